@@ -1,0 +1,246 @@
+"""The outside world as small Protocols, so that floors 1, 3 and 4 never name a library.
+
+Floor 0: types only. Every method here may block on I/O, has a deadline of its own, raises only `errors.VODError`, and may
+be called from any worker thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from .model import (
+    Checkpoint,
+    Credentials,
+    Grant,
+    MediaType,
+    ObjectInfo,
+    Part,
+    RemotePart,
+    SourceKind,
+    UploadAddress,
+    UploadAuth,
+    UploadMetadata,
+    VideoStatus,
+)
+
+__all__ = [
+    "Body",
+    "Clock",
+    "CredentialProvider",
+    "Journal",
+    "JournalEntry",
+    "ObjectStore",
+    "Randomness",
+    "Source",
+    "StoreSession",
+    "VodApi",
+    "VodSession",
+]
+
+
+class Clock(Protocol):
+    """Time, passed in so that tests and the simulator own it."""
+
+    def now_s(self) -> float:
+        """Unix time in seconds, for signing and expiry only."""
+
+    def monotonic_s(self) -> float:
+        """Seconds that never go back, for timers and rates."""
+
+
+class Randomness(Protocol):
+    """Chance, passed in so that a failing case can be replayed."""
+
+    def hex(self, length: int) -> str:
+        """`length` hexadecimal digits."""
+
+    def uniform(self, low: float, high: float) -> float:
+        """A number between `low` and `high`."""
+
+
+class Source(Protocol):
+    """Where the bytes of one file come from.
+
+    Attributes:
+        name: File name for people and for VOD; never used as a path.
+        size_bytes: Length, at least 1.
+        kind: Where it lives.
+        source_id: Stable across processes for the same file ("file:/abs/path", "browser:name:size:mtime_ms", "memory:crc64:size").
+        block_bytes: Largest piece worth asking `read` for at once.
+        cheap_reads: True when reading again costs little (a local file), so that a resumed part may be hashed again.
+    """
+
+    name: str
+    size_bytes: int
+    kind: SourceKind
+    source_id: str
+    block_bytes: int
+    cheap_reads: bool
+
+    def fingerprint(self) -> str:
+        """A text that changes when the content may have changed (for a file: device, inode, size, mtime_ns, ctime_ns).
+
+        Raises:
+            SourceNotFoundError: The file is gone.
+        """
+
+    def read(self, start: int, end: int) -> bytes | memoryview:
+        """Exactly the bytes `start`..`end` (end excluded).
+
+        Raises:
+            SourceError: Gone, changed (shorter), unreadable, stalled or detached.
+        """
+
+    def close(self) -> None:
+        """Let go of handles and wake blocked readers; may be called twice."""
+
+
+class Body(Protocol):
+    """What is sent in one request: knows its length, can be iterated again for a second try.
+
+    oss2 must be given this very object, so that it neither copies nor hashes (`reference/performance.md` 4).
+    """
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[bytes | memoryview]: ...
+
+
+class StoreSession(Protocol):
+    """One object of the storage, opened with one temporary credential.
+
+    `headers` are extra request headers, e.g. x-oss-notification. CRCs are those that the storage answered, or None.
+    """
+
+    def put_object(self, body: Body, headers: dict[str, str]) -> ObjectInfo:
+        """PutObject."""
+
+    def init_multipart(self, headers: dict[str, str]) -> str:
+        """InitiateMultipartUpload; returns the upload id, never empty."""
+
+    def upload_part(self, upload_id: str, part_number: int, body: Body) -> RemotePart:
+        """UploadPart."""
+
+    def list_parts(self, upload_id: str) -> tuple[RemotePart, ...]:
+        """ListParts, all pages."""
+
+    def complete(
+        self, upload_id: str, parts: tuple[Part, ...], headers: dict[str, str]
+    ) -> ObjectInfo:
+        """CompleteMultipartUpload; an error inside a 200 is raised."""
+
+    def abort(self, upload_id: str) -> None:
+        """AbortMultipartUpload; an unknown id is no error."""
+
+    def head(self) -> ObjectInfo | None:
+        """HeadObject; None when the object does not exist."""
+
+
+class ObjectStore(Protocol):
+    """The data plane; one connection pool for all files."""
+
+    def open(self, auth: UploadAuth, address: UploadAddress) -> StoreSession:
+        """Return a cheap session; nothing is sent."""
+
+    def close(self) -> None:
+        """Close every connection; requests in flight fail."""
+
+
+class VodSession(Protocol):
+    """The control plane, with one set of credentials."""
+
+    def create_upload_video(
+        self, metadata: UploadMetadata, *, file_name: str, size_bytes: int, reference_id: str
+    ) -> Grant:
+        """CreateUploadVideo. Raises AlreadyExistsError when the reference id was used before."""
+
+    def refresh_upload_video(self, video_id: str) -> Grant:
+        """RefreshUploadVideo; same object, new credential."""
+
+    def create_upload_image(self, metadata: UploadMetadata, *, file_name: str) -> Grant:
+        """CreateUploadImage; there is no refresh for images."""
+
+    def find_video(self, *, video_id: str = "", reference_id: str = "") -> VideoStatus | None:
+        """GetVideoInfo by one of the two; None when there is none."""
+
+
+class VodApi(Protocol):
+    """Opens sessions of the control plane."""
+
+    def open(self, credentials: Credentials, region: str, endpoint: str | None) -> VodSession:
+        """Return a cheap session; nothing is sent. `endpoint` is the base URL, or None for the vendor's of the region."""
+
+    def close(self) -> None:
+        """Close every connection."""
+
+
+class CredentialProvider(Protocol):
+    """Gives credentials that are alive, refreshing them when it must.
+
+    Attributes:
+        name: Profile name for display.
+        region: Region that the profile states, or None.
+        endpoint: Base URL that the profile states (the emulator's), or None.
+        account: A stable text that tells accounts apart in the journal; no secret.
+    """
+
+    name: str
+    region: str | None
+    endpoint: str | None
+    account: str
+
+    def credentials(self, *, force_refresh: bool = False) -> Credentials:
+        """Return credentials that live for some time yet.
+
+        Raises:
+            CredentialError: None can be had; the text says where was looked.
+        """
+
+
+class JournalEntry(Protocol):
+    """The checkpoint of one file, held by this process until `release` or `finish`."""
+
+    def load(self) -> Checkpoint | None:
+        """What an earlier process left, or None."""
+
+    def write(self, checkpoint: Checkpoint, *, durable: bool) -> None:
+        """Replace the checkpoint. `durable`: it survives a power cut when this returns.
+
+        Raises:
+            JournalError: Not written; the last state stays readable.
+        """
+
+    def add_part(self, part: Part) -> None:
+        """Append one acknowledged part; survives a killed process."""
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Close the entry as done, so that `skip_uploaded` finds it; releases it."""
+
+    def discard(self) -> None:
+        """Forget the entry and release it."""
+
+    def release(self) -> None:
+        """Let go without changing anything; may be called twice."""
+
+
+class Journal(Protocol):
+    """The folder of checkpoints, shared by many uploaders and processes."""
+
+    def open(self, source_id: str, destination: str) -> JournalEntry:
+        """Take the entry of one source and destination.
+
+        Raises:
+            LockedError: Another uploader or process holds it.
+        """
+
+    def unfinished(self) -> tuple[Checkpoint, ...]:
+        """Every checkpoint that is not done, oldest first."""
+
+    def finished(self, source_id: str, destination: str) -> dict[str, Any] | None:
+        """The result of a finished entry (with its "fingerprint"), or None."""
+
+
+def is_video(media_type: MediaType) -> bool:
+    """Tell whether CreateUploadVideo (video and audio) makes this asset."""
+    return media_type is not MediaType.IMAGE

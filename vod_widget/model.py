@@ -1,0 +1,464 @@
+"""The words of this package as types: states, parts, credentials, addresses, metadata, results.
+
+Frozen values only; whoever holds one may pass it to any thread. Floor 0: imports `errors` and `secret`, does no I/O.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import calendar
+import enum
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import CredentialError, InvalidArgumentError
+from .secret import Secret, mask
+
+__all__ = [
+    "Checkpoint",
+    "Credentials",
+    "Grant",
+    "MediaType",
+    "ObjectInfo",
+    "Part",
+    "Phase",
+    "RemotePart",
+    "SourceKind",
+    "UploadAddress",
+    "UploadAuth",
+    "UploadMetadata",
+    "UploadResult",
+    "UploadState",
+    "UploaderState",
+    "VideoStatus",
+]
+
+
+class UploadState(enum.StrEnum):
+    """State of one file; the vendor's words."""
+
+    READY = "Ready"
+    UPLOADING = "Uploading"
+    SUCCESS = "Success"
+    FAILURE = "Failure"
+    CANCELED = "Canceled"
+    STOPPED = "Stopped"
+    EXPIRED = "Expired"
+
+
+class UploaderState(enum.StrEnum):
+    """State of the queue; the vendor's words, without its Failure, which is a fact of a file."""
+
+    INIT = "Init"
+    START = "Start"
+    STOP = "Stop"
+    EXPIRE = "Expire"
+    END = "End"
+
+
+class Phase(enum.StrEnum):
+    """What a file does inside its state."""
+
+    NONE = ""
+    AUTHORIZING = "authorizing"
+    PREPARING = "preparing"
+    SENDING = "sending"
+    WAITING = "waiting"
+    COMPLETING = "completing"
+    VERIFYING = "verifying"
+    PAUSED = "paused"
+
+
+class MediaType(enum.StrEnum):
+    """Kind of asset that a file becomes. Audio is created by CreateUploadVideo and has a VideoId."""
+
+    VIDEO = "video"
+    AUDIO = "audio"
+    IMAGE = "image"
+
+
+class SourceKind(enum.StrEnum):
+    """Where bytes come from."""
+
+    LOCAL = "kernel"
+    MEMORY = "memory"
+    BROWSER = "browser"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Keys of an account or of a role, as the vendor names them.
+
+    Attributes:
+        access_key_id: The id; shown masked only.
+        access_key_secret: The secret key.
+        security_token: Token of a temporary key, or None.
+        expires_at_s: Unix time at which a temporary key ends, or None when unknown.
+        place: Where it was found, in words ("environment", "inline", a file); for display.
+    """
+
+    access_key_id: str
+    access_key_secret: Secret
+    security_token: Secret | None = None
+    expires_at_s: float | None = None
+    place: str = "inline"
+
+    def __init__(
+        self,
+        access_key_id: str,
+        access_key_secret: Secret | str,
+        security_token: Secret | str | None = None,
+        expires_at_s: float | None = None,
+        place: str = "inline",
+    ) -> None:
+        if not isinstance(access_key_id, str) or not access_key_id.strip():
+            raise InvalidArgumentError("access_key_id is empty", code="Auth.Incomplete")
+        if not access_key_secret:
+            raise InvalidArgumentError("access_key_secret is empty", code="Auth.Incomplete")
+        put = object.__setattr__
+        put(self, "access_key_id", access_key_id.strip())
+        put(self, "access_key_secret", _secret(access_key_secret))
+        put(self, "security_token", _secret(security_token) if security_token else None)
+        put(self, "expires_at_s", expires_at_s)
+        put(self, "place", place)
+
+    @property
+    def masked_id(self) -> str:
+        """The id as it may be shown."""
+        return mask(self.access_key_id)
+
+    def __repr__(self) -> str:
+        kind = "temporary" if self.security_token else "long-lived"
+        return f"Credentials({self.masked_id}, {kind}, from {self.place})"
+
+
+def _secret(value: Secret | str) -> Secret:
+    return value if isinstance(value, Secret) else Secret(value.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class UploadAuth:
+    """The decoded temporary credential of one media file.
+
+    Attributes:
+        credentials: The STS key and token.
+        expires_at_s: Unix time at which it ends.
+        issued_at_s: Unix time at which we got it; with `expires_at_s` it gives the life.
+        region: Region that the service states, or None.
+    """
+
+    credentials: Credentials
+    expires_at_s: float
+    issued_at_s: float
+    region: str | None = None
+
+    @classmethod
+    def decode(cls, text: str, *, now_s: float) -> UploadAuth:
+        """Decode the base64 JSON of an UploadAuth.
+
+        Args:
+            text: The string that the service gave.
+            now_s: Unix time of now, to turn a duration into an instant.
+
+        Raises:
+            CredentialError: Not base64, not JSON, or a field is missing; the text names the field, never a value.
+
+        Source: https://www.alibabacloud.com/help/en/vod/user-guide/upload-urls-and-credentials, read 2026-11.
+            `Expiration` is a duration in seconds as a text; `ExpireUTCTime` is the instant and wins.
+        """
+        data = _decode_object(text, "UploadAuth", "Protocol.Auth")
+        missing = [
+            name
+            for name in ("AccessKeyId", "AccessKeySecret", "SecurityToken", "Expiration")
+            if not data.get(name)
+        ]
+        if missing:
+            raise CredentialError(
+                f"the UploadAuth lacks {', '.join(missing)}",
+                code="InvalidUploadAuth",
+                hint="Pass the UploadAuth exactly as ApsaraVideo VOD returned it.",
+            )
+        expires_at_s = _instant(data, now_s)
+        return cls(
+            credentials=Credentials(
+                str(data["AccessKeyId"]),
+                str(data["AccessKeySecret"]),
+                str(data["SecurityToken"]),
+                expires_at_s=expires_at_s,
+                place="upload auth",
+            ),
+            expires_at_s=expires_at_s,
+            issued_at_s=now_s,
+            region=str(data["Region"]) if data.get("Region") else None,
+        )
+
+
+def _instant(data: dict[str, Any], now_s: float) -> float:
+    utc = data.get("ExpireUTCTime")
+    if utc:
+        try:
+            return float(calendar.timegm(time.strptime(str(utc), "%Y-%m-%dT%H:%M:%SZ")))
+        except ValueError:
+            pass
+    raw = str(data["Expiration"])
+    try:
+        return now_s + float(raw)
+    except ValueError:
+        pass
+    try:
+        return float(calendar.timegm(time.strptime(raw, "%Y-%m-%dT%H:%M:%SZ")))
+    except ValueError:
+        raise CredentialError(
+            "the UploadAuth states no readable expiry", code="InvalidUploadAuth"
+        ) from None
+
+
+def _decode_object(text: str, what: str, code: str) -> dict[str, Any]:
+    hint = f"Pass the {what} exactly as ApsaraVideo VOD returned it."
+    if not isinstance(text, str) or not text.strip():
+        raise CredentialError(f"the {what} is empty", code="InvalidUploadAuth", hint=hint)
+    try:
+        data = json.loads(base64.b64decode(text.strip(), validate=True))
+    except (binascii.Error, ValueError, UnicodeDecodeError):
+        raise CredentialError(
+            f"the {what} is not base64 of a JSON object", code="InvalidUploadAuth", hint=hint
+        ) from None
+    if not isinstance(data, dict):
+        raise CredentialError(
+            f"the {what} is not base64 of a JSON object", code="InvalidUploadAuth", hint=hint
+        )
+    return data
+
+
+@dataclass(frozen=True, slots=True)
+class UploadAddress:
+    """The decoded place of one object.
+
+    Attributes:
+        endpoint: Scheme and host of the storage, without the bucket.
+        bucket: Bucket name.
+        object: Object key.
+    """
+
+    endpoint: str
+    bucket: str
+    object: str
+
+    @classmethod
+    def decode(cls, text: str) -> UploadAddress:
+        """Decode the base64 JSON of an UploadAddress.
+
+        Raises:
+            CredentialError: Not base64, not JSON, or a field is missing.
+        """
+        data = _decode_object(text, "UploadAddress", "Protocol.Auth")
+        missing = [n for n in ("Endpoint", "Bucket", "FileName") if not data.get(n)]
+        if missing:
+            raise CredentialError(
+                f"the UploadAddress lacks {', '.join(missing)}",
+                code="InvalidUploadAuth",
+                hint="Pass the UploadAddress exactly as ApsaraVideo VOD returned it.",
+            )
+        return cls(str(data["Endpoint"]), str(data["Bucket"]), str(data["FileName"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Permission to send one file: who, where, and which asset it becomes.
+
+    Attributes:
+        auth: The temporary credential.
+        address: The place of the object.
+        media_id: VideoId, or ImageId for an image.
+        image_url: ImageURL of an image, else None.
+        request_id: RequestId of the answer that gave it, else None.
+    """
+
+    auth: UploadAuth
+    address: UploadAddress
+    media_id: str
+    image_url: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One unit of a multipart upload.
+
+    Attributes:
+        part_number: From 1.
+        start: First byte.
+        end: Byte after the last.
+        etag: ETag that the storage answered, or "" while it is not stored.
+        crc64: CRC-64/XZ of our bytes, or None while it is not stored.
+    """
+
+    part_number: int
+    start: int
+    end: int
+    etag: str = ""
+    crc64: int | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Length of the part."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class RemotePart:
+    """One part as the storage lists it."""
+
+    part_number: int
+    size_bytes: int
+    etag: str
+    crc64: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What the storage says of an object."""
+
+    size_bytes: int | None
+    etag: str
+    crc64: int | None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VideoStatus:
+    """What VOD says of a video.
+
+    Attributes:
+        video_id: VideoId.
+        status: The vendor's word: Uploading, UploadSucc, Transcoding, Normal, ...
+        title: Title of the asset.
+        size_bytes: Size of the source, or None while unknown.
+    """
+
+    video_id: str
+    status: str
+    title: str = ""
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UploadMetadata:
+    """What a file tells VOD about itself; checked by `metadata.py` before anything is sent.
+
+    Attributes:
+        title: At most 128 bytes in UTF-8.
+        description: At most 1024 bytes, or None.
+        tags: At most 16 of at most 32 bytes each.
+        cate_id: Category, or None.
+        cover_url: URL of the cover; set by the library when `cover=` was uploaded.
+        template_group_id: Transcoding template group, or None.
+        workflow_id: Workflow; it wins over the template group.
+        storage_location: Storage address of the account, or None.
+        app_id: Application, or None for the account's default.
+        api_user_data: The API's UserData as JSON text (MessageCallback, Extend, AccelerateConfig), or None.
+        notification: The caller's user_data as JSON text, sent as x-oss-notification; None when it was not given.
+        image_type: `default` or `cover`; images only.
+    """
+
+    title: str
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+    cate_id: int | None = None
+    cover_url: str | None = None
+    template_group_id: str | None = None
+    workflow_id: str | None = None
+    storage_location: str | None = None
+    app_id: str | None = None
+    api_user_data: str | None = None
+    notification: str | None = None
+    image_type: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What one file needs to go on later; never holds a credential.
+
+    Attributes:
+        file_id: Our id of the file in the process that began it.
+        source_id: Stable identity of the source (a path, or a browser file's name, size and time).
+        destination: Endpoint or region, account and profile, as one text.
+        fingerprint: The source as it was when the upload began.
+        name: File name.
+        size_bytes: Length of the source.
+        media_type: `video`, `audio` or `image`.
+        reference_id: Idempotency key of the asset; "" for images.
+        media_id: VideoId or ImageId once known, else "".
+        endpoint: Endpoint of the storage once known.
+        bucket: Bucket once known.
+        object: Object key once known.
+        upload_id: Multipart upload once known, else "".
+        part_size_bytes: Part size that was planned; 0 when not planned.
+        parts: Parts that the storage acknowledged.
+        canceled: True when the person gave up and the remote parts may still wait to be aborted.
+        metadata: Fields of `UploadMetadata` as a plain dict.
+        profile: Name of the profile that was used, or "".
+    """
+
+    file_id: str
+    source_id: str
+    destination: str
+    fingerprint: str
+    name: str
+    size_bytes: int
+    media_type: MediaType
+    reference_id: str = ""
+    media_id: str = ""
+    endpoint: str = ""
+    bucket: str = ""
+    object: str = ""
+    upload_id: str = ""
+    part_size_bytes: int = 0
+    parts: tuple[Part, ...] = ()
+    canceled: bool = False
+    metadata: dict[str, Any] = field(default_factory=dict)
+    profile: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadResult:
+    """The outcome of one file.
+
+    Attributes:
+        file_id: Our id.
+        name: File name.
+        source: Path or description of the source.
+        state: Final state.
+        media_type: Kind of asset.
+        video_id: VideoId of a video or audio file, else None.
+        image_id: ImageId of an image, else None.
+        image_url: ImageURL of an image, else None.
+        size_bytes: Length.
+        sent_bytes: Bytes that went over the wire, repeats included.
+        duration_s: Seconds from start to the final state.
+        verified: How the stored bytes were checked: "crc64", "length", "status", or "" when nothing was stored.
+        skipped: True when the journal knew the file as finished and nothing was sent.
+        error_code: Stable code of a failure, else None.
+        error_message: Its text, else None.
+        request_id: RequestId of the last answer that matters, else None.
+    """
+
+    file_id: str
+    name: str
+    source: str
+    state: UploadState
+    media_type: MediaType
+    video_id: str | None = None
+    image_id: str | None = None
+    image_url: str | None = None
+    size_bytes: int = 0
+    sent_bytes: int = 0
+    duration_s: float = 0.0
+    verified: str = ""
+    skipped: bool = False
+    error_code: str | None = None
+    error_message: str | None = None
+    request_id: str | None = None

@@ -213,7 +213,7 @@ class LockedError(JournalError):
     default_code = "Locked"
     default_hint = "Wait for the other upload, or stop it, then retry."
 
-    def __init__(self, message: str, *, pid: int | None = None, file_name: str | None = None):
+    def __init__(self, message: str, *, pid: int | None = None, file_name: str | None = None) -> None:
         super().__init__(message, file_name=file_name)
         self.pid = pid
 
@@ -252,9 +252,7 @@ class ServiceError(VODError):
         request_id: str | None = None,
         retry_after_s: float | None = None,
     ) -> None:
-        super().__init__(
-            message, code=code, hint=hint, file_name=file_name, request_id=request_id
-        )
+        super().__init__(message, code=code, hint=hint, file_name=file_name, request_id=request_id)
         self.status = status
         self.retry_after_s = retry_after_s
 
@@ -413,9 +411,7 @@ class RetriesExhaustedError(VODError):
 
     default_code = "Retries"
 
-    def __init__(
-        self, last: VODError, attempts: tuple[tuple[int, VODError, float], ...]
-    ) -> None:
+    def __init__(self, last: VODError, attempts: tuple[tuple[int, VODError, float], ...]) -> None:
         super().__init__(
             f"{last.message} (after {len(attempts)} attempts)",
             code=last.code,

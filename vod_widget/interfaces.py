@@ -125,9 +125,7 @@ class StoreSession(Protocol):
     def list_parts(self, upload_id: str) -> tuple[RemotePart, ...]:
         """ListParts, all pages."""
 
-    def complete(
-        self, upload_id: str, parts: tuple[Part, ...], headers: dict[str, str]
-    ) -> ObjectInfo:
+    def complete(self, upload_id: str, parts: tuple[Part, ...], headers: dict[str, str]) -> ObjectInfo:
         """CompleteMultipartUpload; an error inside a 200 is raised."""
 
     def abort(self, upload_id: str) -> None:

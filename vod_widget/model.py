@@ -169,11 +169,9 @@ class UploadAuth:
         Source: https://www.alibabacloud.com/help/en/vod/user-guide/upload-urls-and-credentials, read 2026-11.
             `Expiration` is a duration in seconds as a text; `ExpireUTCTime` is the instant and wins.
         """
-        data = _decode_object(text, "UploadAuth", "Protocol.Auth")
+        data = _decode_object(text, "UploadAuth")
         missing = [
-            name
-            for name in ("AccessKeyId", "AccessKeySecret", "SecurityToken", "Expiration")
-            if not data.get(name)
+            name for name in ("AccessKeyId", "AccessKeySecret", "SecurityToken", "Expiration") if not data.get(name)
         ]
         if missing:
             raise CredentialError(
@@ -211,12 +209,10 @@ def _instant(data: dict[str, Any], now_s: float) -> float:
     try:
         return float(calendar.timegm(time.strptime(raw, "%Y-%m-%dT%H:%M:%SZ")))
     except ValueError:
-        raise CredentialError(
-            "the UploadAuth states no readable expiry", code="InvalidUploadAuth"
-        ) from None
+        raise CredentialError("the UploadAuth states no readable expiry", code="InvalidUploadAuth") from None
 
 
-def _decode_object(text: str, what: str, code: str) -> dict[str, Any]:
+def _decode_object(text: str, what: str) -> dict[str, Any]:
     hint = f"Pass the {what} exactly as ApsaraVideo VOD returned it."
     if not isinstance(text, str) or not text.strip():
         raise CredentialError(f"the {what} is empty", code="InvalidUploadAuth", hint=hint)
@@ -227,9 +223,7 @@ def _decode_object(text: str, what: str, code: str) -> dict[str, Any]:
             f"the {what} is not base64 of a JSON object", code="InvalidUploadAuth", hint=hint
         ) from None
     if not isinstance(data, dict):
-        raise CredentialError(
-            f"the {what} is not base64 of a JSON object", code="InvalidUploadAuth", hint=hint
-        )
+        raise CredentialError(f"the {what} is not base64 of a JSON object", code="InvalidUploadAuth", hint=hint)
     return data
 
 
@@ -254,7 +248,7 @@ class UploadAddress:
         Raises:
             CredentialError: Not base64, not JSON, or a field is missing.
         """
-        data = _decode_object(text, "UploadAddress", "Protocol.Auth")
+        data = _decode_object(text, "UploadAddress")
         missing = [n for n in ("Endpoint", "Bucket", "FileName") if not data.get(n)]
         if missing:
             raise CredentialError(

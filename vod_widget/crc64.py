@@ -1,0 +1,78 @@
+"""CRC-64/XZ of bytes, and of two neighbours from the CRC of each.
+
+The sum is the one that OSS returns in x-oss-hash-crc64ecma. Summing is fastcrc's (over 20 GB/s where the CPU has carry-less
+multiplication); combining is ours, since oss2's takes 7 ms a part. Floor 1, pure; safe in any thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import fastcrc
+
+__all__ = ["combine", "combine_all", "crc64"]
+
+_POLY_REFLECTED = 0xC96C5795D7870F42  # 0x42F0E1EBA9EA3693, bit by bit from the other end
+
+
+def crc64(data: bytes | memoryview, value: int = 0) -> int:
+    """Return the CRC of `data` appended to bytes whose CRC is `value`."""
+    return int(fastcrc.crc64.xz(data, value))
+
+
+def _times(matrix: tuple[int, ...], vector: int) -> int:
+    total = 0
+    for row in matrix:
+        if not vector:
+            break
+        if vector & 1:
+            total ^= row
+        vector >>= 1
+    return total
+
+
+def _square(matrix: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(_times(matrix, row) for row in matrix)
+
+
+@lru_cache(maxsize=64)
+def _zero_bytes(power: int) -> tuple[int, ...]:
+    """The operator that appends 2**power zero bytes."""
+    if power:
+        return _square(_zero_bytes(power - 1))
+    bit = (_POLY_REFLECTED, *(1 << n for n in range(63)))
+    return _square(_square(_square(bit)))
+
+
+@lru_cache(maxsize=256)
+def _zeros(length: int) -> tuple[int, ...]:
+    """The operator that appends `length` zero bytes; parts of a file share few lengths, so it is kept."""
+    matrix = tuple(1 << n for n in range(64))
+    power = 0
+    while length:
+        if length & 1:
+            step = _zero_bytes(power)
+            matrix = tuple(_times(step, row) for row in matrix)
+        length >>= 1
+        power += 1
+    return matrix
+
+
+def combine(first: int, second: int, second_length: int) -> int:
+    """Return the CRC of two neighbours.
+
+    Args:
+        first: CRC of the bytes before.
+        second: CRC of the bytes after.
+        second_length: Length of the bytes after, >= 0.
+    """
+    return _times(_zeros(second_length), first) ^ second if second_length else first
+
+
+def combine_all(parts: Iterable[tuple[int, int]]) -> int:
+    """Return the CRC of a whole from (crc, length) of its pieces in order."""
+    total = 0
+    for crc, length in parts:
+        total = combine(total, crc, length)
+    return total

@@ -1,0 +1,281 @@
+"""Every knob of `VODUpload`: unit, range, default and the reason for the default.
+
+One table; the traits of `VODUpload`, the command line and the documentation are made from it, so that they cannot differ.
+Floor 0: imports `errors` only.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import InvalidArgumentError
+
+__all__ = ["CALLBACKS", "OPTIONS", "PLAIN", "Option", "check_options"]
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+PART_MIN_BYTES = 100 * KIB
+"""Smallest part but for the last. Source: OSS "Limits of multipart upload", read 2026-11."""
+PART_MAX_BYTES = 5 * GIB
+"""Largest part, and largest PutObject. Source: as above."""
+PARTS_MAX = 10_000
+"""Most parts of one object. Source: as above."""
+PART_DEFAULT_BYTES = 8 * MIB
+"""At 100 Mbit/s a part takes 0.7 s, so that a lost answer costs little, and 10,000 of them still hold 78 GiB; larger
+files get larger parts. The window of memory is `PARALLEL_DEFAULT` times one block of the source, not of the part, when
+the source is a local file."""
+PARALLEL_DEFAULT = 8
+"""Connections over all files: `reference` figures show 8 within 6 % of the best on a clean 200 Mbit/s, 100 ms link."""
+API_CALLS_PER_S = 40.0
+"""Lowest account limit of CreateUploadVideo in any region. Source: "QPS limits on API operations", read 2025-02."""
+APP_ANSWER_S = 60.0
+"""How long on_upload_started may take until it answers, before the file fails with Auth.Missing."""
+EXPIRIES_MAX = 3
+"""Credentials in a row that may expire without a single accepted byte, before the file fails."""
+RESTARTS_MAX = 2
+"""Times that one run of a file may begin again at byte 0 by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One knob.
+
+    Attributes:
+        name: Keyword of `VODUpload`.
+        kind: Python type of the value.
+        default: Value when it is not given.
+        low: Smallest value, or None.
+        high: Largest value, or None.
+        optional: Whether None is allowed.
+        unit: Unit of a number, or "".
+        text: What it does and why the default is what it is.
+    """
+
+    name: str
+    kind: type
+    default: Any
+    low: float | None
+    high: float | None
+    optional: bool
+    unit: str
+    text: str
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "user_id",
+        str,
+        "",
+        None,
+        None,
+        False,
+        "",
+        "Account id or any id of yours; labels the journal, never required.",
+    ),
+    Option(
+        "region",
+        str,
+        "cn-shanghai",
+        None,
+        None,
+        False,
+        "",
+        "Region of the service; the vendor's default.",
+    ),
+    Option(
+        "retry_count",
+        int,
+        3,
+        0,
+        1000,
+        False,
+        "",
+        "Retries of one transient fault without progress; the vendor's default.",
+    ),
+    Option(
+        "retry_duration",
+        float,
+        2.0,
+        0.0,
+        3600.0,
+        False,
+        "s",
+        "Least wait before a retry; doubles with each further one up to 30 s.",
+    ),
+    Option(
+        "patience_s",
+        float,
+        None,
+        0.0,
+        604800.0,
+        True,
+        "s",
+        "Go on retrying transient faults for so long without progress, whatever retry_count.",
+    ),
+    Option(
+        "part_size_bytes",
+        int,
+        None,
+        PART_MIN_BYTES,
+        PART_MAX_BYTES,
+        True,
+        "bytes",
+        "Exact part size; None chooses: 8 MiB, larger for files above 78 GiB.",
+    ),
+    Option(
+        "parallel",
+        int,
+        None,
+        1,
+        128,
+        True,
+        "requests",
+        "Requests in flight over all files; None chooses 8.",
+    ),
+    Option(
+        "parallel_files",
+        int,
+        None,
+        1,
+        1000,
+        True,
+        "files",
+        "Files in flight; 1 is the vendor's strict one after another; None fills the pool.",
+    ),
+    Option(
+        "timeout_s",
+        float,
+        60.0,
+        1.0,
+        3600.0,
+        False,
+        "s",
+        "Deadline of one wait for the network and of a whole control call.",
+    ),
+    Option(
+        "max_bandwidth_bytes_per_s",
+        int,
+        None,
+        1024,
+        None,
+        True,
+        "bytes/s",
+        "Limit over all files; may be changed while running.",
+    ),
+    Option(
+        "skip_uploaded",
+        bool,
+        False,
+        None,
+        None,
+        False,
+        "",
+        "Do not send a file that the journal knows as finished here; True in vod_widget.upload.",
+    ),
+    Option(
+        "endpoint",
+        str,
+        None,
+        None,
+        None,
+        True,
+        "",
+        "Base URL of VOD and STS; plain http for loopback only.",
+    ),
+    Option(
+        "checkpoint_dir",
+        str,
+        None,
+        None,
+        None,
+        True,
+        "",
+        "Folder of the journal; None is VOD_WIDGET_HOME, else the platform's state folder.",
+    ),
+    Option(
+        "profile",
+        str,
+        None,
+        None,
+        None,
+        True,
+        "",
+        "Name of a profile; 'emulator' starts the built-in service.",
+    ),
+)
+
+PLAIN: tuple[str, ...] = ("credentials", "get_auth")
+"""Attributes that are no traits, since a trait can reach a notebook file."""
+
+CALLBACKS: tuple[str, ...] = (
+    "on_file_added",
+    "on_upload_started",
+    "on_upload_succeed",
+    "on_upload_failed",
+    "on_upload_progress",
+    "on_upload_token_expired",
+    "on_upload_canceled",
+    "on_upload_retry",
+    "on_upload_end",
+)
+
+_BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
+
+
+def check_value(name: str, value: Any) -> Any:
+    """Return `value` as the option's type, or raise `InvalidArgumentError` that names option, limit and value."""
+    option = _BY_NAME[name]
+    if value is None:
+        if option.optional:
+            return None
+        raise InvalidArgumentError(f"{name} must not be None", code="Option")
+    if option.kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if option.name == "checkpoint_dir" and hasattr(value, "__fspath__"):
+        value = str(value)
+    wrong_bool = isinstance(value, bool) and option.kind is not bool
+    if wrong_bool or not isinstance(value, option.kind):
+        raise InvalidArgumentError(f"{name} must be {option.kind.__name__}, not {type(value).__name__}", code="Option")
+    if option.low is not None and not option.low <= float(value) <= (option.high or float("inf")):
+        top = "" if option.high is None else f" and at most {option.high:g}"
+        raise InvalidArgumentError(
+            f"{name} must be at least {option.low:g}{top} {option.unit}".rstrip() + f", not {value!r}",
+            code="Option",
+        )
+    return value
+
+
+def check_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check keywords against the table.
+
+    Args:
+        given: Keywords as the caller wrote them; callbacks and plain attributes pass through.
+
+    Returns:
+        Each option with its value, defaults filled in, and the callbacks and plain attributes that were given.
+
+    Raises:
+        InvalidArgumentError: Unknown name (with the nearest one), wrong type or out of range.
+    """
+    known = [*_BY_NAME, *PLAIN, *CALLBACKS]
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(_snake(name), known, n=1)
+            meant = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+            raise InvalidArgumentError(f"unknown option {name!r}{meant}", code="Option")
+    for name in (*CALLBACKS, "get_auth"):
+        value = given.get(name)
+        if value is not None and not callable(value):
+            raise InvalidArgumentError(f"{name} must be a function", code="Option")
+    values = {o.name: check_value(o.name, given.get(o.name, o.default)) for o in OPTIONS}
+    values.update({n: given[n] for n in (*PLAIN, *CALLBACKS) if n in given})
+    return values
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name)

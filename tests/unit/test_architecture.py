@@ -1,0 +1,212 @@
+"""The house: imports go down only, and each outside library has one door.
+
+Read from the source with `ast`, so that imports inside functions count too.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "vod_widget"
+
+# A module may import modules of lower floors, and of its own floor inside its own unit (a unit is a folder, or a file).
+FLOORS: dict[int, tuple[str, ...]] = {
+    0: ("_version", "errors", "secret", "model", "events", "options", "interfaces"),
+    1: ("states", "parts", "retry", "progress", "crc64", "metadata", "addresses", "machine"),
+    2: ("_http", "oss", "vod_api", "journal", "credentials", "sources", "system"),
+    3: ("engine", "upload_info"),
+    4: ("uploader",),
+    5: ("batch", "fleet", "widget"),
+    6: ("cli", "__main__", "__init__"),
+}
+# Words and rules are built on one another; edges and upper units are not.
+SHARED_FLOORS = {0, 1}
+# Allowed beside the floors, each with its reason.
+ALSO_ALLOWED = {
+    ("oss", "_http"): "both clouds need one way to make a session without redirects and proxies",
+    ("vod_api", "_http"): "as above",
+    ("credentials", "_http"): "as above, for STS",
+    ("__main__", "cli"): "the same program under another name",
+}
+# The emulator is a separate program: it judges the client, so it shares no code with it.
+APART = "emulator"
+MAY_START_THE_EMULATOR = {"__init__", "cli", "credentials", "uploader", "widget", "batch"}
+
+# Library -> the only unit that may import it.
+DOORS = {
+    "oss2": {"oss"},
+    "aliyunsdkcore": {"vod_api"},
+    "aliyunsdkvod": {"vod_api"},
+    "requests": {"_http", "oss", "vod_api", "credentials"},
+    "aiohttp": {"emulator"},
+    "cryptography": {"emulator"},
+    "anywidget": {"widget"},
+    "ipywidgets": {"widget"},
+    "nest_asyncio": {"uploader"},
+    "filelock": {"journal"},
+    "platformdirs": {"journal", "credentials", "cli"},
+    "fastcrc": {"crc64", "emulator"},
+    "tqdm": {"batch", "cli"},
+    "pandas": {"batch"},
+}
+
+# Lines of code (docstrings, comments and blank lines aside) beyond which a file is asked to split; and who may not.
+LONGEST_LINES = 450
+LONGER: dict[str, str] = {}
+
+
+def _modules() -> list[Path]:
+    return sorted(p for p in PACKAGE.rglob("*.py") if "node_modules" not in p.parts)
+
+
+def _unit(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0]
+
+
+def _floor(unit: str) -> int | None:
+    return next((floor for floor, units in FLOORS.items() if unit in units), None)
+
+
+def _imports(path: Path) -> set[tuple[str, str | None]]:
+    """(top package, unit of vod_widget or None) of every import of a file, at any depth."""
+    here = ("vod_widget", *path.relative_to(PACKAGE).parts[:-1])
+    found: set[tuple[str, str | None]] = set()
+
+    def add(dotted: tuple[str, ...], names: list[str]) -> None:
+        if dotted[0] != "vod_widget":
+            found.add((dotted[0], None))
+        elif len(dotted) > 1:
+            found.add(("vod_widget", dotted[1]))
+        else:  # `from . import oss`, `import vod_widget`
+            for name in names or ["__init__"]:
+                known = (PACKAGE / f"{name}.py").exists() or (PACKAGE / name).is_dir()
+                found.add(("vod_widget", name if known else "__init__"))
+
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                add(tuple(alias.name.split(".")), [])
+        elif isinstance(node, ast.ImportFrom):
+            base = here[: len(here) - node.level + 1] if node.level else ()
+            dotted = (*base, *(node.module.split(".") if node.module else ()))
+            add(dotted, [alias.name for alias in node.names])
+    return found
+
+
+def _wrong_imports(unit: str, wanted: str) -> str | None:
+    """Why `unit` may not import `wanted`, or None when it may."""
+    if unit == wanted or (unit, wanted) in ALSO_ALLOWED:
+        return None
+    if unit == APART:
+        return "the emulator imports nothing else of vod_widget"
+    if wanted == APART:
+        return None if unit in MAY_START_THE_EMULATOR else "only a few may start the emulator"
+    high, low = _floor(unit), _floor(wanted)
+    if high is None or low is None:
+        return f"{unit if high is None else wanted} has no floor; give it one in FLOORS"
+    if low < high or (low == high and high in SHARED_FLOORS):
+        return None
+    return f"floor {high} imports floor {low}"
+
+
+@pytest.mark.parametrize("path", _modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_down_and_libraries_come_in_by_their_door(path: Path) -> None:
+    unit = _unit(path)
+    wrong = []
+    for top, wanted in sorted(_imports(path), key=str):
+        if wanted is not None:
+            reason = _wrong_imports(unit, wanted)
+            if reason:
+                wrong.append(f"{unit} -> {wanted}: {reason}")
+        elif unit not in DOORS.get(top, {unit}):
+            wrong.append(f"{unit} -> {top}: only {sorted(DOORS[top])} may import it")
+    assert wrong == []
+
+
+def test_every_module_has_a_floor() -> None:
+    units = {_unit(path) for path in _modules()} - {APART}
+    assert sorted(unit for unit in units if _floor(unit) is None) == []
+
+
+@pytest.mark.parametrize("floor", [0, 1])
+def test_words_and_rules_do_no_io(floor: int) -> None:
+    forbidden = {"socket", "threading", "subprocess", "asyncio", "http", "ssl", "tempfile", "urllib3", "requests"}
+    wrong = []
+    for path in _modules():
+        if _floor(_unit(path)) == floor:
+            wrong += [f"{path.name} -> {top}" for top, _ in _imports(path) if top in forbidden]
+    assert wrong == []
+
+
+def _code_lines(path: Path) -> int:
+    """Lines that hold code: no blank line, no comment, no docstring."""
+    text = path.read_text("utf-8")
+    docs: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            docs.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return sum(
+        1
+        for number, line in enumerate(text.splitlines(), 1)
+        if number not in docs and line.strip() and not line.strip().startswith("#")
+    )
+
+
+def test_no_file_grows_beyond_what_one_head_holds() -> None:
+    long = {
+        str(path.relative_to(PACKAGE)): _code_lines(path) for path in _modules() if _code_lines(path) > LONGEST_LINES
+    }
+    assert {name: lines for name, lines in long.items() if name not in LONGER} == {}
+    assert set(LONGER) <= set(long), "a file became short again: take it off the list"
+
+
+def test_nothing_sleeps_or_prints() -> None:
+    wrong = []
+    for path in _modules():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func)
+                if name == "time.sleep" or (name == "print" and _unit(path) not in ("cli", "__main__", APART)):
+                    wrong.append(f"{path.name}:{node.lineno} {name}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("unit", "wanted", "allowed"),
+    [
+        ("oss", "model", True),
+        ("oss", "journal", False),
+        ("engine", "oss", True),
+        ("parts", "engine", False),
+        ("machine", "parts", True),
+        ("emulator", "model", False),
+        ("engine", "emulator", False),
+        ("stranger", "model", False),
+    ],
+)
+def test_the_rule_itself(unit: str, wanted: str, allowed: bool) -> None:
+    assert (_wrong_imports(unit, wanted) is None) == allowed
+
+
+def test_imports_are_read_in_every_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "vod_widget"
+    (folder / "widget").mkdir(parents=True)
+    (folder / "oss.py").write_text("")
+    module = folder / "widget" / "view.py"
+    module.write_text(
+        "import oss2.api\nfrom .. import oss\nfrom ..model import Part\nfrom . import policy\n"
+        "def f():\n    from vod_widget.engine import x\n    import vod_widget\n"
+    )
+    monkeypatch.setitem(globals(), "PACKAGE", folder)
+    assert _imports(module) == {
+        ("oss2", None),
+        ("vod_widget", "oss"),
+        ("vod_widget", "model"),
+        ("vod_widget", "widget"),
+        ("vod_widget", "engine"),
+        ("vod_widget", "__init__"),
+    }

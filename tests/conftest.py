@@ -63,11 +63,7 @@ class _NetworkGuard:
             self._check(str(host))
 
     def _check(self, host: str) -> None:
-        if (
-            host in ("", "0.0.0.0", "::")
-            or host.startswith(_LOOPBACK)
-            or host.endswith(".localhost")
-        ):
+        if host in ("", "0.0.0.0", "::") or host.startswith(_LOOPBACK) or host.endswith(".localhost"):
             return
         self.attempts.append(host)
         raise OutsideNetworkError(f"a test tried to reach {host}; only loopback is allowed")

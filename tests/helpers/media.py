@@ -65,19 +65,13 @@ def _frame(index: int, width: int, height: int):
     return picture
 
 
-def make_mp4(
-    path: Path, *, seconds: float = 2.0, size: tuple[int, int] = (320, 180), rate: int = 24
-) -> Path:
+def make_mp4(path: Path, *, seconds: float = 2.0, size: tuple[int, int] = (320, 180), rate: int = 24) -> Path:
     """An H.264 MP4 (yuv420p, no audio) with a moving pattern."""
     import av
 
-    with av.open(
-        str(path), "w", options={"fflags": "+bitexact", "movflags": "+faststart"}
-    ) as file:
+    with av.open(str(path), "w", options={"fflags": "+bitexact", "movflags": "+faststart"}) as file:
         # One thread: the bitstream of x264 depends on the number of threads.
-        stream = file.add_stream(
-            "libx264", rate=rate, options={"threads": "1", "crf": "30", "preset": "veryfast"}
-        )
+        stream = file.add_stream("libx264", rate=rate, options={"threads": "1", "crf": "30", "preset": "veryfast"})
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         for index in range(int(seconds * rate)):

@@ -1,0 +1,39 @@
+"""A strict local VOD, STS and OSS service: the cloud for tests, demos and offline work.
+
+It checks signatures, tokens and limits with its own code and imports nothing of vod_widget
+outside of this package, so that client and emulator cannot share a mistake.
+
+    from vod_widget.emulator import Emulator, faults
+
+    with Emulator() as emulator:
+        emulator.faults.add(op="UploadPart", nth=2, when="after", action=faults.Drop())
+        ...  # a client at emulator.endpoint, with emulator.access_key_id and its secret
+        emulator.clock.advance(3000)  # every UploadAuth has expired
+
+Layers, imports go down only: `clock crc64 errors switches signatures policy record faults` know
+nothing of each other's callers; `tokens blobs storage checks` are the state; `vod sts rpc
+oss_auth oss_api` are the services; `cloud` joins them without HTTP; `server emulator cli` put
+sockets around.
+"""
+
+from __future__ import annotations
+
+from vod_widget.emulator import faults
+from vod_widget.emulator.clock import Clock
+from vod_widget.emulator.cloud import Cloud
+from vod_widget.emulator.emulator import Emulator, UnfinishedUpload
+from vod_widget.emulator.record import RequestRecord
+from vod_widget.emulator.switches import Switches
+from vod_widget.emulator.vod import Asset, Event
+
+__all__ = [
+    "Asset",
+    "Clock",
+    "Cloud",
+    "Emulator",
+    "Event",
+    "RequestRecord",
+    "Switches",
+    "UnfinishedUpload",
+    "faults",
+]

@@ -1,0 +1,252 @@
+"""Where bytes lie: files on disk, or memory for simulations.
+
+What lives here: `Blob` (some stored bytes with their checksums), `Sink` (where a body is
+streamed to) and the two `BlobStore`s. It imports `crc64` only. A sink is used by one thread at
+a time, possibly a helper thread of the server; the stores' other methods are called under the
+lock of `Cloud`.
+
+File names come from a hash and a counter, never from a client's text, so no key can leave the
+folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from vod_widget.emulator import crc64
+
+# Copies inside the kernel go in steps so that a stop is never far away.
+_COPY_STEP_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Blob:
+    """Stored bytes, finished and unchangeable."""
+
+    name: str
+    size_bytes: int
+    md5_hex: str
+    """Upper-case, as in an ETag."""
+    crc64: int
+
+
+class Sink(Protocol):
+    """Take a body block by block, computing its checksums on the way."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes taken so far."""
+
+    def write(self, blocks: Iterable[bytes]) -> None:
+        """Append blocks."""
+
+    def finish(self) -> Blob:
+        """Close and return what was stored."""
+
+    def discard(self) -> None:
+        """Close and forget; also after `finish` has not been reached. Idempotent."""
+
+
+class BlobStore(Protocol):
+    """Keep blobs by name."""
+
+    def sink(self, hint: str) -> Sink:
+        """Open a new blob; `hint` (bucket and key) only flavours its name by a hash."""
+
+    def read(self, blob: Blob, start: int, size: int) -> bytes:
+        """Read at most `size` bytes from `start`."""
+
+    def remove(self, blobs: Iterable[Blob]) -> None:
+        """Delete; names that are gone already are fine."""
+
+    def join(self, blobs: Sequence[Blob], hint: str) -> Blob:
+        """Copy blobs into one; the originals stay. Checksums: CRC combined, MD5 empty."""
+
+    def path(self, blob: Blob) -> Path | None:
+        """Return the file of a blob; None in memory."""
+
+    def clear(self) -> None:
+        """Delete everything."""
+
+
+def combined_crc64(blobs: Iterable[Blob]) -> int:
+    """Return the checksum of blobs laid end to end."""
+    total = 0
+    for blob in blobs:
+        total = crc64.combine(total, blob.crc64, blob.size_bytes)
+    return total
+
+
+class _Names:
+    """Make unique blob names; safe from any thread, since `next` of a count is one step."""
+
+    def __init__(self) -> None:
+        self._count = itertools.count(1)
+
+    def new(self, hint: str) -> str:
+        digest = hashlib.sha256(hint.encode("utf-8", "surrogateescape")).hexdigest()
+        return f"{digest[:40]}-{next(self._count)}"
+
+
+class _FileSink:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        self._file: BinaryIO | None = os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0)
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._crc64 = 0
+        self.size_bytes = 0
+
+    def write(self, blocks: Iterable[bytes]) -> None:
+        assert self._file is not None, "write after finish"
+        for block in blocks:
+            view = memoryview(block)
+            while view:
+                view = view[self._file.write(view) :]
+            self._md5.update(block)
+            self._crc64 = crc64.update(block, self._crc64)
+            self.size_bytes += len(block)
+
+    def finish(self) -> Blob:
+        assert self._file is not None, "finish twice"
+        self._file.close()
+        self._file = None
+        digest = self._md5.hexdigest().upper()
+        return Blob(self._path.name, self.size_bytes, digest, self._crc64)
+
+    def discard(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self._path.unlink(missing_ok=True)
+
+
+class DiskBlobs:
+    """One file for each blob in one private folder.
+
+    Args:
+        folder: Made with mode 0700 when absent.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._names = _Names()
+
+    def sink(self, hint: str) -> Sink:
+        """Open a new file; names left by an earlier process are stepped over."""
+        while True:
+            path = self._folder / self._names.new(hint)
+            if not path.exists():
+                return _FileSink(path)
+
+    def read(self, blob: Blob, start: int, size: int) -> bytes:
+        """Read at most `size` bytes from `start`."""
+        with (self._folder / blob.name).open("rb", buffering=0) as file:
+            file.seek(start)
+            return file.read(size)
+
+    def remove(self, blobs: Iterable[Blob]) -> None:
+        """Delete files."""
+        for blob in blobs:
+            (self._folder / blob.name).unlink(missing_ok=True)
+
+    def join(self, blobs: Sequence[Blob], hint: str) -> Blob:
+        """Concatenate inside the kernel where it can (copy_file_range)."""
+        name = self._names.new(hint)
+        with (self._folder / name).open("xb", buffering=0) as target:
+            for blob in blobs:
+                with (self._folder / blob.name).open("rb", buffering=0) as source:
+                    _append(source, target, blob.size_bytes)
+        size_bytes = sum(blob.size_bytes for blob in blobs)
+        return Blob(name, size_bytes, "", combined_crc64(blobs))
+
+    def path(self, blob: Blob) -> Path:
+        """Return the blob's file."""
+        return self._folder / blob.name
+
+    def clear(self) -> None:
+        """Delete every file of the folder."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _append(source: BinaryIO, target: BinaryIO, size_bytes: int) -> None:
+    left = size_bytes
+    if hasattr(os, "copy_file_range"):
+        try:
+            while left:
+                step = min(left, _COPY_STEP_BYTES)
+                done = os.copy_file_range(source.fileno(), target.fileno(), step)
+                if not done:
+                    break
+                left -= done
+        except OSError:
+            # Some file systems refuse (EXDEV, EINVAL, ENOSYS): go on with plain copies.
+            source.seek(size_bytes - left)
+    if left:
+        shutil.copyfileobj(source, target, 1 << 20)
+
+
+class _MemorySink:
+    def __init__(self, home: MemoryBlobs, name: str) -> None:
+        self._home = home
+        self._name = name
+        self._data = bytearray()
+        self.size_bytes = 0
+
+    def write(self, blocks: Iterable[bytes]) -> None:
+        for block in blocks:
+            self._data += block
+            self.size_bytes += len(block)
+
+    def finish(self) -> Blob:
+        data = bytes(self._data)
+        self._home.data[self._name] = data
+        digest = hashlib.md5(data, usedforsecurity=False).hexdigest().upper()
+        return Blob(self._name, len(data), digest, crc64.update(data))
+
+    def discard(self) -> None:
+        self._data.clear()
+
+
+class MemoryBlobs:
+    """Blobs in a dict, for simulations with small bodies."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, bytes] = {}
+        self._names = _Names()
+
+    def sink(self, hint: str) -> Sink:
+        """Open a new blob."""
+        return _MemorySink(self, self._names.new(hint))
+
+    def read(self, blob: Blob, start: int, size: int) -> bytes:
+        """Read at most `size` bytes from `start`."""
+        return self.data[blob.name][start : start + size]
+
+    def remove(self, blobs: Iterable[Blob]) -> None:
+        """Forget blobs."""
+        for blob in blobs:
+            self.data.pop(blob.name, None)
+
+    def join(self, blobs: Sequence[Blob], hint: str) -> Blob:
+        """Concatenate."""
+        name = self._names.new(hint)
+        self.data[name] = b"".join(self.data[blob.name] for blob in blobs)
+        return Blob(name, len(self.data[name]), "", combined_crc64(blobs))
+
+    def path(self, blob: Blob) -> None:
+        """Return None: there is no file."""
+        del blob
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.data.clear()

@@ -1,0 +1,171 @@
+"""The emulated cloud as one object, without HTTP.
+
+What lives here: `Cloud`, which builds the services around one clock, one source of randomness
+and one place for bytes, and owns their lock. It imports the service modules; it knows nothing
+of sockets, so a simulator drives it in memory with a virtual clock and a seeded generator.
+
+Rule: whoever calls `rpc`, `oss`, `store`, `vod` or `keys` holds `lock`; no lock is held while
+a body is streamed or files are joined.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+import threading
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from vod_widget.emulator import signatures
+from vod_widget.emulator.blobs import BlobStore, MemoryBlobs
+from vod_widget.emulator.clock import Clock
+from vod_widget.emulator.oss_api import OssGateway
+from vod_widget.emulator.oss_auth import OssAuthenticator
+from vod_widget.emulator.oss_names import LOOPBACK_HOST
+from vod_widget.emulator.rpc import RpcGateway
+from vod_widget.emulator.storage import ObjectStore
+from vod_widget.emulator.sts import StsService
+from vod_widget.emulator.switches import Switches
+from vod_widget.emulator.tokens import KeyRing
+from vod_widget.emulator.vod import VodService
+
+DEFAULT_ACCOUNT_ID = "1234567890123456"
+DEFAULT_REGION = "cn-shanghai"
+DEFAULT_ROLE_NAME = "vod-upload"
+# Source: VOD "Upload URLs and credentials": an UploadAuth lives 3,000 s.
+DEFAULT_UPLOAD_AUTH_TTL_S = 3000.0
+
+
+class Cloud:
+    """One account of VOD, STS and OSS.
+
+    Args:
+        clock: Tells and moves time.
+        rng: Makes ids, secrets and tokens; `random.Random(seed)` makes runs repeatable.
+        blobs: Where bytes go; memory by default.
+        account_id: Digits; owner of everything.
+        region: Service region.
+        upload_auth_ttl_s: Seconds an UploadAuth lives.
+        switches: Decisions about the undocumented.
+        access_key_id: Id of the RAM user's key; made up when empty.
+        access_key_secret: Its secret; made up when empty.
+
+    Raises:
+        ValueError: The key id looks like a real one, or a value is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        rng: random.Random | None = None,
+        blobs: BlobStore | None = None,
+        account_id: str = DEFAULT_ACCOUNT_ID,
+        region: str = DEFAULT_REGION,
+        upload_auth_ttl_s: float = DEFAULT_UPLOAD_AUTH_TTL_S,
+        switches: Switches | None = None,
+        access_key_id: str = "",
+        access_key_secret: str = "",
+    ) -> None:
+        if not re.fullmatch(r"[0-9]{1,32}", account_id):
+            raise ValueError(f"account_id must be digits, got {account_id!r}")
+        if upload_auth_ttl_s <= 0:
+            raise ValueError(f"upload_auth_ttl_s must be > 0, got {upload_auth_ttl_s}")
+        self.lock = threading.RLock()
+        self.clock = clock or Clock()
+        self.switches = switches or Switches()
+        self.account_id = account_id
+        self.region = region
+        rng = rng or random.SystemRandom()
+        self.keys = KeyRing(self.clock, rng, account_id)
+        self.owner = self.keys.add_user(access_key_id=access_key_id, access_key_secret=access_key_secret)
+        digest = hashlib.sha256(account_id.encode()).hexdigest()
+        self.bucket = f"outin-{digest[:32]}"
+        self.vod = VodService(
+            clock=self.clock,
+            rng=rng,
+            keys=self.keys,
+            switches=self.switches,
+            account_id=account_id,
+            region=region,
+            upload_auth_ttl_s=upload_auth_ttl_s,
+            bucket=self.bucket,
+            sign_url=self.sign_url,
+        )
+        self.store = ObjectStore(blobs or MemoryBlobs(), self.clock, rng, self.vod.object_stored)
+        self.store.add_bucket(self.bucket)
+        self.sts = StsService(self.clock, self.keys, self.switches, account_id, DEFAULT_ROLE_NAME)
+        self.rpc = RpcGateway(self.clock, rng, self.keys, switches=self.switches, vod=self.vod, sts=self.sts)
+        auth = OssAuthenticator(self.clock, self.keys, self.switches, region)
+        self.oss = OssGateway(
+            self.store,
+            auth,
+            clock=self.clock,
+            rng=rng,
+            switches=self.switches,
+            on_notification=self._take_notification,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Cloud account={self.account_id} region={self.region} {self.vod!r} {self.store!r}>"
+
+    def sign_url(self, endpoint: str, bucket: str, key: str, seconds: int) -> str:
+        """Return a V1 signed URL to GET an object for so many seconds of the ageing clock."""
+        expires = str(int(self.clock.signed_url_s()) + seconds)
+        text = signatures.oss_v1_string_to_sign("GET", f"/{bucket}/{key}", (), {}, expires)
+        signature = signatures.oss_v1_signature(self.owner.access_key_secret, text)
+        parts = urlsplit(endpoint)
+        if LOOPBACK_HOST.fullmatch(re.sub(r":\d+$", "", parts.netloc)):
+            base = f"{parts.scheme}://{parts.netloc}/{bucket}"
+        else:
+            base = f"{parts.scheme}://{bucket}.{parts.netloc}"
+        return (
+            f"{base}/{quote(key, safe='/-_.~')}?Expires={expires}"
+            f"&OSSAccessKeyId={quote(self.owner.access_key_id, safe='')}"
+            f"&Signature={quote(signature, safe='')}"
+        )
+
+    def object_path(self, media_id: str) -> Path:
+        """Return one plain file with the stored bytes of a video, image or attached medium.
+
+        The first call for a multipart object joins its parts, outside of the lock.
+
+        Raises:
+            LookupError: No such media, or nothing is stored yet; or bytes live in memory.
+        """
+        with self.lock:
+            asset = self.vod.assets.get(media_id)
+            if asset is None:
+                raise LookupError(f"no media with id {media_id!r}")
+            stored = self.store.find(asset.bucket, asset.key)
+            if stored is None:
+                raise LookupError(f"nothing is stored for {media_id} yet")
+            content = self.store.acquire(stored)
+        try:
+            blob = content.blobs[0]
+            if len(content.blobs) > 1:
+                joined = self.store.blobs.join(content.blobs, f"{stored.bucket}/{stored.key}")
+                with self.lock:
+                    blob = self.store.adopt(stored, content, joined)
+        finally:
+            with self.lock:
+                self.store.release(content)
+        path = self.store.blobs.path(blob)
+        if path is None:
+            raise LookupError("the bytes of this cloud live in memory")
+        return path
+
+    def reset(self) -> None:
+        """Forget assets, objects, uploads, temporary keys, nonces; the clock starts over."""
+        with self.lock:
+            self.vod.clear()
+            self.store.clear()
+            self.keys.forget_temporary()
+            self.rpc.clear()
+            self.clock.reset()
+
+    def _take_notification(self, bucket: str, key: str, text: str) -> None:
+        asset = self.vod.asset_of(bucket, key)
+        if asset is not None:
+            asset.notification = text

@@ -1,0 +1,384 @@
+"""`Emulator`: the cloud in a thread, behind real sockets on this machine.
+
+What lives here: starting and stopping, the data folder, and the handles for tests. It imports
+`cloud`, `server`, `tls`; the thread `vod-emulator` runs the event loop, every public method
+may be called from any thread, also from inside a running loop (Jupyter).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import ssl
+import tempfile
+import threading
+import weakref
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from vod_widget.emulator.blobs import DiskBlobs
+from vod_widget.emulator.clock import Clock
+from vod_widget.emulator.cloud import (
+    DEFAULT_ACCOUNT_ID,
+    DEFAULT_REGION,
+    DEFAULT_UPLOAD_AUTH_TTL_S,
+    Cloud,
+)
+from vod_widget.emulator.faults import Faults
+from vod_widget.emulator.record import RequestLog, RequestRecord
+from vod_widget.emulator.server import MAX_LINE_BYTES, FrontServer, HttpFront
+from vod_widget.emulator.switches import Switches
+from vod_widget.emulator.tls import make_server_context
+from vod_widget.emulator.vod import Asset, Event
+
+HOST = "127.0.0.1"
+# How long `close` waits for a request that is being answered.
+_GRACE_S = 0.2
+_START_TIMEOUT_S = 30.0
+_READ_BUFFER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class UnfinishedUpload:
+    """A multipart upload that was neither completed nor aborted."""
+
+    bucket: str
+    key: str
+    upload_id: str
+    part_numbers: tuple[int, ...]
+    stored_bytes: int
+
+
+class Emulator:
+    """A strict local VOD, STS and OSS service for tests, demos and offline work.
+
+    Start it with `with Emulator() as emulator:` or `start()` and `close()`. Point clients at
+    `endpoint` with `access_key_id` and `access_key_secret`.
+
+    Args:
+        data_dir: Where bytes are kept, in a folder of this run; a temporary one by default,
+            deleted at `close`.
+        port: TCP port on 127.0.0.1; 0 takes a free one.
+        tls_port: Also serve https on this port; None: no https.
+        upload_auth_ttl_s: Seconds an UploadAuth lives, > 0.
+        oss_endpoint: What UploadAddress says; by default this server, by the caller's scheme.
+        account_id: Digits.
+        region: Service region.
+        access_key_id: Key of the RAM user; made up by default. Ids that look real are refused.
+        access_key_secret: Its secret; made up by default.
+        switches: Decisions about what the vendor does not document.
+        seed: Makes ids, keys and tokens repeatable; for tests.
+
+    Raises:
+        ValueError: A value is out of range, or the key looks real.
+    """
+
+    def __init__(
+        self,
+        data_dir: str | Path | None = None,
+        port: int = 0,
+        tls_port: int | None = None,
+        upload_auth_ttl_s: float = DEFAULT_UPLOAD_AUTH_TTL_S,
+        *,
+        oss_endpoint: str = "",
+        account_id: str = DEFAULT_ACCOUNT_ID,
+        region: str = DEFAULT_REGION,
+        access_key_id: str = "",
+        access_key_secret: str = "",
+        switches: Switches | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.clock = Clock()
+        self.faults = Faults()
+        self._log = RequestLog()
+        self._wanted_port = port
+        self._wanted_tls_port = tls_port
+        self._oss_endpoint = oss_endpoint.rstrip("/")
+        self._folder, self._remove_folder = self._make_folder(data_dir)
+        rng = random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311
+        self._blobs = DiskBlobs(self._folder / "blobs")
+        try:
+            self.cloud = Cloud(
+                clock=self.clock,
+                rng=rng,
+                blobs=self._blobs,
+                account_id=account_id,
+                region=region,
+                upload_auth_ttl_s=upload_auth_ttl_s,
+                switches=switches,
+                access_key_id=access_key_id,
+                access_key_secret=access_key_secret,
+            )
+        except ValueError:
+            self._remove_folder()
+            raise
+        self._port: int | None = None
+        self._tls_port: int | None = None
+        self._ca_file: Path | None = None
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        where = f"http://{HOST}:{self._port}" if self._port else "not running"
+        return f"<Emulator {where} account={self.account_id}>"
+
+    def _make_folder(self, data_dir: str | Path | None) -> tuple[Path, weakref.finalize[Any, Any]]:
+        if data_dir is None:
+            folder = Path(tempfile.mkdtemp(prefix="vod-emulator-"))  # mode 0700
+            return folder, weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        base = Path(data_dir)
+        base.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A folder for each run: state is not persisted, so older files mean nothing to us, and
+        # two emulators may share the base.
+        folder = Path(tempfile.mkdtemp(prefix="run-", dir=base))
+        keep = weakref.finalize(self, lambda: None)
+        return folder, keep
+
+    # --- life ----------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def start(self) -> Self:
+        """Open the ports and begin to serve; returns itself. Twice is harmless.
+
+        Raises:
+            RuntimeError: It was closed already.
+            OSError: A port is taken.
+        """
+        if self._closed:
+            raise RuntimeError("this emulator was closed; make a new one")
+        if self._thread is not None:
+            return self
+        ready = threading.Event()
+        failure: list[BaseException] = []
+        thread = threading.Thread(target=self._run, args=(ready, failure), name="vod-emulator", daemon=True)
+        self._thread = thread
+        thread.start()
+        if not ready.wait(_START_TIMEOUT_S):
+            raise RuntimeError("the emulator did not start in time")
+        if failure:
+            thread.join()
+            self._thread = None
+            raise failure[0]
+        return self
+
+    def close(self) -> None:
+        """Stop serving, join the thread, delete a temporary data folder. Twice is harmless."""
+        if self._closed:
+            return
+        self._closed = True
+        self.faults.clear()
+        if self._thread is not None and self._loop is not None and self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join()
+            self._thread = None
+        self._port = self._tls_port = None
+        self._remove_folder()
+
+    def _run(self, ready: threading.Event, failure: list[BaseException]) -> None:
+        try:
+            asyncio.run(self._main(ready))
+        except BaseException as exc:  # handed to the thread that called start
+            failure.append(exc)
+        finally:
+            ready.set()
+
+    async def _main(self, ready: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        front = HttpFront(self.cloud, self.faults, self._log, self._endpoint_for)
+        server = FrontServer(
+            front.handle,
+            access_log=None,
+            auto_decompress=False,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_LINE_BYTES,
+            read_bufsize=_READ_BUFFER_BYTES,
+            lingering_time=0.0,
+        )
+        runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=_GRACE_S)
+        await runner.setup()
+        try:
+            self._port = await self._listen(runner, self._wanted_port, None)
+            if self._wanted_tls_port is not None:
+                context, self._ca_file = make_server_context(self._folder)
+                self._tls_port = await self._listen(runner, self._wanted_tls_port, context)
+            ready.set()
+            await self._stop.wait()
+        finally:
+            await runner.cleanup()
+            front.close()
+
+    async def _listen(self, runner: web.ServerRunner, port: int, context: ssl.SSLContext | None) -> int:
+        before = len(runner.addresses)
+        site = web.TCPSite(runner, HOST, port, ssl_context=context, backlog=1024)
+        await site.start()
+        return int(runner.addresses[before][1])
+
+    # --- where it is and who may use it --------------------------------------------------
+
+    def _endpoint_for(self, secure: bool) -> str:
+        if self._oss_endpoint:
+            return self._oss_endpoint
+        return self.tls_endpoint if secure else self.endpoint
+
+    @property
+    def endpoint(self) -> str:
+        """Return `http://127.0.0.1:PORT`: VOD, STS and OSS.
+
+        Raises:
+            RuntimeError: Not running.
+        """
+        if self._port is None:
+            raise RuntimeError("the emulator is not running; use start() or a with block")
+        return f"http://{HOST}:{self._port}"
+
+    @property
+    def tls_endpoint(self) -> str:
+        """Return `https://127.0.0.1:PORT`.
+
+        Raises:
+            RuntimeError: Not running, or made without `tls_port`.
+        """
+        if self._tls_port is None:
+            raise RuntimeError("no https: make the emulator with tls_port=0 and start it")
+        return f"https://{HOST}:{self._tls_port}"
+
+    @property
+    def has_tls(self) -> bool:
+        """Tell whether `tls_endpoint` can be used."""
+        return self._tls_port is not None
+
+    @property
+    def tls_ca_file(self) -> Path:
+        """Return the CA certificate that https clients of this emulator shall trust.
+
+        Raises:
+            RuntimeError: Not running, or made without `tls_port`.
+        """
+        if self._ca_file is None:
+            raise RuntimeError("no https: make the emulator with tls_port=0 and start it")
+        return self._ca_file
+
+    @property
+    def data_dir(self) -> Path:
+        """Return the folder of this run; mode 0700."""
+        return self._folder
+
+    @property
+    def access_key_id(self) -> str:
+        """Return the id of the RAM user's long-lived key; it begins with EMU."""
+        return self.cloud.owner.access_key_id
+
+    @property
+    def access_key_secret(self) -> str:
+        """Return the secret of that key; it opens nothing but this emulator."""
+        return self.cloud.owner.access_key_secret
+
+    @property
+    def account_id(self) -> str:
+        """Return the account id."""
+        return self.cloud.account_id
+
+    @property
+    def role_arn(self) -> str:
+        """Return the role that AssumeRole takes."""
+        return self.cloud.sts.role_arn
+
+    @property
+    def region(self) -> str:
+        """Return the service region."""
+        return self.cloud.region
+
+    @property
+    def bucket(self) -> str:
+        """Return the bucket that VOD allocated for the account."""
+        return self.cloud.bucket
+
+    # --- what happened -------------------------------------------------------------------
+
+    def object_path(self, video_id: str) -> Path:
+        """Return one plain file with the stored bytes of a video, image or attached medium.
+
+        Raises:
+            LookupError: No such media, or nothing is stored yet.
+        """
+        return self.cloud.object_path(video_id)
+
+    def asset(self, media_id: str) -> Asset:
+        """Return a copy of a media asset.
+
+        Raises:
+            LookupError: No such media.
+        """
+        with self.cloud.lock:
+            found = self.cloud.vod.assets.get(media_id)
+            if found is None:
+                raise LookupError(f"no media with id {media_id!r}")
+            return replace(found)
+
+    @property
+    def assets(self) -> list[Asset]:
+        """Return copies of all media assets, oldest first."""
+        with self.cloud.lock:
+            return [replace(asset) for asset in self.cloud.vod.assets.values()]
+
+    def status(self, media_id: str) -> str:
+        """Return the status that GetVideoInfo shows now.
+
+        Raises:
+            LookupError: No such media.
+        """
+        with self.cloud.lock:
+            found = self.cloud.vod.assets.get(media_id)
+            if found is None:
+                raise LookupError(f"no media with id {media_id!r}")
+            return self.cloud.vod.status(found)
+
+    @property
+    def unfinished_uploads(self) -> list[UnfinishedUpload]:
+        """Return the multipart uploads that hold parts, or could."""
+        with self.cloud.lock:
+            return [
+                UnfinishedUpload(
+                    upload.bucket,
+                    upload.key,
+                    upload.upload_id,
+                    tuple(sorted(upload.parts)),
+                    sum(part.blob.size_bytes for part in upload.parts.values()),
+                )
+                for upload in self.cloud.store.uploads(self.bucket)
+            ]
+
+    @property
+    def requests(self) -> list[RequestRecord]:
+        """Return the log of requests; secrets are masked."""
+        return self._log.records()
+
+    @property
+    def events(self) -> list[Event]:
+        """Return the callbacks that the service would send. They are recorded only."""
+        with self.cloud.lock:
+            return list(self.cloud.vod.events)
+
+    def reset(self) -> None:
+        """Forget everything but ports and long-lived keys: also faults, log and clock."""
+        self.faults.clear()
+        self.cloud.reset()
+        self._log.clear()

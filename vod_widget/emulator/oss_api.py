@@ -1,0 +1,311 @@
+"""The OSS API: from a request to an effect on the store and an answer.
+
+What lives here: `OssGateway`, in two steps because a body may be large. `begin` judges all that
+can be judged before the body (signature, rights, names, upload id); `finish` takes the stored
+body and acts. It imports `oss_auth`, `oss_checks`, `oss_views`, `storage`; both steps happen under
+the lock of `Cloud`. No HTTP: a simulator calls `handle` with bytes.
+
+Source: OSS API reference, the page of each operation; codes from "HTTP 4xx".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import random
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from vod_widget.emulator import oss_xml
+from vod_widget.emulator.blobs import Blob
+from vod_widget.emulator.clock import Clock
+from vod_widget.emulator.errors import (
+    OssError,
+    access_denied,
+    malformed_xml,
+    no_such_upload,
+    oss_invalid_argument,
+)
+from vod_widget.emulator.oss_auth import OssAuthenticator, SignedRequest
+from vod_widget.emulator.oss_checks import (
+    CRC_HEADER,
+    blob_headers,
+    check_blob,
+    check_body_headers,
+    check_names,
+    kept_headers,
+)
+from vod_widget.emulator.oss_names import OssRequest, operation_of
+from vod_widget.emulator.oss_views import OssAnswer, list_parts, list_uploads, look
+from vod_widget.emulator.storage import (
+    MAX_PARTS,
+    ObjectStore,
+    Upload,
+    bad_part_number,
+)
+from vod_widget.emulator.switches import Switches
+from vod_widget.emulator.tokens import Key
+
+# Which right an operation needs, and whether on the object or on the bucket.
+_RIGHTS: Mapping[str, str] = {
+    "PutObject": "oss:PutObject",
+    "InitiateMultipartUpload": "oss:PutObject",
+    "UploadPart": "oss:PutObject",
+    "CompleteMultipartUpload": "oss:PutObject",
+    "AbortMultipartUpload": "oss:AbortMultipartUpload",
+    "ListParts": "oss:ListParts",
+    "HeadObject": "oss:GetObject",
+    "GetObject": "oss:GetObject",
+    "DeleteObject": "oss:DeleteObject",
+    "ListMultipartUploads": "oss:ListMultipartUploads",
+}
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A request that may go on: what `begin` found out."""
+
+    request: OssRequest
+    operation: str
+    key: Key
+    upload: Upload | None = None
+    part_number: int = 0
+
+    @property
+    def stores_body(self) -> bool:
+        """Tell whether the body becomes stored bytes."""
+        return self.operation in ("PutObject", "UploadPart")
+
+
+OnNotification = Callable[[str, str, str], None]
+
+
+class OssGateway:
+    """Check and perform object requests.
+
+    Args:
+        store: The objects.
+        auth: Knows who asks.
+        clock: Dates answers.
+        rng: Makes request ids.
+        switches: Decisions about the undocumented.
+        on_notification: Told of each x-oss-notification: (bucket, key, decoded JSON).
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        auth: OssAuthenticator,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        switches: Switches,
+        on_notification: OnNotification,
+    ) -> None:
+        self._store = store
+        self._auth = auth
+        self._clock = clock
+        self._rng = rng
+        self._switches = switches
+        self._on_notification = on_notification
+
+    def new_request_id(self) -> str:
+        """Return 24 upper-case hex digits."""
+        return f"{self._rng.getrandbits(96):024X}"
+
+    def handle(self, request: OssRequest, body: bytes = b"") -> OssAnswer:
+        """Answer one request with its whole body at hand; errors come back as answers."""
+        try:
+            ticket = self.begin(request)
+            if not ticket.stores_body:
+                return self.finish(ticket, None, body)
+            sink = self._store.blobs.sink(f"{request.bucket}/{request.key}")
+            sink.write([body])
+            return self.finish(ticket, sink.finish(), b"")
+        except OssError as problem:
+            return self.render_error(problem, request)
+
+    def render_error(self, problem: OssError, request: OssRequest) -> OssAnswer:
+        """Dress a refusal; for HEAD the XML goes into x-oss-err."""
+        request_id = self.new_request_id()
+        xml = oss_xml.error(problem, request_id, request.host)
+        headers = {"x-oss-request-id": request_id, **problem.headers}
+        if problem.ec:
+            headers["x-oss-ec"] = problem.ec
+        if request.method == "HEAD":
+            headers["x-oss-err"] = base64.b64encode(xml).decode("ascii")
+            return OssAnswer(problem.status, headers, code=problem.code)
+        headers["Content-Type"] = "application/xml"
+        return OssAnswer(problem.status, headers, xml, code=problem.code)
+
+    # --- step one ------------------------------------------------------------------------
+
+    def begin(self, request: OssRequest) -> Ticket:
+        """Judge a request before its body.
+
+        Raises:
+            OssError: It is refused; nothing has happened.
+        """
+        operation = operation_of(request)
+        check_names(request)
+        resource = f"/{request.bucket}/{request.key}" if request.bucket else "/"
+        signed = SignedRequest(request.method, resource, request.query, request.headers)
+        key = self._auth.identify(signed)
+        right = _RIGHTS.get(operation)
+        if right is None:
+            raise OssError(400, "NotImplemented", f"A request that you provided is not implemented: {operation}.")
+        target = f"acs:oss:*:*:{request.bucket}" + (f"/{request.key}" if request.key else "")
+        if not key.may(right, target):
+            raise access_denied("Access denied by authorizer's policy.", ec="0003-00000301")
+        self._store.require_bucket(request.bucket)
+        self._check_notification(request)
+        ticket = self._with_upload(Ticket(request, operation, key))
+        if ticket.stores_body:
+            check_body_headers(request)
+            if operation == "PutObject":
+                self._check_overwrite(request)
+        return ticket
+
+    def _with_upload(self, ticket: Ticket) -> Ticket:
+        request = ticket.request
+        if ticket.operation == "UploadPart":
+            number_text = request.param("partNumber")
+            if not number_text or "uploadId" not in request.params:
+                raise oss_invalid_argument("Unexpected query string parameter", ec="0017-00000219")
+            if not re.fullmatch(r"[0-9]{1,9}", number_text):
+                raise bad_part_number(number_text)
+            number = int(number_text)
+            if not 1 <= number <= MAX_PARTS:
+                raise bad_part_number(number_text)
+            upload = self._find_upload(request)
+            return Ticket(request, ticket.operation, ticket.key, upload, number)
+        if ticket.operation in ("ListParts", "AbortMultipartUpload", "CompleteMultipartUpload"):
+            upload = self._find_upload(request)
+            return Ticket(request, ticket.operation, ticket.key, upload)
+        return ticket
+
+    def _find_upload(self, request: OssRequest) -> Upload:
+        return self._store.upload(request.bucket, request.key, request.param("uploadId"))
+
+    def _check_notification(self, request: OssRequest) -> None:
+        text = request.headers.get("x-oss-notification", "")
+        if not text:
+            return  # The web SDK sends an empty one when there is no user data.
+        try:
+            decoded = base64.b64decode(text, validate=True).decode("utf-8")
+            value = json.loads(decoded)
+        except (ValueError, binascii.Error):
+            decoded, value = "", None
+        if isinstance(value, dict) and "Vod" in value:
+            self._on_notification(request.bucket, request.key, decoded)
+        elif self._switches.strict_notification:
+            raise oss_invalid_argument(
+                "x-oss-notification must be base64 of a JSON object with the key Vod.",
+                name="x-oss-notification",
+                value=text,
+            )
+
+    def _check_overwrite(self, request: OssRequest) -> None:
+        forbidden = request.headers.get("x-oss-forbid-overwrite", "").lower() == "true"
+        if forbidden and self._store.find(request.bucket, request.key):
+            raise OssError(
+                409, "FileAlreadyExists", "The object you specified already exists and can not be overwritten."
+            )
+
+    # --- step two ------------------------------------------------------------------------
+
+    def finish(self, ticket: Ticket, blob: Blob | None, body: bytes) -> OssAnswer:
+        """Perform a request.
+
+        Args:
+            ticket: What `begin` returned.
+            blob: The stored body of PutObject and UploadPart; removed when refused.
+            body: The body of anything else.
+
+        Raises:
+            OssError: It is refused; nothing has happened.
+        """
+        try:
+            if blob is not None:
+                check_blob(ticket.request, blob)
+            answer = self._act(ticket, blob, body)
+        except OssError:
+            if blob is not None:
+                self._store.blobs.remove([blob])
+            raise
+        headers = {"x-oss-request-id": self.new_request_id(), **answer.headers}
+        if answer.body:
+            headers.setdefault("Content-Type", "application/xml")
+        return OssAnswer(answer.status, headers, answer.body, answer.stream, answer.code)
+
+    def _act(self, ticket: Ticket, blob: Blob | None, body: bytes) -> OssAnswer:
+        request, upload = ticket.request, ticket.upload
+        match ticket.operation:
+            case "PutObject":
+                assert blob is not None
+                self._check_overwrite(request)
+                self._store.put(request.bucket, request.key, blob, kept_headers(request))
+                return OssAnswer(200, blob_headers(blob))
+            case "InitiateMultipartUpload":
+                return self._initiate(request)
+            case "UploadPart":
+                assert blob is not None
+                assert upload is not None
+                self._store.put_part(upload, ticket.part_number, blob)
+                return OssAnswer(200, blob_headers(blob))
+            case "CompleteMultipartUpload":
+                assert upload is not None
+                return self._complete(request, upload, body)
+            case "AbortMultipartUpload":
+                assert upload is not None
+                self._store.abort(self._find_upload(request))
+                return OssAnswer(204)
+            case "ListParts":
+                assert upload is not None
+                return list_parts(request, upload)
+            case "ListMultipartUploads":
+                return list_uploads(request, self._store.uploads(request.bucket))
+            case "DeleteObject":
+                self._store.delete(request.bucket, request.key)
+                return OssAnswer(204)
+            case _:
+                return look(request, self._store.get(request.bucket, request.key))
+
+    def _initiate(self, request: OssRequest) -> OssAnswer:
+        encoding = request.param("encoding-type")
+        self._check_overwrite(request)
+        upload = self._store.initiate(request.bucket, request.key, kept_headers(request))
+        pairs = [
+            *oss_xml.encoding_pair(encoding),
+            ("Bucket", upload.bucket),
+            ("Key", oss_xml.key_text(upload.key, encoding)),
+            ("UploadId", upload.upload_id),
+        ]
+        return OssAnswer(200, body=oss_xml.document("InitiateMultipartUploadResult", pairs))
+
+    def _complete(self, request: OssRequest, upload: Upload, body: bytes) -> OssAnswer:
+        encoding = request.param("encoding-type")
+        if request.headers.get("x-oss-complete-all", "").lower() == "yes":
+            if body:
+                raise malformed_xml()
+            wanted = None
+        else:
+            wanted = oss_xml.parse_complete(body)
+        self._check_overwrite(request)
+        if request.param("uploadId") != upload.upload_id:
+            raise no_such_upload(request.param("uploadId"))
+        stored = self._store.complete(self._find_upload(request), wanted)
+        pairs = [
+            *oss_xml.encoding_pair(encoding),
+            ("Location", f"http://{stored.bucket}.{request.host}/{stored.key}"),
+            ("Bucket", stored.bucket),
+            ("Key", oss_xml.key_text(stored.key, encoding)),
+            ("ETag", f'"{stored.etag}"'),
+        ]
+        return OssAnswer(
+            200,
+            {"ETag": f'"{stored.etag}"', CRC_HEADER: str(stored.crc64)},
+            oss_xml.document("CompleteMultipartUploadResult", pairs),
+        )

@@ -1,0 +1,128 @@
+"""What the headers, names and body of an object request must be like.
+
+What lives here: checks that need the request and at most its stored body. It imports `errors`,
+`blobs`, `oss_names`; pure functions, any thread.
+
+Source: OSS "PutObject", "UploadPart", "Limits", "HTTP 4xx".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+
+from vod_widget.emulator.blobs import Blob
+from vod_widget.emulator.errors import OssError, oss_invalid_argument
+from vod_widget.emulator.oss_names import OssRequest
+from vod_widget.emulator.storage import MAX_BODY_BYTES
+
+CRC_HEADER = "x-oss-hash-crc64ecma"
+KEPT_HEADERS = (
+    "content-type",
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "expires",
+)
+MAX_META_BYTES = 8 * 1024
+
+
+def check_names(request: OssRequest) -> None:
+    """Refuse bucket and key names that OSS does not take."""
+    if request.bucket and not re.fullmatch(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", request.bucket):
+        raise OssError(
+            400,
+            "InvalidBucketName",
+            "The specified bucket is not valid.",
+            extras={"BucketName": request.bucket},
+        )
+    key_bytes = len(request.key.encode("utf-8", "surrogateescape"))
+    if request.key and (key_bytes > 1023 or request.key[0] in "/\\"):
+        raise OssError(
+            400,
+            "InvalidObjectName",
+            "The specified object is not valid.",
+            extras={"ObjectName": request.key},
+        )
+
+
+def check_body_headers(request: OssRequest) -> None:
+    """Refuse, before it is read, a body that cannot be stored."""
+    length = request.headers.get("content-length")
+    if length is None and "chunked" not in request.headers.get("transfer-encoding", ""):
+        raise OssError(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+    if length is not None and int(length) > MAX_BODY_BYTES:
+        raise OssError(
+            400,
+            "EntityTooLarge",
+            "Your proposed upload exceeds the maximum allowed size.",
+            extras={"MaxSizeAllowed": str(MAX_BODY_BYTES), "ProposedSize": length},
+        )
+    if "x-oss-copy-source" in request.headers:
+        raise OssError(
+            400,
+            "NotImplemented",
+            "A header you provided implies functionality that is not implemented.",
+            extras={"Header": "x-oss-copy-source"},
+        )
+    meta = sum(len(name) + len(value) for name, value in request.headers.items() if name.startswith("x-oss-meta-"))
+    if meta > MAX_META_BYTES:
+        raise oss_invalid_argument("Your metadata headers exceed the maximum allowed size.")
+    digest = request.headers.get("content-md5")
+    if digest is not None:
+        try:
+            good = len(base64.b64decode(digest, validate=True)) == 16
+        except (ValueError, binascii.Error):
+            good = False
+        if not good:
+            raise _bad_digest("The Content-MD5 you specified is not valid.")
+
+
+def check_blob(request: OssRequest, blob: Blob) -> None:
+    """Compare a received body with what its headers promised."""
+    length = request.headers.get("content-length")
+    if length is not None and int(length) != blob.size_bytes:
+        raise OssError(
+            400,
+            "IncompleteBody",
+            "You did not provide the number of bytes specified by the Content-Length HTTP header.",
+        )
+    digest = request.headers.get("content-md5")
+    if digest is not None and digest != md5_base64(blob.md5_hex):
+        raise _bad_digest("The Content-MD5 you specified did not match what we received.")
+    crc = request.headers.get(CRC_HEADER)
+    if crc is not None and crc != str(blob.crc64):
+        raise OssError(
+            400,
+            "InvalidCRC64",
+            "The CRC64 you specified did not match what we received.",
+            extras={"ClientCRC64": crc, "ServerCRC64": str(blob.crc64)},
+        )
+
+
+def _bad_digest(message: str) -> OssError:
+    return OssError(400, "InvalidDigest", message)
+
+
+def kept_headers(request: OssRequest) -> dict[str, str]:
+    """Return the headers that are stored with an object."""
+    kept = {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers}
+    kept.setdefault("content-type", "application/octet-stream")
+    meta = {n: v for n, v in request.headers.items() if n.startswith("x-oss-meta-")}
+    return {"Content-Type": kept.pop("content-type"), **kept, **meta}
+
+
+def md5_base64(md5_hex: str) -> str:
+    """Return a hex MD5 as Content-MD5 has it."""
+    return base64.b64encode(bytes.fromhex(md5_hex)).decode("ascii")
+
+
+def blob_headers(blob: Blob) -> dict[str, str]:
+    """Return the headers that confirm a stored body."""
+    return {
+        "ETag": f'"{blob.md5_hex}"',
+        "Content-MD5": md5_base64(blob.md5_hex),
+        CRC_HEADER: str(blob.crc64),
+        "x-oss-server-time": "1",
+    }

@@ -1,0 +1,122 @@
+"""What an object request is called, and where it goes.
+
+What lives here: `OssRequest`, the name of its operation, and the routing by Host. It imports
+nothing of the package; pure, any thread.
+
+Source: OSS "Use endpoints": `<bucket>.<endpoint>/<key>` is the rule; SDKs use the path style
+`/bucket/key` for IP endpoints.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from urllib.parse import unquote, unquote_plus
+
+LOOPBACK_HOST = re.compile(r"(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])", re.IGNORECASE)
+_VENDOR_RPC = re.compile(r"(?:vod|sts)(?:-vpc)?(?:\.[a-z0-9-]+)?\.aliyuncs\.com", re.IGNORECASE)
+_BUCKET_HOST = re.compile(
+    r"(?P<bucket>[a-z0-9][a-z0-9-]{1,61}[a-z0-9])\."
+    r"(?:oss-[a-z0-9-]+\.aliyuncs\.com|localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3})",
+    re.IGNORECASE,
+)
+_OSS_HOST = re.compile(r"oss(?:-[a-z0-9-]+)?\.aliyuncs\.com", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class OssRequest:
+    """One object request, decoded."""
+
+    method: str
+    bucket: str
+    key: str
+    query: Sequence[tuple[str, str]] = ()
+    """Decoded; a parameter without "=" has the value ""."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Lower-case names."""
+    host: str = "oss-cn-shanghai.aliyuncs.com"
+
+    @cached_property
+    def params(self) -> dict[str, str]:
+        """Return the query as a dict."""
+        return dict(self.query)
+
+    def param(self, name: str) -> str:
+        """Return one query parameter, "" when absent."""
+        return self.params.get(name, "")
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where a request goes."""
+
+    service: str
+    """`rpc`, `oss`, or "" for a host that this server does not answer to."""
+    bucket: str = ""
+    key: str = ""
+
+
+def route(host_header: str, raw_path: str, *, has_oss_signature: bool) -> Route:
+    """Choose the service, bucket and key of a request.
+
+    Args:
+        host_header: Host as sent, with or without a port.
+        raw_path: Path as sent, percent-encoded, without the query.
+        has_oss_signature: An Authorization header is there: RPC never has one.
+    """
+    host = re.sub(r":\d+$", "", host_header)
+    path = unquote(raw_path, errors="surrogateescape")
+    if _VENDOR_RPC.fullmatch(host):
+        return Route("rpc")
+    named = _BUCKET_HOST.fullmatch(host)
+    if named:
+        return Route("oss", named["bucket"].lower(), path[1:])
+    if _OSS_HOST.fullmatch(host) or LOOPBACK_HOST.fullmatch(host):
+        bucket, _, key = path[1:].partition("/")
+        if not bucket and not has_oss_signature and not _OSS_HOST.fullmatch(host):
+            return Route("rpc")
+        return Route("oss", bucket, key)
+    return Route("")
+
+
+def parse_query(raw: str) -> list[tuple[str, str]]:
+    """Decode a query; order and repeats stay, `+` is a space."""
+    pairs = []
+    for item in raw.split("&"):
+        if item:
+            name, _, value = item.partition("=")
+            pairs.append(
+                (
+                    unquote_plus(name, errors="surrogateescape"),
+                    unquote_plus(value, errors="surrogateescape"),
+                )
+            )
+    return pairs
+
+
+def operation_of(request: OssRequest) -> str:
+    """Name the operation of a request; unknown combinations get a made-up name."""
+    params = request.params
+    if not request.key:
+        if request.bucket and request.method == "GET" and "uploads" in params:
+            return "ListMultipartUploads"
+        return f"{request.method.title()}{'Bucket' if request.bucket else 'Service'}"
+    match request.method:
+        case "PUT":
+            return "UploadPart" if "uploadId" in params or "partNumber" in params else "PutObject"
+        case "POST" if "uploads" in params:
+            return "InitiateMultipartUpload"
+        case "POST" if "uploadId" in params:
+            return "CompleteMultipartUpload"
+        case "POST" if "append" in params:
+            return "AppendObject"
+        case "GET" if "uploadId" in params:
+            return "ListParts"
+        case "DELETE" if "uploadId" in params:
+            return "AbortMultipartUpload"
+        case "GET" | "HEAD" | "DELETE":
+            return f"{request.method.title()}Object"
+        case _:
+            return f"{request.method.title()}Unknown"

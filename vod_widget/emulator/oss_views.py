@@ -1,0 +1,194 @@
+"""What OSS shows: objects, parts, uploads.
+
+What lives here: the answers of HeadObject, GetObject, ListParts and ListMultipartUploads. It
+imports `oss_checks`, `oss_names`, `oss_xml`, `storage`; called under the lock of `Cloud`.
+
+Source: OSS API reference, the page of each operation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+
+from vod_widget.emulator import oss_xml
+from vod_widget.emulator.clock import http_date
+from vod_widget.emulator.errors import OssError, oss_invalid_argument
+from vod_widget.emulator.oss_checks import CRC_HEADER, KEPT_HEADERS, md5_base64
+from vod_widget.emulator.oss_names import OssRequest
+from vod_widget.emulator.storage import StoredObject, Upload
+
+
+@dataclass(frozen=True)
+class Body:
+    """What to stream back: bytes [start, end) of an object."""
+
+    stored: StoredObject
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class OssAnswer:
+    """What goes back."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = field(default=b"", repr=False)
+    stream: Body | None = None
+    code: str = ""
+
+
+def look(request: OssRequest, stored: StoredObject) -> OssAnswer:
+    """HeadObject and GetObject."""
+    headers = {
+        "ETag": f'"{stored.etag}"',
+        "Last-Modified": http_date(stored.modified_s),
+        "Accept-Ranges": "bytes",
+        "x-oss-object-type": stored.object_type,
+        "x-oss-storage-class": "Standard",
+        CRC_HEADER: str(stored.crc64),
+        **stored.headers,
+    }
+    if stored.md5_hex:
+        headers["Content-MD5"] = md5_base64(stored.md5_hex)
+    status = _condition(request, stored)
+    if status == 304:
+        return OssAnswer(304, headers)
+    for name in KEPT_HEADERS:
+        if request.param(f"response-{name}"):
+            headers[name] = request.param(f"response-{name}")
+    start, end = 0, stored.size_bytes
+    found = _range(request.headers.get("range", ""), stored.size_bytes)
+    if found is not None:
+        status, (start, end) = 206, found
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{stored.size_bytes}"
+    headers["Content-Length"] = str(end - start)
+    if request.method == "HEAD":
+        return OssAnswer(status, headers)
+    return OssAnswer(status, headers, stream=Body(stored, start, end))
+
+
+def _range(header: str, size_bytes: int) -> tuple[int, int] | None:
+    """Return [start, end), None for "the whole object"; raise InvalidRange past the end.
+
+    An unreadable Range returns the whole object. Source: OSS GetObject, "Range".
+    """
+    parsed = re.fullmatch(r"bytes=([0-9]*)-([0-9]*)", header.strip())
+    if parsed is None or not (parsed[1] or parsed[2]):
+        return None
+    if not parsed[1]:
+        last = min(int(parsed[2]), size_bytes)
+        return (size_bytes - last, size_bytes) if last else None
+    start = int(parsed[1])
+    end = int(parsed[2]) + 1 if parsed[2] else size_bytes
+    if end <= start and parsed[2]:
+        return None
+    if start >= size_bytes:
+        raise OssError(
+            416,
+            "InvalidRange",
+            "The requested range cannot be satisfied.",
+            extras={"ActualObjectSize": str(size_bytes), "RangeRequested": header},
+        )
+    return start, min(end, size_bytes)
+
+
+def _condition(request: OssRequest, stored: StoredObject) -> int:
+    """Return 200 or 304 for the If-... headers, or raise PreconditionFailed."""
+    headers, etag = request.headers, stored.etag
+    failed = OssError(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold.")
+    if "if-match" in headers and headers["if-match"].strip('"') != etag:
+        raise failed
+    if headers.get("if-none-match", "\0").strip('"') == etag:
+        return 304
+    modified_s = int(stored.modified_s)
+    try:
+        if "if-unmodified-since" in headers:
+            limit = parsedate_to_datetime(headers["if-unmodified-since"]).timestamp()
+            if modified_s > limit:
+                raise failed
+        if "if-modified-since" in headers:
+            limit = parsedate_to_datetime(headers["if-modified-since"]).timestamp()
+            if modified_s <= limit:
+                return 304
+    except ValueError:
+        return 200
+    return 200
+
+
+def _limit(request: OssRequest, name: str) -> int:
+    text = request.param(name) or "1000"
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= 1000:
+        raise oss_invalid_argument(f"Argument {name} must be an integer between 1 and 1000.", name=name, value=text)
+    return int(text)
+
+
+def list_parts(request: OssRequest, upload: Upload) -> OssAnswer:
+    """ListParts."""
+    limit = _limit(request, "max-parts")
+    marker_text = request.param("part-number-marker") or "0"
+    if not re.fullmatch(r"[0-9]{1,9}", marker_text):
+        raise oss_invalid_argument(
+            "Argument part-number-marker must be an integer.",
+            name="part-number-marker",
+            value=marker_text,
+        )
+    encoding = request.param("encoding-type")
+    numbers = [number for number in sorted(upload.parts) if number > int(marker_text)]
+    shown = numbers[:limit]
+    pairs = [
+        *oss_xml.encoding_pair(encoding),
+        ("Bucket", upload.bucket),
+        ("Key", oss_xml.key_text(upload.key, encoding)),
+        ("UploadId", upload.upload_id),
+        ("StorageClass", "Standard"),
+        ("PartNumberMarker", marker_text),
+        ("NextPartNumberMarker", str(shown[-1] if shown else 0)),
+        ("MaxParts", str(limit)),
+        ("IsTruncated", "true" if len(numbers) > limit else "false"),
+    ]
+    inner = "".join(oss_xml.part(upload.parts[number]) for number in shown)
+    return OssAnswer(200, body=oss_xml.document("ListPartsResult", pairs, inner))
+
+
+def list_uploads(request: OssRequest, uploads: list[Upload]) -> OssAnswer:
+    """ListMultipartUploads."""
+    limit = _limit(request, "max-uploads")
+    encoding = request.param("encoding-type")
+    prefix, key_marker = request.param("prefix"), request.param("key-marker")
+    id_marker = request.param("upload-id-marker") if key_marker else ""
+    delimiter = request.param("delimiter")
+    matching = []
+    groups: dict[str, None] = {}
+    for item in uploads:
+        if not item.key.startswith(prefix) or item.key < key_marker:
+            continue
+        if item.key == key_marker and not (id_marker and item.upload_id > id_marker):
+            continue
+        rest = item.key[len(prefix) :]
+        if delimiter and delimiter in rest:
+            groups[prefix + rest.split(delimiter, 1)[0] + delimiter] = None
+        else:
+            matching.append(item)
+    shown = matching[:limit]
+    truncated = len(matching) > limit
+    pairs = [
+        *oss_xml.encoding_pair(encoding),
+        ("Bucket", request.bucket),
+        ("KeyMarker", oss_xml.key_text(key_marker, encoding)),
+        ("UploadIdMarker", id_marker),
+        ("NextKeyMarker", oss_xml.key_text(shown[-1].key, encoding) if truncated else ""),
+        ("NextUploadIdMarker", shown[-1].upload_id if truncated else ""),
+        ("Delimiter", delimiter),
+        ("Prefix", oss_xml.key_text(prefix, encoding)),
+        ("MaxUploads", str(limit)),
+        ("IsTruncated", "true" if truncated else "false"),
+    ]
+    inner = "".join(oss_xml.upload(item, encoding) for item in shown)
+    for group in groups:
+        text = oss_xml.elements([("Prefix", oss_xml.key_text(group, encoding))])
+        inner += f"<CommonPrefixes>{text}</CommonPrefixes>"
+    return OssAnswer(200, body=oss_xml.document("ListMultipartUploadsResult", pairs, inner))

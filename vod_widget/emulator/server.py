@@ -1,0 +1,533 @@
+"""The HTTP layer: sockets in, `Cloud` calls out.
+
+What lives here: `HttpFront`, the handler of every request, and the injection of faults. It
+imports aiohttp, `cloud`, `faults`, `record`, `cors`, `oss_names`. Everything runs on the event
+loop of the emulator's own thread; hashing and writing of large bodies goes to a small pool.
+
+Theory of one request: name it, strike it with faults that come before, judge it, stream its
+body, act, strike it with faults that come after, log it, answer. A refused request's body is
+read to its end first, so that a client that is still sending hears the refusal and the
+connection lives on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestHandler
+
+from vod_widget.emulator import cors, faults, oss_xml
+from vod_widget.emulator.blobs import Blob, Sink
+from vod_widget.emulator.clock import http_date
+from vod_widget.emulator.cloud import Cloud
+from vod_widget.emulator.errors import OssError, RpcError
+from vod_widget.emulator.oss_api import Ticket
+from vod_widget.emulator.oss_names import OssRequest, Route, operation_of, parse_query, route
+from vod_widget.emulator.oss_views import Body, OssAnswer
+from vod_widget.emulator.record import RequestLog, RequestRecord, masked
+from vod_widget.emulator.rpc import RpcAnswer, RpcRequest
+
+# Blocks this large go to the pool for hashing while the loop reads on.
+_STEP_BYTES = 1 << 20
+# Below this a trip to the pool costs more than the hashing.
+_INLINE_BYTES = 128 << 10
+_MAX_FORM_BYTES = 1 << 20
+# Tokens and signed URLs are long; nginx takes 8 KiB a line, the vendor's SDKs send all
+# parameters of a POST in the query.
+MAX_LINE_BYTES = 64 << 10
+
+
+class _HangUp(Exception):
+    """Close the connection now, without an answer."""
+
+    def __init__(self, code: str, *, reset: bool) -> None:
+        super().__init__(code)
+        self.code = code
+        self.reset = reset
+
+
+class _BodyBroken(Exception):
+    """The client stopped sending before the announced end."""
+
+
+@dataclass
+class _Reply:
+    """An answer on its way out."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes = b""
+    stream: Body | None = None
+    code: str = ""
+    close: bool = False
+
+
+@dataclass
+class _Exchange:
+    """One request and what became of it."""
+
+    request: web.BaseRequest
+    headers: dict[str, str]
+    path: str
+    query: list[tuple[str, str]]
+    route: Route
+    number: int
+    op: str = ""
+    part_number: int | None = None
+    access_key_id: str = ""
+    body_bytes: int = 0
+    struck: list[faults.Fault] = field(default_factory=list)
+
+    @property
+    def secure(self) -> bool:
+        """Tell whether it came over TLS."""
+        transport = self.request.transport
+        return transport is not None and transport.get_extra_info("sslcontext") is not None
+
+    def actions(self, when: faults.When) -> list[faults.Fault]:
+        """Return the faults that strike at this moment."""
+        return [fault for fault in self.struck if fault.when == when]
+
+
+class Handler(RequestHandler):
+    """aiohttp's connection, plus an answer for clients that half-close mid-body."""
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio allows it
+        """Keep the writing half open while a request is being answered."""
+        request = self._current_request
+        if request is None:
+            return None
+        if not request.content.is_eof():
+            request.content.set_exception(_BodyBroken())
+        self.keep_alive(False)
+        self.close()
+        return True
+
+
+class FrontServer(web.Server):
+    """aiohttp's low-level server with our connections."""
+
+    def __call__(self) -> RequestHandler:
+        """Make the protocol of a new connection."""
+        return Handler(self, loop=self._loop, **self._kwargs)
+
+
+class HttpFront:
+    """Answer requests on behalf of a cloud.
+
+    Args:
+        cloud: Does everything.
+        armed: Faults to strike with.
+        log: Where requests are recorded.
+        endpoint_of: The OSS endpoint that answers to callers over TLS (True) or not.
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        armed: faults.Faults,
+        log: RequestLog,
+        endpoint_of: Callable[[bool], str],
+    ) -> None:
+        self._cloud = cloud
+        self._armed = armed
+        self._log = log
+        self._endpoint_of = endpoint_of
+        self._pool = ThreadPoolExecutor(4, thread_name_prefix="vod-emulator-io")
+
+    def close(self) -> None:
+        """Stop the pool; nothing is in flight any more."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; the entry point that aiohttp calls."""
+        exchange = self._open(request)
+        try:
+            reply = await self._serve(exchange)
+        except _HangUp as hang:
+            self._record(exchange, 0, hang.code)
+            return _hang_up(request, reset=hang.reset)
+        except (_BodyBroken, web.RequestPayloadError, ConnectionError, HttpProcessingError):
+            reply = self._oss_error(
+                exchange,
+                OssError(
+                    400,
+                    "IncompleteBody",
+                    "You did not provide the number of bytes specified by the Content-Length HTTP header.",
+                ),
+            )
+            reply.close = True
+        return await self._send(exchange, reply)
+
+    def _open(self, request: web.BaseRequest) -> _Exchange:
+        headers: dict[str, str] = {}
+        for raw_name, raw_value in request.raw_headers:
+            name = raw_name.decode("latin-1").lower()
+            value = raw_value.decode("utf-8", "surrogateescape").strip()
+            headers[name] = f"{headers[name]},{value}" if name in headers else value
+        target = request.raw_path
+        if "://" in target.split("?", 1)[0]:  # absolute form, as a proxy's client sends it
+            target = "/" + target.split("://", 1)[1].partition("/")[2]
+        path, _, raw_query = target.partition("?")
+        found = route(headers.get("host", ""), path, has_oss_signature="authorization" in headers)
+        number = self._log.next_number()
+        return _Exchange(request, headers, path, parse_query(raw_query), found, number)
+
+    async def _serve(self, exchange: _Exchange) -> _Reply:
+        if not exchange.route.service:
+            await self._drain(exchange)
+            return self._oss_error(
+                exchange,
+                OssError(403, "AccessDenied", "This emulator answers to loopback names only."),
+            )
+        if exchange.request.method == "OPTIONS":
+            exchange.op = "OptionObject"
+            try:
+                return _Reply(200, cors.preflight(exchange.headers))
+            except OssError as problem:
+                return self._oss_error(exchange, problem)
+        if exchange.route.service == "rpc":
+            return await self._serve_rpc(exchange)
+        return await self._serve_oss(exchange)
+
+    # --- RPC -----------------------------------------------------------------------------
+
+    async def _serve_rpc(self, exchange: _Exchange) -> _Reply:
+        body = await self._read(exchange, _MAX_FORM_BYTES)
+        if exchange.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+            exchange.query = exchange.query + parse_query(body.decode("utf-8", "surrogateescape"))
+        params = dict(exchange.query)
+        exchange.op = params.get("Action", "")
+        exchange.access_key_id = params.get("AccessKeyId", "")
+        call = RpcRequest(
+            exchange.request.method,
+            exchange.query,
+            exchange.headers.get("host", ""),
+            self._endpoint_of(exchange.secure),
+        )
+        exchange.struck = self._armed.choose(exchange.op)
+        reply = await self._strike(exchange, "before")
+        if reply is None:
+            with self._cloud.lock:
+                answer = self._cloud.rpc.handle(call)
+            reply = _rpc_reply(answer)
+            reply = await self._strike(exchange, "after") or reply
+        return reply
+
+    # --- OSS -----------------------------------------------------------------------------
+
+    async def _serve_oss(self, exchange: _Exchange) -> _Reply:
+        request = OssRequest(
+            exchange.request.method,
+            exchange.route.bucket,
+            exchange.route.key,
+            exchange.query,
+            exchange.headers,
+            exchange.headers.get("host", ""),
+        )
+        exchange.op = operation_of(request)
+        number = request.param("partNumber")
+        exchange.part_number = int(number) if number.isdecimal() and len(number) < 10 else None
+        exchange.access_key_id = _oss_key_id(exchange.headers, request)
+        exchange.struck = self._armed.choose(exchange.op, exchange.part_number)
+        reply = await self._strike(exchange, "before")
+        if reply is not None:
+            return reply
+        try:
+            with self._cloud.lock:
+                ticket = self._cloud.oss.begin(request)
+            answer = await self._finish_oss(exchange, ticket)
+        except OssError as problem:
+            reply = self._oss_error(exchange, problem)
+            if "expect" in exchange.headers:
+                reply.close = True  # the client has not sent its body, and shall not
+            else:
+                await self._drain(exchange)
+        else:
+            reply = _Reply(answer.status, dict(answer.headers), answer.body, answer.stream, answer.code)
+        return await self._strike(exchange, "after") or reply
+
+    async def _finish_oss(self, exchange: _Exchange, ticket: Ticket) -> OssAnswer:
+        if not ticket.stores_body:
+            body = await self._read(exchange, oss_xml.MAX_COMPLETE_BYTES)
+            with self._cloud.lock:
+                return self._cloud.oss.finish(ticket, None, body)
+        blob = await self._store_body(exchange, ticket)
+        with self._cloud.lock:
+            return self._cloud.oss.finish(ticket, blob, b"")
+
+    def _oss_error(self, exchange: _Exchange, problem: OssError) -> _Reply:
+        if exchange.route.service == "rpc":
+            return self._rpc_error(exchange, problem.status, problem.code, problem.message)
+        request = OssRequest(exchange.request.method, "", "", host=exchange.headers.get("host", ""))
+        with self._cloud.lock:
+            answer = self._cloud.oss.render_error(problem, request)
+        return _Reply(answer.status, dict(answer.headers), answer.body, code=answer.code)
+
+    def _rpc_error(self, exchange: _Exchange, status: int, code: str, message: str) -> _Reply:
+        with self._cloud.lock:
+            answer = self._cloud.rpc.render_error(
+                RpcError(status, code, message),
+                dict(exchange.query),
+                exchange.headers.get("host", ""),
+            )
+        return _rpc_reply(answer)
+
+    # --- bodies --------------------------------------------------------------------------
+
+    async def _continue(self, exchange: _Exchange) -> None:
+        if exchange.headers.pop("expect", "").lower() == "100-continue":
+            transport = exchange.request.transport
+            if transport is not None:
+                transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    async def _read(self, exchange: _Exchange, limit_bytes: int) -> bytes:
+        """Return a small body; what goes beyond the limit is read and cut."""
+        await self._continue(exchange)
+        kept = bytearray()
+        content = exchange.request.content
+        while block := await content.readany():
+            exchange.body_bytes += len(block)
+            if len(kept) <= limit_bytes:
+                kept += block
+        return bytes(kept)
+
+    async def _drain(self, exchange: _Exchange) -> None:
+        content = exchange.request.content
+        while block := await content.readany():
+            exchange.body_bytes += len(block)
+
+    async def _store_body(self, exchange: _Exchange, ticket: Ticket) -> Blob:
+        """Stream a body into a sink: one block is hashed in the pool while the next arrives."""
+        await self._continue(exchange)
+        corrupt = any(isinstance(f.action, faults.CorruptBody) for f in exchange.struck)
+        with self._cloud.lock:
+            sink = self._cloud.store.blobs.sink(f"{ticket.request.bucket}/{ticket.request.key}")
+        try:
+            await self._fill(exchange, sink, corrupt=corrupt)
+            blob = sink.finish()
+        except BaseException:
+            sink.discard()
+            raise
+        return blob
+
+    async def _fill(self, exchange: _Exchange, sink: Sink, *, corrupt: bool) -> None:
+        loop = asyncio.get_running_loop()
+        content = exchange.request.content
+        blocks: list[bytes] = []
+        held_bytes = 0
+        pending: asyncio.Future[None] | None = None
+        try:
+            while block := await content.readany():
+                if corrupt:
+                    block = bytes([block[0] ^ 0xFF]) + block[1:]
+                    corrupt = False
+                exchange.body_bytes += len(block)
+                held_bytes += len(block)
+                blocks.append(block)
+                if held_bytes >= _STEP_BYTES:
+                    if pending is not None:
+                        await pending
+                    pending = loop.run_in_executor(self._pool, sink.write, blocks)
+                    blocks, held_bytes = [], 0
+        finally:
+            if pending is not None:
+                await asyncio.wait([pending])
+        if pending is not None:
+            pending.result()
+        if held_bytes > _INLINE_BYTES:
+            await loop.run_in_executor(self._pool, sink.write, blocks)
+        else:
+            sink.write(blocks)
+
+    # --- faults --------------------------------------------------------------------------
+
+    async def _strike(self, exchange: _Exchange, when: faults.When) -> _Reply | None:
+        """Apply the faults of a moment; return the answer when one of them is an answer."""
+        for fault in exchange.actions(when):
+            match fault.action:
+                case faults.Stall(seconds):
+                    await _stall(fault, seconds)
+                case faults.ExpireToken():
+                    with self._cloud.lock:
+                        self._cloud.keys.expire_now(exchange.access_key_id)
+                case faults.Drop():
+                    raise _HangUp("Dropped", reset=False)
+                case faults.Reset(after_body_bytes):
+                    if when == "before":
+                        await self._read_some(exchange, after_body_bytes)
+                    raise _HangUp("Reset", reset=True)
+                case faults.Status() as action:
+                    if action.read_body:
+                        await self._drain(exchange)
+                    reply = self._injected(exchange, action.status, action.code, action.message)
+                    reply.headers.update(action.headers)
+                    reply.close = not action.read_body
+                    return reply
+                case faults.ErrorIn200(code, message):
+                    await self._drain(exchange)
+                    return self._injected(exchange, 200, code, message)
+                case faults.Redirect(location, status):
+                    await self._drain(exchange)
+                    return _Reply(status, {"Location": location}, code="Redirect")
+                case _:
+                    pass  # SpoilHeaders and Truncate act on the answer, CorruptBody on the body
+        return None
+
+    def _injected(self, exchange: _Exchange, status: int, code: str, message: str) -> _Reply:
+        if exchange.route.service == "rpc":
+            return self._rpc_error(exchange, status, code, message)
+        return self._oss_error(exchange, OssError(status, code, message))
+
+    async def _read_some(self, exchange: _Exchange, wanted_bytes: int) -> None:
+        while exchange.body_bytes < wanted_bytes:
+            block = await exchange.request.content.read(wanted_bytes - exchange.body_bytes)
+            if not block:
+                return
+            exchange.body_bytes += len(block)
+
+    # --- answers -------------------------------------------------------------------------
+
+    async def _send(self, exchange: _Exchange, reply: _Reply) -> web.StreamResponse:
+        headers = {
+            "Server": "AliyunOSS" if exchange.route.service == "oss" else "VOD",
+            "Date": http_date(self._cloud.clock.wall_s()),
+            **cors.answer_headers(exchange.headers.get("origin", "")),
+            **reply.headers,
+        }
+        if exchange.route.service != "rpc" and "x-oss-request-id" not in headers:
+            headers["x-oss-request-id"] = self._cloud.oss.new_request_id()
+        cut: int | None = None
+        for fault in exchange.struck:
+            match fault.action:
+                case faults.SpoilHeaders(changes, remove):
+                    for name in remove:
+                        headers.pop(name, None)
+                    headers.update(changes)
+                case faults.Truncate(body_bytes):
+                    cut = body_bytes
+                case _:
+                    pass
+        reply = replace(reply, headers=headers)
+        if exchange.request.transport is None:
+            self._record(exchange, 0, reply.code or "Gone")
+            return web.Response(status=500)
+        self._record(exchange, reply.status, reply.code)
+        if reply.stream is None and cut is None:
+            response = web.Response(status=reply.status, headers=headers, body=reply.body or None)
+            if reply.close:
+                response.force_close()
+            return response
+        return await self._send_stream(exchange, reply, cut)
+
+    async def _send_stream(self, exchange: _Exchange, reply: _Reply, cut: int | None) -> web.StreamResponse:
+        response = web.StreamResponse(status=reply.status, headers=reply.headers)
+        if reply.stream is None:
+            response.content_length = len(reply.body)
+        left = cut
+        content = None
+        if reply.stream is not None:
+            stream = reply.stream
+            with self._cloud.lock:
+                content = self._cloud.store.acquire(stream.stored)
+            blocks = self._cloud.store.read(content, stream.start, stream.end)
+        else:
+            blocks = iter([reply.body])
+        try:
+            await response.prepare(exchange.request)
+            for block in blocks:
+                if left is not None:
+                    shown = block[:left]
+                    left -= len(shown)
+                else:
+                    shown = block
+                await response.write(shown)
+                if left == 0:
+                    break
+            if cut is not None:
+                return _hang_up(exchange.request, reset=False)
+            await response.write_eof()
+        finally:
+            if content is not None:
+                with self._cloud.lock:
+                    self._cloud.store.release(content)
+        return response
+
+    def _record(self, exchange: _Exchange, status: int, code: str) -> None:
+        query = dict(exchange.query)
+        self._log.add(
+            RequestRecord(
+                number=exchange.number,
+                op=exchange.op,
+                method=exchange.request.method,
+                host=exchange.headers.get("host", ""),
+                path=exchange.path,
+                query=masked(exchange.query),
+                headers=masked(exchange.headers.items()),
+                status=status,
+                code=code,
+                body_bytes=exchange.body_bytes,
+                bucket=exchange.route.bucket,
+                key=exchange.route.key,
+                upload_id=query.get("uploadId", ""),
+                part_number=exchange.part_number,
+                faults=tuple(type(fault.action).__name__ for fault in exchange.struck),
+                secure=exchange.secure,
+            )
+        )
+
+
+def _rpc_reply(answer: RpcAnswer) -> _Reply:
+    headers = {
+        "Content-Type": answer.content_type,
+        "x-acs-request-id": answer.request_id,
+        **answer.headers,
+    }
+    return _Reply(answer.status, headers, answer.body, code=answer.code)
+
+
+def _oss_key_id(headers: dict[str, str], request: OssRequest) -> str:
+    """Return the key id that a request claims, unverified; only faults use it."""
+    header = headers.get("authorization", "")
+    if header.startswith("OSS "):
+        return header[4:].partition(":")[0]
+    credential = header.partition("Credential=")[2] or request.param("x-oss-credential")
+    return credential.partition("/")[0] or request.param("OSSAccessKeyId")
+
+
+async def _stall(fault: faults.Fault, seconds: float | None) -> None:
+    loop = asyncio.get_running_loop()
+    released = asyncio.Event()
+
+    def wake() -> None:
+        # The loop may be gone when a test releases late; then nobody waits either.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(released.set)
+
+    fault.on_release(wake)
+    try:
+        await asyncio.wait_for(released.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+def _hang_up(request: web.BaseRequest, *, reset: bool) -> web.StreamResponse:
+    """Close the connection; the response returned is for aiohttp and is never sent."""
+    transport = request.transport
+    if transport is not None:
+        sock: Any = transport.get_extra_info("socket")
+        if reset and sock is not None:
+            # Linger 0 makes the kernel send RST instead of FIN.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    response = web.Response(status=500)
+    response.force_close()
+    return response

@@ -1,0 +1,140 @@
+"""The STS service: temporary keys for a role, and "who am I".
+
+What lives here: `StsService`. It imports `checks`, `clock`, `errors`, `policy`, `switches`,
+`tokens`; called under the lock of `Cloud`.
+
+Source: RAM "API reference (STS)/AssumeRole", version 2015-04-01. Newer pages may allow longer
+session names and policies; ours takes 64 and 2,048 characters.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from vod_widget.emulator import checks, policy
+from vod_widget.emulator.checks import Params
+from vod_widget.emulator.clock import Clock, iso_z
+from vod_widget.emulator.errors import RpcError
+from vod_widget.emulator.switches import Switches
+from vod_widget.emulator.tokens import Key, KeyRing
+
+MIN_DURATION_S = 900
+DEFAULT_DURATION_S = 3600
+MAX_POLICY_CHARS = 2048
+_SESSION_NAME = re.compile(r"[A-Za-z0-9.@_-]{2,64}")
+_ROLE_ARN = re.compile(r"acs:ram::(?P<account>[^:]+):role/(?P<name>[A-Za-z0-9_.-]{1,64})")
+
+# What the emulator's one role may do: the system policy AliyunVODFullAccess.
+ROLE_POLICY = policy.allow(["vod:*"])
+
+
+class StsService:
+    """Issue and name identities.
+
+    Args:
+        clock: Dates expirations.
+        keys: Makes the temporary keys.
+        switches: MaxSessionDuration.
+        account_id: The account whose roles exist.
+        role_name: The one role there is.
+    """
+
+    def __init__(self, clock: Clock, keys: KeyRing, switches: Switches, account_id: str, role_name: str) -> None:
+        self._clock = clock
+        self._keys = keys
+        self._switches = switches
+        self._account_id = account_id
+        self._role_name = role_name
+
+    def __repr__(self) -> str:
+        return f"<StsService role={self.role_arn}>"
+
+    @property
+    def role_arn(self) -> str:
+        """Return the ARN of the role that may be assumed."""
+        return f"acs:ram::{self._account_id}:role/{self._role_name}"
+
+    def assume_role(self, params: Params, caller: Key) -> dict[str, Any]:
+        """AssumeRole: a key that may do what the role and the Policy argument both allow."""
+        arn = checks.require(params, "RoleArn")
+        session = checks.require(params, "RoleSessionName")
+        if caller.kind == "root":
+            raise RpcError(403, "NoPermission", "Roles may not be assumed by root accounts.")
+        parsed = _ROLE_ARN.fullmatch(arn)
+        if parsed is None:
+            raise RpcError(400, "InvalidParameter.RoleArn", "The parameter RoleArn is wrongly formed.")
+        if not _SESSION_NAME.fullmatch(session):
+            raise RpcError(
+                400,
+                "InvalidParameter.RoleSessionName",
+                "The parameter RoleSessionName is wrongly formed.",
+            )
+        duration_s = self._duration(params)
+        policies = (ROLE_POLICY, *self._session_policy(params))
+        if arn != self.role_arn:
+            raise RpcError(404, "EntityNotExist.Role", f"The role not exists: {arn}.")
+        if not caller.may("sts:AssumeRole", arn):
+            raise RpcError(
+                403, "NoPermission", "You are not authorized to do this action. You should be authorized by RAM."
+            )
+        role_id = "300000000000000001"
+        issued = self._keys.issue(
+            kind="role",
+            ttl_s=duration_s,
+            policies=policies,
+            arn=f"{self.role_arn}/{session}",
+            principal_id=f"{role_id}:{session}",
+        )
+        return {
+            "Credentials": {
+                "AccessKeyId": issued.access_key_id,
+                "AccessKeySecret": issued.access_key_secret,
+                "SecurityToken": issued.security_token,
+                "Expiration": iso_z(self._clock.wall_s() + duration_s),
+            },
+            "AssumedRoleUser": {"Arn": issued.arn, "AssumedRoleId": issued.principal_id},
+        }
+
+    def _duration(self, params: Params) -> int:
+        raw = params.get("DurationSeconds", "") or str(DEFAULT_DURATION_S)
+        high = self._switches.max_session_duration_s
+        if not re.fullmatch(r"[0-9]{1,9}", raw) or not MIN_DURATION_S <= int(raw) <= high:
+            raise RpcError(
+                400,
+                "InvalidParameter.DurationSeconds",
+                "The Min/Max value of DurationSeconds is 15min/1hr.",
+            )
+        return int(raw)
+
+    def _session_policy(self, params: Params) -> tuple[policy.Policy, ...]:
+        text = params.get("Policy", "")
+        if not text:
+            return ()
+        if len(text) > MAX_POLICY_CHARS:
+            raise RpcError(
+                400,
+                "InvalidParameter.PolicySize",
+                f"The size of Policy must be smaller than {MAX_POLICY_CHARS} characters.",
+            )
+        try:
+            return (policy.parse(text),)
+        except ValueError as exc:
+            raise RpcError(
+                400, "InvalidParameter.PolicyGrammar", f"The parameter Policy has not passed grammar check: {exc}"
+            ) from exc
+
+    def get_caller_identity(self, caller: Key) -> dict[str, Any]:
+        """GetCallerIdentity: needs no right."""
+        kinds = {"user": "RAMUser", "root": "Account"}
+        answer: dict[str, Any] = {
+            "IdentityType": kinds.get(caller.kind, "AssumedRoleUser"),
+            "AccountId": self._account_id,
+            "PrincipalId": caller.principal_id,
+            "Arn": caller.arn,
+        }
+        if caller.kind == "user":
+            answer["UserId"] = caller.principal_id
+        if caller.temporary:
+            answer["RoleId"] = caller.principal_id.partition(":")[0]
+        return answer

@@ -1,0 +1,61 @@
+"""Everything about the real service that is unknown, or that a test wants the other way.
+
+What lives here: `Switches`, one documented field for each decision. No imports beyond the
+standard library; immutable, any thread. Each field says why its default is what it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switches:
+    """Choose between the behaviours that no public document decides."""
+
+    allow_missing_timestamp: bool = False
+    """Accept RPC calls without Timestamp. The documents require it, the vendor's own web and
+    mini program SDKs never send it; those two are peers only with this on."""
+
+    reference_id_repeated: Literal["refuse", "same", "new"] = "refuse"
+    """What CreateUploadVideo answers for a ReferenceId that exists: 400 ReferenceIdExists, the
+    asset that has it, or one more asset. Undocumented."""
+
+    refuse_unknown_category: bool = False
+    """Answer InvalidCateId.NotFound for a CateId that AddCategory did not make. No refusal is
+    documented for CreateUploadVideo."""
+
+    template_group_ids: frozenset[str] | None = None
+    """The known TemplateGroupIds. None: anything that looks like one (32 hex digits, or
+    VOD_NO_TRANSCODE) exists. Others get 404 InvalidTemplateGroupId.NotFound."""
+
+    storage_locations: frozenset[str] | None = None
+    """The known StorageLocations beside the account's own. None: anything that looks like a
+    VOD bucket's host exists. Others get 404 InvalidStorage.NotFound."""
+
+    strict_notification: bool = True
+    """Refuse an x-oss-notification that is not base64 of JSON with the top key Vod (400). The
+    real reaction is unknown; a client that sends rubbish should hear of it here."""
+
+    upload_token_may_head: bool = True
+    """May the token of an UploadAuth HEAD and GET its own object? Undocumented."""
+
+    upload_token_may_list_parts: bool = True
+    """May the token of an UploadAuth list the parts of its own object? Undocumented."""
+
+    upload_token_may_list_uploads: bool = False
+    """May the token of an UploadAuth list the uploads of the bucket? Undocumented."""
+
+    expired_answer: Literal["SecurityTokenExpired", "InvalidAccessKeyId"] = "SecurityTokenExpired"
+    """OSS has both answers: the first while it remembers the token (EC 0002-00000007), the
+    second once the key has vanished (EC 0002-00000002)."""
+
+    upload_succeeded_s: float = 1.0
+    """Seconds a finished upload shows as UploadSucc before it is transcoded."""
+
+    transcoding_s: float = 2.0
+    """Seconds an asset shows as Transcoding before it is Normal; none for VOD_NO_TRANSCODE."""
+
+    max_session_duration_s: int = 3600
+    """MaxSessionDuration of the role: the largest DurationSeconds of AssumeRole."""

@@ -18,10 +18,10 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
     (
         "1 rules",
         True,
-        ("states", "parts", "retry", "progress", "crc64", "metadata", "addresses", "effects", "machine"),
+        ("states", "parts", "retry", "progress", "crc64", "metadata", "addresses", "effects", "board", "machine"),
     ),
     # Both clouds need one way to make a session without redirects and proxies, and one map of its faults.
-    ("2 transport under the edges", True, ("_http", "_http_faults")),
+    ("2 transport under the edges", True, ("_http",)),
     ("2 edges", False, ("oss", "vod_api", "journal", "credentials", "sources", "system")),
     ("3 engine", False, ("engine", "upload_info")),
     ("4 queue", False, ("uploader",)),
@@ -29,6 +29,8 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
     ("6 program", False, ("cli",)),
     ("6 doors", False, ("__main__", "__init__")),
 )
+# A unit that is one file with helpers beside it.
+PART_OF = {"_http_faults": "_http", "_oss_faults": "oss"}
 # The emulator is a separate program: it judges the client, so it shares no code with it.
 APART = "emulator"
 MAY_START_THE_EMULATOR = {"__init__", "cli", "credentials", "uploader", "widget", "batch"}
@@ -38,7 +40,7 @@ DOORS = {
     "oss2": {"oss"},
     "aliyunsdkcore": {"vod_api"},
     "aliyunsdkvod": {"vod_api"},
-    "requests": {"_http", "_http_faults", "oss", "vod_api", "credentials"},
+    "requests": {"_http", "oss", "vod_api", "credentials"},
     "aiohttp": {"emulator"},
     "cryptography": {"emulator"},
     "anywidget": {"widget"},
@@ -62,7 +64,7 @@ def _modules() -> list[Path]:
 
 def _unit(path: Path) -> str:
     parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return parts[0]
+    return PART_OF.get(parts[0], parts[0])
 
 
 def _floor(unit: str) -> int | None:
@@ -78,11 +80,11 @@ def _imports(path: Path) -> set[tuple[str, str | None]]:
         if dotted[0] != "vod_widget":
             found.add((dotted[0], None))
         elif len(dotted) > 1:
-            found.add(("vod_widget", dotted[1]))
+            found.add(("vod_widget", PART_OF.get(dotted[1], dotted[1])))
         else:  # `from . import oss`, `import vod_widget`
             for name in names or ["__init__"]:
                 known = (PACKAGE / f"{name}.py").exists() or (PACKAGE / name).is_dir()
-                found.add(("vod_widget", name if known else "__init__"))
+                found.add(("vod_widget", PART_OF.get(name, name) if known else "__init__"))
 
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):

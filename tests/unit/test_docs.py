@@ -1,0 +1,92 @@
+"""The papers tell the truth: names exist, links lead somewhere, tables are those of the code."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+import vod_widget
+from tests.helpers.reference import CALLBACK_SIGNATURES, PLAIN_TEXTS, render
+from vod_widget.options import CALLBACKS, OPTIONS, PLAIN
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+PAPERS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def _public_methods(cls: type) -> list[str]:
+    return [
+        name
+        for name, value in vars(cls).items()
+        if not name.startswith("_") and (inspect.isfunction(value) or isinstance(value, property))
+    ]
+
+
+def _python_blocks() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def _code_cells(path: Path) -> list[str]:
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
+
+def test_reference_page_is_that_of_the_code() -> None:
+    assert (ROOT / "docs" / "reference.md").read_text("utf-8") == render(), "run scripts/reference"
+
+
+def test_each_callback_and_plain_attribute_is_described() -> None:
+    assert set(CALLBACK_SIGNATURES) == set(CALLBACKS)
+    assert set(PLAIN_TEXTS) == set(PLAIN)
+    assert [name for name in CALLBACKS if f"`{name}" not in README] == []
+
+
+def test_each_option_says_what_it_does() -> None:
+    assert [o.name for o in OPTIONS if not o.text.endswith(".")] == []
+
+
+def test_each_public_method_of_the_queue_is_in_the_readme_with_a_docstring() -> None:
+    methods = _public_methods(vod_widget.VODUpload)
+    assert [name for name in methods if not re.search(rf"\b{name}\b", README)] == []
+    assert [name for name in methods if not inspect.getdoc(getattr(vod_widget.VODUpload, name))] == []
+
+
+def test_readme_words_for_states_are_those_of_the_code() -> None:
+    row = next(line for line in README.splitlines() if line.startswith("| states of a file"))
+    assert row.split("`")[1].split() == [state.value for state in vod_widget.UploadState]
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda p: p.name)
+def test_links_lead_somewhere(paper: Path) -> None:
+    targets = re.findall(r"\]\((?!https?://|#)([^)#\s]+)", paper.read_text("utf-8"))
+    assert [target for target in targets if not (paper.parent / target).exists()] == []
+
+
+def test_commands_of_the_readme_can_be_run() -> None:
+    commands = re.findall(r"^(scripts/\w+)$", README, re.MULTILINE)
+    assert commands == ["scripts/demo", "scripts/test"]
+    assert [c for c in (*commands, "scripts/check", ".ci/run") if not os.access(ROOT / c, os.X_OK)] == []
+
+
+@pytest.mark.parametrize("source", [*_python_blocks(), *(c for path in NOTEBOOKS for c in _code_cells(path))])
+def test_examples_use_names_that_exist(source: str) -> None:
+    tree = compile(source, "example", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST)
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "vw"
+    }
+    assert used <= set(vod_widget.__all__)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
+def test_notebooks_are_stored_without_outputs(path: Path) -> None:
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    assert [c["id"] for c in cells if c["cell_type"] == "code" and (c["outputs"] or c["execution_count"])] == []

@@ -43,7 +43,7 @@ TAG_MAX_BYTES = 32
 EXTEND_MAX_BYTES = 512
 NAME_MAX_BYTES = 255  # what the common file systems take; VOD states no limit
 URL_MAX_BYTES = 1024
-# base64 makes 8,000 of it, and common HTTP servers refuse a header line beyond 8 KiB; no public page has the limit of OSS.
+# base64 makes 8,000 of it, and common HTTP servers refuse a header line beyond 8 KiB; OSS states no limit.
 NOTIFICATION_MAX_BYTES = 6000
 IMAGE_MAX_BYTES = 5 * 1024**3
 """An image is one PutObject, since its credential cannot be refreshed. Source: "Limits", OSS, simple upload, 5 GB."""
@@ -393,40 +393,59 @@ def build_metadata(
 
     Source: the module's. The service counts the bytes of a title, not its characters (its error text says so).
     """
+    try:
+        return _build(
+            file_name=file_name,
+            media_type=media_type,
+            user_data=user_data,
+            overrides={
+                "Title": title,
+                "Description": description,
+                "Tags": tags,
+                "CateId": cate_id,
+                "CoverURL": cover_url,
+                "TemplateGroupId": template_group_id,
+                "WorkflowId": workflow_id,
+                "StorageLocation": storage_location,
+                "AppId": app_id,
+                "ImageType": image_type,
+            },
+            switch_overrides={
+                "IsShowWaterMark": show_watermark,
+                "Priority": priority,
+                "MessageCallback": message_callback,
+                "Extend": extend,
+            },
+        )
+    except RestrictionError as exc:
+        exc.file_name = clean_name(file_name)  # the checks below know fields, not files
+        raise
+
+
+def _build(
+    *,
+    file_name: str,
+    media_type: MediaType,
+    user_data: str | Mapping[str, Any] | None,
+    overrides: dict[str, Any],
+    switch_overrides: dict[str, Any],
+) -> UploadMetadata:
     given = parse_user_data(user_data)
     vod: dict[str, Any] = given.get("Vod", {})
     switches: dict[str, Any] = dict(vod.get("UserData", {}))
 
-    if show_watermark is not None:
-        switches["IsShowWaterMark"] = show_watermark
-    if priority is not None:
-        switches["Priority"] = priority
+    switches.update((key, value) for key, value in switch_overrides.items() if value is not None)
     if "IsShowWaterMark" in switches:
         switches["IsShowWaterMark"] = _switch(switches["IsShowWaterMark"])
     if "Priority" in switches:
         switches["Priority"] = _priority(switches["Priority"])
-    if message_callback is not None:
-        switches["MessageCallback"] = message_callback
     if "MessageCallback" in switches:
         switches["MessageCallback"] = _callback(switches["MessageCallback"])
-    if extend is not None:
-        switches["Extend"] = extend
     if "Extend" in switches:
         _limit(_dump(switches["Extend"], "Extend"), "Extend (as JSON)", EXTEND_MAX_BYTES)
 
     cover = "CoverUrl" if "CoverUrl" in vod and "CoverURL" not in vod else "CoverURL"
-    overrides = {
-        "Title": title,
-        "Description": description,
-        "Tags": tags,
-        "CateId": cate_id,
-        cover: cover_url,
-        "TemplateGroupId": template_group_id,
-        "WorkflowId": workflow_id,
-        "StorageLocation": storage_location,
-        "AppId": app_id,
-        "ImageType": image_type,
-    }
+    overrides = {**overrides, cover: overrides["CoverURL"]}
     chosen = {key: vod.get(key) if value is None else value for key, value in overrides.items()}
     checked: dict[str, Any] = {
         "Title": _default_title(file_name) if chosen["Title"] is None else _title(chosen["Title"]),
@@ -441,7 +460,9 @@ def build_metadata(
     for key, value in overrides.items():
         if value is not None and key in vod:  # the notification must not contradict the call
             vod[key] = ",".join(checked[key]) if key == "Tags" else checked[key]
-    is_notified = user_data is not None or show_watermark is not None or priority is not None
+    is_notified = user_data is not None or any(
+        switch_overrides[key] is not None for key in ("IsShowWaterMark", "Priority")
+    )
     return UploadMetadata(
         title=checked["Title"],
         description=checked["Description"],

@@ -1,0 +1,349 @@
+"""A file on a disk of this machine.
+
+The path is checked when the file is added; the handle is opened at the first read and held until `close`, so that a
+hundred thousand queued files hold no descriptor. A handle that is held keeps the bytes of a deleted file readable, and
+a file that was replaced under the same name is told apart by device, inode, size and both times. Any thread may read.
+Floor 2: imports floors 0-1 and the standard library.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from vod_widget.errors import (
+    InvalidArgumentError,
+    RestrictionError,
+    SourceChangedError,
+    SourceError,
+    SourceNotFoundError,
+)
+from vod_widget.metadata import clean_name
+from vod_widget.model import SourceKind
+
+__all__ = ["LocalSource"]
+
+# O_NONBLOCK: opening a FIFO that replaced the file must not wait for a writer. O_NOCTTY: nor take a terminal over.
+_FLAGS = os.O_RDONLY
+for _flag in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):
+    _FLAGS |= getattr(os, _flag, 0)
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe (FIFO)"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a character device"),
+    (stat.S_ISBLK, "a block device"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """What tells one version of a file from another. ctime sees an edit whose mtime was set back."""
+
+    device: int
+    inode: int
+    size_bytes: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> _Identity:
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+    def __str__(self) -> str:
+        return f"{self.device}:{self.inode}:{self.size_bytes}:{self.mtime_ns}:{self.ctime_ns}"
+
+    def same_but_for_links(self, other: _Identity) -> bool:
+        """Deleting or moving a file away touches its ctime; its bytes are still ours."""
+        return (self.device, self.inode, self.size_bytes, self.mtime_ns) == (
+            other.device,
+            other.inode,
+            other.size_bytes,
+            other.mtime_ns,
+        )
+
+
+class _Handle:
+    """A descriptor that is closed when the last reader has left.
+
+    Closing it under a reader would let the system give its number to another file, whose bytes would then be sent.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._guard = threading.Lock()
+        self._readers = 0
+        self._is_closed = False
+
+    def enter(self) -> bool:
+        with self._guard:
+            if self._is_closed:
+                return False
+            self._readers += 1
+            return True
+
+    def leave(self) -> None:
+        with self._guard:
+            self._readers -= 1
+            is_last = self._is_closed and self._readers == 0
+        if is_last:
+            os.close(self.descriptor)
+
+    def close(self) -> None:
+        with self._guard:
+            is_idle = not self._is_closed and self._readers == 0
+            self._is_closed = True
+        if is_idle:
+            os.close(self.descriptor)
+
+
+class LocalSource:
+    """A regular file, read by position.
+
+    A source that was closed may be used again (a retry): `fingerprint` then takes the file as it is at that moment,
+    `size_bytes` included.
+
+    Args:
+        path: The file; a symbolic link is followed.
+        name: Name for people and for VOD; default: the path's last part.
+        roots: When given, the file must lie inside one of these folders after every link is resolved.
+
+    Raises:
+        SourceNotFoundError: Missing (code `Source.Missing`), not readable (`Source.Permission`), or no regular file
+            (`Source.NotAFile`).
+        RestrictionError: Empty (`EmptyFile`), or outside of `roots` (`Source.Outside`).
+    """
+
+    kind: SourceKind = SourceKind.LOCAL
+    block_bytes: int = 1024 * 1024
+    cheap_reads: bool = True
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        name: str | None = None,
+        *,
+        roots: Sequence[str | os.PathLike[str]] | None = None,
+    ) -> None:
+        # Not resolve(): a link that is set to another file must show as a change.
+        self.path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() follows links, absolute() keeps ".."
+        self.name = clean_name(name if name is not None else self.path.name)
+        self._roots = None if roots is None else tuple(os.path.realpath(root) for root in roots)
+        self._swap = threading.Lock()  # guards the next two; never held over I/O
+        self._handle: _Handle | None = None
+        self._is_fresh = False  # True after close(): the next fingerprint starts over
+        descriptor, self._expected = self._open()
+        os.close(descriptor)
+        self.size_bytes = self._expected.size_bytes
+        self.source_id = f"file:{os.path.realpath(self.path)}"
+
+    def __repr__(self) -> str:
+        return f"LocalSource({str(self.path)!r}, {self.size_bytes} bytes)"
+
+    def fingerprint(self) -> str:
+        """Return device, inode, size, mtime_ns and ctime_ns of the file that the path names now.
+
+        While a handle is held and the path is gone, the answer is the last one as long as size and mtime of the held
+        file are the same: a deleted file is sent to its end.
+
+        Raises:
+            SourceNotFoundError: The file is gone, or something else has its name.
+            RestrictionError: A file that was closed before is empty now (`EmptyFile`).
+        """
+        handle = self._enter()
+        if handle is None:
+            return self._look_afresh()
+        try:
+            held = _Identity.of(os.fstat(handle.descriptor))
+            try:
+                named = _Identity.of(self.path.stat())
+            except FileNotFoundError:
+                return str(self._expected if held.same_but_for_links(self._expected) else held)
+            # Another file under our name gives its own identity, an edit of ours changes both.
+            return str(named)
+        except OSError as exc:
+            raise self._failed(exc) from exc
+        finally:
+            handle.leave()
+
+    def read(self, start: int, end: int) -> bytes:
+        """Return exactly the bytes `start`..`end`.
+
+        Args:
+            start: First byte, >= 0.
+            end: Byte after the last, at most `size_bytes`.
+
+        Raises:
+            SourceChangedError: Another file than the one that was added, or it is shorter now.
+            SourceError: The disk gave an error; the text has the position.
+        """
+        if not 0 <= start <= end <= self.size_bytes:
+            raise InvalidArgumentError(
+                f"bytes {start}..{end} are not inside the {self.size_bytes} bytes", file_name=self.name
+            )
+        handle = self._enter() or self._open_handle()
+        offset = start
+        pieces: list[bytes] = []
+        try:
+            while offset < end:
+                piece = _read_at(handle.descriptor, end - offset, offset)
+                if not piece:
+                    raise SourceChangedError(
+                        f"the file ends at byte {offset}, but it had {self.size_bytes} bytes", file_name=self.name
+                    )
+                pieces.append(piece)
+                offset += len(piece)
+        except OSError as exc:
+            raise SourceError(f"reading at byte {offset} failed: {exc.strerror or exc}", file_name=self.name) from exc
+        finally:
+            handle.leave()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def close(self) -> None:
+        """Let go of the handle; readers at work finish first. May be called twice."""
+        with self._swap:
+            handle, self._handle = self._handle, None
+            self._is_fresh = True
+        if handle is not None:
+            handle.close()
+
+    # Inside ----------------------------------------------------------------------------------------------------------
+
+    def _enter(self) -> _Handle | None:
+        with self._swap:
+            handle = self._handle
+        return handle if handle is not None and handle.enter() else None
+
+    def _look_afresh(self) -> str:
+        try:
+            identity = _Identity.of(_stat_regular(self.path))
+        except OSError as exc:
+            raise self._failed(exc) from exc
+        with self._swap:
+            starts_over, self._is_fresh = self._is_fresh, False
+        if starts_over:
+            if identity.size_bytes == 0:
+                raise self._empty()
+            self._expected, self.size_bytes = identity, identity.size_bytes
+        return str(identity)
+
+    def _open_handle(self) -> _Handle:
+        """Open the file that was added, not another one of the same name; return the handle, entered."""
+        descriptor, identity = self._open()
+        if identity != self._expected:
+            os.close(descriptor)
+            raise SourceChangedError("the file changed since it was added or last looked at", file_name=self.name)
+        mine = _Handle(descriptor)
+        mine.enter()
+        with self._swap:
+            rival = self._handle
+            if rival is None:
+                self._handle = mine
+        if rival is not None:  # two threads opened at once; this one keeps its own for one read
+            mine.close()
+        return mine
+
+    def _open(self) -> tuple[int, _Identity]:
+        try:
+            before = _stat_regular(self.path)  # first, since opening a device can act on it
+            descriptor = os.open(self.path, _FLAGS)
+        except OSError as exc:
+            raise self._failed(exc) from exc
+        except ValueError as exc:  # a NUL inside the path
+            raise SourceNotFoundError("the path is not one that can exist", file_name=self.name) from exc
+        try:
+            return descriptor, self._judge(descriptor, before)
+        except OSError as exc:
+            os.close(descriptor)
+            raise self._failed(exc) from exc
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def _judge(self, descriptor: int, before: os.stat_result) -> _Identity:
+        """Check the opened file itself; its path may name another one by now."""
+        found = os.fstat(descriptor)
+        _refuse_irregular(found)
+        if not os.path.samestat(before, found):
+            raise SourceChangedError("the file was replaced while it was opened", file_name=self.name)
+        self._check_roots(found)
+        if found.st_size == 0:
+            raise self._empty()
+        return _Identity.of(found)
+
+    def _check_roots(self, found: os.stat_result) -> None:
+        """The opened file must be the one that the resolved path names, and that path must be inside a root."""
+        if self._roots is None:
+            return
+        real = os.path.realpath(self.path)
+        is_inside = any(os.path.commonpath((real, root)) == root for root in self._roots)
+        with suppress(OSError):
+            named = Path(real).lstat()
+            if is_inside and os.path.samestat(named, found):
+                return
+        raise RestrictionError(
+            "the file lies outside of the folders that may be used",
+            code="Source.Outside",
+            hint="Move it into one of the allowed folders, or allow its folder.",
+            file_name=self.name,
+        )
+
+    def _empty(self) -> RestrictionError:
+        return RestrictionError(
+            "the file is empty (0 bytes), and VOD keeps no empty asset",
+            code="EmptyFile",
+            hint="Check how the file was written, then add it again.",
+            file_name=self.name,
+        )
+
+    def _failed(self, exc: OSError) -> SourceError:
+        if isinstance(exc, SourceError):
+            return exc
+        if isinstance(exc, _IrregularError):
+            return SourceNotFoundError(
+                f"{self.path} is {exc.what}, not a regular file",
+                code="Source.NotAFile",
+                hint="Choose a file; a folder's files are added by a pattern such as folder/*.mp4.",
+                file_name=self.name,
+            )
+        if exc.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
+            return SourceNotFoundError(f"{self.path} does not exist", file_name=self.name)
+        if exc.errno in (errno.EACCES, errno.EPERM):
+            return SourceNotFoundError(
+                f"{self.path} may not be read by this user",
+                code="Source.Permission",
+                hint="Give this user the right to read it, then add the file again.",
+                file_name=self.name,
+            )
+        return SourceError(f"{self.path} cannot be opened: {exc.strerror or exc}", file_name=self.name)
+
+
+class _IrregularError(OSError):
+    """Not a regular file; never leaves this module."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+def _refuse_irregular(found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise _IrregularError(next((what for test, what in _KINDS if test(found.st_mode)), "something else"))
+
+
+def _stat_regular(path: Path) -> os.stat_result:
+    found = path.stat()
+    _refuse_irregular(found)
+    return found
+
+
+def _read_at(descriptor: int, length: int, offset: int) -> bytes:
+    """Read without moving a shared position, so that many threads may read one descriptor."""
+    return os.pread(descriptor, length, offset)

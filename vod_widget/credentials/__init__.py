@@ -1,0 +1,22 @@
+"""Credentials: found in the environment and in profile files, given in code, or an emulator's.
+
+`resolve` gives a provider, `find_profiles` what can be chosen, `explain` the search in words. Floor 2: imports floor 0
+only (the emulator on first use); STS is called through a function that is passed in. Any thread.
+"""
+
+from .endpoint import endpoint_from_env, refuse_real_key
+from .profile import Explanation, Notice, Profile, Step
+from .resolve import AssumeRole, explain, find_profiles, resolve
+
+__all__ = [
+    "AssumeRole",
+    "Explanation",
+    "Notice",
+    "Profile",
+    "Step",
+    "endpoint_from_env",
+    "explain",
+    "find_profiles",
+    "refuse_real_key",
+    "resolve",
+]

@@ -1,0 +1,336 @@
+"""The readers of the three kinds of places: environment, the CLI's file, INI files.
+
+Nothing here raises for what a file holds: a bad file or profile becomes a problem in words, and `search.py` decides.
+Texts of secrets live here only until `Secret` holds them. Imports floor 0 and this package; reads files; any thread.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from vod_widget.secret import Secret
+
+from .entries import ENVIRONMENT, Entry, Place, Role, Surroundings
+from .files import FileText, parse_ini, parse_json, read_private
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["COMPATIBILITY", "read_cli", "read_compatibility", "read_environment", "read_ini_files"]
+
+# The vendor lets a role session live 900 s to the role's own maximum (STS AssumeRole, DurationSeconds). We renew by
+# ourselves, so nothing is gained beyond an hour and a stolen token dies sooner.
+_ROLE_LEAST_S: Final = 900
+_ROLE_MOST_S: Final = 3600
+
+# Prefix of the variables, and the names of id, secret and token of other programs: oss2, older CLIs, Terraform, the
+# old core. Source: aliyun-cli issue 398 and the packages themselves, read 2026-11.
+COMPATIBILITY: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]], ...]] = (
+    ("OSS_*", ("OSS_ACCESS_KEY_ID",), ("OSS_ACCESS_KEY_SECRET",), ("OSS_SESSION_TOKEN",)),
+    (
+        "ALIBABACLOUD_*",
+        ("ALIBABACLOUD_ACCESS_KEY_ID",),
+        ("ALIBABACLOUD_ACCESS_KEY_SECRET",),
+        ("ALIBABACLOUD_SECURITY_TOKEN", "SECURITY_TOKEN"),
+    ),
+    (
+        "ALICLOUD_*",
+        ("ALICLOUD_ACCESS_KEY_ID", "ALICLOUD_ACCESS_KEY"),
+        ("ALICLOUD_ACCESS_KEY_SECRET", "ALICLOUD_SECRET_KEY"),
+        ("ALICLOUD_SECURITY_TOKEN",),
+    ),
+    (
+        "ALIYUN_*",
+        ("ALIYUN_ACCESS_KEY_ID",),
+        ("ALIYUN_ACCESS_KEY_SECRET",),
+        ("ALIYUN_SECURITY_TOKEN",),
+    ),
+)
+
+_MODES: Final = {
+    mode.lower(): mode
+    for mode in (
+        "AK",
+        "StsToken",
+        "RamRoleArn",
+        "ChainableRamRoleArn",
+        "CloudSSO",
+        "OAuth",
+        "EcsRamRole",
+        "RamRoleArnWithRoleName",
+        "RsaKeyPair",
+        "OIDC",
+        "External",
+        "CredentialsURI",
+        "BearerToken",
+        "Anonymous",
+    )
+}
+_INI_MODES: Final = {
+    "access_key": "AK",
+    "sts": "StsToken",
+    "ram_role_arn": "RamRoleArn",
+    "ecs_ram_role": "EcsRamRole",
+    "oidc_role_arn": "OIDC",
+    "rsa_key_pair": "RsaKeyPair",
+    "credentials_uri": "CredentialsURI",
+    "bearer": "BearerToken",
+}
+_KEYED: Final = frozenset({"AK", "StsToken", "RamRoleArn"})
+_CACHED_LOGIN: Final = frozenset({"CloudSSO", "OAuth"})
+
+
+def read_environment(around: Surroundings) -> Entry | None:
+    """Read the vendor's own variables; None when no key is set."""
+    return _pair(
+        around,
+        place=ENVIRONMENT,
+        ids=("ALIBABA_CLOUD_ACCESS_KEY_ID",),
+        secrets=("ALIBABA_CLOUD_ACCESS_KEY_SECRET",),
+        tokens=("ALIBABA_CLOUD_SECURITY_TOKEN",),
+    )
+
+
+def read_compatibility(around: Surroundings) -> tuple[Entry, ...]:
+    """Read the variables of other programs, those that are set."""
+    found = (
+        _pair(around, place=f"environment ({label})", ids=ids, secrets=secrets, tokens=tokens)
+        for label, ids, secrets, tokens in COMPATIBILITY
+    )
+    return tuple(entry for entry in found if entry is not None)
+
+
+def _pair(
+    around: Surroundings,
+    *,
+    place: str,
+    ids: tuple[str, ...],
+    secrets: tuple[str, ...],
+    tokens: tuple[str, ...],
+) -> Entry | None:
+    key_id = around.get(*ids)
+    secret = _hide(around.get(*secrets))
+    token = _hide(around.get(*tokens))
+    if not key_id and secret is None:
+        return None
+    missing = ids[0] if not key_id else secrets[0] if secret is None else ""
+    have = secrets[0] if not key_id else ids[0]
+    return Entry(
+        name=place,
+        place=place,
+        mode="StsToken" if token else "AK",
+        access_key_id=key_id,
+        access_key_secret=secret,
+        security_token=token,
+        region=around.get("ALIBABA_CLOUD_REGION_ID", "ALIBABA_CLOUD_REGION") or None,
+        problem=f"{have} is set but {missing} is not; set both or neither" if missing else "",
+    )
+
+
+def _hide(value: object) -> Secret | None:
+    text = str(value).strip() if value else ""
+    return Secret(text) if text else None
+
+
+def read_cli(around: Surroundings, *, now_s: float, strict: bool = False) -> Place:
+    """Read `~/.aliyun/config.json`, the file of the vendor's command line.
+
+    Source: fields and modes of https://github.com/aliyun/aliyun-cli config/profile.go, read 2026-11.
+    """
+    if around.home is None:
+        return Place("~/.aliyun/config.json", None)
+    path = around.home / ".aliyun" / "config.json"
+    shown = around.shown(path)
+    content = read_private(path, shown, strict=strict)
+    if content.text is None:
+        return _unread(shown, path, content)
+    data, problem = parse_json(content.text, shown)
+    rows = data.get("profiles", [])
+    if not problem and not isinstance(rows, list):
+        problem = f'"profiles" of {shown} is not a list'
+    if problem:
+        return Place(shown, path, exists=True, problem=problem, stamp=content.stamp)
+    entries = [
+        _cli_entry(row, shown, around, now_s, content.warning)
+        for row in rows
+        if isinstance(row, dict) and row.get("name")
+    ]
+    return Place(
+        shown,
+        path,
+        tuple(replace(entry, problem=_chain_problem(entry, entries)) for entry in entries),
+        current=str(data.get("current") or ""),
+        exists=True,
+        stamp=content.stamp,
+    )
+
+
+def _unread(shown: str, path: Path, content: FileText) -> Place:
+    return Place(shown, path, exists=content.exists, problem=content.problem, stamp=content.stamp)
+
+
+def _cli_entry(row: dict[str, Any], shown: str, around: Surroundings, now_s: float, warning: str) -> Entry:
+    name = str(row["name"])
+    raw_mode = str(row.get("mode") or "")
+    mode = _MODES.get(raw_mode.lower(), raw_mode)
+    key_id = str(row.get("access_key_id") or "").strip()
+    secret = _hide(row.get("access_key_secret"))
+    token = _hide(row.get("sts_token"))
+    if not mode and (key_id or secret):
+        mode = "StsToken" if token else "AK"
+    expires_at_s = _number(row.get("sts_expiration")) if mode in _CACHED_LOGIN else None
+    entry = Entry(
+        name=name,
+        place=shown,
+        mode=mode,
+        access_key_id=key_id,
+        access_key_secret=secret,
+        security_token=None if mode in ("AK", "RamRoleArn") else token,
+        expires_at_s=expires_at_s or None,
+        region=str(row.get("region_id") or "") or None,
+        role=_role(around, row, "ram_role_arn", "ram_session_name")
+        if mode in ("RamRoleArn", "ChainableRamRoleArn")
+        else None,
+        source_profile=str(row.get("source_profile") or ""),
+        is_blank=mode in ("", "AK") and not key_id and secret is None,
+        warning=warning,
+    )
+    return replace(entry, problem=_cli_problem(entry, now_s))
+
+
+def _cli_problem(entry: Entry, now_s: float) -> str:
+    again = f"aliyun configure --profile {entry.name}"
+    if entry.is_blank:
+        return f"no key is filled in; run: {again} --mode AK"
+    if entry.mode in _CACHED_LOGIN:
+        if entry.access_key_secret is None or not entry.security_token:
+            return f"nobody is signed in; run: {again} --mode {entry.mode}"
+        if entry.expires_at_s is None or entry.expires_at_s <= now_s:
+            return f"the sign-in has ended; run: aliyun sts GetCallerIdentity --profile {entry.name}"
+        return ""
+    if entry.mode == "ChainableRamRoleArn":
+        if not entry.source_profile:
+            return f"source_profile is missing; run: {again} --mode {entry.mode}"
+        return _role_problem(entry)
+    return _keys_problem(entry, "sts_token") or _role_problem(entry)
+
+
+def _chain_problem(entry: Entry, entries: list[Entry]) -> str:
+    """Follow source_profile to its end: each must exist, be usable, and stand in the chain once."""
+    seen = {entry.name}
+    link = entry
+    while not link.problem and link.source_profile and link.mode == "ChainableRamRoleArn":
+        source = next((one for one in entries if one.name == link.source_profile), None)
+        if source is None:
+            return f"source_profile names {link.source_profile}, which is not in {entry.place}"
+        if source.name in seen:
+            return f"source_profile leads in a circle through {source.name}; name another one"
+        seen.add(source.name)
+        link = source
+    if link is entry or not link.problem:
+        return link.problem
+    return f"its source_profile {link.name} cannot be used: {link.problem}"
+
+
+def _keys_problem(entry: Entry, token_name: str) -> str:
+    if entry.mode not in _KEYED:
+        return (
+            f"mode {entry.mode or '(none)'} is not supported yet; choose a profile with an access key, an STS token "
+            "or a role"
+        )
+    wanted = [("access_key_id", entry.access_key_id), ("access_key_secret", entry.access_key_secret)]
+    if entry.mode == "StsToken":
+        wanted.append((token_name, entry.security_token))
+    missing = " and ".join(name for name, value in wanted if not value)
+    return f"{missing} is missing; add it in {entry.place}" if missing else ""
+
+
+def _role_problem(entry: Entry) -> str:
+    if entry.role is not None and not entry.role.arn:
+        return f"the ARN of the role is missing; add it in {entry.place}"
+    return ""
+
+
+def _role(around: Surroundings, row: Mapping[str, Any], arn: str, session: str) -> Role:
+    wanted_s = _number(row.get("expired_seconds") or row.get("duration_seconds")) or _ROLE_MOST_S
+    return Role(
+        arn=str(row.get(arn) or ""),
+        session_name=str(row.get(session) or "") or around.get("ALIBABA_CLOUD_ROLE_SESSION_NAME") or "vod_widget",
+        duration_s=int(min(max(wanted_s, _ROLE_LEAST_S), _ROLE_MOST_S)),
+        policy=str(row.get("policy") or ""),
+        external_id=str(row.get("external_id") or ""),
+        region=str(row.get("sts_region") or ""),
+    )
+
+
+def _number(value: object) -> float:
+    try:
+        number = float(str(value))
+    except ValueError:
+        return 0.0
+    return number if math.isfinite(number) else 0.0
+
+
+def read_ini_files(around: Surroundings, *, strict: bool = False) -> tuple[Place, ...]:
+    """Read the shared INI files, first the one that wins.
+
+    ALIBABA_CLOUD_CREDENTIALS_FILE names one and replaces the two defaults. Two, because the vendor's Python package
+    looks for `credentials.ini` and its packages for other languages for `credentials`.
+
+    Source: https://github.com/aliyun/credentials-python provider/profile.py; credentials-nodejs issue 7; read 2026-11.
+    """
+    named = around.get("ALIBABA_CLOUD_CREDENTIALS_FILE")
+    if named:
+        path = Path(named)
+        place = _read_ini(around, path, follow_links=True, strict=strict)
+        if not place.exists:
+            problem = f"ALIBABA_CLOUD_CREDENTIALS_FILE names {place.shown}, which does not exist"
+            place = replace(place, problem=problem)
+        return (place,)
+    names = ("credentials.ini", "credentials")
+    if around.home is None:
+        return tuple(Place(f"~/.alibabacloud/{name}", None) for name in names)
+    folder = around.home / ".alibabacloud"
+    return tuple(_read_ini(around, folder / name, follow_links=False, strict=strict) for name in names)
+
+
+def _read_ini(around: Surroundings, path: Path, *, follow_links: bool, strict: bool) -> Place:
+    shown = around.shown(path)
+    content = read_private(path, shown, follow_links=follow_links, strict=strict)
+    if content.text is None:
+        return _unread(shown, path, content)
+    sections, problem = parse_ini(content.text, shown)
+    return Place(
+        shown,
+        path,
+        tuple(_ini_entry(name, section, shown, around, content.warning) for name, section in sections.items()),
+        exists=True,
+        problem=problem,
+        stamp=content.stamp,
+    )
+
+
+def _ini_entry(name: str, section: dict[str, str], shown: str, around: Surroundings, warning: str) -> Entry:
+    kind = section.get("type", "").lower()
+    mode = _INI_MODES.get(kind, kind)
+    entry = Entry(
+        name=name,
+        place=shown,
+        mode=mode,
+        access_key_id=section.get("access_key_id", ""),
+        access_key_secret=_hide(section.get("access_key_secret")),
+        security_token=_hide(section.get("security_token") or section.get("sts_token")) if mode == "StsToken" else None,
+        region=section.get("region_id") or section.get("region") or None,
+        role=_role(around, section, "role_arn", "role_session_name") if mode == "RamRoleArn" else None,
+        warning=warning,
+    )
+    if section.get("enable", "").lower() == "false":
+        problem = f"it is switched off; remove `enable = false` in {shown}"
+    elif not kind:
+        problem = f"the line `type = access_key` is missing; add it in {shown}"
+    else:
+        problem = _keys_problem(entry, "security_token") or _role_problem(entry)
+    return replace(entry, problem=problem)

@@ -1,0 +1,377 @@
+"""The data plane: the only module that imports oss2, which signs and sends every call to the object storage.
+
+oss2's own CRC, progress, retry and resume are not used: they cost twelve times the CPU, or end in wrong bytes reported
+as success (`docs/decisions.md`). Floor 2: imports floor 0 and the `_http` base. Methods run in the engine's part
+senders, any number at once; a session holds no state but its keys.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, TypeVar
+from xml.etree.ElementTree import Element
+
+import oss2
+
+from ._http import Answer, Exchange, WatchedBody, Wire, checked_base_url, perform
+from ._http_faults import guard_logs, parse_xml
+from ._oss_faults import storage_error, unexpected
+from .errors import (
+    ClockSkewError,
+    EndpointRefusedError,
+    InvalidArgumentError,
+    NoSuchUploadError,
+    NotFoundError,
+    VODError,
+)
+from .interfaces import Body, Clock
+from .model import Credentials, ObjectInfo, Part, RemotePart, UploadAddress, UploadAuth
+
+__all__ = ["OssStore"]
+
+T = TypeVar("T")
+
+_COMPLETE_ANSWER_S = 300.0
+"""OSS joins up to 10,000 parts before it answers; 90 s were reported, so the usual minute would be a false alarm."""
+
+_SLOWEST_BYTES_PER_S = 1024
+"""Half of the slowest link that we promise to serve (16 kbit/s): slower is a stall in disguise."""
+
+_LAST_PART_NUMBER = 10_000
+"""Source: https://www.alibabacloud.com/help/en/oss/user-guide/multipart-upload, "Limits", read 2026-11."""
+
+
+class OssStore:
+    """Object storage through one pool of connections, for all files.
+
+    Args:
+        clock: Wall time for signing, monotonic time for deadlines.
+        pool_size: Connections kept open, >= 1; give the number of part senders.
+        connect_timeout_s: Longest time for TCP and TLS to connect, seconds.
+        read_timeout_s: Longest silence while sending, and longest time for an answer, seconds. Complete has 300 s.
+        ca_file: PEM file of trusted authorities instead of certifi's; for the emulator's TLS.
+        user_agent: Appended to oss2's own User-Agent.
+        send_deadline_s: From the length of a body (bytes) to the longest time for sending it (seconds); the engine
+            knows the rate. Default: a minute, or a second for each KiB if that is more.
+
+    Attributes:
+        clock_offset_s: Server time minus ours, seconds; added to every signing time. Learned from a refusal for skew.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        pool_size: int,
+        connect_timeout_s: float = 10.0,
+        read_timeout_s: float = 60.0,
+        ca_file: str | None = None,
+        user_agent: str = "vod_widget",
+        send_deadline_s: Callable[[int], float] | None = None,
+    ) -> None:
+        if pool_size < 1 or connect_timeout_s <= 0 or read_timeout_s <= 0:
+            raise InvalidArgumentError("pool_size and the timeouts must be positive")
+        guard_logs(("oss2", "urllib3", "requests"))
+        self.clock_offset_s = 0.0
+        self._clock = clock
+        self._connect_timeout_s = connect_timeout_s
+        self._read_timeout_s = read_timeout_s
+        self._user_agent = user_agent
+        self._send_deadline_s = send_deadline_s or _patient_deadline_s
+        self._wire = Wire(pool_size=pool_size, ca_file=ca_file)
+        self._session = oss2.Session(pool_size=1)
+        self._session.session.close()
+        self._session.session = self._wire.session
+
+    def open(self, auth: UploadAuth, address: UploadAddress) -> OssSession:
+        """Return a cheap session for one object; nothing is sent.
+
+        Raises:
+            EndpointRefusedError: The address is not https (http is for loopback only), or not a bucket of OSS.
+        """
+        endpoint, _host = checked_base_url(address.endpoint, "the endpoint of the upload address")
+        if not address.object:
+            raise EndpointRefusedError("the upload address has no object key")
+        bucket: Any = None
+        with contextlib.suppress(oss2.exceptions.ClientError):
+            bucket = oss2.Bucket(
+                _Auth(auth.credentials, self.now_s),
+                endpoint,
+                address.bucket,
+                session=self._session,
+                # The connection keeps the real deadlines; this pair is what urllib3 starts with.
+                connect_timeout=(self._connect_timeout_s, self._read_timeout_s),
+                app_name=self._user_agent,
+                enable_crc=False,
+            )
+        if bucket is None:
+            raise EndpointRefusedError("the upload address has no valid bucket or endpoint")
+        return OssSession(self, bucket, address.object, has_token=auth.credentials.security_token is not None)
+
+    def close(self) -> None:
+        """Close every connection; requests in flight fail with ConnectionLostError."""
+        self._wire.close()
+
+    def now_s(self) -> float:
+        """Return the server's time as far as we know it, Unix seconds."""
+        return self._clock.now_s() + self.clock_offset_s
+
+    def __repr__(self) -> str:
+        return f"OssStore(clock_offset_s={self.clock_offset_s:.0f})"
+
+    def _exchange(self, what: str, length: int, answer_s: float | None) -> Exchange:
+        return Exchange(
+            self._clock,
+            what,
+            idle_s=self._read_timeout_s,
+            send_s=self._send_deadline_s(length),
+            answer_s=answer_s or self._read_timeout_s,
+            # oss2 parses with entities allowed and raises what it likes: it sees only what we could read.
+            accept=lambda content: parse_xml(content) is not None,
+        )
+
+    def _learn(self, error: ClockSkewError) -> None:
+        if error.server_time_s is not None:
+            self.clock_offset_s = error.server_time_s - self._clock.now_s()
+
+
+def _patient_deadline_s(length: int) -> float:
+    return max(60.0, length / _SLOWEST_BYTES_PER_S)
+
+
+class _Auth(oss2.ProviderAuth):  # type: ignore[misc]  # oss2 has no types
+    """Signature version 1 with a clock that can be set; the secret and the token live here alone.
+
+    Source: https://www.alibabacloud.com/help/en/oss/developer-reference/include-signatures-in-the-authorization-header,
+        read 2026-11. oss2 2.19.1 always signs the local clock; remove this when it takes a time.
+    """
+
+    def __init__(self, credentials: Credentials, now_s: Callable[[], float]) -> None:
+        token = credentials.security_token
+        super().__init__(
+            oss2.StaticCredentialsProvider(
+                credentials.access_key_id,
+                credentials.access_key_secret.reveal(),
+                token.reveal() if token else "",
+            )
+        )
+        self._now_s = now_s
+
+    def _sign_request(self, req: Any, bucket_name: str, key: str) -> None:
+        keys = self.credentials_provider.get_credentials()
+        if keys.get_security_token():
+            req.headers["x-oss-security-token"] = keys.get_security_token()
+        req.headers["date"] = oss2.http_date(self._now_s())
+        signature = self._ProviderAuth__make_signature(req, bucket_name, key, keys)
+        req.headers["authorization"] = f"OSS {keys.get_access_key_id()}:{signature}"
+
+
+class OssSession:
+    """One object, opened with one temporary credential; see `interfaces.StoreSession`. Made by `OssStore.open`."""
+
+    def __init__(self, store: OssStore, bucket: Any, key: str, *, has_token: bool) -> None:
+        self._store = store
+        self._bucket = bucket
+        self._key = key
+        self._has_token = has_token
+
+    def __repr__(self) -> str:
+        return f"OssSession({self._bucket.bucket_name}/{self._key})"
+
+    def put_object(self, body: Body, headers: dict[str, str]) -> ObjectInfo:
+        """Send the whole object in one request.
+
+        Args:
+            body: At least 1 byte, at most 5 GiB.
+            headers: Extra request headers, e.g. x-oss-notification.
+        """
+        return self._send(
+            "PutObject", lambda data: self._bucket.put_object(self._key, data, headers=headers), _stored, body=body
+        )
+
+    def init_multipart(self, headers: dict[str, str]) -> str:
+        """Begin a multipart upload and return its id, never empty."""
+        return self._send(
+            "InitiateMultipartUpload",
+            lambda _: self._bucket.init_multipart_upload(self._key, headers=headers),
+            _upload_id,
+        )
+
+    def upload_part(self, upload_id: str, part_number: int, body: Body) -> RemotePart:
+        """Send one part.
+
+        Args:
+            upload_id: From `init_multipart`.
+            part_number: 1 to 10,000.
+            body: At least 1 byte; 100 KiB unless it is the last part.
+        """
+
+        def read(answer: Answer, what: str) -> RemotePart:
+            info = _stored(answer, what)
+            return RemotePart(part_number, len(body), info.etag, info.crc64)
+
+        return self._send(
+            "UploadPart",
+            lambda data: self._bucket.upload_part(self._key, upload_id, part_number, data),
+            read,
+            body=body,
+        )
+
+    def list_parts(self, upload_id: str) -> tuple[RemotePart, ...]:
+        """List every stored part, in order, 1,000 for each request.
+
+        Raises:
+            UnexpectedAnswerError: Also when the listing does not get on, which would never end.
+        """
+        found: list[RemotePart] = []
+        marker = ""
+        while True:
+            page, following = self._list_page(upload_id, marker)
+            found += page
+            if following is None:
+                return tuple(found)
+            if following <= int(marker or 0) or following > _LAST_PART_NUMBER:
+                raise unexpected("the listing of the parts does not come to an end", "ListParts")
+            marker = str(following)
+
+    def _list_page(self, upload_id: str, marker: str) -> tuple[list[RemotePart], int | None]:
+        return self._send(
+            "ListParts",
+            lambda _: self._bucket.list_parts(self._key, upload_id, marker=marker, max_parts=1000),
+            _listed,
+        )
+
+    def complete(self, upload_id: str, parts: tuple[Part, ...], headers: dict[str, str]) -> ObjectInfo:
+        """Join the parts into the object.
+
+        Any `UnexpectedAnswerError`, `TransportError` or `ServerFaultError` leaves it open whether the object exists:
+        ask `head`, never send again blindly.
+        """
+        chosen = [oss2.models.PartInfo(p.part_number, p.etag) for p in parts]
+        return self._send(
+            "CompleteMultipartUpload",
+            lambda _: self._bucket.complete_multipart_upload(self._key, upload_id, chosen, headers=headers),
+            _completed,
+            answer_s=_COMPLETE_ANSWER_S,
+        )
+
+    def abort(self, upload_id: str) -> None:
+        """Drop the multipart upload and its parts; an unknown id is no error."""
+        try:
+            self._send(
+                "AbortMultipartUpload",
+                lambda _: self._bucket.abort_multipart_upload(self._key, upload_id),
+                lambda _answer, _what: None,
+                statuses=(200, 204),
+            )
+        except NoSuchUploadError:
+            return
+
+    def head(self) -> ObjectInfo | None:
+        """Return what the storage says of the object, or None when it does not exist."""
+        try:
+            return self._send("HeadObject", lambda _: self._bucket.head_object(self._key), _described)
+        except NotFoundError as exc:
+            if exc.code == "Bucket":
+                raise
+            return None
+
+    def _send(
+        self,
+        what: str,
+        call: Callable[[Any], Any],
+        read: Callable[[Answer, str], T],
+        *,
+        body: Body | None = None,
+        answer_s: float | None = None,
+        statuses: tuple[int, ...] = (200,),
+    ) -> T:
+        """Run one call of oss2, check its status, and read its answer."""
+        exchange = self._store._exchange(what, len(body) if body is not None else 0, answer_s)
+        data = None if body is None else WatchedBody(body, exchange)
+
+        def run() -> T:
+            call(data)
+            answer = exchange.answer
+            if answer is None or answer.status not in statuses:
+                # oss2 takes every 2xx for success; 203 is CallbackFailed.
+                raise self._explain(exchange)
+            return read(answer, what)
+
+        try:
+            return perform(exchange, run, lambda _exc: self._explain(exchange))
+        except ClockSkewError as exc:
+            self._store._learn(exc)
+            raise
+
+    def _explain(self, exchange: Exchange) -> VODError:
+        if exchange.answer is None:
+            return VODError(f"{exchange.what} could not be built")
+        return storage_error(exchange.what, exchange.answer, now_s=self._store.now_s(), has_token=self._has_token)
+
+
+def _crc64(answer: Answer) -> int | None:
+    text = answer.headers.get("x-oss-hash-crc64ecma", "")
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _request_id(answer: Answer) -> str | None:
+    return answer.headers.get("x-oss-request-id") or None
+
+
+def _stored(answer: Answer, what: str) -> ObjectInfo:
+    """Read PutObject and UploadPart: a 200 without ETag is a proxy's, not the storage's."""
+    etag = answer.headers.get("ETag", "").strip('"')
+    if not etag:
+        raise unexpected("the answer has no ETag", what, answer)
+    return ObjectInfo(None, etag, _crc64(answer), _request_id(answer))
+
+
+def _described(answer: Answer, what: str) -> ObjectInfo:
+    info = _stored(answer, what)
+    length = answer.headers.get("Content-Length", "")
+    size = int(length) if length.isascii() and length.isdigit() else None
+    return ObjectInfo(size, info.etag, info.crc64, info.request_id)
+
+
+def _upload_id(answer: Answer, what: str) -> str:
+    root = parse_xml(answer.content, "InitiateMultipartUploadResult")
+    upload_id = (root.findtext("UploadId") or "").strip() if root is not None else ""
+    if not upload_id:
+        raise unexpected("the answer has no UploadId", what, answer)
+    return upload_id
+
+
+def _completed(answer: Answer, what: str) -> ObjectInfo:
+    """Read CompleteMultipartUpload: the body alone says whether it succeeded, an error may come with 200."""
+    root = parse_xml(answer.content, "CompleteMultipartUploadResult")
+    if root is None:
+        raise unexpected("the answer does not say that the object is complete", what, answer)
+    etag = (answer.headers.get("ETag") or root.findtext("ETag") or "").strip().strip('"')
+    if not etag:
+        raise unexpected("the answer has no ETag", what, answer)
+    return ObjectInfo(None, etag, _crc64(answer), _request_id(answer))
+
+
+def _listed(answer: Answer, what: str) -> tuple[list[RemotePart], int | None]:
+    """Read one page of ListParts; oss2's own reading drops HashCrc64ecma."""
+    root = parse_xml(answer.content, "ListPartsResult")
+    if root is not None:
+        try:
+            parts = [_listed_part(part) for part in root.findall("Part")]
+            more = {"true": True, "false": False}[root.findtext("IsTruncated", "").strip()]
+            return parts, int(root.findtext("NextPartNumberMarker", "")) if more else None
+        except (KeyError, ValueError):
+            pass
+    raise unexpected("the list of parts cannot be read", what, answer)
+
+
+def _listed_part(part: Element) -> RemotePart:
+    crc64 = part.findtext("HashCrc64ecma")
+    return RemotePart(
+        int(part.findtext("PartNumber", "")),
+        int(part.findtext("Size", "")),
+        part.findtext("ETag", "").strip().strip('"'),
+        int(crc64) if crc64 else None,
+    )

@@ -1,0 +1,504 @@
+"""The control plane: the only module that imports aliyunsdkcore and aliyunsdkvod, which build and sign every call.
+
+The vendor's request classes name the parameters and its composer signs; the request then goes by our own pool, because
+`AcsClient` connects anew without limits on the answer, follows proxy variables, and logs tokens (`docs/decisions.md`).
+All parameters travel in the form body of a POST over https: never in a URL, which proxies log. Floor 2: imports floor 0
+and the `_http` base. Methods run in the engine's threads, any number at once.
+
+Source of the operations: https://www.alibabacloud.com/help/en/vod/developer-reference/api-vod-2017-03-21-overview and
+https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-assumerole, read 2026-11.
+"""
+
+from __future__ import annotations
+
+import calendar
+import json
+import posixpath
+import re
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from aliyunsdkcore.auth.composer import rpc_signature_composer
+from aliyunsdkcore.request import RpcRequest
+from aliyunsdkvod.request.v20170321.CreateUploadImageRequest import CreateUploadImageRequest
+from aliyunsdkvod.request.v20170321.CreateUploadVideoRequest import CreateUploadVideoRequest
+from aliyunsdkvod.request.v20170321.GetVideoInfoRequest import GetVideoInfoRequest
+from aliyunsdkvod.request.v20170321.RefreshUploadVideoRequest import RefreshUploadVideoRequest
+
+from ._http import Answer, Exchange, Wire, checked_base_url, is_loopback, perform
+from ._http_faults import date_s, guard_logs
+from ._vod_faults import NOT_FOUND, rpc_error, unexpected
+from .errors import (
+    ClockSkewError,
+    CredentialError,
+    EndpointRefusedError,
+    InvalidArgumentError,
+    NotFoundError,
+    VODError,
+)
+from .interfaces import Clock
+from .model import Credentials, Grant, UploadAddress, UploadAuth, UploadMetadata, VideoStatus
+
+__all__ = ["REGIONS", "SdkVodApi"]
+
+T = TypeVar("T")
+Reader = Callable[[dict[str, Any], Answer], T]
+
+REGIONS = (
+    "cn-shanghai",
+    "cn-beijing",
+    "cn-shenzhen",
+    "cn-hongkong",
+    "ap-southeast-1",
+    "ap-southeast-5",
+    "ap-northeast-1",
+    "eu-central-1",
+    "us-west-1",
+    "me-central-1",
+)
+"""Service regions. Source: https://www.alibabacloud.com/help/en/vod/product-overview/region-ids, read 2026-01."""
+
+_REGION = re.compile(r"[a-z]{2}-[a-z]+(-\d{1,2})?")
+_HOST = re.compile(r"(vod|sts)(-vpc)?(\.[a-z]{2}-[a-z]+(-\d{1,2})?)?\.aliyuncs\.com")
+_IMAGE_EXTENSIONS = frozenset({"png", "jpg", "jpeg", "gif"})
+_STEADY_S = 5.0
+"""A Date header is cut to the second and was written before it arrived: less than this is no difference of clocks."""
+
+
+class SdkVodApi:
+    """ApsaraVideo VOD and STS through one pool of connections.
+
+    Args:
+        clock: Wall time for Timestamp, monotonic time for deadlines.
+        timeout_s: Longest time of one call from its first byte sent to the last byte of the answer, seconds.
+        connect_timeout_s: Longest time for TCP and TLS to connect, seconds.
+        pool_size: Connections kept open, >= 1.
+        ca_file: PEM file of trusted authorities instead of certifi's; for the emulator's TLS.
+        user_agent: Sent as User-Agent.
+
+    Attributes:
+        clock_offset_s: Server time minus ours, seconds; added to every Timestamp. Learned from a refusal for skew.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        timeout_s: float = 60.0,
+        connect_timeout_s: float = 10.0,
+        pool_size: int = 8,
+        ca_file: str | None = None,
+        user_agent: str = "vod_widget",
+    ) -> None:
+        if pool_size < 1 or connect_timeout_s <= 0 or timeout_s <= 0:
+            raise InvalidArgumentError("pool_size and the timeouts must be positive")
+        guard_logs(("aliyunsdkcore", "aliyunsdkvod", "urllib3", "requests"))
+        self.clock_offset_s = 0.0
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._connect_timeout_s = connect_timeout_s
+        self._user_agent = user_agent
+        self._wire = Wire(pool_size=pool_size, ca_file=ca_file)
+
+    def open(self, credentials: Credentials, region: str, endpoint: str | None) -> SdkVodSession:
+        """Return a cheap session with one set of credentials; nothing is sent.
+
+        Args:
+            credentials: Keys of an account, a RAM user or a role.
+            region: Service region, one of `REGIONS`; with an endpoint any well-formed id.
+            endpoint: Base URL, or None for `https://vod.<region>.aliyuncs.com`.
+
+        Raises:
+            InvalidArgumentError: VOD has no such region.
+            EndpointRefusedError: The endpoint is neither the vendor's by https nor this machine.
+            CredentialError: A real key would go to an emulator.
+        """
+        base = _base_url("vod", credentials, region, endpoint)
+        return SdkVodSession(self, credentials, region, base)
+
+    def assume_role(
+        self,
+        credentials: Credentials,
+        role_arn: str,
+        session_name: str,
+        duration_s: int = 3600,
+        policy: str | None = None,
+        *,
+        external_id: str | None = None,
+        region: str | None = None,
+        endpoint: str | None = None,
+    ) -> Credentials:
+        """Exchange keys for a temporary key of a role (STS AssumeRole).
+
+        Args:
+            credentials: Keys that may assume the role; those of a root account may not.
+            role_arn: `acs:ram::<account>:role/<name>`.
+            session_name: 2 to 64 letters, digits and `.@-_`.
+            duration_s: Life, seconds, 900 up to the role's maximum.
+            policy: RAM policy (JSON) that narrows the role's rights, or None.
+            external_id: What the role's trust policy asks of third parties, or None.
+            region: Region of the STS host, or None for the central one.
+            endpoint: Base URL of STS, or None for the vendor's.
+        """
+        request = RpcRequest("Sts", "2015-04-01", "AssumeRole")
+        _fill(
+            request,
+            RoleArn=role_arn,
+            RoleSessionName=session_name,
+            DurationSeconds=duration_s,
+            Policy=policy,
+            ExternalId=external_id,
+        )
+        place = f"role {role_arn.rpartition('/')[2]}"
+        return self._sts(
+            request, credentials, region, endpoint, lambda data, answer: self._role_key(data, answer, place)
+        )
+
+    def get_caller_identity(
+        self, credentials: Credentials, region: str | None = None, endpoint: str | None = None
+    ) -> dict[str, str]:
+        """Ask STS whose keys these are.
+
+        Returns:
+            The texts of the answer: AccountId, Arn, IdentityType, PrincipalId, ... as far as they are given.
+        """
+        request = RpcRequest("Sts", "2015-04-01", "GetCallerIdentity")
+        return self._sts(request, credentials, region, endpoint, _texts)
+
+    def close(self) -> None:
+        """Close every connection; calls under way fail with ConnectionLostError."""
+        self._wire.close()
+
+    def __repr__(self) -> str:
+        return f"SdkVodApi(clock_offset_s={self.clock_offset_s:.0f})"
+
+    def _sts(
+        self, request: Any, credentials: Credentials, region: str | None, endpoint: str | None, read: Reader[T]
+    ) -> T:
+        base = _base_url("sts", credentials, region, endpoint)
+        return self._call(request, credentials, region or "cn-hangzhou", base, read)
+
+    def _call(self, request: Any, credentials: Credentials, region: str, base: str, read: Reader[T]) -> T:
+        """Sign and send one request, and read the flat JSON object of a success.
+
+        `read` runs inside `perform`, so that no frame that a traceback shows holds an answer with keys in it.
+        """
+        action = str(request.get_action_name())
+        exchange = Exchange(
+            self._clock,
+            action,
+            idle_s=self._timeout_s,
+            send_s=self._timeout_s,
+            answer_s=self._timeout_s,
+            whole_s=self._timeout_s,
+        )
+
+        def run() -> T:
+            self._wire.session.request(
+                "POST",
+                f"{base}/",
+                data=_signed_form(request, credentials, region, now_s=self._clock.now_s() + self.clock_offset_s),
+                headers={
+                    **request.get_signed_header(),
+                    "Accept": "application/json",
+                    "Accept-Encoding": "identity",
+                    "Content-Type": "application/x-www-form-urlencoded",
+                    "User-Agent": self._user_agent,
+                },
+                stream=True,
+                timeout=(self._connect_timeout_s, self._timeout_s),
+            )
+            answer = exchange.answer
+            data = _json_object(answer.content) if answer is not None else None
+            if answer is None or answer.status != 200 or data is None:
+                raise explain(None)
+            return read(data, answer)
+
+        def explain(_exc: Exception | None) -> VODError:
+            answer = exchange.answer
+            if answer is None:
+                return VODError(f"{action} could not be built")
+            return rpc_error(
+                action,
+                answer,
+                _json_object(answer.content),
+                now_s=self._clock.now_s() + self.clock_offset_s,
+                with_reference="ReferenceId" in request.get_query_params(),
+            )
+
+        try:
+            return perform(exchange, run, explain)
+        except ClockSkewError as exc:
+            if exc.server_time_s is not None:
+                self.clock_offset_s = exc.server_time_s - self._clock.now_s()
+            raise
+
+    def _role_key(self, data: dict[str, Any], answer: Answer, place: str) -> Credentials:
+        given: Any = data.get("Credentials")
+        try:
+            ends_s = calendar.timegm(time.strptime(given["Expiration"], "%Y-%m-%dT%H:%M:%SZ"))
+            return Credentials(
+                given["AccessKeyId"],
+                given["AccessKeySecret"],
+                given["SecurityToken"],
+                expires_at_s=ends_s - self._offset_s(answer),
+                place=place,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError):
+            pass
+        raise unexpected("AssumeRole", "the answer has no usable Credentials", answer)
+
+    def _offset_s(self, answer: Answer) -> float:
+        """Return the server's time minus ours: instants that it tells are compared with our clock from here on."""
+        server_s = date_s(answer.headers.get("Date"))
+        offset_s = server_s - self._clock.now_s() if server_s is not None else self.clock_offset_s
+        return offset_s if abs(offset_s) >= _STEADY_S else 0.0
+
+    def _grant(self, action: str, data: dict[str, Any], answer: Answer, id_name: str) -> Grant:
+        media_id = data.get(id_name)
+        if not isinstance(media_id, str) or not media_id:
+            raise unexpected(action, f"the answer has no {id_name}", answer)
+        now_s, offset_s = self._clock.now_s(), self._offset_s(answer)
+        reason = ""
+        try:
+            auth = UploadAuth.decode(data.get("UploadAuth", ""), now_s=now_s + offset_s)
+            address = UploadAddress.decode(data.get("UploadAddress", ""))
+        except (CredentialError, InvalidArgumentError) as exc:
+            reason = exc.message
+        if reason:
+            raise unexpected(action, reason, answer, code="Protocol.Auth")
+        if offset_s:
+            ends_s = auth.expires_at_s - offset_s
+            keys = auth.credentials
+            auth = replace(
+                auth,
+                credentials=Credentials(
+                    keys.access_key_id, keys.access_key_secret, keys.security_token, ends_s, keys.place
+                ),
+                expires_at_s=ends_s,
+                issued_at_s=now_s,
+            )
+        image_url = data.get("ImageURL") if id_name == "ImageId" else None
+        return Grant(
+            auth,
+            address,
+            media_id,
+            image_url=str(image_url) if image_url else None,
+            request_id=str(data.get("RequestId") or "") or None,
+        )
+
+
+class SdkVodSession:
+    """The control plane with one set of credentials; see `interfaces.VodSession`. Made by `SdkVodApi.open`."""
+
+    def __init__(self, api: SdkVodApi, credentials: Credentials, region: str, base: str) -> None:
+        self._api = api
+        self._credentials = credentials
+        self._region = region
+        self._base = base
+
+    def __repr__(self) -> str:
+        return f"SdkVodSession({self._base}, {self._credentials!r})"
+
+    def create_upload_video(
+        self, metadata: UploadMetadata, *, file_name: str, size_bytes: int, reference_id: str
+    ) -> Grant:
+        """Create a video or audio asset and get the permission to send its file.
+
+        Args:
+            metadata: What VOD is told; already checked.
+            file_name: Name with extension; folders are cut off.
+            size_bytes: Length of the file, bytes.
+            reference_id: Idempotency key, 6 to 64 characters, or "".
+
+        Raises:
+            AlreadyExistsError: The reference id was used before.
+        """
+        request = CreateUploadVideoRequest()
+        _fill(
+            request,
+            **_common(metadata),
+            FileName=_base_name(file_name),
+            FileSize=size_bytes,
+            CoverURL=metadata.cover_url,
+            TemplateGroupId=metadata.template_group_id,
+            WorkflowId=metadata.workflow_id,
+            ReferenceId=reference_id or None,
+        )
+        return self._grant(request, "VideoId")
+
+    def refresh_upload_video(self, video_id: str) -> Grant:
+        """Get a new credential for the same object.
+
+        Raises:
+            NotFoundError: Code "Video.Gone": the video was deleted.
+        """
+        request = RefreshUploadVideoRequest()
+        _fill(request, VideoId=video_id)
+        return self._grant(request, "VideoId")
+
+    def create_upload_image(self, metadata: UploadMetadata, *, file_name: str) -> Grant:
+        """Create an image asset and get the permission to send its file; there is no refresh for images."""
+        name = _base_name(file_name)
+        extension = posixpath.splitext(name)[1][1:].lower()
+        request = CreateUploadImageRequest()
+        _fill(
+            request,
+            **_common(metadata),
+            ImageType=metadata.image_type,
+            # The parameter has four values; png is what the service assumes for any other.
+            ImageExt=extension if extension in _IMAGE_EXTENSIONS else "png",
+            OriginalFileName=name,
+        )
+        return self._grant(request, "ImageId")
+
+    def find_video(self, *, video_id: str = "", reference_id: str = "") -> VideoStatus | None:
+        """Look a video up by its id or by its reference id; None when there is none.
+
+        Raises:
+            InvalidArgumentError: Neither or both were given.
+        """
+        if bool(video_id) == bool(reference_id):
+            raise InvalidArgumentError("give either video_id or reference_id")
+        request = GetVideoInfoRequest()
+        _fill(request, VideoId=video_id or None, ReferenceId=reference_id or None)
+        try:
+            return self._api._call(request, self._credentials, self._region, self._base, _video)
+        except NotFoundError as exc:
+            if exc.code in NOT_FOUND:
+                return None
+            raise
+
+    def _grant(self, request: Any, id_name: str) -> Grant:
+        action = str(request.get_action_name())
+        return self._api._call(
+            request,
+            self._credentials,
+            self._region,
+            self._base,
+            lambda data, answer: self._api._grant(action, data, answer, id_name),
+        )
+
+
+def _texts(data: dict[str, Any], _answer: Answer) -> dict[str, str]:
+    return {name: value for name, value in data.items() if isinstance(value, str)}
+
+
+def _video(data: dict[str, Any], answer: Answer) -> VideoStatus:
+    video = data.get("Video")
+    if not isinstance(video, dict) or not video.get("VideoId"):
+        raise unexpected("GetVideoInfo", "the answer has no Video", answer)
+    size = str(video.get("Size") or "")  # numbers come as numbers or as texts
+    return VideoStatus(
+        str(video["VideoId"]),
+        str(video.get("Status") or ""),
+        title=str(video.get("Title") or ""),
+        size_bytes=int(size) if size.isascii() and size.isdigit() and int(size) else None,
+    )
+
+
+def _base_name(file_name: str) -> str:
+    return posixpath.basename(file_name.replace("\\", "/"))
+
+
+def _common(metadata: UploadMetadata) -> dict[str, Any]:
+    """Return what CreateUploadVideo and CreateUploadImage share."""
+    return {
+        "Title": metadata.title,
+        "Description": metadata.description,
+        "Tags": ",".join(metadata.tags) or None,
+        "CateId": metadata.cate_id,
+        "StorageLocation": metadata.storage_location,
+        "AppId": metadata.app_id,
+        "UserData": metadata.api_user_data,
+    }
+
+
+def _fill(request: Any, **params: Any) -> None:
+    """Set the parameters that have a value, by the setter of the typed request where it has one."""
+    for name, value in params.items():
+        if value is None:
+            continue
+        setter: Callable[[Any], None] | None = getattr(request, f"set_{name}", None)
+        if setter is not None:
+            setter(value)
+        else:
+            request.add_query_param(name, value)
+
+
+class _Params(dict[str, Any]):
+    """Parameters whose Timestamp is ours: the vendor's composer always stamps the local clock (core 2.16.1)."""
+
+    def __init__(self, timestamp: str, params: dict[str, Any]) -> None:
+        super().__init__(params)
+        self._timestamp = timestamp
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        super().__setitem__(name, self._timestamp if name == "Timestamp" else value)
+
+
+def _signed_form(request: Any, credentials: Credentials, region: str, *, now_s: float) -> bytes:
+    """Return every parameter and the signature, url-encoded, for the body of a POST.
+
+    The signature covers query and form alike, so the composer's query string is a valid form. A call that is tried
+    again is signed again: a nonce is good for one request.
+
+    Source: https://www.alibabacloud.com/help/en/vod/developer-reference/signature-method, read 2026-11.
+    """
+    params = {
+        **request.get_query_params(),
+        "Version": request.get_version(),
+        "Action": request.get_action_name(),
+        "RegionId": region,
+    }
+    if credentials.security_token is not None:
+        params["SecurityToken"] = credentials.security_token.reveal()
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now_s))
+    url, _string_to_sign = rpc_signature_composer.get_signed_url(
+        _Params(stamp, params),
+        credentials.access_key_id,
+        credentials.access_key_secret.reveal(),
+        "JSON",
+        "POST",
+        {},
+    )
+    return str(url).partition("?")[2].encode("ascii")
+
+
+def _json_object(content: bytes) -> dict[str, Any] | None:
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _base_url(service: str, credentials: Credentials, region: str | None, endpoint: str | None) -> str:
+    if region is not None and not _REGION.fullmatch(region):
+        raise InvalidArgumentError("the region is not a region id", code="Region")
+    if endpoint is None:
+        if service == "sts":
+            return f"https://sts.{region}.aliyuncs.com" if region else "https://sts.aliyuncs.com"
+        if region not in REGIONS:
+            raise InvalidArgumentError(
+                f"ApsaraVideo VOD has no region {region}",
+                code="Region",
+                hint=f"Choose one of {', '.join(REGIONS)}.",
+            )
+        return f"https://vod.{region}.aliyuncs.com"
+    base, host = checked_base_url(endpoint, f"the {service} endpoint")
+    if is_loopback(host):
+        if credentials.access_key_id.upper().startswith("LTAI"):
+            raise CredentialError(
+                "a key of a real account is not sent to an emulator on this machine",
+                code="Auth.RealKey",
+                hint="Use the emulator's own keys, or remove the endpoint.",
+            )
+    elif not _HOST.fullmatch(host):
+        raise EndpointRefusedError(
+            f"{host} is not a host of ApsaraVideo VOD or STS",
+            hint="Remove the endpoint, or give https://vod.<region>.aliyuncs.com.",
+        )
+    return base

@@ -1,0 +1,354 @@
+"""A file that only the browser can read, as a source: the kernel pulls slices, the page sends them.
+
+Credit, not flow: a page sends nothing that was not asked for, and at most `WINDOW_BYTES` are asked for at a time over
+all reads of one file. A slice is addressed by its pull, so it may come twice, late, or in any order. Memory: one buffer
+for each read that has begun to get slices, thus at most (readers x block_bytes); a read that still waits for credit
+holds none.
+
+`read` blocks a worker of the engine; `deliver`, `fail`, `attach` and `detach` are called by whichever thread handles
+messages and never block. Floor 2: imports floors 0 and 1.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vod_widget.errors import (
+    InvalidArgumentError,
+    SourceChangedError,
+    SourceDetachedError,
+    SourceError,
+)
+from vod_widget.interfaces import Clock
+from vod_widget.metadata import clean_name
+from vod_widget.model import SourceKind
+
+__all__ = ["SLICE_BYTES", "WINDOW_BYTES", "BrowserSource"]
+
+# Measured: 2 MiB at four in flight gives 52 MB/s; larger slices gain little, and a lost one costs more. The server
+# closes the socket at 10 MiB.
+SLICE_BYTES = 2 * 1024 * 1024
+WINDOW_BYTES = 8 * 1024 * 1024
+# A page that lives answers in tens of milliseconds; a slow proxy may take seconds for 2 MiB.
+ANSWER_TIMEOUT_S = 20.0
+# A page that was just replaced by another has this long to prove that it still lives.
+SUSPECT_TIMEOUT_S = 5.0
+# After this silence the person is told that the row waits for the browser.
+SILENCE_S = 60.0
+
+
+class _Read:
+    """One waiting `read`: its range, and how much of it has come."""
+
+    __slots__ = ("buffer", "end", "error", "missing_bytes", "next", "start")
+
+    def __init__(self, start: int, end: int) -> None:
+        self.start = start
+        self.end = end
+        self.next = start
+        self.missing_bytes = end - start
+        self.buffer: bytearray | None = None
+        self.error: SourceError | None = None
+
+
+@dataclass(slots=True)
+class _Pull:
+    """One slice that was asked for."""
+
+    read: _Read
+    offset: int
+    length: int
+    due_s: float
+
+
+class BrowserSource:
+    """The bytes of one file of a browser (see `interfaces.Source`).
+
+    Args:
+        name: As the browser says; cleaned here.
+        size_bytes: As the browser says, at least 1.
+        last_modified_ms: Milliseconds since 1970, as the browser says.
+        pull: Asks the page for `length` bytes at `offset` under a `pull_id`; returns at once. None: nobody holds the
+            file yet.
+        clock: Monotonic time for deadlines.
+        patience_s: Seconds that a read waits for a page that is gone or silent before it fails, at least 0.
+
+    Raises:
+        InvalidArgumentError: The size is not one that a file has.
+    """
+
+    kind = SourceKind.BROWSER
+    cheap_reads = False
+    block_bytes = WINDOW_BYTES
+
+    def __init__(
+        self,
+        name: str,
+        size_bytes: int,
+        last_modified_ms: int,
+        pull: Callable[[int, int, int], None] | None,
+        clock: Clock,
+        *,
+        patience_s: float = 900.0,
+    ) -> None:
+        if size_bytes < 1:
+            raise InvalidArgumentError("the file is empty", code="EmptyFile", hint="Choose a file with content.")
+        self.name = clean_name(name)
+        self.size_bytes = size_bytes
+        self.last_modified_ms = last_modified_ms
+        self.source_id = f"browser:{self.name}:{size_bytes}:{last_modified_ms}"
+        self._clock = clock
+        self._patience_s = patience_s
+        # One condition guards everything below; it is never held while the page is asked.
+        self._changed = threading.Condition()
+        self._pull = pull
+        self._reads: deque[_Read] = deque()
+        self._pulls: dict[int, _Pull] = {}
+        self._next_pull_id = 0
+        self._in_flight_bytes = 0
+        self._heard_s = clock.monotonic_s()
+        self._detached_s: float | None = None if pull else self._heard_s
+        self._suspect_until_s: float | None = None
+        self._error: SourceError | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        held = "detached" if self.is_detached else "attached"
+        return f"BrowserSource({self.name!r}, {self.size_bytes} bytes, {held})"
+
+    def fingerprint(self) -> str:
+        """Name, size and time of the file: all that a browser tells of it."""
+        return self.source_id
+
+    # ---- the engine's side -------------------------------------------------------------------------
+
+    def read(self, start: int, end: int) -> bytes | memoryview:
+        """Return the bytes `start`..`end`, as soon as the page has sent them.
+
+        Raises:
+            InvalidArgumentError: The range is not inside the file.
+            SourceChangedError: The page says that the file changed.
+            SourceDetachedError: No page held the file for `patience_s`.
+            SourceError: The page cannot read it, or the source was closed.
+        """
+        if not 0 <= start <= end <= self.size_bytes:
+            raise InvalidArgumentError(f"{self.name} has no bytes {start} to {end}")
+        if start == end:
+            return b""
+        mine = _Read(start, end)
+        with self._changed:
+            # The silence of a page counts from the first question on, not while nobody asked.
+            if not self._reads:
+                self._heard_s = self._clock.monotonic_s()
+            self._reads.append(mine)
+        try:
+            return self._wait_for(mine)
+        finally:
+            with self._changed:
+                self._reads.remove(mine)
+                for pull_id in [n for n, p in self._pulls.items() if p.read is mine]:
+                    self._forget_pull(pull_id)
+                self._changed.notify_all()
+
+    def _wait_for(self, mine: _Read) -> memoryview:
+        while True:
+            with self._changed:
+                self._raise_if_over(mine)
+                if not mine.missing_bytes:
+                    # A buffer is there: bytes were delivered into it.
+                    return memoryview(mine.buffer or b"").toreadonly()
+                ask, pulls = self._pull, self._plan()
+                if not pulls:
+                    self._changed.wait(self._until_something_is_due())
+                    continue
+            for pull_id, offset, length in pulls:
+                if ask is not None:
+                    ask(pull_id, offset, length)
+
+    def _raise_if_over(self, mine: _Read) -> None:
+        if self._closed:
+            raise SourceError(
+                "the file was let go",
+                code="Source.Closed",
+                hint="Add the file again.",
+                file_name=self.name,
+            )
+        error = mine.error or self._error
+        if error is not None:
+            raise error
+        now_s = self._clock.monotonic_s()
+        if self._suspect_until_s is not None and now_s >= self._suspect_until_s:
+            self._detach(now_s)
+        if now_s >= self._given_up_s():
+            raise SourceDetachedError("the page that held the file is gone", file_name=self.name)
+
+    def _given_up_s(self) -> float:
+        since_s = self._heard_s if self._detached_s is None else self._detached_s
+        return since_s + self._patience_s
+
+    def _plan(self) -> list[tuple[int, int, int]]:
+        """Decide what to ask for now: overdue pulls again, then new ones while there is credit."""
+        if self._pull is None:
+            return []
+        now_s = self._clock.monotonic_s()
+        asked: list[tuple[int, int, int]] = []
+        for pull_id, pull in self._pulls.items():
+            if now_s >= pull.due_s:
+                pull.due_s = now_s + ANSWER_TIMEOUT_S
+                asked.append((pull_id, pull.offset, pull.length))
+        for read in self._reads:
+            while read.next < read.end and read.error is None:
+                length = min(SLICE_BYTES, read.end - read.next)
+                if self._in_flight_bytes + length > WINDOW_BYTES:
+                    return asked
+                if read.buffer is None:
+                    read.buffer = bytearray(read.end - read.start)
+                pull_id, self._next_pull_id = self._next_pull_id, self._next_pull_id + 1
+                self._pulls[pull_id] = _Pull(read, read.next, length, now_s + ANSWER_TIMEOUT_S)
+                self._in_flight_bytes += length
+                asked.append((pull_id, read.next, length))
+                read.next += length
+        return asked
+
+    def _until_something_is_due(self) -> float:
+        now_s = self._clock.monotonic_s()
+        due = [self._given_up_s()]
+        if self._pull:
+            due += [pull.due_s for pull in self._pulls.values()]
+        if self._suspect_until_s is not None:
+            due.append(self._suspect_until_s)
+        return max(0.0, min(due) - now_s)
+
+    def _forget_pull(self, pull_id: int) -> None:
+        self._in_flight_bytes -= self._pulls.pop(pull_id).length
+
+    def close(self) -> None:
+        """Wake every read with an error and ask for nothing more; may be called twice."""
+        with self._changed:
+            self._closed = True
+            self._pull = None
+            self._changed.notify_all()
+
+    # ---- the page's side ---------------------------------------------------------------------------
+
+    def deliver(self, pull_id: int, offset: int, data: bytes | memoryview) -> None:
+        """Take one slice from the page; one that came before, or is not wanted any more, is ignored.
+
+        Args:
+            pull_id: The pull that it answers.
+            offset: First byte; must be the pull's.
+            data: Exactly the bytes of that pull.
+
+        Raises:
+            InvalidArgumentError: Nobody asked for it; the right slice may still follow. Codes "Slice.Closed",
+                "Slice.Unknown", "Slice.Range".
+        """
+        with self._changed:
+            if self._closed:
+                raise InvalidArgumentError("the file is not read any more", code="Slice.Closed")
+            if not 0 <= pull_id < self._next_pull_id:
+                raise InvalidArgumentError("nobody asked for this slice", code="Slice.Unknown")
+            pull = self._pulls.get(pull_id)
+            if pull is None:
+                return
+            self._hear()
+            if offset != pull.offset or len(data) != pull.length:
+                raise InvalidArgumentError(
+                    f"the slice must be {pull.length} bytes at {pull.offset}", code="Slice.Range"
+                )
+            read = pull.read
+            if read.buffer is not None:
+                at = offset - read.start
+                read.buffer[at : at + pull.length] = data
+            read.missing_bytes -= pull.length
+            self._forget_pull(pull_id)
+            self._changed.notify_all()
+
+    def fail(self, pull_id: int, reason: str) -> None:
+        """Take the page's word that it cannot send a slice.
+
+        Args:
+            pull_id: The pull that it answers; one that is not asked for any more is ignored, unless the file changed.
+            reason: "changed" (for good), "gone" (the page lost the file; another pick brings it back) or "read".
+        """
+        with self._changed:
+            self._hear()
+            if reason == "changed":
+                self._error = SourceChangedError(
+                    "the file changed on disk while the browser read it", file_name=self.name
+                )
+            elif reason == "gone":
+                self._detach(self._clock.monotonic_s())
+            elif pull_id in self._pulls:
+                self._pulls[pull_id].read.error = SourceError("the browser cannot read the file", file_name=self.name)
+            self._changed.notify_all()
+
+    def attach(self, pull: Callable[[int, int, int], None]) -> None:
+        """Go on with a page that holds the same file; everything unanswered is asked for again."""
+        with self._changed:
+            self._pull = pull
+            self._detached_s = None
+            self._error = None
+            self._hear()
+            for pull_id in list(self._pulls):
+                # A new number: an answer that the old page sent late must not be taken for the new page's.
+                self._pulls[self._next_pull_id] = self._pulls.pop(pull_id)
+                self._pulls[self._next_pull_id].due_s = self._heard_s
+                self._next_pull_id += 1
+            self._changed.notify_all()
+
+    def detach(self) -> None:
+        """Take note that no page holds the file any more; reads wait for `attach`."""
+        with self._changed:
+            self._detach(self._clock.monotonic_s())
+            self._changed.notify_all()
+
+    def suspect(self) -> None:
+        """Doubt that the page still lives: ask again now, and detach when nothing comes within a few seconds."""
+        with self._changed:
+            if self._pull is None or not self._pulls:
+                return
+            now_s = self._clock.monotonic_s()
+            self._suspect_until_s = now_s + SUSPECT_TIMEOUT_S
+            for pull in self._pulls.values():
+                pull.due_s = now_s
+            self._changed.notify_all()
+
+    def wake(self) -> None:
+        """Let every waiting read look at the clock again."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _hear(self) -> None:
+        self._heard_s = self._clock.monotonic_s()
+        self._suspect_until_s = None
+
+    def _detach(self, now_s: float) -> None:
+        self._pull = None
+        self._suspect_until_s = None
+        if self._detached_s is None:
+            self._detached_s = now_s
+
+    @property
+    def is_detached(self) -> bool:
+        """True while no page holds the file."""
+        return self._detached_s is not None
+
+    @property
+    def waits_for_browser(self) -> bool:
+        """True when bytes are wanted and no page has sent any for a minute, or none holds the file."""
+        with self._changed:
+            if self._closed:
+                return False
+            if self._detached_s is not None:
+                return True
+            return bool(self._reads) and self._clock.monotonic_s() - self._heard_s >= SILENCE_S
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Memory held by reads now, for tests of the bound."""
+        with self._changed:
+            return sum(len(read.buffer) for read in self._reads if read.buffer is not None)

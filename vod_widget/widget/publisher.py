@@ -1,0 +1,527 @@
+"""The one thread that speaks to the browser: it alone writes traits and sends messages.
+
+Everything else only leaves word: events of the core mark files as dirty, handlers put answers into the outbox. The
+thread sleeps on a condition until there is something to say and says it at a bounded rate, however many files change:
+
+    answers, pulls, drops     at once, in order
+    a person waits (`view`)   at most ten times a second
+    bars and states           at most every 0.4 s, the rows of the visible window that really changed
+    traits                    one message for all of them, at most once a second but for states of the queue
+    beside answers and pulls  at most 20 messages a second, and about 80 KB/s of rows
+
+The screen is not believed to have got anything: each rows message has a number, a gap makes the page ask again, two
+seconds after the last change one snapshot repeats the final truth, and a failed send makes the next message a snapshot.
+A send that raises is swallowed: a dead front-end never slows a transfer. `step` is the whole decision and takes the
+time from the clock, so that tests need no thread. Imports words, the frozen copies of `upload_info` and `view`.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from vod_widget import events
+from vod_widget.interfaces import Clock
+from vod_widget.model import UploadState
+from vod_widget.upload_info import FileSnapshot, Totals, UploaderSnapshot
+
+from .view import Overview, Window, row, summary
+
+__all__ = ["Core", "Publisher", "Screen"]
+
+_log = logging.getLogger(__name__)
+
+SOON_S = 0.1
+# Twenty widgets on a page each send at most four messages a second: 2.5 of rows, one of traits, half a note.
+BARS_S = 0.4
+TRAITS_S = 1.0
+# While files move, time left and speed change without events; a stalled transfer must show as one.
+HEARTBEAT_S = 1.0
+CLOSING_S = 2.0
+# jupyter_server drops what is above 1000 messages/s of a whole kernel, also the prints of other cells.
+MESSAGES_PER_S = 20
+ROWS_BYTES_PER_S = 80_000
+_ROW_BYTES = 620
+# A page says something every ten seconds; one that has been silent for so long gets no rows until it speaks.
+PAGE_SILENCE_S = 45.0
+NOTES_S = 2.0
+# Above this the whole list is asked for once instead of each file.
+_RESEED_ABOVE = 2_000
+
+
+class Core(Protocol):
+    """What the publisher asks of the uploader; every call is cheap and returns frozen copies."""
+
+    def totals(self) -> Totals:
+        """The numbers of the queue."""
+
+    def file_snapshot(self, file_id: str) -> FileSnapshot | None:
+        """One file; None or an error when it is not in the queue."""
+
+    def snapshot(self) -> UploaderSnapshot:
+        """Everything, in the order of the queue."""
+
+
+class Screen(Protocol):
+    """What the publisher does to the world; every call may raise, and nothing follows from it."""
+
+    def send(self, content: dict[str, Any], buffers: Sequence[Any] | None) -> None:
+        """Send one custom message to every page."""
+
+    def show(self, traits: dict[str, Any]) -> None:
+        """Set the display traits and send them in one message."""
+
+    def finished(self, done: Sequence[FileSnapshot], gone: Sequence[str]) -> None:
+        """Take note of files that ended, and of ones that did not stay so."""
+
+
+@dataclass(slots=True)
+class _Letter:
+    content: dict[str, Any]
+    buffers: Sequence[Any] | None
+    after: Callable[[], None] | None = None
+
+
+class Publisher:
+    """Owns what the pages see.
+
+    Args:
+        core: The uploader.
+        screen: Where messages and traits go.
+        clock: Monotonic time.
+        account: Gives `{"profile": ..., "destination": ...}` of the summary; must be cheap.
+        owed: Codes of what pages owe, by file id (files that wait for nobody are absent); must be cheap.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        screen: Screen,
+        clock: Clock,
+        *,
+        account: Callable[[], dict[str, Any]],
+        owed: Callable[[], Mapping[str, str]],
+    ) -> None:
+        self._core = core
+        self._screen = screen
+        self._clock = clock
+        self._account = account
+        self._owed_by = owed
+        # One condition guards what other threads leave here; it is never held while something is sent or asked.
+        self._word = threading.Condition()
+        self._outbox: deque[_Letter] = deque()
+        self._dirty: set[str] = set()
+        self._reseed = True
+        self._wanted_s: float | None = 0.0
+        self._asked: Window | None = None
+        self._force = False
+        self._closed = False
+        self._heard_s = float("-inf")
+        self._thread: threading.Thread | None = None
+        # Below: of the publisher's thread alone.
+        self._overview = Overview()
+        self._window: Window | None = None
+        self._shown_ids: list[str] = []
+        self._shown_rows: dict[str, dict[str, Any]] = {}
+        self._shown_summary: dict[str, Any] | None = None
+        self._matching = 0
+        self._stale = True
+        self._seq = 0
+        self._traits: dict[str, Any] = {}
+        self._traits_s = float("-inf")
+        self._tick_s = float("-inf")
+        self._free_s = 0.0
+        self._rows_free_s = 0.0
+        self._held: set[str] = set()
+        self._owed: dict[str, str] = {}
+        self._looked_s = float("-inf")
+        self._closing_s: float | None = None
+        self._notes: dict[str, list[dict[str, Any]]] = {}
+        self._notes_s = float("-inf")
+        self._sent_s: deque[float] = deque()
+
+    # ---- any thread --------------------------------------------------------------------------------
+
+    def listen(self, event: events.Event) -> None:
+        """Take one event of the core; called in the thread that delivers them, returns at once."""
+        soon = not isinstance(event, events.Progress)
+        with self._word:
+            if event.file_id:
+                self._dirty.add(event.file_id)
+                if len(self._dirty) > _RESEED_ABOVE:
+                    self._reseed = True
+            # The first change after a quiet time shows at once; in a storm they share a tick.
+            calm_s = self._tick_s + BARS_S - self._clock.monotonic_s()
+            self._want(max(SOON_S, calm_s) if soon else BARS_S)
+
+    def post(
+        self,
+        content: dict[str, Any],
+        buffers: Sequence[Any] | None = None,
+        *,
+        after: Callable[[], None] | None = None,
+    ) -> None:
+        """Send a message as soon as the thread wakes, in the order of the calls.
+
+        Args:
+            content: Plain JSON.
+            buffers: Binary parts, or None.
+            after: Called by the publisher's thread when the message has left.
+        """
+        with self._word:
+            if self._closed:
+                return
+            self._outbox.append(_Letter(content, buffers, after))
+            self._word.notify_all()
+
+    def look_at(self, window: Window | None) -> None:
+        """Show this part of the list from now on, beginning with a snapshot; None repeats the present part."""
+        with self._word:
+            self._asked = window or self._asked or self._window or Window()
+            self._force = True
+            self._want(0.0)
+
+    def hear(self) -> None:
+        """Take note that some page lives."""
+        with self._word:
+            now_s = self._clock.monotonic_s()
+            was_silent = now_s - self._heard_s > PAGE_SILENCE_S
+            self._heard_s = now_s
+            if was_silent and self._window is not None:
+                self._force = True
+                self._want(0.0)
+
+    def refresh(self, file_ids: Sequence[str] = ()) -> None:
+        """Look again at these files, or at the summary only."""
+        with self._word:
+            self._dirty.update(file_ids)
+            self._want(SOON_S)
+
+    @property
+    def seq(self) -> int:
+        """Number of the last snapshot or rows message."""
+        return self._seq
+
+    def _want(self, within_s: float) -> None:
+        """Note that something is to be said (the condition is held)."""
+        at_s = self._clock.monotonic_s() + within_s
+        if self._wanted_s is None or at_s < self._wanted_s:
+            self._wanted_s = at_s
+            self._word.notify_all()
+
+    def start(self) -> None:
+        """Start the thread, inside the caller's context: ipykernel finds the cell to answer to by it."""
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(target=context.run, args=(self._run,), name="vod-widget-publisher", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Say what is left, end the thread and wait for it shortly; may be called twice and from any thread."""
+        with self._word:
+            self._closed = True
+            self._word.notify_all()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            # A send that hangs must not hang the cell that closes the widget.
+            thread.join(timeout=2.0)
+
+    # ---- the publisher's thread --------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while True:
+            try:
+                due_s = self.step()
+            except Exception:
+                # Nothing of ours may end the thread; the text may hold a foreign one, the type is enough.
+                _log.exception("the widget could not be updated")
+                due_s = self._clock.monotonic_s() + HEARTBEAT_S
+            with self._word:
+                if self._closed:
+                    break
+                if self._outbox:
+                    continue
+                if self._wanted_s is not None:
+                    earliest_s = max(self._wanted_s, self._free_s)
+                    due_s = earliest_s if due_s is None else min(due_s, earliest_s)
+                if due_s is None:
+                    self._word.wait()
+                elif (wait_s := due_s - self._clock.monotonic_s()) > 0:
+                    self._word.wait(wait_s)
+        self._farewell()
+
+    def _farewell(self) -> None:
+        """Leave the traits true for the saved notebook."""
+        try:
+            self._tick(self._clock.monotonic_s())
+        except Exception:
+            _log.debug("the last update of a closing widget failed", exc_info=True)
+
+    def step(self) -> float | None:
+        """Do everything that is due now.
+
+        Returns:
+            Monotonic time at which to look again by itself, or None when only word from others can wake it.
+        """
+        while True:
+            with self._word:
+                letter = self._outbox.popleft() if self._outbox else None
+            if letter is None:
+                break
+            self._send(letter.content, letter.buffers)
+            if letter.after is not None:
+                try:
+                    letter.after()
+                except Exception:
+                    _log.debug("what follows an answer failed", exc_info=True)
+        now_s = self._clock.monotonic_s()
+        with self._word:
+            due = self._wanted_s is not None and now_s >= max(self._wanted_s, self._free_s)
+        if due or (self._closing_s is not None and now_s >= self._closing_s):
+            self._tick(now_s)
+        with self._word:
+            wanted_s = self._wanted_s
+        pending = [] if wanted_s is None else [max(wanted_s, self._free_s)]
+        if self._closing_s is not None:
+            pending.append(self._closing_s)
+        return min(pending, default=None)
+
+    def _tick(self, now_s: float) -> None:
+        with self._word:
+            dirty, self._dirty = self._dirty, set()
+            reseed, self._reseed = self._reseed, False
+            asked, self._asked = self._asked, None
+            force, self._force = self._force, False
+            self._wanted_s = None
+            silent = now_s - self._heard_s > PAGE_SILENCE_S
+        repeat = self._closing_s is not None and now_s >= self._closing_s
+        if repeat:
+            self._closing_s = None
+            self._traits = {}
+        self._tick_s = now_s
+        self._free_s = now_s + SOON_S
+        totals = self._core.totals()
+        changed = self._update_overview(dirty, reseed=reseed)
+        news = bool(changed) or reseed
+        changed |= self._changes_without_event(now_s)
+        if asked is not None:
+            self._window = asked
+        facts = summary(self._overview, totals, **self._account())
+        if self._window is not None and not silent:
+            self._show_rows(now_s, changed, facts, snapshot=force or repeat or self._stale)
+        self._show_traits(now_s, facts)
+        self._tell_notes(now_s)
+        self._plan_next(now_s, facts, news=news)
+
+    def _plan_next(self, now_s: float, facts: dict[str, Any], *, news: bool) -> None:
+        runs = facts["can_stop"] and facts["counts"]["uploading"] > 0
+        with self._word:
+            if runs:
+                self._want(HEARTBEAT_S)
+            if self._notes:
+                self._want(NOTES_S)
+            if self._late_traits(facts):
+                self._want(TRAITS_S)
+            if self._held:
+                self._want(max(0.0, self._rows_free_s - now_s))
+            if self._stale and self._window is not None:
+                self._want(HEARTBEAT_S)
+        if news and not runs:
+            self._closing_s = now_s + CLOSING_S
+
+    # ---- rows --------------------------------------------------------------------------------------
+
+    def _update_overview(self, dirty: set[str], *, reseed: bool) -> set[str]:
+        """Bring the overview up to date; return the ids of files that may look different now."""
+        ended: list[FileSnapshot] = []
+        gone: list[str] = []
+        if reseed:
+            files = list(self._core.snapshot().files)
+            before = self._overview.states()
+            self._overview.replace(files)
+            for file in files:
+                self._sort_by_end(file, before.pop(file.file_id, None), ended, gone)
+            gone += before
+            self._tell_finished(ended, gone)
+            return {file.file_id for file in files}
+        for file_id in dirty:
+            snap = self._file(file_id)
+            if snap is None:
+                self._overview.drop(file_id)
+                gone.append(file_id)
+                continue
+            old = self._overview.put(snap)
+            self._note_change(snap, old)
+            self._sort_by_end(snap, old, ended, gone)
+        self._tell_finished(ended, gone)
+        return dirty
+
+    def _file(self, file_id: str) -> FileSnapshot | None:
+        """One file, or None when it has left the queue."""
+        try:
+            return self._core.file_snapshot(file_id)
+        except (LookupError, ValueError):
+            return None
+
+    @staticmethod
+    def _sort_by_end(file: FileSnapshot, before: str | None, ended: list[FileSnapshot], gone: list[str]) -> None:
+        state = str(file.state)
+        if state in _ENDED and state != before:
+            ended.append(file)
+        elif state not in _ENDED and before in _ENDED:
+            gone.append(file.file_id)
+
+    def _changes_without_event(self, now_s: float) -> set[str]:
+        """Files whose row changes by the mere passing of time: a page that is silent, a speed that falls."""
+        owed = dict(self._owed_by())
+        changed = {f for f in owed.keys() | self._owed.keys() if owed.get(f) != self._owed.get(f)}
+        for file_id in owed.keys() - self._owed.keys():
+            name = self._overview.name_of(file_id)
+            self._notes.setdefault("file_waiting_browser", []).append({"name": name})
+        self._owed = owed
+        if now_s - self._looked_s >= HEARTBEAT_S:
+            self._looked_s = now_s
+            changed |= {f for f, made in self._shown_rows.items() if made["state"] == "Uploading"}
+        return changed
+
+    def _tell_finished(self, ended: Sequence[FileSnapshot], gone: Sequence[str]) -> None:
+        if not ended and not gone:
+            return
+        try:
+            self._screen.finished(ended, gone)
+        except Exception:
+            _log.debug("an observer of results failed", exc_info=True)
+
+    def _show_rows(self, now_s: float, changed: set[str], facts: dict[str, Any], *, snapshot: bool) -> None:
+        window = self._window or Window()
+        matching = self._overview.matching(window)
+        ids = list(matching[window.first : window.first + window.count])
+        if snapshot or ids != self._shown_ids:
+            rows = [made for file_id in ids if (made := self._row(file_id)) is not None]
+            kind = "snapshot"
+            self._shown_rows = {}
+        else:
+            changed |= self._held
+            if now_s < self._rows_free_s:
+                self._held = changed & set(ids)
+                return
+            rows = [
+                made
+                for file_id in ids
+                if file_id in changed
+                and (made := self._row(file_id)) is not None
+                and made != self._shown_rows.get(file_id)
+            ]
+            kind = "rows"
+            if not rows and facts == self._shown_summary and len(matching) == self._matching:
+                return
+        if not self._may_send(now_s):
+            self._stale = True
+            return
+        self._seq += 1
+        sent = self._send(
+            {
+                "kind": kind,
+                "seq": self._seq,
+                "summary": facts,
+                "first": window.first,
+                "matching": len(matching),
+                "rows": rows,
+            },
+            None,
+        )
+        self._stale = not sent
+        self._held = set()
+        self._shown_ids, self._matching, self._shown_summary = ids, len(matching), facts
+        self._shown_rows.update((made["file_id"], made) for made in rows)
+        # Large windows pay for their bytes with patience.
+        self._rows_free_s = now_s + len(rows) * _ROW_BYTES / ROWS_BYTES_PER_S
+
+    def _row(self, file_id: str) -> dict[str, Any] | None:
+        file = self._file(file_id)
+        return None if file is None else row(file, owed=self._owed.get(file_id, ""))
+
+    # ---- notes and traits --------------------------------------------------------------------------
+
+    def _note_change(self, file: FileSnapshot, before: str | None) -> None:
+        state = str(file.state)
+        if before is None or before == state:
+            return
+        facts: dict[str, Any] = {"name": file.name}
+        code = {
+            UploadState.SUCCESS: "file_done",
+            UploadState.FAILURE: "file_failed",
+            UploadState.EXPIRED: "keys_needed",
+        }.get(UploadState(state))
+        if code is None:
+            return
+        if code == "file_failed":
+            facts["code"] = file.error.code if file.error is not None else "Internal"
+        self._notes.setdefault(code, []).append(facts)
+
+    def _tell_notes(self, now_s: float) -> None:
+        if not self._notes or now_s - self._notes_s < NOTES_S:
+            return
+        self._notes_s = now_s
+        notes, self._notes = self._notes, {}
+        if self._window is None:
+            return
+        for code, facts in notes.items():
+            if self._may_send(now_s):
+                self._send({"kind": "note", "code": code, "facts": {**facts[-1], "count": len(facts)}}, None)
+
+    def _wished_traits(self, facts: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "state": facts["state"],
+            "progress": facts["progress"],
+            "done": facts["done"],
+            "failed": facts["failed"],
+            "total": facts["total"],
+            "speed": facts["speed_bytes_per_s"],
+        }
+
+    def _late_traits(self, facts: dict[str, Any]) -> bool:
+        return self._wished_traits(facts) != self._traits
+
+    def _show_traits(self, now_s: float, facts: dict[str, Any]) -> None:
+        wished = self._wished_traits(facts)
+        if wished == self._traits:
+            return
+        turned = wished["state"] != self._traits.get("state")
+        if not turned and not self._closed and now_s - self._traits_s < TRAITS_S:
+            return
+        if not self._may_send(now_s):
+            return
+        self._traits_s = now_s
+        self._traits = wished
+        self._sent_s.append(now_s)
+        try:
+            self._screen.show(wished)
+        except Exception:
+            # An observer of the person's raised, or the comm is gone; the next change tries again.
+            _log.debug("traits could not be shown", exc_info=True)
+
+    # ---- sending -----------------------------------------------------------------------------------
+
+    def _may_send(self, now_s: float) -> bool:
+        while self._sent_s and now_s - self._sent_s[0] >= 1.0:
+            self._sent_s.popleft()
+        return len(self._sent_s) < MESSAGES_PER_S
+
+    def _send(self, content: dict[str, Any], buffers: Sequence[Any] | None) -> bool:
+        if content["kind"] not in ("answer", "pull", "drop"):
+            self._sent_s.append(self._clock.monotonic_s())
+        try:
+            self._screen.send(content, buffers)
+        except Exception:
+            _log.debug("a message to the browser was lost", exc_info=True)
+            self._stale = True
+            return False
+        return True
+
+
+_ENDED = frozenset({str(UploadState.SUCCESS), str(UploadState.FAILURE), str(UploadState.CANCELED)})

@@ -1,0 +1,137 @@
+/**
+ * Bytes of browser files: keeps the File handles of this page and answers each pull of the kernel with that
+ * slice. The kernel holds the credit, so nothing is queued here beyond what it asked for. Slices are
+ * addressed by offset: any order and any repeat is right.
+ */
+import type { Connection } from "./connection";
+import type { PullMessage } from "./protocol";
+
+/** Reads at a time; the kernel's window of 8 MiB in slices of 2 MiB asks for no more. */
+const PARALLEL_READS = 4;
+
+export class Feeder {
+  token = "";
+  private readonly files = new Map<string, File>();
+  /** Files that this page once held: only for these may it say that they are gone. */
+  private readonly released = new Set<string>();
+  private readonly queue: PullMessage[] = [];
+  private reading = 0;
+
+  constructor(
+    private readonly connection: Pick<Connection, "request">,
+    private readonly held: Set<string>,
+  ) {}
+
+  keep(file_id: string, file: File): void {
+    this.files.set(file_id, file);
+    this.released.delete(file_id);
+    this.held.add(file_id);
+  }
+
+  drop(file_id: string): void {
+    if (this.files.delete(file_id)) this.released.add(file_id);
+    this.held.delete(file_id);
+    for (let k = this.queue.length - 1; k >= 0; k--) if (this.queue[k]?.file_id === file_id) this.queue.splice(k, 1);
+  }
+
+  has(file_id: string): boolean {
+    return this.files.has(file_id);
+  }
+
+  get size(): number {
+    return this.files.size;
+  }
+
+  pull(message: PullMessage): void {
+    if (!this.files.has(message.file_id)) {
+      // Another page of the same kernel may hold the file and hears this pull too: it must not be spoilt.
+      if (this.released.has(message.file_id)) this.fail(message, "gone");
+      return;
+    }
+    // A pull that is asked again while it still waits here replaces itself.
+    const same = this.queue.findIndex((p) => p.file_id === message.file_id && p.offset === message.offset);
+    if (same >= 0) this.queue[same] = message;
+    else this.queue.push(message);
+    this.next();
+  }
+
+  clear(): void {
+    this.files.clear();
+    this.queue.length = 0;
+    this.held.clear();
+  }
+
+  private next(): void {
+    while (this.reading < PARALLEL_READS) {
+      const message = this.queue.shift();
+      if (!message) return;
+      this.reading++;
+      void this.answer(message).finally(() => {
+        this.reading--;
+        this.next();
+      });
+    }
+  }
+
+  private async answer(message: PullMessage): Promise<void> {
+    const file = this.files.get(message.file_id);
+    if (!file) return;
+    const end = Math.min(file.size, message.offset + message.length);
+    let buffer: ArrayBuffer;
+    try {
+      buffer = await file.slice(message.offset, end).arrayBuffer();
+    } catch (error) {
+      // Chromium says NotReadableError when the file on disk differs from the one that was picked.
+      const name = error instanceof Error || error instanceof DOMException ? error.name : "";
+      this.fail(message, name === "NotReadableError" ? "changed" : name === "NotFoundError" ? "gone" : "read");
+      return;
+    }
+    if (buffer.byteLength !== end - message.offset || buffer.byteLength === 0 && message.length > 0) {
+      this.fail(message, "changed");
+      return;
+    }
+    if (!this.files.has(message.file_id)) return; // dropped while it was read
+    const { file_id, pull_id, offset } = message;
+    // Unanswered or refused: the kernel pulls again if it still wants the slice.
+    await this.connection.request("slice", { file_id, token: this.token, pull_id, offset }, [buffer]).catch(() => undefined);
+  }
+
+  private fail(message: PullMessage, reason: "changed" | "gone" | "read"): void {
+    const { file_id, pull_id } = message;
+    void this.connection.request("slice_error", { file_id, token: this.token, pull_id, reason }).catch(() => undefined);
+  }
+}
+
+/** Files of a drop, with those of dropped folders; order as the browser gives it. */
+export async function files_of_drop(transfer: DataTransfer): Promise<File[]> {
+  // Entries must be taken before the first await: the transfer is emptied when the event handler returns.
+  const items = [...transfer.items ?? []].filter((item) => item.kind === "file");
+  const entries = items.map((item) => item.webkitGetAsEntry?.() ?? null);
+  if (!entries.some((entry) => entry?.isDirectory)) return [...transfer.files];
+  const loose = items.map((item) => item.getAsFile());
+  const out: File[] = [];
+  for (const [k, entry] of entries.entries()) {
+    const file = loose[k];
+    if (entry?.isDirectory) await walk(entry as FileSystemDirectoryEntry, out);
+    else if (file) out.push(file);
+  }
+  return out;
+}
+
+async function walk(directory: FileSystemDirectoryEntry, out: File[]): Promise<void> {
+  const reader = directory.createReader();
+  for (;;) {
+    // readEntries gives at most 100 at a time and an empty list at the end.
+    const batch = await new Promise<FileSystemEntry[]>((resolve) => reader.readEntries(resolve, () => resolve([])));
+    if (batch.length === 0) return;
+    for (const entry of batch) {
+      if (entry.name.startsWith(".")) continue; // .DS_Store and the like
+      if (entry.isDirectory) await walk(entry as FileSystemDirectoryEntry, out);
+      else {
+        const file = await new Promise<File | null>((resolve) =>
+          (entry as FileSystemFileEntry).file(resolve, () => resolve(null)));
+        if (file) out.push(file);
+      }
+    }
+  }
+}

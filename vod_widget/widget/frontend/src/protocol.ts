@@ -1,0 +1,195 @@
+/**
+ * The messages between the two halves of the widget, as types. The contract is docs/widget-protocol.md;
+ * a name that is spelled here and there differs nowhere else in the front-end.
+ */
+
+export const PROTOCOL_VERSION = 1;
+/** The kernel cuts a window at this many rows. */
+export const MAX_VIEW_ROWS = 200;
+
+export type FileState = "Ready" | "Uploading" | "Success" | "Failure" | "Canceled" | "Stopped" | "Expired";
+export type Action = "cancel" | "pause" | "resume" | "retry" | "remove";
+export type NextStep = "retry" | "keys" | "pick_file" | "remove";
+export type Filter = "all" | "uploading" | "ready" | "stopped" | "failed" | "done";
+export const FILTERS: readonly Filter[] = ["all", "uploading", "ready", "stopped", "failed", "done"];
+
+export interface RowError { code: string; message: string; hint?: string | null; next_step?: NextStep | null }
+
+export interface Row {
+  file_id: string;
+  name: string;
+  source: string;
+  media_type: string;
+  size_bytes: number | null;
+  state: FileState;
+  phase: string;
+  sent_bytes: number;
+  progress: number;
+  speed_bytes_per_s: number;
+  time_left_s: number | null;
+  video_id: string | null;
+  image_id: string | null;
+  title: string | null;
+  error: RowError | null;
+  wait: { seconds: number; reason: string } | null;
+  duration_s: number | null;
+  actions: Action[];
+  /** Optional: where the finished asset can be watched; only http and https are followed. */
+  play_url?: string | null;
+}
+
+export interface Summary {
+  state: string;
+  total: number;
+  done: number;
+  failed: number;
+  canceled: number;
+  left: number;
+  counts: Record<Filter, number>;
+  size_bytes: number;
+  sent_bytes: number;
+  failed_bytes: number;
+  done_bytes: number;
+  speed_bytes_per_s: number;
+  time_left_s: number | null;
+  progress: number;
+  can_start: boolean;
+  can_stop: boolean;
+  profile: { name: string; region: string; is_emulator: boolean; masked_id: string } | null;
+  destination: string;
+}
+
+export interface Profile {
+  name: string;
+  place: string;
+  mode: string;
+  masked_id: string;
+  region: string;
+  usable: boolean;
+  reason: string;
+  is_current: boolean;
+}
+
+/** What the kernel allows; a key that is absent does not forbid. The kernel checks every intent anyway. */
+export interface Policy { name?: string; sources?: string[]; inline_credentials?: boolean; choose_profile?: boolean }
+
+export interface Hello {
+  session: string;
+  token: string;
+  policy: Policy;
+  roots: string[];
+  limits: Record<string, unknown>;
+  profiles: Profile[];
+  current_profile: string | null;
+}
+
+export interface DirEntry {
+  name: string;
+  path: string;
+  is_dir: boolean;
+  size_bytes: number | null;
+  media_type: string | null;
+  refused: string | null;
+}
+export interface Listing { path: string; parent: string | null; entries: DirEntry[] }
+
+export interface Refusal { name: string; code: string; message: string; client_id?: string }
+export interface Added { file_id: string; name: string; client_id?: string }
+export interface AddAnswer { added: Added[]; refused: Refusal[] }
+
+export interface Offer { client_id: string; name: string; size_bytes: number; last_modified_ms: number; type: string }
+
+export interface Attempt { number: number; code: string; message: string; waited_s: number }
+export interface Detail {
+  row: Row;
+  attempts: Attempt[];
+  request_id: string | null;
+  reference_id: string | null;
+  object: string | null;
+  bucket: string | null;
+  description?: string | null;
+  tags?: string[] | null;
+  cate_id?: number | null;
+}
+
+export interface Secrets {
+  access_key_id: string;
+  access_key_secret: string;
+  security_token: string;
+  region: string;
+}
+
+interface Files { file_ids: string[] }
+interface Changed { changed: number }
+type Nothing = Record<string, never>;
+
+/** kind -> [keys of the intent, data of its answer] */
+export interface Intents {
+  hello: [{ version: number; locale: string }, Hello];
+  view: [{ first: number; count: number; filter: Filter; search: string }, Nothing];
+  start: [Nothing, Nothing];
+  stop: [Nothing, Nothing];
+  clear: [{ which: "done" | "failed" | "all" }, { removed: number }];
+  cancel: [Files, Changed];
+  pause: [Files, Changed];
+  resume: [Files, Changed];
+  retry: [Files, Changed];
+  remove: [Files, Changed];
+  retry_failed: [Nothing, Changed];
+  list_dir: [{ path: string }, Listing];
+  complete_path: [{ prefix: string }, { paths: string[] }];
+  add_paths: [{ paths: string[] }, AddAnswer];
+  offer_files: [{ files: Offer[] }, AddAnswer];
+  reoffer_files: [{ files: Offer[] }, AddAnswer];
+  slice: [{ file_id: string; token: string; pull_id: number; offset: number }, Nothing];
+  slice_error: [{ file_id: string; token: string; pull_id: number; reason: "changed" | "gone" | "read" }, Nothing];
+  set_credentials: [Secrets, { masked_id: string; current_profile: string | null }];
+  forget_credentials: [Nothing, { current_profile: string | null }];
+  list_profiles: [Nothing, { profiles: Profile[]; current_profile: string | null }];
+  choose_profile: [{ name: string }, { current_profile: string | null }];
+  detail: [{ file_id: string }, Detail];
+  set_metadata: [
+    { file_id: string; title: string; description: string; tags: string[]; cate_id: number | null },
+    { row: Row },
+  ];
+  ping: [Nothing, Nothing];
+  probe: [Nothing, { size_bytes: number }];
+}
+export type Kind = keyof Intents;
+
+export interface AnswerMessage {
+  kind: "answer";
+  id: number;
+  ok?: true;
+  data?: unknown;
+  error?: { code: string; message: string };
+}
+export interface SnapshotMessage {
+  kind: "snapshot";
+  seq: number;
+  summary: Summary;
+  first: number;
+  matching: number;
+  rows: Row[];
+}
+export interface RowsMessage {
+  kind: "rows";
+  seq: number;
+  summary: Summary;
+  rows: Row[];
+  first: number;
+  matching: number;
+}
+export interface PullMessage { kind: "pull"; file_id: string; pull_id: number; offset: number; length: number }
+export interface DropMessage { kind: "drop"; file_id: string }
+export interface NoteMessage { kind: "note"; code: string; facts: Record<string, unknown> }
+export type Down = AnswerMessage | SnapshotMessage | RowsMessage | PullMessage | DropMessage | NoteMessage;
+
+/** The part of anywidget's model that we use. */
+export interface Model {
+  get(name: string): unknown;
+  send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
+  // The handler's arguments depend on the event name.
+  on(name: string, handler: (...args: never[]) => void): void;
+  off(name?: string | null, handler?: ((...args: never[]) => void) | null): void;
+}

@@ -1,0 +1,442 @@
+/**
+ * One widget model in this page: connects, keeps the store true, feeds browser files and carries out what
+ * the person asks for. Lives in the model's closure, so it survives every view and no reload.
+ */
+import { Connection, IntentError, type Timing } from "./connection";
+import { Feeder } from "./feeder";
+import { asset_id, clock, count } from "./format";
+import { cause_of, choose_locale, type Key, translator, type Translate } from "./i18n";
+import {
+  type Action, type AddAnswer, type Down, type Filter, type Intents, type Kind, MAX_VIEW_ROWS, type Model,
+  type NoteMessage, type Offer, PROTOCOL_VERSION, type Profile, type Row, type Secrets, type SnapshotMessage,
+} from "./protocol";
+import { Store } from "./state/store";
+import type { Range } from "./virtual";
+
+/** Offers in one message: well under the kernel's limit of 4 MiB and quick to answer. */
+const OFFERS_PER_MESSAGE = 500;
+/** Control messages are limited to 20 a second; scrolling may use a few of them. */
+const VIEW_EVERY_MS = 120;
+const SEARCH_AFTER_MS = 200;
+/** Files that end within this time are told in one sentence. */
+const GATHER_MS = 5_000;
+const EARLY_SNAPSHOT_MS = 150;
+
+export class Session {
+  readonly store = new Store();
+  readonly connection: Connection;
+  readonly feeder: Feeder;
+  t: Translate;
+  window: Range = { first: 0, count: 50 };
+
+  private view_timer: ReturnType<typeof setTimeout> | undefined;
+  private search_timer: ReturnType<typeof setTimeout> | undefined;
+  private gather_timer: ReturnType<typeof setTimeout> | undefined;
+  private hello_timer: ReturnType<typeof setTimeout> | undefined;
+  private last_view_at = 0;
+  /** Bumped by each `view`: rows of an older filter must not be shown under the new one. */
+  private view_generation = 0;
+  private answered_generation = 0;
+  private early_snapshot: SnapshotMessage | null = null;
+  private early_timer: ReturnType<typeof setTimeout> | undefined;
+  private collecting: ((message: SnapshotMessage) => void) | null = null;
+  private notes: NoteMessage[] = [];
+  private next_client = 1;
+  private closed = false;
+
+  constructor(readonly model: Model, private readonly timing: Partial<Timing> = {}) {
+    this.t = translator(choose_locale(model.get("locale")));
+    this.connection = new Connection(model, {
+      message: (message) => this.receive(message),
+      link: (link) => {
+        const before = this.store.link;
+        this.store.link = link;
+        this.store.heard_at = this.connection.heard_at;
+        if (link === "live" && (before === "lost" || before === "gone")) {
+          this.say(this.t("live_back"));
+          this.ask_view();
+        }
+        if (link === "gone") this.say(this.t("live_restarted"), "warn");
+        this.store.changed();
+      },
+    }, timing);
+    this.feeder = new Feeder(this.connection, this.store.held);
+    model.on("change:locale", this.relocate as (...args: never[]) => void);
+    this.store.status = { text: this.t("live_connecting"), tone: "" };
+    this.greet();
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const timer of [this.view_timer, this.search_timer, this.gather_timer, this.hello_timer, this.early_timer]) clearTimeout(timer);
+    this.model.off("change:locale", this.relocate as (...args: never[]) => void);
+    this.connection.close();
+    this.feeder.clear();
+  }
+
+  /** The status line, which is also the one live region. */
+  say(text: string, tone: "" | "warn" = ""): void {
+    this.store.status = { text, tone };
+    this.store.changed();
+  }
+
+  get controllable(): boolean {
+    return this.store.link === "live";
+  }
+
+  allows(source: "browser" | "kernel" | "address"): boolean {
+    const sources = this.store.hello?.policy.sources;
+    if (!sources) return source !== "address";
+    return sources.includes(source);
+  }
+
+  // ---- intents ---------------------------------------------------------------------------------------
+
+  /** Sends, waits, and puts a refusal or a timeout into the status line. Resolves to null then. */
+  async ask<K extends Kind>(kind: K, keys: Intents[K][0], label: string, busy: readonly string[] = []): Promise<Intents[K][1] | null> {
+    for (const key of busy) this.store.busy.add(key);
+    if (busy.length) this.store.changed();
+    try {
+      return await this.connection.request(kind, keys);
+    } catch (error) {
+      if (!this.closed) this.say(this.explain(error, label), "warn");
+      return null;
+    } finally {
+      for (const key of busy) this.store.busy.delete(key);
+      if (!this.closed) this.store.changed();
+    }
+  }
+
+  explain(error: unknown, label: string): string {
+    if (!(error instanceof IntentError)) return this.t("offline", { action: label });
+    if (error.code === "Timeout") return this.t("timeout", { action: label });
+    if (error.code === "Offline") return this.t("offline", { action: label });
+    return this.t("refused_intent", { action: label, cause: cause_of(this.t, error.code, error.message) });
+  }
+
+  start(): void {
+    void this.ask("start", {}, this.t("start"), ["start"]);
+  }
+
+  stop(): void {
+    void this.ask("stop", {}, this.t("stop"), ["stop"]);
+  }
+
+  async clear(which: "done" | "failed" | "all"): Promise<void> {
+    const answer = await this.ask("clear", { which }, this.t("clear"), ["clear"]);
+    if (answer) this.say(this.t("removed_n", { n: answer.removed }));
+  }
+
+  act(action: Action, file_ids: string[]): void {
+    const free = file_ids.filter((id) => !this.store.busy.has(`${action}:${id}`));
+    if (free.length) void this.ask(action, { file_ids: free }, this.t(action), free.map((id) => `${action}:${id}`));
+  }
+
+  retry_failed(): void {
+    void this.ask("retry_failed", {}, this.t("retry"), ["retry_failed"]);
+  }
+
+  /** Answers true when nothing was refused. */
+  async add_paths(paths: string[]): Promise<boolean> {
+    const answer = await this.ask("add_paths", { paths }, this.t("add"), ["add"]);
+    if (!answer) return false;
+    this.told_added([answer]);
+    return answer.refused.length === 0 && answer.added.length > 0;
+  }
+
+  /** `again`: the person picked files that rows wait for since a reload of the page. */
+  async offer(files: readonly File[], again = false): Promise<void> {
+    const answers: AddAnswer[] = [];
+    for (let at = 0; at < files.length; at += OFFERS_PER_MESSAGE) {
+      const batch = files.slice(at, at + OFFERS_PER_MESSAGE);
+      if (files.length > OFFERS_PER_MESSAGE) this.say(this.t("offering", { a: at, b: files.length }));
+      const by_client = new Map<string, File>();
+      const offers: Offer[] = batch.map((file) => {
+        const client_id = `c${this.next_client++}`;
+        by_client.set(client_id, file);
+        return { client_id, name: file.name, size_bytes: file.size, last_modified_ms: file.lastModified, type: file.type };
+      });
+      const answer = await this.ask(again ? "reoffer_files" : "offer_files", { files: offers }, this.t("add"), ["add"]);
+      if (!answer) break;
+      for (const added of answer.added) {
+        const file = by_client.get(added.client_id ?? "");
+        if (file) this.feeder.keep(added.file_id, file);
+      }
+      answers.push(answer);
+    }
+    if (answers.length) this.told_added(answers);
+  }
+
+  async set_credentials(secrets: Secrets): Promise<boolean> {
+    // The one message with a secret in it; nothing here keeps it.
+    const answer = await this.ask("set_credentials", secrets, this.t("use_keys"), ["credentials"]);
+    if (!answer) return false;
+    this.store.current_profile = answer.current_profile;
+    this.say(this.t("keys_taken", { id: answer.masked_id }));
+    void this.load_profiles();
+    return true;
+  }
+
+  async forget_credentials(): Promise<void> {
+    const answer = await this.ask("forget_credentials", {}, this.t("forget"), ["credentials"]);
+    if (!answer) return;
+    this.store.current_profile = answer.current_profile;
+    this.say(this.t("keys_forgotten"));
+    void this.load_profiles();
+  }
+
+  async choose_profile(name: string): Promise<void> {
+    const answer = await this.ask("choose_profile", { name }, this.t("credentials"), ["credentials"]);
+    if (!answer) return;
+    this.store.current_profile = answer.current_profile;
+    const label = name === "emulator" ? this.t("emulator") : name;
+    this.say(this.t("profile_chosen", { name: label }));
+    void this.load_profiles();
+  }
+
+  async load_profiles(): Promise<void> {
+    const answer = await this.ask("list_profiles", {}, this.t("credentials"));
+    if (!answer) return;
+    this.store.profiles = answer.profiles;
+    this.store.current_profile = answer.current_profile;
+    this.store.changed();
+  }
+
+  // ---- the window of rows ----------------------------------------------------------------------------
+
+  set_filter(filter: Filter): void {
+    if (this.store.filter === filter) return;
+    this.store.filter = filter;
+    this.new_list();
+  }
+
+  set_search(search: string): void {
+    if (this.store.search === search) return;
+    this.store.search = search;
+    clearTimeout(this.search_timer);
+    this.search_timer = setTimeout(() => this.new_list(), SEARCH_AFTER_MS);
+  }
+
+  private new_list(): void {
+    this.store.forget_places();
+    this.window = { first: 0, count: this.window.count };
+    this.ask_view();
+    this.store.changed();
+  }
+
+  see(window: Range): void {
+    if (window.first === this.window.first && window.count === this.window.count) return;
+    this.window = window;
+    if (this.view_timer !== undefined) return;
+    const wait = Math.max(0, this.last_view_at + VIEW_EVERY_MS - Date.now());
+    this.view_timer = setTimeout(() => this.ask_view(), wait);
+  }
+
+  ask_view(): void {
+    clearTimeout(this.view_timer);
+    this.view_timer = undefined;
+    if (this.collecting) return; // it asks again when it is through
+    this.last_view_at = Date.now();
+    const generation = ++this.view_generation;
+    const { filter, search } = this.store;
+    void this.connection.request("view", { ...this.window, filter, search }).then(
+      () => this.view_answered(generation),
+      (error: unknown) => {
+        this.view_answered(generation);
+        if (!this.closed) this.say(this.explain(error, this.t("files")), "warn");
+      },
+    );
+  }
+
+  private view_answered(generation: number): void {
+    this.answered_generation = Math.max(this.answered_generation, generation);
+    const early = this.early_snapshot;
+    if (this.answered_generation !== this.view_generation || !early) return;
+    // The snapshot should follow the answer. Should it have overtaken it, it is all that will come.
+    clearTimeout(this.early_timer);
+    this.early_timer = setTimeout(() => {
+      if (this.early_snapshot === early) this.take_snapshot(early);
+    }, EARLY_SNAPSHOT_MS);
+  }
+
+  private take_snapshot(message: SnapshotMessage): void {
+    this.early_snapshot = null;
+    if (this.collecting) this.collecting(message);
+    else this.store.apply_snapshot(message);
+  }
+
+  /**
+   * All rows of a filter, page by page, for what must name every file: copying VideoIds, selecting all.
+   * The kernel has one window, so the list stands still meanwhile and is asked again afterwards.
+   */
+  async collect(filter: Filter, search: string): Promise<Row[]> {
+    const rows: Row[] = [];
+    if (this.collecting) return rows;
+    try {
+      for (;;) {
+        const snapshot = new Promise<SnapshotMessage | null>((resolve) => {
+          const timer = setTimeout(() => resolve(null), this.timing.answer_ms ?? 10_000);
+          this.collecting = (message) => {
+            clearTimeout(timer);
+            resolve(message);
+          };
+        });
+        this.view_generation++;
+        const generation = this.view_generation;
+        await this.connection.request("view", { first: rows.length, count: MAX_VIEW_ROWS, filter, search });
+        this.view_answered(generation);
+        const page = await snapshot;
+        if (!page || page.first !== rows.length || page.rows.length === 0) break;
+        rows.push(...page.rows);
+        for (const row of page.rows) this.store.put(row);
+        if (rows.length >= page.matching) break;
+      }
+    } catch (error) {
+      this.say(this.explain(error, this.t("files")), "warn");
+    } finally {
+      this.collecting = null;
+      this.ask_view();
+    }
+    return rows;
+  }
+
+  async select_all(): Promise<void> {
+    const rows = await this.collect(this.store.filter, this.store.search);
+    for (const row of rows) this.store.selected.add(row.file_id);
+    this.store.changed();
+  }
+
+  /** Rows that are known and finished, if the kernel counts no more of them than that. */
+  async done_rows(): Promise<Row[]> {
+    const known = this.store.cached_rows().filter((row) => row.state === "Success");
+    return known.length >= this.store.summary.done ? known : this.collect("done", "");
+  }
+
+  // ---- down ------------------------------------------------------------------------------------------
+
+  private greet(): void {
+    this.connection.request("hello", { version: PROTOCOL_VERSION, locale: this.t.locale }).then(
+      (hello) => {
+        this.store.hello = hello;
+        this.feeder.token = hello.token;
+        this.store.profiles = hello.profiles ?? [];
+        this.store.current_profile = hello.current_profile;
+        this.store.status = { text: "", tone: "" };
+        this.store.changed();
+        this.ask_view();
+      },
+      (error: unknown) => {
+        if (this.closed) return;
+        if (error instanceof IntentError && error.code !== "Timeout" && error.code !== "Offline") {
+          this.say(this.explain(error, this.t("upload")), "warn");
+          return;
+        }
+        // The kernel may be busy with a cell: ask again, the heartbeat's pace.
+        this.hello_timer = setTimeout(() => this.greet(), 2_000);
+        this.store.changed();
+      },
+    );
+  }
+
+  private receive(message: Exclude<Down, { kind: "answer" }>): void {
+    this.store.heard_at = Date.now();
+    switch (message.kind) {
+      case "snapshot":
+        this.store.gap(message.seq);
+        // Until the kernel has answered the last `view`, this is still the former filter or window.
+        if (this.view_generation === this.answered_generation) this.take_snapshot(message);
+        else this.early_snapshot = message;
+        return;
+      case "rows": {
+        const gap = this.store.gap(message.seq);
+        this.store.apply_rows(message);
+        if (gap) this.ask_view();
+        return;
+      }
+      case "pull":
+        this.feeder.pull(message);
+        return;
+      case "drop":
+        this.feeder.drop(message.file_id);
+        return;
+      case "note":
+        this.notes.push(message);
+        this.gather_timer ??= setTimeout(() => this.tell_notes(), this.notes.length === 1 ? 300 : GATHER_MS);
+        return;
+    }
+  }
+
+  private last_told_at = 0;
+
+  /** One sentence for what happened in the last seconds; never one per file. */
+  private tell_notes(): void {
+    const wait = this.last_told_at + GATHER_MS - Date.now();
+    if (wait > 0) {
+      this.gather_timer = setTimeout(() => this.tell_notes(), wait);
+      return;
+    }
+    this.gather_timer = undefined;
+    this.last_told_at = Date.now();
+    const notes = this.notes.splice(0);
+    const named = (code: string): NoteMessage[] => notes.filter((note) => note.code === code);
+    const name = (note: NoteMessage | undefined): string => String(note?.facts["name"] ?? "");
+    const done = named("file_done");
+    const failed = named("file_failed");
+    const sentences: string[] = [];
+    if (done.length === 1) sentences.push(this.t("note_done", { name: name(done[0]) }));
+    else if (done.length > 1) sentences.push(this.t("note_many_done", { n: done.length }));
+    if (failed.length === 1) {
+      const facts = failed[0]?.facts ?? {};
+      const cause = cause_of(this.t, String(facts["code"] ?? ""), String(facts["message"] ?? ""));
+      sentences.push(this.t("note_failed", { name: name(failed[0]), cause }));
+    } else if (failed.length > 1) sentences.push(this.t("note_many_failed", { n: failed.length }));
+    for (const note of notes) {
+      if (note.code === "file_done" || note.code === "file_failed") continue;
+      const known: Record<string, Key> = { file_waiting_browser: "note_waiting_browser", keys_needed: "note_keys", file_expired: "note_keys" };
+      const key = known[note.code];
+      if (key) sentences.push(this.t(key, { name: name(note) }));
+      else if (typeof note.facts["message"] === "string") sentences.push(note.facts["message"]);
+    }
+    const { done: n, failed: f, total, left } = this.store.summary;
+    const glue = this.t.locale === "en" ? " " : "";
+    if (done.length + failed.length > 0 && total > 0) {
+      sentences.push(left === 0 && f === 0 && n === total
+        ? this.t("live_all_done", { n }) : this.t("live_some", { done: n, total, failed: f }));
+    }
+    if (sentences.length) this.say([...new Set(sentences)].join(glue), failed.length ? "warn" : "");
+  }
+
+  private told_added(answers: AddAnswer[]): void {
+    const added = answers.reduce((sum, answer) => sum + answer.added.length, 0);
+    const refused = answers.flatMap((answer) => answer.refused);
+    this.store.refused = refused;
+    this.say(added ? this.t("added", { n: added }) : this.t("added_none"), refused.length ? "warn" : "");
+  }
+
+  private readonly relocate = (): void => {
+    this.t = translator(choose_locale(this.model.get("locale")));
+    this.store.changed();
+  };
+
+  // ---- words that several views need ------------------------------------------------------------------
+
+  since(): string {
+    return clock(this.store.heard_at || Date.now());
+  }
+
+  profile_label(profile: Pick<Profile, "name" | "masked_id" | "region">): string {
+    if (profile.name === "emulator") return this.t("emulator");
+    return [profile.name, profile.masked_id, profile.region].filter(Boolean).join(" · ");
+  }
+
+  /** A tab-separated table for a spreadsheet; a cell that could be taken for a formula is quoted away. */
+  table(rows: Row[]): string {
+    const safe = (cell: string): string => (/^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell).replace(/[\t\r\n]/g, " ");
+    const head = [this.t("name"), this.t("size"), this.t("video_id")].join("\t");
+    return [head, ...rows.map((row) => [safe(row.name), String(row.size_bytes ?? ""), asset_id(row) ?? ""].join("\t"))].join("\n");
+  }
+
+  count_label(n: number): string {
+    return count(n);
+  }
+}

@@ -1,0 +1,254 @@
+/**
+ * Where uploads get their authority: the profiles that the kernel found, and keys typed for this session.
+ * Typed keys exist in the three inputs only; they are read, sent and emptied in one step.
+ */
+import { h, replace, set, uid } from "../dom";
+import type { Translate } from "../i18n";
+import { icon } from "../icons";
+import type { Profile, Secrets } from "../protocol";
+import { button, enable, type Host, press } from "./parts";
+import { field, frame, type Panel } from "./panel";
+
+const PLACES = {
+  inline: "place_inline", session: "place_inline", environment: "place_environment", env: "place_environment", cli: "place_cli",
+  file: "place_file", credentials_file: "place_file", instance_role: "place_role", ecs: "place_role", role: "place_role",
+} as const;
+const MODES = { AK: "mode_ak", ak: "mode_ak", StsToken: "mode_sts", sts: "mode_sts", temporary: "mode_sts", EcsRamRole: "mode_role", role: "mode_role" } as const;
+
+function word<T extends Record<string, Parameters<Translate>[0]>>(t: Translate, table: T, code: string): string {
+  const key = table[code];
+  return key ? t(key) : code;
+}
+
+export class CredentialsPanel implements Panel {
+  readonly kind = "credentials";
+  readonly element: HTMLElement;
+  private readonly list = h("div", { role: "radiogroup" });
+  private readonly origin = h("ol");
+  private key = "";
+
+  constructor(private readonly host: Host) {
+    const { t } = host.session;
+    set(this.list, "aria-label", t("profiles_found"));
+    this.list.className = "pfs";
+    this.element = frame(host, t("credentials"), h("div", null, h("h4", null, t("credentials"))),
+      h("div", { class: "sc top" }, this.list, h("details", null, h("summary", null, t("where_from")), this.origin)));
+    this.list.addEventListener("keydown", (event) => this.arrows(event));
+    void host.session.load_profiles();
+  }
+
+  update(): void {
+    const { session } = this.host;
+    const { store, t } = session;
+    const current = store.current_profile ?? store.summary.profile?.name ?? "";
+    const key = JSON.stringify([store.profiles, current, store.busy.has("credentials"), session.controllable]);
+    if (key === this.key) return;
+    this.key = key;
+    const inline = store.hello?.policy.inline_credentials !== false;
+    const had = this.list.contains(document.activeElement);
+    const found = store.profiles.filter((profile) => profile.name !== "emulator");
+    replace(this.list,
+      found.length === 0 && h("p", { class: "mut none" }, t("no_profiles")),
+      found.map((profile) => this.entry(profile, current)),
+      this.special("emulator", t("emulator"), current === "emulator", () => void session.choose_profile("emulator")),
+      inline && this.special("inline", t("enter_keys"), false, () => this.host.open_credentials(true)));
+    const entries = [...this.list.querySelectorAll<HTMLElement>(".pf")];
+    const chosen = entries.find((entry) => entry.getAttribute("aria-checked") === "true") ?? entries[0];
+    for (const entry of entries) set(entry, "tabindex", entry === chosen ? 0 : -1);
+    if (had) chosen?.focus();
+    replace(this.origin, store.profiles.map((profile) => {
+      const line = [word(t, PLACES, profile.place), t("colon"), profile.name, profile.reason ? `, ${profile.reason}` : "",
+        profile.name === current ? `, ${t("in_use")}` : ""].join("");
+      return h("li", null, profile.name === current ? h("b", null, line) : line);
+    }));
+    set(this.element.querySelector("details") as Element, "hidden", store.profiles.length === 0);
+  }
+
+  focus(): void {
+    this.list.querySelector<HTMLElement>(".pf[tabindex='0']")?.focus();
+  }
+
+  may_close(): boolean {
+    return true;
+  }
+
+  close(): void {
+    // nothing to release
+  }
+
+  private entry(profile: Profile, current: string): HTMLElement {
+    const { session } = this.host;
+    const { t } = session;
+    const chosen = profile.name === current;
+    const facts = [word(t, PLACES, profile.place), word(t, MODES, profile.mode), profile.region].filter(Boolean).join(" · ");
+    const element = h("button", {
+      type: "button", class: "pf", role: "radio", "aria-checked": chosen ? "true" : "false", "data-profile": profile.name,
+      title: profile.reason || null, onclick: press(() => void session.choose_profile(profile.name)),
+    }, h("span", { class: "dot" }), h("b", { class: "el" }, profile.name), h("span", { class: "e mono" }, profile.masked_id),
+    h("small", { class: "el" }, facts),
+    !profile.usable ? h("small", { class: "e t-warn" }, icon("warn"), h("span", { class: "el" }, profile.reason))
+      : chosen ? h("small", { class: "e" }, t("in_use")) : null);
+    enable(element, profile.usable && session.controllable && !session.store.busy.has("credentials"));
+    return element;
+  }
+
+  private special(name: string, label: string, chosen: boolean, run: () => void): HTMLElement {
+    const { session } = this.host;
+    const element = h("button", {
+      type: "button", class: "pf one", role: "radio", "aria-checked": chosen ? "true" : "false", "data-profile": name, onclick: press(run),
+    }, h("span", { class: "dot" }), h("b", { class: "el" }, label));
+    enable(element, session.controllable && !session.store.busy.has("credentials"));
+    return element;
+  }
+
+  private arrows(event: KeyboardEvent): void {
+    const by = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+    if (by === undefined) return;
+    event.preventDefault();
+    const entries = [...this.list.querySelectorAll<HTMLElement>(".pf")];
+    const at = entries.indexOf(event.target as HTMLElement);
+    const to = entries[(at + by + entries.length) % entries.length];
+    for (const entry of entries) set(entry, "tabindex", entry === to ? 0 : -1);
+    to?.focus();
+  }
+}
+
+export class KeysPanel implements Panel {
+  readonly kind = "keys";
+  readonly element: HTMLElement;
+  private readonly secret = (): HTMLInputElement => h("input", {
+    type: "password", id: uid(), autocomplete: "off", spellcheck: "false", autocapitalize: "off", "data-lpignore": "true",
+    oninput: () => this.complain(""),
+  });
+  private readonly id = this.secret();
+  private readonly key = this.secret();
+  private readonly token = this.secret();
+  private readonly json = this.secret();
+  private readonly region = h("input", { type: "text", id: uid(), autocomplete: "off", spellcheck: "false", placeholder: "cn-shanghai", maxlength: 40 });
+  private readonly complaint = h("p", { class: "t-err cmp", role: "alert" });
+  private readonly use: HTMLButtonElement;
+  private readonly forget: HTMLButtonElement;
+  private readonly fields: HTMLElement;
+  private readonly paste: HTMLElement;
+  private readonly tabs: [HTMLElement, HTMLElement];
+  private pasting = false;
+
+  constructor(private readonly host: Host) {
+    const { t } = host.session;
+    const tab = (label: string, pasting: boolean): HTMLElement => h("button", { type: "button", onclick: () => this.mode(pasting) }, label);
+    this.tabs = [tab(t("three_fields"), false), tab(t("paste_json"), true)];
+    const small = (value: string): HTMLElement => h("span", { class: "cnt" }, value);
+    this.fields = h("div", { class: "fl" }, field(t("key_id"), small(t("key_id_sub")), this.id), field(t("key_secret"), null, this.key),
+      field(t("key_token"), small(t("optional")), this.token));
+    this.paste = h("div", { class: "fl" }, field(t("json_label"), small(t("json_sub")), this.json));
+    this.use = button(t("use_keys"), "key", { type: "submit", "data-action": "use-keys" }, "pri sm");
+    this.forget = button(t("forget"), null, {
+      "data-action": "forget-keys", onclick: press(() => {
+        this.empty();
+        void host.session.forget_credentials();
+      }),
+    }, "sm");
+    const form = h("form", {
+      class: "sc top", autocomplete: "off",
+      onsubmit: (event: Event) => {
+        event.preventDefault();
+        void this.send();
+      },
+    }, h("div", { class: "seg two", role: "group", "aria-label": t("keys_title") }, this.tabs), this.fields, this.paste,
+    h("div", { class: "fl reg" }, field(t("key_region"), small(t("optional")), this.region)),
+    this.complaint, h("p", { class: "mut note" }, t("keys_note")), h("div", { class: "tst end" }, this.forget, this.use));
+    this.element = frame(host, t("keys_title"), h("div", null, h("h4", null, t("keys_title"))), form);
+    this.mode(false);
+  }
+
+  update(): void {
+    const { session } = this.host;
+    const on = session.controllable && !session.store.busy.has("credentials");
+    enable(this.use, on);
+    enable(this.forget, on);
+  }
+
+  focus(): void {
+    this.id.focus();
+  }
+
+  may_close(): boolean {
+    return true;
+  }
+
+  close(): void {
+    this.empty();
+  }
+
+  private mode(pasting: boolean): void {
+    this.pasting = pasting;
+    this.empty();
+    set(this.fields, "hidden", pasting);
+    set(this.paste, "hidden", !pasting);
+    this.tabs.forEach((tab, k) => set(tab, "aria-pressed", (k === 1) === pasting ? "true" : "false"));
+  }
+
+  private empty(): void {
+    for (const input of [this.id, this.key, this.token, this.json]) input.value = "";
+    this.complain("");
+  }
+
+  private complain(words: string): void {
+    if (this.complaint.textContent !== words) this.complaint.textContent = words;
+  }
+
+  private async send(): Promise<void> {
+    const { session } = this.host;
+    const { t } = session;
+    if (!session.controllable || session.store.busy.has("credentials")) return;
+    const region = this.region.value.trim();
+    let taken: Secrets | null;
+    if (this.pasting) {
+      taken = secrets_of_json(this.json.value, region);
+      if (!taken) {
+        this.complain(t("json_bad"));
+        return;
+      }
+    } else {
+      taken = {
+        access_key_id: this.id.value.trim(), access_key_secret: this.key.value.trim(), security_token: this.token.value.trim(), region,
+      };
+      if (!taken.access_key_id || !taken.access_key_secret) {
+        this.complain(t("keys_needed"));
+        return;
+      }
+    }
+    const answered = session.set_credentials(taken);
+    // Sent in this very turn: from here on neither the page nor this closure holds them.
+    taken = null;
+    this.empty();
+    if (await answered) this.host.close_panel(true);
+    else this.complain(session.store.status.text);
+  }
+}
+
+/** The shapes that the console, AssumeRole and the command line give. */
+export function secrets_of_json(source: string, region: string): Secrets | null {
+  let data: unknown;
+  try {
+    data = JSON.parse(source);
+  } catch {
+    return null;
+  }
+  const found: Record<string, string> = {};
+  const visit = (value: unknown, depth: number): void => {
+    if (typeof value !== "object" || value === null || depth > 3) return;
+    for (const [name, inner] of Object.entries(value)) {
+      if (typeof inner === "string") found[name.toLowerCase().replace(/[^a-z]/g, "")] ??= inner.trim();
+      else visit(inner, depth + 1);
+    }
+  };
+  visit(data, 0);
+  const id = found["accesskeyid"];
+  const secret = found["accesskeysecret"];
+  if (!id || !secret) return null;
+  return {
+    access_key_id: id, access_key_secret: secret, security_token: found["securitytoken"] ?? found["ststoken"] ?? "",
+    region: region || (found["regionid"] ?? found["region"] ?? ""),
+  };
+}

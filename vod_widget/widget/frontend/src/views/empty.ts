@@ -1,0 +1,38 @@
+/** The list without files is the drop area; a filter or search without a match says so. */
+import { h, replace } from "../dom";
+import { icon } from "../icons";
+import { button, enable, type Host, press } from "./parts";
+import { add_items } from "./toolbar";
+
+export class Empty {
+  readonly element = h("div", { class: "empty" });
+  private shape = "";
+
+  constructor(private readonly host: Host) {}
+
+  update(): void {
+    const { session } = this.host;
+    const { store, t } = session;
+    const items = add_items(this.host);
+    const browser = session.allows("browser");
+    const kind = store.summary.total > 0 ? "no-match" : "no-files";
+    const shape = JSON.stringify([t.locale, kind, items.map((item) => item.action)]);
+    if (shape !== this.shape) {
+      this.shape = shape;
+      this.element.className = kind === "no-match" ? "empty plain" : "empty";
+      if (kind === "no-match") {
+        replace(this.element, icon("find", "big"), h("h4", null, t("no_match")), h("div", { class: "go" }, button(t("show_all"), null, {
+          "data-action": "show-all", onclick: () => {
+            session.set_filter("all");
+            session.set_search("");
+          },
+        })));
+      } else {
+        replace(this.element, icon("cloud", "big"), h("h4", null, t(browser ? "drop_title" : "empty_kernel")), h("p", null, t("drop_sub")),
+          h("div", { class: "go" }, items.map((item, k) => button(item.label, item.icon, { "data-action": item.action, onclick: press(item.run) }, k === 0 ? "pri" : ""))),
+          h("p", null, t("drop_formats")));
+      }
+    }
+    for (const control of this.element.querySelectorAll<HTMLElement>("button")) enable(control, session.controllable || kind === "no-match");
+  }
+}

@@ -1,0 +1,97 @@
+/** Filters with their counts and the search; with a selection the same place holds what can be done to it. */
+import { h, replace, set, text } from "../dom";
+import { count } from "../format";
+import { icon } from "../icons";
+import { type Action, type Filter, FILTERS } from "../protocol";
+import { ACTION_ICON } from "../rowmodel";
+import { button, enable, type Host, press } from "./parts";
+
+const BULK: readonly Action[] = ["pause", "resume", "cancel", "retry", "remove"];
+
+export class Filters {
+  readonly element = h("div", { class: "filt" });
+  readonly search: HTMLInputElement;
+  private readonly plain: HTMLElement[];
+  private readonly counts = new Map<Filter, { button: HTMLElement; number: HTMLElement; option: HTMLOptionElement }>();
+  private readonly select: HTMLSelectElement;
+  private readonly bulk_count = h("b", { class: "nsel" });
+  private readonly bulk = new Map<Action, HTMLElement>();
+  private readonly bulk_parts: HTMLElement[];
+  private mode: "" | "plain" | "bulk" = "";
+
+  constructor(private readonly host: Host) {
+    const { session } = host;
+    const { t } = session;
+    const segments = FILTERS.map((filter) => {
+      const number = h("b");
+      const element = h("button", { type: "button", "data-filter": filter, onclick: () => session.set_filter(filter) }, t(filter), " ", number);
+      const option = h("option", { value: filter });
+      this.counts.set(filter, { button: element, number, option });
+      return element;
+    });
+    this.select = h("select", {
+      class: "fsel", "aria-label": t("filter"), onchange: () => session.set_filter(this.select.value as Filter),
+    }, [...this.counts.values()].map(({ option }) => option));
+    this.search = h("input", {
+      type: "search", "aria-label": t("find"), placeholder: t("find"), maxlength: 200, autocomplete: "off", spellcheck: "false",
+      oninput: () => session.set_search(this.search.value),
+      onkeydown: (event: KeyboardEvent) => {
+        if (event.key === "ArrowDown") {
+          event.preventDefault();
+          host.focus_grid();
+        } else if (event.key === "Escape" && this.search.value) {
+          event.preventDefault();
+          event.stopPropagation();
+          this.search.value = "";
+          session.set_search("");
+        }
+      },
+    });
+    this.search.value = session.store.search;
+    this.plain = [h("div", { class: "seg", role: "group", "aria-label": t("filter") }, segments), this.select,
+      h("div", { class: "find" }, icon("find"), this.search)];
+    for (const action of BULK) {
+      this.bulk.set(action, button(h("span", { class: "tx" }, t(action)), ACTION_ICON[action], {
+        "data-action": `selected-${action}`, title: t(action),
+        onclick: press(() => session.act(action, this.able(action))),
+      }, "sm"));
+    }
+    this.bulk_parts = [this.bulk_count, ...this.bulk.values(), h("button", {
+      type: "button", class: "lnk", "data-action": "clear-selection",
+      onclick: () => {
+        session.store.selected.clear();
+        session.store.changed();
+        host.focus_grid();
+      },
+    }, t("clear_selection"))];
+  }
+
+  update(): void {
+    const { store, t } = this.host.session;
+    const mode = store.selected.size > 0 ? "bulk" : "plain";
+    if (mode !== this.mode) {
+      this.mode = mode;
+      replace(this.element, mode === "bulk" ? this.bulk_parts : this.plain);
+      set(this.element, "role", mode === "bulk" ? "toolbar" : null);
+      set(this.element, "aria-label", mode === "bulk" ? t("selected_files") : null);
+    }
+    for (const [filter, parts] of this.counts) {
+      const n = count(store.summary.counts[filter] ?? 0);
+      text(parts.number, n);
+      text(parts.option, `${t(filter)} ${n}`);
+      set(parts.button, "aria-pressed", store.filter === filter ? "true" : "false");
+    }
+    if (this.select.value !== store.filter) this.select.value = store.filter;
+    if (this.search.value !== store.search && document.activeElement !== this.search) this.search.value = store.search;
+    if (mode === "bulk") {
+      text(this.bulk_count, t("selected", { n: store.selected.size }));
+      for (const [action, element] of this.bulk) enable(element, this.host.session.controllable && this.able(action).length > 0);
+    }
+  }
+
+  /** Of the selected files those that allow it; a row that is not loaded is the kernel's to judge. */
+  private able(action: Action): string[] {
+    const { store } = this.host.session;
+    return [...store.selected].filter((id) => store.row(id)?.actions.includes(action) ?? true);
+  }
+}

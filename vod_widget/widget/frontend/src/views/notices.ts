@@ -1,0 +1,154 @@
+/**
+ * What the widget has to say: the status line with its one polite live region, the banner (all done, the
+ * kernel restarted, no answer), and the list of files that were refused.
+ */
+import { h, replace, set, text } from "../dom";
+import { bytes, count } from "../format";
+import { cause_of } from "../i18n";
+import { icon } from "../icons";
+import { button, copy_text, enable, type Host, icon_button, press } from "./parts";
+import { is_finished } from "./strip";
+
+export class Foot {
+  readonly element: HTMLElement;
+  private readonly mark = h("span", { class: "t-warn", hidden: true }, icon("warn"));
+  private readonly live = h("span", { class: "el", role: "status", "aria-live": "polite" });
+  private readonly chip = h("span", { class: "chip" });
+  private chip_key = "";
+
+  constructor(private readonly host: Host) {
+    this.element = h("div", { class: "foot" }, this.mark, this.live, this.chip);
+  }
+
+  update(): void {
+    const { session } = this.host;
+    const { store, t } = session;
+    set(this.mark, "hidden", store.status.tone !== "warn");
+    const line = store.status.text || this.idle();
+    text(this.live, line);
+    set(this.live, "title", line);
+    const profile = store.summary.profile;
+    const key = JSON.stringify([t.locale, profile, store.summary.destination]);
+    if (key === this.chip_key) return;
+    this.chip_key = key;
+    const emulator = profile?.is_emulator ?? false;
+    const where = emulator ? t("emulator_chip") : profile ? [profile.name, profile.region].filter(Boolean).join(" · ") : store.summary.destination;
+    replace(this.chip, where && icon(emulator ? "plug" : "cloud"), h("span", null, where));
+  }
+
+  private idle(): string {
+    const { store, t } = this.host.session;
+    const { summary } = store;
+    if (!store.known) return "";
+    if (summary.total === 0) return t("live_empty");
+    if (is_finished(summary)) return t("live_all_done", { n: summary.total });
+    if (summary.done + summary.failed > 0) return t("live_some", { done: summary.done, total: summary.total, failed: summary.failed });
+    return summary.counts.ready > 0 && summary.state !== "Start" ? t("live_ready", { n: summary.counts.ready }) : "";
+  }
+}
+
+export class Banner {
+  readonly element = h("div", { class: "ban", hidden: true });
+  private shape = "";
+
+  constructor(private readonly host: Host) {}
+
+  update(): void {
+    const { session } = this.host;
+    const { store, t } = session;
+    const { summary } = store;
+    const over = summary.total > 0 && summary.left === 0 && summary.counts.uploading === 0 && summary.state !== "Start";
+    const kind = store.link === "gone" ? "gone"
+      : store.link === "lost" ? (store.hello ? "lost" : "none")
+        : store.link === "live" && over && !store.dismissed_done && summary.done + summary.failed > 0 ? (summary.failed > 0 ? "failed" : "done") : "";
+    const shape = JSON.stringify([t.locale, kind, kind === "lost" ? session.since() : "", summary.done, summary.failed, summary.done_bytes]);
+    for (const control of this.element.querySelectorAll<HTMLElement>("[data-action=retry-failed]")) enable(control, !store.busy.has("retry_failed"));
+    if (shape === this.shape) return;
+    this.shape = shape;
+    set(this.element, "hidden", kind === "");
+    if (kind === "") {
+      replace(this.element);
+      return;
+    }
+    this.element.className = `ban ${kind === "done" ? "ok" : "warn"}`;
+    const dismiss = icon_button(t("dismiss"), "x", {
+      "data-action": "dismiss", onclick: () => {
+        store.dismissed_done = true;
+        store.changed();
+        this.host.focus_grid();
+      },
+    });
+    const ids = (first: boolean): HTMLElement => button(t("copy_ids", { n: summary.done }), "copy", {
+      "data-action": "copy-ids", onclick: press((event) => void this.copy_ids(event.currentTarget as HTMLElement)),
+    }, first ? "pri sm" : "sm");
+    const table = button(t("copy_table"), null, {
+      "data-action": "copy-table", onclick: press((event) => void this.copy_table(event.currentTarget as HTMLElement)),
+    }, "sm");
+    const [bold, rest, acts] = ((): [string, string, HTMLElement[]] => {
+      switch (kind) {
+        case "done": return [t("banner_done", { n: summary.done }), t("banner_done_sub", { size: bytes(summary.done_bytes) }), [ids(true), table, dismiss]];
+        case "failed": return [
+          t("banner_failed", { done: count(summary.done), failed: count(summary.failed) }), t("banner_failed_sub"),
+          [button(t("retry_failed", { n: summary.failed }), "retry", { "data-action": "retry-failed", onclick: press(() => session.retry_failed()) }, "pri sm"),
+            ...summary.done > 0 ? [ids(false)] : [], dismiss],
+        ];
+        case "gone": return [t("kernel_gone"), t("kernel_gone_sub"), [button(t("copy_resume"), "copy", {
+          "data-action": "copy-resume", onclick: () => void copy_text("vw.resume()").then((done) => session.say(done ? t("copied", { what: "vw.resume()" }) : t("copy_failed"))),
+        }, "pri sm")]];
+        case "lost": return [t("lost"), t("lost_sub", { time: session.since() }), []];
+        default: return [t("no_kernel"), t("no_kernel_sub"), []];
+      }
+    })();
+    replace(this.element, h("span", { class: kind === "done" ? "t-ok" : "t-warn" }, icon(kind === "done" ? "ok" : "warn")),
+      h("div", null, h("b", null, bold), " ", rest), acts.length > 0 && h("div", { class: "acts" }, acts));
+  }
+
+  private async copy_ids(control: HTMLElement): Promise<void> {
+    const { session } = this.host;
+    enable(control, false);
+    const rows = await session.done_rows();
+    const ids = rows.map((row) => row.video_id || row.image_id).filter((id): id is string => Boolean(id));
+    const done = await copy_text(ids.join("\n"));
+    session.say(done ? session.t("ids_copied", { n: ids.length }) : session.t("copy_failed"), done ? "" : "warn");
+    enable(control, true);
+  }
+
+  private async copy_table(control: HTMLElement): Promise<void> {
+    const { session } = this.host;
+    enable(control, false);
+    const rows = await session.done_rows();
+    const done = await copy_text(session.table(rows));
+    session.say(done ? session.t("table_copied", { n: rows.length }) : session.t("copy_failed"), done ? "" : "warn");
+    enable(control, true);
+  }
+}
+
+/** Refused files, in place and dismissible; never a dialog. */
+export class Refused {
+  readonly element = h("div", { class: "ref", role: "group", hidden: true });
+  private shown: unknown = null;
+
+  constructor(private readonly host: Host) {}
+
+  update(): void {
+    const { store, t } = this.host.session;
+    if (this.shown === store.refused) return;
+    this.shown = store.refused;
+    const { refused } = store;
+    set(this.element, "hidden", refused.length === 0);
+    if (refused.length === 0) return;
+    const title = t("refused_add", { n: refused.length });
+    set(this.element, "aria-label", title);
+    const most = 50;
+    replace(this.element, h("div", { class: "refh" }, h("span", { class: "t-err" }, icon("fail")), h("b", null, title),
+      icon_button(t("dismiss"), "x", {
+        "data-action": "dismiss-refused", onclick: () => {
+          store.refused = [];
+          store.changed();
+          this.host.focus_grid();
+        },
+      })),
+    h("ul", { tabindex: 0 }, refused.slice(0, most).map((one) => h("li", null, h("b", null, one.name), t("colon"), cause_of(t, one.code, one.message))),
+      refused.length > most && h("li", { class: "mut" }, t("and_more", { n: refused.length - most }))));
+  }
+}

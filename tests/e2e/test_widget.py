@@ -1,0 +1,186 @@
+"""The widget in JupyterLab against the emulator: add, start, watch, cancel, pause, resume, reload."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.harness import Lab, Notebook
+from tests.e2e.screen import TRANSFER_MS, Screen
+from tests.helpers.media import Media, make_mp4
+from tests.helpers.until import until
+from vod_widget.emulator import Emulator, faults
+
+ID = re.compile(r"[0-9a-f]{32}")
+PART_BYTES = 102_400
+
+
+@pytest.fixture(scope="session")
+def long_mp4(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of several parts of the least size."""
+    path = make_mp4(tmp_path_factory.mktemp("long") / "long.mp4", seconds=24, size=(640, 360))
+    assert path.stat().st_size > 3 * PART_BYTES
+    return path
+
+
+def _cell(emulator: Emulator, root: Path, options: str = "") -> str:
+    """A cell that shows the widget; its keys come from the kernel's environment, not from the notebook."""
+    return (
+        "import vod_widget as vw\n"
+        f"widget = vw.VODUploadWidget(endpoint={emulator.endpoint!r}, root={str(root)!r}{options})\n"
+        "widget"
+    )
+
+
+@contextlib.contextmanager
+def _shown(
+    lab: Lab, page: Page, emulator: Emulator, root: Path, options: str = ""
+) -> Iterator[tuple[Notebook, Screen]]:
+    keys = (
+        "import os\n"
+        f"os.environ['ALIBABA_CLOUD_ACCESS_KEY_ID'] = {emulator.access_key_id!r}\n"
+        f"os.environ['ALIBABA_CLOUD_ACCESS_KEY_SECRET'] = {emulator.access_key_secret!r}"
+    )
+    with lab.open(page, lab.add([_cell(emulator, root, options)])) as notebook:
+        notebook.run(keys)
+        notebook.run_all()
+        yield notebook, Screen(page)
+        assert notebook.errors == []
+
+
+def test_a_kernel_file_and_browser_files_arrive_whole_and_get_their_ids(
+    lab: Lab, page: Page, emulator: Emulator, media: Media
+) -> None:
+    with _shown(lab, page, emulator, media.mp4.parent) as (notebook, screen):
+        screen.add_path(media.mp4)
+        screen.pick(media.m4a, media.png, media.jpeg)
+        screen.state(media.mp4.name, "Ready")
+        screen.start()
+        for path in media:
+            screen.state(path.name, "Success")
+            media_id = screen.media_id(path.name)
+            assert ID.fullmatch(media_id), f"{path.name}: {media_id!r}"
+            assert emulator.object_path(media_id).read_bytes() == path.read_bytes()
+        ids = notebook.run("for r in widget.results: print(r['name'], r['video_id'] or r['image_id'])")
+        assert sorted(ids.splitlines()) == sorted(f"{p.name} {screen.media_id(p.name)}" for p in media)
+        assert notebook.run("print(widget.done, widget.failed, widget.total, widget.progress)") == "4 0 4 1.0"
+
+
+def test_cancel_in_flight_leaves_nothing_behind(lab: Lab, page: Page, emulator: Emulator, long_mp4: Path) -> None:
+    options = f", part_size_bytes={PART_BYTES}, parallel=1"
+    with _shown(lab, page, emulator, long_mp4.parent, options) as (_, screen):
+        stall = emulator.faults.add(op="UploadPart", nth=2, action=faults.Stall())
+        screen.add_path(long_mp4)
+        screen.start()
+        screen.state(long_mp4.name, "Uploading")
+        until(lambda: stall.fired, "a part is held")
+        screen.button(f"Cancel {long_mp4.name}").click()
+        screen.state(long_mp4.name, "Canceled")
+        stall.release()
+        expect(screen.button(f"Resume {long_mp4.name}")).to_be_enabled()
+        assert emulator.unfinished_uploads == []
+
+
+def test_pause_keeps_what_was_sent_and_resume_goes_on_under_the_same_id(
+    lab: Lab, page: Page, emulator: Emulator, long_mp4: Path
+) -> None:
+    options = f", part_size_bytes={PART_BYTES}, parallel=1"
+    with _shown(lab, page, emulator, long_mp4.parent, options) as (notebook, screen):
+        stall = emulator.faults.add(op="UploadPart", nth=3, action=faults.Stall())
+        screen.add_path(long_mp4)
+        screen.start()
+        screen.state(long_mp4.name, "Uploading")
+        until(lambda: stall.fired, "a part is held")
+        video_id = notebook.run("print(widget.uploader.list_files()[0].video_id)")
+        screen.button(f"Pause {long_mp4.name}").click()
+        screen.state(long_mp4.name, "Stopped")
+        stall.release()
+        screen.button(f"Resume {long_mp4.name}").click()
+        screen.state(long_mp4.name, "Success")
+        assert screen.media_id(long_mp4.name) == video_id
+        assert emulator.object_path(video_id).read_bytes() == long_mp4.read_bytes()
+
+
+def test_reload_shows_the_truth_also_of_what_happened_meanwhile(
+    lab: Lab, page: Page, emulator: Emulator, media: Media, long_mp4: Path
+) -> None:
+    options = f", part_size_bytes={PART_BYTES}, parallel=1"
+    with _shown(lab, page, emulator, Path("/"), options) as (notebook, screen):
+        stall = emulator.faults.add(op="UploadPart", nth=2, action=faults.Stall())
+        screen.add_path(media.jpeg)
+        screen.start()
+        screen.state(media.jpeg.name, "Success")
+        image_id = screen.media_id(media.jpeg.name)
+        screen.add_path(long_mp4)
+        expect(screen.row(long_mp4.name)).to_be_visible()
+        if screen.row(long_mp4.name).get_attribute("data-state") == "Ready":
+            screen.start()
+        screen.state(long_mp4.name, "Uploading")
+        until(lambda: stall.fired, "a part is held")
+        page.goto("about:blank")
+        stall.release()
+        notebook.goto()
+        again = Screen(page)
+        again.state(long_mp4.name, "Success")
+        again.state(media.jpeg.name, "Success")
+        assert again.media_id(media.jpeg.name) == image_id
+
+
+def test_a_browser_file_goes_on_when_it_is_picked_again_after_a_reload(
+    lab: Lab, page: Page, emulator: Emulator, long_mp4: Path
+) -> None:
+    options = f", part_size_bytes={PART_BYTES}, parallel=1"
+    with _shown(lab, page, emulator, long_mp4.parent, options) as (notebook, screen):
+        stall = emulator.faults.add(op="UploadPart", nth=3, action=faults.Stall())
+        screen.pick(long_mp4)
+        screen.start()
+        until(lambda: stall.fired, "a part is held")
+        video_id = notebook.run("print(widget.uploader.list_files()[0].video_id)")
+        notebook.reload()
+        stall.release()
+        again = Screen(page)
+        pick = again.row(long_mp4.name).locator("[data-step=pick_file]")
+        with page.expect_file_chooser(timeout=TRANSFER_MS) as chooser:
+            pick.click(timeout=TRANSFER_MS)
+        chooser.value.set_files(str(long_mp4))
+        again.state(long_mp4.name, "Success")
+        assert again.media_id(long_mp4.name) == video_id
+        assert emulator.object_path(video_id).read_bytes() == long_mp4.read_bytes()
+
+
+def test_wrong_keys_are_told_in_the_row_and_the_right_ones_finish_the_file(
+    lab: Lab, page: Page, emulator: Emulator, media: Media
+) -> None:
+    cell = _cell(emulator, media.mp4.parent)
+    with lab.open(page, lab.add([cell])) as notebook:
+        notebook.run_all()
+        screen = Screen(page)
+        screen.add_path(media.mp4)
+        screen.type_keys(emulator.access_key_id, "not-the-secret-of-this-key-0000")
+        screen.start()
+        screen.state(media.mp4.name, "Failure")
+        expect(screen.row(media.mp4.name)).to_contain_text("keys")
+        screen.type_keys(emulator.access_key_id, emulator.access_key_secret)
+        screen.row(media.mp4.name).locator("[data-step=retry]").first.click()
+        screen.state(media.mp4.name, "Success")
+        video_id = screen.media_id(media.mp4.name)
+        assert emulator.object_path(video_id).read_bytes() == media.mp4.read_bytes()
+        assert notebook.errors == []
+
+
+def test_buttons_answer_while_a_cell_is_over_and_keys_never_reach_the_notebook(
+    lab: Lab, page: Page, emulator: Emulator, media: Media
+) -> None:
+    with _shown(lab, page, emulator, media.mp4.parent) as (_, screen):
+        screen.add_path(media.mp4)
+        cells = page.locator(".jp-Notebook .jp-Cell").count()
+        screen.row(media.mp4.name).focus()
+        for key in ("b", "a", "d", "d", "x"):
+            page.keyboard.press(key)
+        assert page.locator(".jp-Notebook .jp-Cell").count() == cells
+        expect(screen.row(media.mp4.name)).to_be_visible()

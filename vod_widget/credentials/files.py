@@ -81,12 +81,16 @@ def read_private(path: Path, shown: str, *, follow_links: bool = False, strict: 
     except OSError as exc:
         reason = os.strerror(exc.errno) if exc.errno else type(exc).__name__
         return FileText(problem=f"{shown} cannot be read: {reason}")
-    with open(handle, "rb") as file:  # noqa: PTH123 - the checks are made on this very handle
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(handle)
         problem, warning = _judge(status, shown, strict=strict)
-        if problem:
-            return FileText(problem=problem)
-        content = file.read(_LIMIT_BYTES + 1)
+        content = b"" if problem else _read_all(handle)
+    except OSError as exc:
+        problem = f"{shown} cannot be read: {type(exc).__name__}"
+    finally:
+        os.close(handle)
+    if problem:
+        return FileText(problem=problem)
     stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
     if len(content) > _LIMIT_BYTES:
         return FileText(problem=f"{shown} is larger than 1 MiB, so it is no profile file")
@@ -95,6 +99,15 @@ def read_private(path: Path, shown: str, *, follow_links: bool = False, strict: 
     except UnicodeDecodeError:
         return FileText(problem=f"{shown} is not UTF-8 text")
     return FileText(text=text, warning=warning, stamp=stamp)
+
+
+def _read_all(handle: int) -> bytes:
+    pieces: list[bytes] = []
+    left = _LIMIT_BYTES + 1
+    while left and (piece := os.read(handle, left)):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
 
 
 def _link_problem(shown: str) -> str:

@@ -102,11 +102,15 @@ class Handler(RequestHandler):
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio allows it
         """Keep the writing half open while a request is being answered."""
-        request = self._current_request
-        if request is None:
+        # The request may still wait for its turn: head, body and end can come in one packet.
+        if self._current_request is not None:
+            body = self._current_request.content
+        elif self._messages:
+            body = self._messages[-1][1]
+        else:
             return None
-        if not request.content.is_eof():
-            request.content.set_exception(_BodyBroken())
+        if not body.is_eof():
+            body.set_exception(_BodyBroken())
         self.keep_alive(False)
         self.close()
         return True

@@ -1,0 +1,306 @@
+"""Object requests: who asks, and may they? Each mistake shows its own code."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from email.utils import formatdate
+from urllib.parse import quote
+
+import pytest
+
+from tests.emulator.raw import Keys, create, initiate, oss, oss_sign, owner, put_part, send
+from vod_widget.emulator import Emulator, Switches
+
+DATE_TEXT = "OSS authentication requires a valid Date."
+
+
+@pytest.mark.parametrize(
+    ("date", "ec"),
+    [
+        (None, "0002-00000502"),
+        ("yesterday", "0002-00000503"),
+        ("2026-01-01T00:00:00Z", "0002-00000503"),
+        ("Thu, 1 Jan 2026 00:00:00 GMT", "0002-00000503"),
+        ("Thu, 01 Foo 2026 00:00:00 GMT", "0002-00000503"),
+    ],
+)
+def test_date_must_be_there_and_well_formed(emulator: Emulator, date: str | None, ec: str) -> None:
+    answer = oss(create(emulator), "PUT", body=b"x", headers={"Date": date})
+    assert (answer.status, answer.code, answer.text("Message")) == (403, "AccessDenied", DATE_TEXT)
+    assert answer.text("EC") == answer.headers["x-oss-ec"] == ec
+
+
+def test_x_oss_date_may_stand_for_date(emulator: Emulator) -> None:
+    headers = {"Date": None, "x-oss-date": formatdate(time.time(), usegmt=True)}
+    assert oss(create(emulator), "PUT", body=b"x", headers=headers).status == 200
+
+
+@pytest.mark.parametrize(("skew_s", "good"), [(890, True), (-890, True), (1000, False), (-1000, False)])
+def test_clock_may_be_fifteen_minutes_off(emulator: Emulator, skew_s: float, good: bool) -> None:
+    grant = create(emulator)
+    emulator.clock.skew(skew_s)
+    answer = oss(grant, "PUT", body=b"x")
+    if good:
+        assert answer.status == 200
+        return
+    assert (answer.status, answer.code) == (403, "RequestTimeTooSkewed")
+    assert answer.text("MaxAllowedSkewMilliseconds") == "900000"
+    server = time.strptime(answer.text("ServerTime") or "", "%Y-%m-%dT%H:%M:%S.000Z")
+    assert abs(time.mktime(server) - time.timezone - time.time() - skew_s) < 5
+
+
+def test_anonymous_is_refused(emulator: Emulator) -> None:
+    grant = create(emulator)
+    answer = send(grant.endpoint, "GET", f"/{grant.bucket}/{grant.key}", {})
+    assert (answer.status, answer.code) == (403, "AccessDenied")
+
+
+def test_rubbish_authorization_is_refused(emulator: Emulator) -> None:
+    for header in ("Basic YTpi", "OSS nocolon", "OSS4-HMAC-SHA256 Credential=x"):
+        answer = oss(create(emulator), "PUT", body=b"x", headers={"Authorization": header})
+        assert (answer.status, answer.code) == (400, "InvalidArgument")
+
+
+def test_two_signatures_at_once_are_refused(emulator: Emulator) -> None:
+    answer = oss(create(emulator), "GET", "OSSAccessKeyId=a&Expires=1&Signature=x")
+    assert (answer.status, answer.code) == (400, "InvalidArgument")
+
+
+def test_unknown_key(emulator: Emulator) -> None:
+    answer = oss(create(emulator), "PUT", body=b"x", keys=Keys("EMUnobody", "secret"))
+    assert (answer.status, answer.code) == (403, "InvalidAccessKeyId")
+    assert answer.text("OSSAccessKeyId") == "EMUnobody"
+
+
+def test_sts_key_without_token(emulator: Emulator) -> None:
+    grant = create(emulator)
+    keys = Keys(grant.keys.access_key_id, grant.keys.access_key_secret)
+    answer = oss(grant, "PUT", body=b"x", keys=keys)
+    assert (answer.status, answer.code, answer.text("EC")) == (403, "InvalidAccessKeyId", "0002-00000003")
+
+
+def test_sts_key_with_a_foreign_or_broken_token(emulator: Emulator) -> None:
+    grant, other = create(emulator), create(emulator)
+    for token, ec in ((other.keys.security_token, "0002-00000008"), ("CAISx", "0002-00000006")):
+        keys = Keys(grant.keys.access_key_id, grant.keys.access_key_secret, token)
+        answer = oss(grant, "PUT", body=b"x", keys=keys)
+        assert (answer.status, answer.code, answer.text("EC")) == (403, "InvalidSecurityToken", ec)
+
+
+def test_expired_token(emulator: Emulator) -> None:
+    grant = create(emulator)
+    emulator.clock.advance(2999)
+    assert oss(grant, "PUT", body=b"x").status == 200
+    emulator.clock.advance(2)
+    answer = oss(grant, "PUT", body=b"x")
+    assert (answer.status, answer.code) == (403, "SecurityTokenExpired")
+    assert answer.text("Message") == "The security token you provided has expired."
+    assert answer.text("EC") == "0002-00000007"
+
+
+def test_vanished_key_is_the_other_answer_to_an_expired_token() -> None:
+    with Emulator(switches=Switches(expired_answer="InvalidAccessKeyId"), upload_auth_ttl_s=10) as emulator:
+        grant = create(emulator)
+        emulator.clock.advance(11)
+        answer = oss(grant, "PUT", body=b"x")
+        assert (answer.status, answer.code, answer.text("EC")) == (403, "InvalidAccessKeyId", "0002-00000002")
+
+
+def test_expiry_is_told_before_a_bad_signature(emulator: Emulator) -> None:
+    grant = create(emulator)
+    emulator.clock.advance(3001)
+    bad = Keys(grant.keys.access_key_id, "wrong", grant.keys.security_token)
+    assert oss(grant, "PUT", body=b"x", keys=bad).code == "SecurityTokenExpired"
+
+
+def test_token_that_expires_in_the_middle_of_an_upload(emulator: Emulator) -> None:
+    grant = create(emulator)
+    upload_id = initiate(grant)
+    assert put_part(grant, upload_id, 1, b"a").status == 200
+    emulator.clock.advance(3001)
+    assert put_part(grant, upload_id, 2, b"b").code == "SecurityTokenExpired"
+
+
+def test_wrong_secret_shows_the_servers_string_to_sign(emulator: Emulator) -> None:
+    grant = create(emulator)
+    bad = Keys(grant.keys.access_key_id, "wrong", grant.keys.security_token)
+    answer = oss(grant, "PUT", body=b"x", keys=bad)
+    assert (answer.status, answer.code) == (403, "SignatureDoesNotMatch")
+    text = answer.text("StringToSign") or ""
+    assert text.startswith("PUT\n\n\n")
+    assert text.endswith(f"/{grant.bucket}/{grant.key}")
+    assert bytes.fromhex(answer.text("StringToSignBytes") or "") == text.encode()
+    assert answer.text("OSSAccessKeyId") == grant.keys.access_key_id
+    assert grant.keys.access_key_secret.encode() not in answer.body
+
+
+@pytest.mark.parametrize(
+    ("method", "query"),
+    [
+        ("PUT", ""),
+        ("GET", ""),
+        ("HEAD", ""),
+        ("POST", "uploads"),
+        ("PUT", "partNumber=1&uploadId=U"),
+        ("GET", "uploadId=U"),
+        ("POST", "uploadId=U"),
+        ("DELETE", "uploadId=U"),
+    ],
+)
+def test_a_token_opens_its_own_object_only(emulator: Emulator, method: str, query: str) -> None:
+    mine, other = create(emulator), create(emulator)
+    answer = oss(mine, method, query, b"" if method in ("PUT", "POST") else None, key=other.key)
+    assert answer.status == 403
+    if method == "HEAD":
+        assert answer.headers["x-oss-ec"] == "0003-00000301"
+    else:
+        assert (answer.code, answer.text("EC")) == ("AccessDenied", "0003-00000301")
+
+
+def test_a_token_may_not_delete_nor_list_uploads(emulator: Emulator) -> None:
+    grant = create(emulator)
+    oss(grant, "PUT", body=b"x")
+    assert oss(grant, "DELETE").code == "AccessDenied"
+    assert oss(grant, "GET", "uploads", key="").code == "AccessDenied"
+    assert emulator.object_path(grant.media_id).read_bytes() == b"x"
+
+
+def test_rights_of_a_token_are_switches() -> None:
+    switches = Switches(
+        upload_token_may_head=False, upload_token_may_list_parts=False, upload_token_may_list_uploads=True
+    )
+    with Emulator(switches=switches) as emulator:
+        grant = create(emulator)
+        upload_id = initiate(grant)
+        assert oss(grant, "HEAD").status == 403
+        assert oss(grant, "GET", f"uploadId={upload_id}").code == "AccessDenied"
+        assert oss(grant, "GET", "uploads", key="").status == 200
+
+
+def test_the_owner_may_list_and_delete(emulator: Emulator) -> None:
+    grant = create(emulator)
+    oss(grant, "PUT", body=b"x")
+    keys = owner(emulator)
+    assert oss(grant, "DELETE", keys=keys).status == 204
+    assert oss(grant, "DELETE", keys=keys).status == 204
+    assert oss(grant, "HEAD", keys=keys).status == 404
+    assert oss(grant, "GET", "uploads", key="", keys=keys).status == 200
+
+
+def test_unknown_bucket_and_bad_names(emulator: Emulator) -> None:
+    grant, keys = create(emulator), owner(emulator)
+    assert oss(grant, "GET", bucket="outin-nobody", keys=keys).code == "NoSuchBucket"
+    assert oss(grant, "GET", bucket="UPPER", keys=keys).code == "InvalidBucketName"
+    assert oss(grant, "GET", key="k" * 1024, keys=keys).code == "InvalidObjectName"
+    assert oss(grant, "GET", key="\\k", keys=keys).code == "InvalidObjectName"
+
+
+def test_unknown_operations_are_not_implemented(emulator: Emulator) -> None:
+    grant, keys = create(emulator), owner(emulator)
+    for method, query in (("GET", "acl"), ("PUT", "cors")):
+        assert oss(grant, method, query, key="", keys=keys).code == "NotImplemented"
+    assert oss(grant, "POST", "append&position=0", b"x", keys=keys).code == "NotImplemented"
+
+
+@pytest.mark.parametrize("key", ["a b+c%d&e?f=g#h", "dir//x", "世界/ü.mp4", "..", "a/../b", "%2e%2e/%2f"])
+def test_keys_are_signed_and_stored_as_they_are(emulator: Emulator, key: str) -> None:
+    grant, keys = create(emulator), owner(emulator)
+    assert oss(grant, "PUT", body=key.encode(), key=key, keys=keys).status == 200
+    assert oss(grant, "GET", key=key, keys=keys).body == key.encode()
+    inside = emulator.data_dir / "blobs"
+    assert {path.parent for path in emulator.data_dir.rglob("*") if path.is_file()} == {inside}
+
+
+# --- signed URLs -------------------------------------------------------------------------
+
+
+def v1_url(emulator: Emulator, target: str, expires_s: float, method: str = "GET") -> str:
+    keys = owner(emulator)
+    expires = str(int(time.time() + expires_s))
+    signature = oss_sign(method, target, "", {}, keys.access_key_secret, expires)
+    return f"{target}?Signature={quote(signature, safe='')}&OSSAccessKeyId={keys.access_key_id}&Expires={expires}"
+
+
+def test_v1_url_in_any_order_until_it_expires(emulator: Emulator) -> None:
+    grant = create(emulator)
+    oss(grant, "PUT", body=b"bytes")
+    url = v1_url(emulator, f"/{grant.bucket}/{grant.key}", 60)
+    assert send(emulator.endpoint, "GET", url, {}).body == b"bytes"
+    assert send(emulator.endpoint, "HEAD", url, {}).status == 403
+    emulator.clock.advance(100)
+    assert send(emulator.endpoint, "GET", url, {}).text("Message") == "Request has expired."
+
+
+def test_v1_url_needs_all_three_and_a_number(emulator: Emulator) -> None:
+    grant = create(emulator)
+    path = f"/{grant.bucket}/{grant.key}"
+    some = send(emulator.endpoint, "GET", f"{path}?Expires=1&Signature=x", {})
+    assert (some.status, some.code) == (403, "AccessDenied")
+    assert (some.text("Message") or "").startswith("Query-string authentication requires")
+    word = send(emulator.endpoint, "GET", f"{path}?Expires=soon&Signature=x&OSSAccessKeyId=y", {})
+    assert word.text("Message") == "Invalid date (should be seconds since epoch)."
+
+
+# --- V4 ----------------------------------------------------------------------------------
+
+
+def v4(secret: str, scope: str, method: str, path: str, query: str, headers: dict[str, str], date: str) -> str:
+    names = "".join(f"{k}:{v}\n" for k, v in sorted(headers.items()))
+    canonical = f"{method}\n{path}\n{query}\n{names}\n\nUNSIGNED-PAYLOAD"
+    text = f"OSS4-HMAC-SHA256\n{date}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    key = f"aliyun_v4{secret}".encode()
+    for piece in scope.split("/"):
+        key = hmac.new(key, piece.encode(), hashlib.sha256).digest()
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("region", "day", "payload", "status", "code"),
+    [
+        ("cn-shanghai", "", "UNSIGNED-PAYLOAD", 200, None),
+        ("cn-hangzhou", "", "UNSIGNED-PAYLOAD", 400, "InvalidArgument"),
+        ("oss-cn-shanghai", "", "UNSIGNED-PAYLOAD", 400, "InvalidArgument"),
+        ("cn-shanghai", "20200101", "UNSIGNED-PAYLOAD", 400, "InvalidArgument"),
+        ("cn-shanghai", "", "abc", 400, "InvalidArgument"),
+    ],
+)
+def test_v4_header(emulator: Emulator, region: str, day: str, payload: str, status: int, code: str | None) -> None:
+    grant = create(emulator)
+    date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    scope = f"{day or date[:8]}/{region}/oss/aliyun_v4_request"
+    headers = {
+        "x-oss-date": date,
+        "x-oss-content-sha256": payload,
+        "x-oss-security-token": grant.keys.security_token,
+    }
+    path = f"/{grant.bucket}/{quote(grant.key)}"
+    signature = v4(grant.keys.access_key_secret, scope, "PUT", path, "", headers, date)
+    credential = f"{grant.keys.access_key_id}/{scope}"
+    headers["Authorization"] = f"OSS4-HMAC-SHA256 Credential={credential}, Signature={signature}"
+    answer = send(emulator.endpoint, "PUT", path, headers, b"x")
+    assert (answer.status, answer.code if answer.body else None) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("expires", "advance_s", "status", "code"),
+    [("60", 0, 200, None), ("60", 100, 403, "AccessDenied"), ("604801", 0, 400, "InvalidArgument")],
+)
+def test_v4_url(emulator: Emulator, expires: str, advance_s: float, status: int, code: str | None) -> None:
+    grant, keys = create(emulator), owner(emulator)
+    oss(grant, "PUT", body=b"bytes")
+    date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    scope = f"{date[:8]}/cn-shanghai/oss/aliyun_v4_request"
+    pairs = {
+        "x-oss-credential": f"{keys.access_key_id}/{scope}",
+        "x-oss-date": date,
+        "x-oss-expires": expires,
+        "x-oss-signature-version": "OSS4-HMAC-SHA256",
+    }
+    query = "&".join(f"{k}={quote(v, safe='')}" for k, v in sorted(pairs.items()))
+    path = f"/{grant.bucket}/{quote(grant.key)}"
+    signature = v4(keys.access_key_secret, scope, "GET", path, query, {}, date)
+    emulator.clock.advance(advance_s)
+    answer = send(emulator.endpoint, "GET", f"{path}?{query}&x-oss-signature={signature}", {})
+    assert (answer.status, None if status == 200 else answer.code) == (status, code)

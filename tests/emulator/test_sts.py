@@ -1,0 +1,103 @@
+"""STS: temporary keys and what they may do."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.emulator.raw import Keys, call, create
+from vod_widget.emulator import Emulator, Switches
+
+GOOD = {"Title": "talk", "FileName": "talk.mp4"}
+
+
+def assume(emulator: Emulator, **params: str) -> Keys:
+    answer = call(emulator, "AssumeRole", {"RoleArn": emulator.role_arn, "RoleSessionName": "me", **params})
+    assert answer.status == 200, answer.body
+    made = answer.json["Credentials"]
+    return Keys(made["AccessKeyId"], made["AccessKeySecret"], made["SecurityToken"])
+
+
+def test_assume_role_answers_with_credentials_and_user(emulator: Emulator) -> None:
+    params = {"RoleArn": emulator.role_arn, "RoleSessionName": "me@here"}
+    answer = call(emulator, "AssumeRole", params, method="POST").json
+    assert answer["Credentials"]["AccessKeyId"].startswith("STS.")
+    assert answer["Credentials"]["Expiration"].endswith("Z")
+    assert answer["AssumedRoleUser"]["Arn"] == f"{emulator.role_arn}/me@here"
+
+
+@pytest.mark.parametrize(
+    ("params", "status", "code"),
+    [
+        ({"RoleArn": ""}, 400, "MissingRoleArn"),
+        ({"RoleSessionName": ""}, 400, "MissingRoleSessionName"),
+        ({"RoleArn": "nonsense"}, 400, "InvalidParameter.RoleArn"),
+        ({"RoleArn": "acs:ram::1234567890123456:role/other"}, 404, "EntityNotExist.Role"),
+        ({"RoleSessionName": "a"}, 400, "InvalidParameter.RoleSessionName"),
+        ({"RoleSessionName": "a b"}, 400, "InvalidParameter.RoleSessionName"),
+        ({"DurationSeconds": "899"}, 400, "InvalidParameter.DurationSeconds"),
+        ({"DurationSeconds": "3601"}, 400, "InvalidParameter.DurationSeconds"),
+        ({"DurationSeconds": "soon"}, 400, "InvalidParameter.DurationSeconds"),
+        ({"Policy": "{"}, 400, "InvalidParameter.PolicyGrammar"),
+        ({"Policy": '{"Version":"2","Statement":[]}'}, 400, "InvalidParameter.PolicyGrammar"),
+        ({"Policy": '{"Version":"1","Statement":[{"Effect":"Maybe"}]}'}, 400, "InvalidParameter.PolicyGrammar"),
+        ({"Policy": "x" * 2049}, 400, "InvalidParameter.PolicySize"),
+    ],
+)
+def test_each_wrong_argument_has_its_code(emulator: Emulator, params: dict[str, str], status: int, code: str) -> None:
+    good = {"RoleArn": emulator.role_arn, "RoleSessionName": "me"}
+    answer = call(emulator, "AssumeRole", {**good, **params})
+    assert (answer.status, answer.code) == (status, code)
+
+
+def test_root_may_not_assume_roles(emulator: Emulator) -> None:
+    root = emulator.cloud.keys.add_user(root=True)
+    keys = Keys(root.access_key_id, root.access_key_secret)
+    answer = call(emulator, "AssumeRole", {"RoleArn": emulator.role_arn, "RoleSessionName": "me"}, keys=keys)
+    assert (answer.status, answer.code) == (403, "NoPermission")
+    assert call(emulator, "GetCallerIdentity", keys=keys).json["IdentityType"] == "Account"
+
+
+def test_a_role_may_not_assume_roles(emulator: Emulator) -> None:
+    params = {"RoleArn": emulator.role_arn, "RoleSessionName": "me"}
+    assert call(emulator, "AssumeRole", params, keys=assume(emulator)).code == "NoPermission"
+
+
+def test_session_policy_narrows_the_role(emulator: Emulator) -> None:
+    statement = {"Effect": "Allow", "Action": ["vod:CreateUploadVideo"], "Resource": "*"}
+    keys = assume(emulator, Policy=json.dumps({"Version": "1", "Statement": [statement]}))
+    made = call(emulator, "CreateUploadVideo", GOOD, keys=keys)
+    assert made.status == 200
+    refused = call(emulator, "GetVideoInfo", {"VideoId": made.json["VideoId"]}, keys=keys)
+    assert (refused.status, refused.code) == (403, "Forbidden.RAM")
+
+
+def test_session_policy_cannot_widen_the_role_and_deny_wins(emulator: Emulator) -> None:
+    allow = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    deny = {"Effect": "Deny", "Action": "vod:Create*", "Resource": "*"}
+    keys = assume(emulator, Policy=json.dumps({"Version": "1", "Statement": [allow, deny]}))
+    assert call(emulator, "CreateUploadVideo", GOOD, keys=keys).code == "Forbidden.RAM"
+    video_id = create(emulator).media_id
+    assert call(emulator, "GetVideoInfo", {"VideoId": video_id}, keys=keys).status == 200
+
+
+def test_duration_is_the_life_of_the_token(emulator: Emulator) -> None:
+    keys = assume(emulator, DurationSeconds="900")
+    emulator.clock.advance(899)
+    assert call(emulator, "CreateUploadVideo", GOOD, keys=keys).status == 200
+    emulator.clock.advance(2)
+    assert call(emulator, "CreateUploadVideo", GOOD, keys=keys).code == "InvalidSecurityToken.Expired"
+
+
+def test_longer_sessions_are_a_switch() -> None:
+    with Emulator(switches=Switches(max_session_duration_s=43_200)) as emulator:
+        assert assume(emulator, DurationSeconds="43200").security_token
+
+
+def test_caller_identity_of_user_and_role(emulator: Emulator) -> None:
+    user = call(emulator, "GetCallerIdentity").json
+    assert (user["IdentityType"], user["AccountId"]) == ("RAMUser", emulator.account_id)
+    role = call(emulator, "GetCallerIdentity", keys=assume(emulator)).json
+    assert role["IdentityType"] == "AssumedRoleUser"
+    assert role["Arn"] == f"{emulator.role_arn}/me"

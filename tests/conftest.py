@@ -90,6 +90,12 @@ def _no_outside_network() -> Iterator[None]:
     assert _guard.attempts[before:] == [], "a test tried to leave this machine"
 
 
+@pytest.fixture
+def outside_attempts() -> list[str]:
+    """Hosts beyond loopback that were tried; a test that means to try removes its own."""
+    return _guard.attempts
+
+
 @pytest.fixture(scope="session")
 def outside_environment() -> dict[str, str]:
     """The environment as it was before any test, for the few that call pip."""

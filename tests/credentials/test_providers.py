@@ -202,10 +202,22 @@ def test_keys_rotated_in_the_file_sign_the_next_assume_role(
     assert [call["from"] for call in sts.calls] == [KEY_ID, "LTAInewnewnewnew"]
 
 
-def test_credentials_that_have_ended_on_arrival_are_an_error(role: CredentialProvider, sts: FakeSts) -> None:
-    sts.life_s = -1
+@pytest.mark.parametrize("life_s", [-7200.0, 0.0, 10.0, 3600.0 + 7200.0])
+def test_a_wrong_clock_of_this_machine_does_not_spoil_a_role(
+    role: CredentialProvider, sts: FakeSts, clock: FakeClock, life_s: float
+) -> None:
+    sts.life_s = life_s  # what STS states, seen from here
+    first = role.credentials()
+    clock.advance(2879)
+    assert role.credentials() is first
+    clock.advance(1)
+    assert role.credentials() is not first
+
+
+def test_credentials_of_a_function_that_have_ended_on_arrival_are_an_error(clock: FakeClock) -> None:
+    ended = Credentials("STS.abcdefgh", CANARY, TOKEN, clock.now_s())
     with pytest.raises(CredentialError, match="have ended already"):
-        role.credentials()
+        resolve(credentials=lambda: ended, clock=clock).credentials()
 
 
 def test_a_role_without_a_way_to_ask_sts_says_so(home: Path) -> None:

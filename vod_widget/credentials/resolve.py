@@ -322,6 +322,7 @@ def _assume(
         )
     else:
         keys = key_of(entry)
+    asked_at_s = clock.now_s()
     given = assume_role(
         keys,
         role_arn=role.arn,
@@ -331,11 +332,15 @@ def _assume(
         external_id=role.external_id or None,
         region=role.region or region or entry.region,
     )
+    # STS states the end by its own clock. When ours is wrong, that instant is nonsense here: count from now instead.
+    latest_s = asked_at_s + role.duration_s
+    stated_s = given.expires_at_s
+    is_sane = stated_s is not None and asked_at_s + role.duration_s / 2 < stated_s <= latest_s
     return Credentials(
         given.access_key_id,
         given.access_key_secret,
         given.security_token,
-        given.expires_at_s,
+        stated_s if is_sane else latest_s,
         place=f"{entry.mode} {entry.name} of {entry.place}",
     )
 

@@ -93,6 +93,10 @@ def transport_error(exc: BaseException, *, was_sent: bool, host: str) -> VODErro
         return TlsError(f"the certificate of {there} is not good: {clean(reason)}", was_sent=False)
     if has(ssl.SSLEOFError, ssl.SSLZeroReturnError):
         return _lost(there, was_sent)
+    if has(ConnectionRefusedError):
+        return ConnectError(f"{there} refuses connections", was_sent=False, code="Network.Refused")
+    if has(u3.NewConnectionError):  # a subclass of ConnectTimeoutError since urllib3 2
+        return ConnectError(f"{there} cannot be reached", was_sent=False)
     if has(u3.ConnectTimeoutError):
         return RequestTimeoutError(f"no connection to {there} in time", was_sent=False)
     if has(TimeoutError, u3.ReadTimeoutError, u3.TimeoutError):
@@ -101,10 +105,6 @@ def transport_error(exc: BaseException, *, was_sent: bool, host: str) -> VODErro
         if was_sent:
             return _lost(there, was_sent)
         return TlsError(f"{there} does not speak TLS as it must", was_sent=False)
-    if has(ConnectionRefusedError):
-        return ConnectError(f"{there} refuses connections", was_sent=False, code="Network.Refused")
-    if has(u3.NewConnectionError):
-        return ConnectError(f"{there} cannot be reached", was_sent=False)
     if has(http.client.RemoteDisconnected, http.client.IncompleteRead, u3.IncompleteRead):
         return _lost(there, was_sent)
     if has(http.client.HTTPException, u3.InvalidChunkLength, u3.InvalidHeader):

@@ -1,0 +1,447 @@
+"""OssStore against a scripted raw server: what it sends, and how it takes every kind of broken connection."""
+
+from __future__ import annotations
+
+import base64
+import email.utils
+import hashlib
+import hmac
+import socket
+import threading
+import time
+
+import pytest
+
+from tests.helpers.raw_server import Peer, RawServer, answering
+from tests.protocol.support import KEY_ID, SECRET, TOKEN, Bytes, WallClock, address, leaked, printed, upload_auth
+from vod_widget import errors
+from vod_widget.oss import OssStore
+
+STORED = (200, b"", {"ETag": '"AB12"', "x-oss-hash-crc64ecma": "18446744073709551615", "x-oss-request-id": "R1"})
+
+
+@pytest.fixture
+def make_store():
+    made: list[OssStore] = []
+
+    def make(**options) -> OssStore:
+        options = {"pool_size": 2, "read_timeout_s": 10.0, **options}
+        made.append(OssStore(options.pop("clock", WallClock()), **options))
+        return made[-1]
+
+    yield make
+    for store in made:
+        store.close()
+
+
+def session(store: OssStore, server: RawServer):
+    return store.open(upload_auth(), address(server.endpoint))
+
+
+def test_a_part_goes_with_its_length_and_in_the_blocks_that_the_body_gave(make_store):
+    body = Bytes(bytes(range(256)) * 10_000, block_bytes=1 << 20)
+    with RawServer(answering(STORED)) as server:
+        part = session(make_store(), server).upload_part("U" * 32, 7, body)
+    sent = server.requests[0]
+    assert (part.part_number, part.size_bytes, part.etag, part.crc64) == (7, 2_560_000, "AB12", 2**64 - 1)
+    assert sent.headers["content-length"] == "2560000"
+    assert "transfer-encoding" not in sent.headers
+    assert sent.body == bytes(body.data)
+    assert body.given == [1048576, 1048576, 462848]
+
+
+def test_the_request_is_signed_as_the_document_says_and_the_token_is_a_header(make_store):
+    with RawServer(answering(STORED)) as server:
+        session(make_store(), server).put_object(Bytes(b"hello"), {"x-oss-notification": "eyJ9"})
+    sent = server.requests[0]
+    text = (
+        f"PUT\n\nvideo/mp4\n{sent.headers['date']}\nx-oss-notification:eyJ9\n"
+        f"x-oss-security-token:{TOKEN}\n/outin-bucket/sv/one/two.mp4"
+    )
+    expected = base64.b64encode(hmac.new(SECRET.encode(), text.encode(), hashlib.sha1).digest()).decode()
+    assert sent.headers["authorization"] == f"OSS {KEY_ID}:{expected}"
+    assert sent.headers["x-oss-security-token"] == TOKEN
+    assert TOKEN not in sent.target
+
+
+def test_the_published_vector_of_signature_v1_comes_out_of_the_signer():
+    # https://www.alibabacloud.com/help/en/oss, "Add a signature to the header": resource /oss-example/nelson.
+    from oss2.http import Request
+
+    from vod_widget.model import Credentials
+    from vod_widget.oss import _Auth
+
+    when = email.utils.parsedate_to_datetime("Thu, 17 Nov 2005 18:49:58 GMT").timestamp()
+    auth = _Auth(Credentials("44CF9590006BF252F707", "OtxrzxIsfpFjA7SwPzILwy8Bw21TLhquhboDYROV"), lambda: when)
+    headers = {
+        "Content-MD5": "ODBGOERFMDMzQTczRUY3NUE3NzA5QzdFNUYzMDQxNEM=",
+        "Content-Type": "text/html",
+        "X-OSS-Meta-Author": "foo@bar.com",
+        "X-OSS-Magic": "abracadabra",
+    }
+    request = Request("PUT", "http://oss-example.example/nelson", headers=headers)
+    auth._sign_request(request, "oss-example", "nelson")
+    assert request.headers["authorization"] == "OSS 44CF9590006BF252F707:26NBxoKdsyly4EDv6inkoDft/yA="
+
+
+def test_a_connection_is_kept_for_the_next_request(make_store):
+    with RawServer(answering(STORED)) as server:
+        one = session(make_store(), server)
+        for number in (1, 2, 3):
+            one.upload_part("U", number, Bytes(b"x" * 1000))
+        assert (server.connections, len(server.requests)) == (1, 3)
+
+
+def test_the_environment_changes_nothing(make_store, monkeypatch, home):
+    (home / ".netrc").write_text("machine 127.0.0.1 login joe password hunter2\n")
+    (home / ".netrc").chmod(0o600)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent")
+    with RawServer(answering(STORED)) as server:
+        session(make_store(), server).put_object(Bytes(b"x"), {})
+    assert server.requests[0].headers["authorization"].startswith("OSS ")
+    assert server.requests[0].target.startswith("/outin-bucket/")
+
+
+def test_a_cookie_is_never_sent_back(make_store):
+    with RawServer(answering((200, b"", {"ETag": '"A"', "Set-Cookie": "track=1; Path=/"}))) as server:
+        one = session(make_store(), server)
+        one.put_object(Bytes(b"x"), {})
+        one.put_object(Bytes(b"x"), {})
+    assert "cookie" not in server.requests[1].headers
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_refused_and_the_other_host_sees_nothing(make_store, status):
+    with RawServer(answering(STORED)) as other:
+        target = f"{other.endpoint}/outin-bucket/x"
+        with RawServer(answering((status, b"", {"Location": target}))) as server:
+            with pytest.raises(errors.UnexpectedAnswerError) as caught:
+                session(make_store(), server).put_object(Bytes(b"x" * 100), {})
+    assert (caught.value.code, caught.value.status, other.connections) == ("Redirect", status, 0)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "oss-cn-shanghai.aliyuncs.com",
+        "http://oss-cn-shanghai.aliyuncs.com",
+        "https://user@oss-cn-shanghai.aliyuncs.com",
+        "https://oss-cn-shanghai.aliyuncs.com/path",
+        "https://oss-cn-shanghai.aliyuncs.com\\@evil.example",
+        "http://10.0.0.1",
+        "ftp://127.0.0.1",
+        "https://oss。cn",
+        "",
+    ],
+)
+def test_only_https_or_loopback_is_opened(make_store, endpoint):
+    with pytest.raises(errors.EndpointRefusedError):
+        make_store().open(upload_auth(), address(endpoint))
+
+
+def test_a_malformed_bucket_is_refused_before_anything_is_sent(make_store):
+    from vod_widget.model import UploadAddress
+
+    place = UploadAddress("https://oss-cn-shanghai.aliyuncs.com", "evil/..", "key")
+    with pytest.raises(errors.EndpointRefusedError):
+        make_store().open(upload_auth(), place)
+
+
+def test_refused_and_unknown_hosts_never_got_anything(make_store):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(errors.ConnectError) as caught:
+        make_store().open(upload_auth(), address(f"http://127.0.0.1:{port}")).head()
+    assert (caught.value.code, caught.value.was_sent) == ("Network.Refused", False)
+    with pytest.raises(errors.ConnectError) as caught:
+        make_store().open(upload_auth(), address("https://oss.invalid")).head()
+    assert (caught.value.code, caught.value.was_sent) == ("Network.Dns", False)
+
+
+def _reset_after(count: int):
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.read(count)
+        peer.reset()
+
+    return script
+
+
+@pytest.mark.parametrize("count", [0, 1, 300_000])
+def test_a_reset_inside_the_body_is_a_lost_connection_without_effect(make_store, count):
+    with RawServer(_reset_after(count)) as server:
+        with pytest.raises(errors.ConnectionLostError) as caught:
+            session(make_store(), server).upload_part("U", 1, Bytes(bytes(30 << 20)))
+    assert caught.value.was_sent is False
+    assert server.connections == 1  # nothing was tried again behind our back
+
+
+def test_a_connection_that_ends_without_answer_may_have_had_its_effect(make_store):
+    def script(peer: Peer) -> None:
+        peer.read_request()
+
+    with RawServer(script) as server:
+        with pytest.raises(errors.ConnectionLostError) as caught:
+            session(make_store(), server).upload_part("U", 1, Bytes(b"x" * 1000))
+    assert caught.value.was_sent is True
+    assert (server.connections, len(server.requests)) == (1, 1)
+
+
+def test_an_answer_cut_short_is_a_lost_connection(make_store):
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(b'HTTP/1.1 200 OK\r\nETag: "A"\r\nContent-Length: 100\r\n\r\nhalf')
+
+    with RawServer(script) as server:
+        with pytest.raises(errors.ConnectionLostError) as caught:
+            session(make_store(), server).init_multipart({})
+    assert caught.value.was_sent is True
+
+
+def test_a_stalled_reader_ends_in_a_timeout_without_effect(make_store):
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.hold()
+
+    with RawServer(script) as server:
+        with pytest.raises(errors.RequestTimeoutError) as caught:
+            session(make_store(read_timeout_s=0.2), server).upload_part("U", 1, Bytes(bytes(30 << 20)))
+    assert caught.value.was_sent is False
+
+
+def test_a_silent_server_ends_in_a_timeout_that_may_have_had_its_effect(make_store):
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.hold()
+
+    with RawServer(script) as server:
+        with pytest.raises(errors.RequestTimeoutError) as caught:
+            session(make_store(read_timeout_s=0.2), server).upload_part("U", 1, Bytes(b"x"))
+    assert caught.value.was_sent is True
+
+
+def test_a_dripping_answer_has_one_deadline(make_store):
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+        while not peer.server.released.wait(0.02):
+            peer.send(b"x")
+
+    with RawServer(script) as server:
+        begun = time.monotonic()
+        with pytest.raises(errors.RequestTimeoutError):
+            session(make_store(read_timeout_s=0.3), server).head()
+        assert time.monotonic() - begun < 3
+
+
+def test_a_slow_reader_is_no_fault_while_bytes_flow_but_the_request_has_a_deadline(make_store):
+    def script(peer: Peer) -> None:
+        peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        peer.read_head()
+        while not peer.server.released.wait(0.01):
+            peer.sock.recv(4096)
+
+    with RawServer(script) as server:
+        store = make_store(read_timeout_s=5.0, send_deadline_s=lambda _length: 0.4)
+        begun = time.monotonic()
+        with pytest.raises(errors.RequestTimeoutError) as caught:
+            session(store, server).upload_part("U", 1, Bytes(bytes(30 << 20)))
+        assert 0.3 < time.monotonic() - begun < 4
+    assert caught.value.was_sent is False
+
+
+def test_slow_sending_outlives_the_connect_timeout(make_store):
+    # urllib3 alone sends under the connect timeout, as one total: this would fail after 0.1 s.
+    def script(peer: Peer) -> None:
+        method, _, headers = peer.read_head()
+        peer.server.released.wait(0.3)
+        peer.read(int(headers["content-length"]))
+        peer.answer(*STORED)
+
+    with RawServer(script) as server:
+        part = session(make_store(connect_timeout_s=0.1), server).upload_part("U", 1, Bytes(bytes(16 << 20)))
+    assert part.etag == "AB12"
+
+
+def test_an_early_refusal_is_read_at_once_and_stops_the_sending(make_store):
+    sending = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.answer(503, b"<Error><Code>ServiceUnavailable</Code></Error>", {"Retry-After": "7"})
+        sending.set()
+        peer.hold()
+
+    class Waiting(Bytes):
+        def __iter__(self):
+            sending.wait(10)
+            yield from super().__iter__()
+
+    body = Waiting(bytes(64 << 20))
+    with RawServer(script, answering(STORED)) as server:
+        one = session(make_store(), server)
+        with pytest.raises(errors.ServerFaultError) as caught:
+            one.upload_part("U", 1, body)
+        assert caught.value.retry_after_s == 7
+        assert sum(body.given) < 8 << 20
+        one.upload_part("U", 1, Bytes(b"x"))  # on a new connection: the old one waits for the rest of the part
+        assert server.connections == 2
+
+
+def test_a_success_before_the_whole_request_is_not_believed(make_store):
+    sending = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.read_head()
+        peer.answer(*STORED)
+        sending.set()
+        peer.hold()
+
+    class Waiting(Bytes):
+        def __iter__(self):
+            sending.wait(10)
+            yield from super().__iter__()
+
+    with RawServer(script) as server:
+        with pytest.raises(errors.UnexpectedAnswerError):
+            session(make_store(), server).upload_part("U", 1, Waiting(bytes(64 << 20)))
+
+
+def test_an_idle_connection_that_the_server_closed_is_replaced_without_a_fault(make_store):
+    def once(peer: Peer) -> None:
+        peer.read_request()
+        peer.answer(*STORED)
+
+    with RawServer(once) as server:
+        one = session(make_store(), server)
+        one.upload_part("U", 1, Bytes(b"x"))
+        for thread in server._threads:
+            thread.join(10)
+        one.upload_part("U", 2, Bytes(b"y"))
+        assert (server.connections, len(server.requests)) == (2, 2)
+
+
+@pytest.mark.parametrize("garbage", [b"\x00\x01\x02\x03\r\n\r\n", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 nonsense\r\n\r\n"])
+def test_what_is_not_http_is_unexpected(make_store, garbage):
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(garbage)
+
+    with RawServer(script) as server, pytest.raises(errors.UnexpectedAnswerError):
+        session(make_store(), server).head()
+
+
+def test_an_endless_answer_is_cut_at_one_mebibyte(make_store):
+    sent = 0
+
+    def script(peer: Peer) -> None:
+        nonlocal sent
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        while not peer.server.released.is_set():
+            peer.send(b"x" * 65536)
+            sent += 65536
+
+    with RawServer(script) as server:
+        with pytest.raises(errors.UnexpectedAnswerError, match="larger than 1048576 bytes"):
+            session(make_store(), server).init_multipart({})
+    assert sent < 64 << 20
+
+
+class Boom(BaseException):
+    pass
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        errors.SourceNotFoundError("gone"),
+        errors.SourceChangedError("changed"),
+        BrokenPipeError("of the disk, not of the network"),
+        TimeoutError("of the disk"),
+        ConnectionResetError(104, "of the disk"),
+        Boom("canceled"),
+    ],
+    ids=lambda e: type(e).__name__,
+)
+def test_what_a_body_raises_comes_out_unchanged_and_the_connection_is_dropped(make_store, failure):
+    class Failing(Bytes):
+        def __iter__(self):
+            yield self.data[:1000]
+            raise failure
+
+    def half(peer: Peer) -> None:
+        peer.read_head()
+        peer.read(2000)
+
+    with RawServer(half, answering(STORED)) as server:
+        one = session(make_store(), server)
+        with pytest.raises(type(failure)) as caught:
+            one.upload_part("U", 1, Failing(bytes(2000)))
+        assert caught.value is failure
+        assert failure.__context__ is None
+        assert leaked(printed(failure)) == []
+        one.upload_part("U", 1, Bytes(b"again"))
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize(("promised", "given"), [(5000, 4999), (5000, 0)])
+def test_a_body_that_is_too_short_is_seen_before_the_server_waits_for_it(make_store, promised, given):
+    class Lying(Bytes):
+        def __len__(self):
+            return promised
+
+    def script(peer: Peer) -> None:
+        peer.read_request()
+
+    with RawServer(script) as server:
+        with pytest.raises(errors.SourceChangedError):
+            session(make_store(), server).upload_part("U", 1, Lying(bytes(given), block_bytes=1000))
+    assert server.requests == []
+
+
+def test_a_body_that_is_too_long_never_runs_into_the_next_request(make_store):
+    class Lying(Bytes):
+        def __len__(self):
+            return 5000
+
+    with RawServer(answering(STORED)) as server:
+        one = session(make_store(), server)
+        with pytest.raises(errors.SourceChangedError):
+            one.upload_part("U", 1, Lying(bytes(6001), block_bytes=1000))
+        one.upload_part("U", 2, Bytes(b"next"))
+        assert server.connections == 2
+    assert server.requests[-1].body == b"next"
+
+
+def test_close_ends_requests_under_way_and_refuses_later_ones(make_store):
+    asked = threading.Event()
+    outcome: list[BaseException] = []
+
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        asked.set()
+        peer.hold()
+
+    with RawServer(script) as server:
+        store = make_store(read_timeout_s=20.0)
+        one = session(store, server)
+
+        def work() -> None:
+            try:
+                one.upload_part("U", 1, Bytes(b"x"))
+            except errors.VODError as exc:
+                outcome.append(exc)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert asked.wait(10)
+        store.close()
+        thread.join(5)
+        assert not thread.is_alive()
+        assert isinstance(outcome[0], errors.ConnectionLostError)
+        with pytest.raises(errors.ConnectionLostError):
+            one.head()
+        assert server.connections <= 2

@@ -22,6 +22,7 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
 from vod_widget.emulator import cors, faults, oss_xml
@@ -100,14 +101,19 @@ class _Exchange:
 class Handler(RequestHandler):
     """aiohttp's connection, plus an answer for clients that half-close mid-body."""
 
+    _last_body: StreamReader | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Parse as ever, and remember the body of the newest request."""
+        super().data_received(data)
+        if self._messages:
+            self._last_body = self._messages[-1][1]
+
     def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio allows it
         """Keep the writing half open while a request is being answered."""
-        # The request may still wait for its turn: head, body and end can come in one packet.
-        if self._current_request is not None:
-            body = self._current_request.content
-        elif self._messages:
-            body = self._messages[-1][1]
-        else:
+        body = self._last_body
+        idle = self._waiter is not None and not self._waiter.done()
+        if body is None or idle:
             return None
         if not body.is_eof():
             body.set_exception(_BodyBroken())

@@ -1,0 +1,267 @@
+"""The server: its life, its doors, its log."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import ssl
+import stat
+import threading
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.emulator.raw import call, create, oss, send
+from vod_widget.emulator import Clock, Emulator
+
+
+def test_context_manager_starts_and_stops() -> None:
+    before = threading.active_count()
+    with Emulator() as emulator:
+        assert emulator.endpoint.startswith("http://127.0.0.1:")
+        assert create(emulator).media_id
+        folder = emulator.data_dir
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert threading.active_count() == before
+    assert not folder.exists()
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = emulator.endpoint
+    with pytest.raises(RuntimeError, match="closed"):
+        emulator.start()
+    emulator.close()
+
+
+def test_start_twice_is_one_server() -> None:
+    emulator = Emulator()
+    assert emulator.start().endpoint == emulator.start().endpoint
+    emulator.close()
+
+
+def test_never_started_is_closed_quietly() -> None:
+    emulator = Emulator()
+    folder = emulator.data_dir
+    emulator.close()
+    assert not folder.exists()
+
+
+def test_forgotten_emulator_removes_its_folder() -> None:
+    emulator = Emulator()
+    folder = emulator.data_dir
+    del emulator
+    gc.collect()
+    assert not folder.exists()
+
+
+def test_port_that_is_taken_is_told(emulator: Emulator) -> None:
+    port = int(emulator.endpoint.rpartition(":")[2])
+    second = Emulator(port=port)
+    with pytest.raises(OSError, match="address already in use"):
+        second.start()
+    second.close()
+
+
+def test_given_data_dir_keeps_the_bytes(tmp_path: Path) -> None:
+    with Emulator(data_dir=tmp_path / "here") as emulator:
+        grant = create(emulator)
+        oss(grant, "PUT", body=b"bytes")
+        path = emulator.object_path(grant.media_id)
+    assert path.read_bytes() == b"bytes"
+    assert path.is_relative_to(tmp_path / "here")
+
+
+def test_works_inside_a_running_loop() -> None:
+    async def main() -> str:
+        with Emulator() as emulator:
+            return await asyncio.to_thread(lambda: create(emulator).media_id)
+
+    assert len(asyncio.run(main())) == 32
+
+
+def test_two_emulators_do_not_know_each_other() -> None:
+    with Emulator() as one, Emulator() as two:
+        grant = create(one)
+        assert call(two, "GetVideoInfo", {"VideoId": grant.media_id}).code == "InvalidVideo.NotFound"
+
+
+def test_keys_that_look_real_are_neither_taken_nor_made(emulator: Emulator) -> None:
+    assert emulator.access_key_id.startswith("EMU")
+    for name in ("LTAI5tExample", "ltai5texample"):
+        with pytest.raises(ValueError, match="looks real"):
+            Emulator(access_key_id=name)
+
+
+def test_bad_values_are_refused() -> None:
+    for options in ({"upload_auth_ttl_s": 0}, {"account_id": "me"}):
+        with pytest.raises(ValueError, match="must be"):
+            Emulator(**options)  # type: ignore[arg-type]
+
+
+def test_own_keys_account_and_region() -> None:
+    options = {"access_key_id": "EMUmine", "access_key_secret": "s", "account_id": "42", "region": "cn-beijing"}
+    with Emulator(**options, upload_auth_ttl_s=60, oss_endpoint="https://oss-cn-beijing.aliyuncs.com/") as emulator:  # type: ignore[arg-type]
+        grant = create(emulator)
+        assert grant.endpoint == "https://oss-cn-beijing.aliyuncs.com"
+        assert (grant.auth["Expiration"], grant.auth["Region"]) == ("60", "cn-beijing")
+        assert emulator.role_arn == "acs:ram::42:role/vod-upload"
+
+
+def test_seed_repeats_everything() -> None:
+    with Emulator(seed=1) as one, Emulator(seed=1) as two:
+        assert one.access_key_secret == two.access_key_secret
+        assert create(one).media_id == create(two).media_id
+
+
+def test_reprs_hold_no_secret(emulator: Emulator) -> None:
+    grant = create(emulator)
+    texts = [repr(x) for x in (emulator, emulator.cloud, emulator.cloud.keys, emulator.cloud.owner, *emulator.requests)]
+    texts.append(repr(emulator.cloud.keys.find(grant.keys.access_key_id)))
+    for secret in (emulator.access_key_secret, grant.keys.access_key_secret, grant.keys.security_token):
+        assert secret not in "".join(texts)
+
+
+def test_log_tells_all_but_secrets(emulator: Emulator) -> None:
+    grant = create(emulator)
+    oss(grant, "PUT", "partNumber=3&uploadId=U", b"abc")
+    record = emulator.requests[-1]
+    assert (record.op, record.status, record.code, record.part_number) == ("UploadPart", 404, "NoSuchUpload", 3)
+    assert (record.bucket, record.key, record.upload_id) == (grant.bucket, grant.key, "U")
+    assert record.body_bytes == 3
+    assert record.headers["authorization"] == record.headers["x-oss-security-token"] == "***"
+    made = emulator.requests[0]
+    assert (made.op, made.query["Title"], made.query["Signature"]) == ("CreateUploadVideo", "talk", "***")
+
+
+# --- Host --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("host", "good"),
+    [
+        ("127.0.0.1", True),
+        ("127.0.0.1:8080", True),
+        ("localhost:1", True),
+        ("[::1]:1", True),
+        ("vod.cn-shanghai.aliyuncs.com", True),
+        ("vod.aliyuncs.com", True),
+        ("sts.aliyuncs.com", True),
+        ("evil.example", False),
+        ("127.0.0.1.evil.example", False),
+        ("localhost.evil.example:80", False),
+        ("192.168.1.5", False),
+        ("vod.aliyuncs.com.evil.example", False),
+        ("", False),
+    ],
+)
+def test_only_loopback_and_vendor_names_are_answered(emulator: Emulator, host: str, good: bool) -> None:
+    answer = send(emulator.endpoint, "GET", "/?Action=X&Format=JSON", {"Host": host})
+    assert (answer.status != 403) == good
+
+
+@pytest.mark.parametrize(
+    "host", ["{bucket}.oss-cn-shanghai.aliyuncs.com", "{bucket}.localhost:99", "{bucket}.127.0.0.1"]
+)
+def test_bucket_may_stand_in_the_host(emulator: Emulator, host: str) -> None:
+    grant = create(emulator)
+    oss(grant, "PUT", body=b"bytes")
+    with_host = oss(grant, "GET", headers={"Host": host.format(bucket=grant.bucket)})
+    assert with_host.status == 403  # path style and a bucket host: the resource is another one
+    from tests.emulator.test_oss_auth import v1_url
+
+    url = v1_url(emulator, f"/{grant.bucket}/{grant.key}", 60).removeprefix(f"/{grant.bucket}")
+    answer = send(emulator.endpoint, "GET", url, {"Host": host.format(bucket=grant.bucket)})
+    assert answer.body == b"bytes"
+
+
+# --- CORS --------------------------------------------------------------------------------
+
+PREFLIGHT = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "authorization,x-oss-date"}
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:8888", "https://127.0.0.1", "http://[::1]:3000"])
+def test_pages_of_this_machine_may_upload(emulator: Emulator, origin: str) -> None:
+    for path in ("/", "/bucket-name/key"):
+        answer = send(emulator.endpoint, "OPTIONS", path, {"Origin": origin, **PREFLIGHT})
+        assert answer.status == 200
+        assert answer.headers["access-control-allow-origin"] == origin
+        assert "PUT" in answer.headers["access-control-allow-methods"]
+        assert answer.headers["access-control-allow-headers"] == "authorization,x-oss-date"
+        assert "access-control-allow-credentials" not in answer.headers
+    answer = oss(create(emulator), "PUT", body=b"x", headers={"Origin": origin})
+    assert answer.headers["access-control-allow-origin"] == origin
+    assert "ETag" in answer.headers["access-control-expose-headers"]
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://localhost.evil.example", "http://127.0.0.1.evil", "file://"]
+)
+def test_other_pages_may_not(emulator: Emulator, origin: str) -> None:
+    for path, code in (("/bucket-name/key", b"AccessForbidden"), ("/", b"AccessForbidden")):
+        answer = send(emulator.endpoint, "OPTIONS", path, {"Origin": origin, **PREFLIGHT})
+        assert answer.status == 403
+        assert code in answer.body
+        assert "access-control-allow-origin" not in answer.headers
+    plain = oss(create(emulator), "PUT", body=b"x", headers={"Origin": origin})
+    assert "access-control-allow-origin" not in plain.headers
+
+
+def test_options_without_origin_or_method(emulator: Emulator) -> None:
+    assert send(emulator.endpoint, "OPTIONS", "/b-b/k", {}).status == 400
+    assert send(emulator.endpoint, "OPTIONS", "/b-b/k", {"Origin": "http://localhost"}).status == 400
+
+
+# --- https -------------------------------------------------------------------------------
+
+
+def test_https_with_its_own_authority() -> None:
+    with Emulator(tls_port=0) as emulator:
+        assert emulator.has_tls
+        context = ssl.create_default_context(cafile=str(emulator.tls_ca_file))
+        for host in ("127.0.0.1", "localhost"):
+            url = emulator.tls_endpoint.replace("127.0.0.1", host) + "/?Action=X"
+            with pytest.raises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(url, context=context)
+            assert caught.value.code == 400
+            caught.value.close()
+        with pytest.raises(urllib.error.URLError):
+            urllib.request.urlopen(emulator.tls_endpoint)
+        for path in (emulator.data_dir / "server.pem",):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_upload_address_follows_the_callers_scheme() -> None:
+    import json
+    from urllib.parse import urlencode
+
+    from tests.emulator.raw import grant_of, owner, rpc_params, rpc_sign
+
+    with Emulator(tls_port=0) as emulator:
+        params = rpc_params("CreateUploadVideo", {"Title": "t", "FileName": "a.mp4"}, owner(emulator))
+        params["Signature"] = rpc_sign("GET", params, emulator.access_key_secret)
+        context = ssl.create_default_context(cafile=str(emulator.tls_ca_file))
+        with urllib.request.urlopen(f"{emulator.tls_endpoint}/?{urlencode(params)}", context=context) as answer:
+            assert grant_of(json.load(answer)).endpoint == emulator.tls_endpoint
+        assert emulator.requests[-1].secure
+
+
+def test_without_tls_there_is_no_https(emulator: Emulator) -> None:
+    assert not emulator.has_tls
+    for name in ("tls_endpoint", "tls_ca_file"):
+        with pytest.raises(RuntimeError, match="no https"):
+            getattr(emulator, name)
+
+
+# --- the clock ---------------------------------------------------------------------------
+
+
+def test_clock_moves_in_two_ways() -> None:
+    clock = Clock(lambda: 1000.0)
+    clock.advance(10)
+    clock.advance(5)
+    clock.skew(-100)
+    assert (clock.wall_s(), clock.age_s(), clock.signed_url_s()) == (900.0, 1015.0, 915.0)
+    assert repr(clock) == "<Clock advanced=15s skew=-100s>"
+    clock.reset()
+    assert clock.wall_s() == clock.age_s() == 1000.0
+    with pytest.raises(ValueError, match=">= 0"):
+        clock.advance(-1)

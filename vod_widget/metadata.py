@@ -84,24 +84,11 @@ _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNSAFE_IN_NAMES = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
 _RESERVED_NAMES = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?\Z", re.DOTALL)
 
-_VOD_KEYS = (
-    "Title",
-    "Description",
-    "CateId",
-    "Tags",
-    "CoverURL",
-    "TemplateGroupId",
-    "WorkflowId",
-    "StorageLocation",
-    "AppId",
-    "ImageType",
-    "ImageExt",
-    "FileName",
-    "FileSize",
-    "TransCodeMode",
-    "UserData",
+_VOD_KEYS = _words(
+    "Title Description CateId Tags CoverURL TemplateGroupId WorkflowId StorageLocation AppId ImageType ImageExt "
+    "FileName FileSize TransCodeMode UserData"
 )
-_SWITCH_KEYS = ("IsShowWaterMark", "Priority", "MessageCallback", "Extend", "AccelerateConfig")
+_SWITCH_KEYS = _words("IsShowWaterMark Priority MessageCallback Extend AccelerateConfig")
 _API_KEYS = ("MessageCallback", "Extend", "AccelerateConfig")
 # The Android SDK spells it so; it means the same.
 _ALIASES = {"CoverUrl": "CoverURL"}
@@ -322,7 +309,7 @@ def _dump(value: Any, field: str) -> str:
         ) from None
 
 
-def _check_keys(data: dict[str, Any], known: tuple[str, ...], place: str) -> None:
+def _check_keys(data: dict[str, Any], known: frozenset[str], place: str) -> None:
     """Refuse a key that is nearly a known one; VOD would ignore it in silence. Others pass, as in the vendor's SDKs."""
     plain = {_plain(key): key for key in known}
     for key in data:
@@ -640,7 +627,7 @@ def _callback(value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping):
         _refuse_field("MessageCallback", "a URL or an object with CallbackURL", value)
     data = dict(value)
-    _check_keys(data, ("CallbackURL", "CallbackType"), "MessageCallback")
+    _check_keys(data, _words("CallbackURL CallbackType"), "MessageCallback")
     url = _url(data.get("CallbackURL"), "MessageCallback.CallbackURL")
     if url is None:
         _refuse_field("MessageCallback.CallbackURL", "an http or https URL", data.get("CallbackURL"))

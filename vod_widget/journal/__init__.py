@@ -1,0 +1,247 @@
+"""The folder of checkpoints: what a killed process leaves, so that the next one goes on.
+
+One file an entry (source and destination), named by a hash, of lines that are only appended (`lines`). Each carries a
+checksum, so a line that was torn by a kill is told from a good one: the state is that of the last good line. Damage
+before the end means that something else wrote here: the file is set aside as `.bad-<time>`, and only who the asset is
+survives, not its parts. A file that holds mostly history is written anew beside itself and renamed (`entry`). Finished
+entries become one line of `done.jsonl` each (`done`).
+
+An entry is locked with flock, which ends with the process; the lock's file holds the pid for the other one's message.
+Nothing here is a secret: keys that sound like one are refused. Folder 0700, files 0600, links and foreign owners
+refused (`files`). Floor 2: imports floors 0-1; the only door to `platformdirs` and `filelock`. Any worker thread calls.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import threading
+import weakref
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vod_widget.errors import JournalError, LockedError
+
+from .done import DoneList
+from .entry import FileEntry, read_entry
+from .files import Lock, check_owner, failed, stamp
+from .lines import read_lines
+
+if TYPE_CHECKING:
+    from vod_widget.interfaces import Clock
+    from vod_widget.model import Checkpoint
+
+__all__ = ["FileEntry", "FileJournal"]
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+
+
+class FileJournal:
+    """Checkpoints as files of one folder, shared by many uploaders and processes.
+
+    Args:
+        folder: Where to keep them (in its sub-folder `journal`), or None for VOD_WIDGET_HOME, else the platform's
+            state folder. Only with None a folder that cannot be used is replaced by a temporary one, which ends with
+            the process: see `warnings`.
+        clock: Time of entries and of names of damaged files.
+
+    Attributes:
+        folder: The folder in use.
+
+    Raises:
+        JournalError: `folder` cannot be used, or it is not safe (code `Journal.Unsafe`).
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None, clock: Clock) -> None:
+        self.clock = clock
+        self._warnings: deque[str] = deque(maxlen=100)
+        self._guard = threading.Lock()  # guards the set; never held over I/O
+        self._entries: set[FileEntry] = set()
+        self.folder = self._choose(folder)
+        self._done = DoneList(self.folder, clock, self.warn, self.restore_folder)
+        if hasattr(os, "register_at_fork"):
+            self_ref = weakref.ref(self)
+            os.register_at_fork(after_in_child=lambda: _after_fork(self_ref))
+
+    def __repr__(self) -> str:
+        return f"FileJournal({str(self.folder)!r})"
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the person should know, one sentence each, oldest first; the last 100."""
+        return tuple(self._warnings)
+
+    @property
+    def warning(self) -> str | None:
+        """The last warning, or None."""
+        return self._warnings[-1] if self._warnings else None
+
+    def open(self, source_id: str, destination: str) -> FileEntry:
+        """Take the entry of one source and destination; nothing is read yet.
+
+        Raises:
+            LockedError: Another uploader or process holds it; with its pid when that can be told.
+            JournalError: The folder cannot be used.
+        """
+        key = _key(source_id, destination)
+        lock = Lock(self.folder / f"{key}.lock")
+        try:
+            try:
+                lock.take()
+            except FileNotFoundError:
+                self.restore_folder()
+                lock.take()
+        except OSError as exc:
+            raise failed("the checkpoint cannot be locked", exc) from exc
+        entry = FileEntry(self, key, lock)
+        with self._guard:
+            self._entries.add(entry)
+        return entry
+
+    def unfinished(self) -> tuple[Checkpoint, ...]:
+        """Return every checkpoint that is not done, oldest first, also those that another process holds.
+
+        Damaged ones are left out with a warning; they are set aside when they are opened.
+        """
+        found: list[tuple[float, str, Checkpoint]] = []
+        try:
+            paths = sorted(self.folder.glob("*.jsonl"))
+        except OSError as exc:
+            raise failed("the journal cannot be listed", exc) from exc
+        for path in paths:
+            if not re.fullmatch(r"[0-9a-f]{64}", path.stem):
+                continue
+            try:
+                data = read_entry(path)
+            except (OSError, JournalError) as exc:
+                self.warn(f"The checkpoint {path.name} was left out: {getattr(exc, 'message', None) or exc}.")
+                continue
+            if data is None or self._done.is_done(path.stem, stamp(path)):
+                continue
+            state, verdict = read_lines(data)
+            checkpoint = state.whole()
+            if verdict not in ("", "torn"):
+                self.warn(f"The checkpoint {path.name} was left out: it has {verdict}.")
+            elif checkpoint is not None:
+                found.append((state.begun_s, path.name, checkpoint))
+        return tuple(checkpoint for _, _, checkpoint in sorted(found, key=lambda item: item[:2]))
+
+    def finished(self, source_id: str, destination: str) -> dict[str, Any] | None:
+        """Return the result of a finished entry (with its "fingerprint"), or None."""
+        record = self._done.find(_key(source_id, destination))
+        return record["result"] if record is not None else None
+
+    def close(self) -> None:
+        """Release every entry that is still held; may be called twice."""
+        with self._guard:
+            entries = list(self._entries)
+        for entry in entries:
+            entry.release()
+
+    # The folder itself -----------------------------------------------------------------------------------------------
+
+    def _choose(self, folder: str | os.PathLike[str] | None) -> Path:
+        if folder is not None:
+            try:
+                return _prepare(Path(folder).expanduser().absolute())
+            except OSError as exc:
+                raise failed(f"the journal cannot be kept in {os.fspath(folder)}", exc) from exc
+        home: Path | str = "the home folder"
+        try:
+            home = _default_home()
+            return _prepare(home)
+        except (OSError, RuntimeError) as exc:
+            reason = getattr(exc, "strerror", None) or exc
+            self.warn(f"Resume after a restart is off: {home} cannot be used ({reason}).")
+        try:
+            temp = Path(tempfile.mkdtemp(prefix="vod_widget-"))
+            weakref.finalize(self, _remove_tree, temp, os.getpid())
+            return _prepare(temp)
+        except OSError as exc:
+            raise failed("no folder can be written for the journal", exc) from exc
+
+    def restore_folder(self) -> bool:
+        """Make the folder again when somebody removed it while we ran; True when that was needed."""
+        if self.folder.is_dir():
+            return False
+        _prepare(self.folder.parent)
+        self.warn(f"The journal's folder {self.folder} was removed while files were sent; it was made again.")
+        return True
+
+    def warn(self, text: str) -> None:
+        """Keep one sentence for the person; part of `Home`, as the three below."""
+        if text not in self._warnings:
+            self._warnings.append(text)
+
+    def is_done(self, key: str, written: list[int]) -> bool:
+        """Tell whether this very writing of an entry was finished."""
+        return self._done.is_done(key, written)
+
+    def add_done(self, key: str, result: dict[str, Any], written: list[int]) -> None:
+        """Append one result."""
+        self._done.add(key, result, written)
+
+    def forget(self, entry: FileEntry) -> None:
+        """Strike an entry off the list of those that are held."""
+        with self._guard:
+            self._entries.discard(entry)
+
+
+def _key(source_id: str, destination: str) -> str:
+    return hashlib.sha256(json.dumps([source_id, destination]).encode()).hexdigest()
+
+
+def _default_home() -> Path:
+    """VOD_WIDGET_HOME, read now, else the platform's state folder."""
+    given = os.environ.get("VOD_WIDGET_HOME", "").strip()
+    if given:
+        return Path(given).expanduser().absolute()
+    import platformdirs
+
+    home = platformdirs.user_state_path("vod_widget")
+    if not home.is_absolute():  # no HOME, and no such user
+        raise RuntimeError("there is no home folder")
+    return home
+
+
+def _prepare(home: Path) -> Path:
+    """Make the journal's folder, check that it is ours alone, and that files can be made and locked in it."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = home / "journal"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    check_owner(folder, folder.lstat(), is_folder=True)
+    probe = Lock(folder / "probe.lock")
+    try:
+        probe.take()
+    except LockedError:
+        return folder  # somebody probes at this moment, so locks work
+    except OSError as exc:
+        if exc.errno in _NO_LOCKS:
+            raise OSError(exc.errno, "this file system has no locks") from exc
+        raise
+    probe.release()
+    return folder
+
+
+def _remove_tree(folder: Path, pid: int) -> None:
+    if os.getpid() == pid:  # a forked child ends earlier than its parent
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _after_fork(journal_ref: weakref.ref[FileJournal]) -> None:
+    """Close the locks that a child inherited, or it would hold them after its parent died.
+
+    Takes no lock of ours: the thread that held it may not exist here.
+    """
+    journal = journal_ref()
+    if journal is not None:
+        for entry in list(journal._entries):
+            entry._lock.forget()

@@ -1,0 +1,181 @@
+"""The list of finished files: one line each, found by an index of offsets.
+
+A hundred thousand lines take about 12 MB of index and no parsing. A damaged line costs that one file its memory only.
+The turn is held over I/O, against the rule of the house: it orders this process's appends to one file. Any thread.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from vod_widget.errors import JournalError, LockedError
+
+from .files import Lock, failed, open_file, sync_folder, write_all
+from .lines import DONE_HEAD, line, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from vod_widget.interfaces import Clock
+
+_SLACK_LINES = 1000
+_LOCK_TRIES = 5000  # x 2 ms = 10 s for one append by somebody else
+_LOCK_PAUSE_S = 0.002
+
+
+class DoneList:
+    """`done.jsonl` of one folder.
+
+    Args:
+        folder: The journal's folder.
+        clock: Time of the lines.
+        warn: Takes one sentence for the person.
+        restore: Makes the folder again when it is gone.
+    """
+
+    def __init__(self, folder: Path, clock: Clock, warn: Callable[[str], None], restore: Callable[[], bool]) -> None:
+        self._folder = folder
+        self._path = folder / "done.jsonl"
+        self._clock = clock
+        self._warn = warn
+        self._restore = restore
+        self._turn = threading.Lock()
+        self._guard = threading.Lock()  # guards the four below; never held over I/O
+        self._inode = -1
+        self._read_bytes = 0
+        self._offsets: dict[bytes, int] = {}
+        self._lines = 0
+
+    def add(self, key: str, result: dict[str, Any], written: list[int]) -> None:
+        """Append one result; it is durable when this returns.
+
+        Args:
+            key: Hash of source and destination.
+            result: Plain JSON.
+            written: `stamp` of the entry's file.
+        """
+        text = line("done", {"key": key, "at_s": self._clock.now_s(), "entry": written, "result": result})
+        try:
+            with self._locked():
+                descriptor = open_file(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+                try:
+                    size_bytes = os.fstat(descriptor).st_size
+                    # A line torn by a kill gets its end, so that it spoils no other.
+                    torn = size_bytes > 0 and os.pread(descriptor, 1, size_bytes - 1) != b"\n"
+                    try:
+                        write_all(descriptor, (b"\n" if torn else b"") + text)
+                    except OSError:
+                        with suppress(OSError):
+                            os.ftruncate(descriptor, size_bytes)
+                        raise
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+                if self._lines > _SLACK_LINES + 2 * len(self._offsets):
+                    with suppress(OSError):
+                        self._compact()
+        except OSError as exc:
+            raise failed("the result cannot be written", exc) from exc
+        if size_bytes == 0:
+            sync_folder(self._folder)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = Lock(self._folder / "done.lock")
+        pause = threading.Event()
+        with self._turn:
+            self._restore()
+            for attempt in range(_LOCK_TRIES):
+                try:
+                    lock.take()
+                    break
+                except LockedError as exc:
+                    if attempt == _LOCK_TRIES - 1:
+                        raise JournalError(f"process {exc.pid} blocks the list of finished files") from exc
+                    pause.wait(_LOCK_PAUSE_S)
+            try:
+                yield
+            finally:
+                lock.release()
+
+    def is_done(self, key: str, written: list[int]) -> bool:
+        """Tell whether this very writing of an entry was finished."""
+        record = self.find(key)
+        return record is not None and bool(written) and record.get("entry") == written
+
+    def find(self, key: str) -> dict[str, Any] | None:
+        """Return the newest record of an entry, or None."""
+        try:
+            descriptor = open_file(self._path, os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise failed("the list of finished files cannot be read", exc) from exc
+        with os.fdopen(descriptor, "rb") as file:
+            for _ in range(3):  # another thread may have read the same news first
+                if self._index(file.fileno()):
+                    break
+            offset = self._offsets.get(bytes.fromhex(key))
+            if offset is None:
+                return None
+            file.seek(offset)
+            record = parse(file.readline().rstrip(b"\n"))
+        if record is None or record.get("key") != key or not isinstance(record.get("result"), dict):
+            return None
+        return record
+
+    def _index(self, descriptor: int) -> bool:
+        """Read the lines that came since the last time; False when another thread was faster and may know less."""
+        found = os.fstat(descriptor)
+        with self._guard:
+            inode, start = self._inode, self._read_bytes
+        if inode == found.st_ino and start == found.st_size:
+            return True
+        is_new = inode != found.st_ino or start > found.st_size
+        offset = 0 if is_new else start
+        news: dict[bytes, int] = {}
+        lines = 0
+        rest = b""
+        position = offset
+        while block := os.pread(descriptor, min(1 << 20, found.st_size - position), position):
+            position += len(block)
+            *whole, rest = (rest + block).split(b"\n")
+            for text in whole:
+                lines += 1
+                hexes = text[len(DONE_HEAD) : len(DONE_HEAD) + 64]
+                if text.startswith(DONE_HEAD) and re.fullmatch(rb"[0-9a-f]{64}", hexes):
+                    news[bytes.fromhex(hexes.decode())] = offset
+                elif text:
+                    self._warn("The list of finished files had a damaged line; that file may be sent again.")
+                offset += len(text) + 1
+        with self._guard:
+            if (self._inode, self._read_bytes) != (inode, start):
+                return False
+            if is_new:
+                self._offsets, self._lines = {}, 0
+            self._offsets.update(news)
+            self._lines += lines
+            self._inode, self._read_bytes = found.st_ino, offset
+        return True
+
+    def _compact(self) -> None:
+        """Keep the newest line of each entry; the caller holds the lock of the list."""
+        newest: dict[bytes, bytes] = {}
+        descriptor = open_file(self._path, os.O_RDONLY)
+        with os.fdopen(descriptor, "rb") as file:
+            for text in file:
+                record = parse(text.rstrip(b"\n"))
+                if record is not None:
+                    newest[str(record.get("key")).encode()] = text.rstrip(b"\n") + b"\n"
+        temp = self._path.with_suffix(".tmp")
+        descriptor = open_file(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        with os.fdopen(descriptor, "wb") as file:
+            file.writelines(newest.values())
+            file.flush()
+            os.fsync(file.fileno())
+        temp.replace(self._path)

@@ -1,0 +1,303 @@
+"""One entry: the checkpoint of one file, appended to and now and then written anew.
+
+The lock of an entry is held over its file's I/O, against the rule of the house: it orders the appends to that one file
+and nobody else waits for it. Any worker thread.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from vod_widget.errors import InvalidStateError, JournalError
+
+from .files import Lock, failed, open_file, stamp, sync_folder, write_all
+from .lines import State, part_line, read_lines, refuse_secrets
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vod_widget.interfaces import Clock
+    from vod_widget.model import Checkpoint, Part
+
+# History is worth keeping up to this; 10,000 parts make about 1 MB of live lines.
+_SLACK_BYTES = 64 * 1024
+_ENTRY_MAX_BYTES = 64 * 1024 * 1024  # 30 times what 10,000 parts need; more is not ours
+
+
+class Home(Protocol):
+    """What an entry needs of its journal."""
+
+    folder: Path
+    clock: Clock
+
+    def warn(self, text: str) -> None:
+        """Keep one sentence for the person."""
+
+    def restore_folder(self) -> bool:
+        """Make the folder again when somebody removed it; True when that was needed."""
+
+    def is_done(self, key: str, written: list[int]) -> bool:
+        """Tell whether this very writing of an entry was finished."""
+
+    def add_done(self, key: str, result: dict[str, Any], written: list[int]) -> None:
+        """Append one result."""
+
+    def forget(self, entry: FileEntry) -> None:
+        """Strike the entry off the list of those that are held."""
+
+
+def read_entry(path: Path) -> bytes | None:
+    """Read a whole entry; None when there is none."""
+    try:
+        descriptor = open_file(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(_ENTRY_MAX_BYTES)
+
+
+class FileEntry:
+    """The checkpoint of one file, held until `release`, `finish` or `discard`; made by `FileJournal.open`."""
+
+    def __init__(self, journal: Home, key: str, lock: Lock) -> None:
+        self._journal = journal
+        self._key = key
+        self._path = journal.folder / f"{key}.jsonl"
+        self._lock = lock
+        self._pid = os.getpid()
+        self._turn = threading.RLock()  # orders the appends to this one file
+        self._state: State | None = None
+        self._size_bytes = -1  # length that the file must have; -1: write it anew
+        self._live_bytes = 0
+        self._is_synced = False
+        self._is_open = True
+
+    def __repr__(self) -> str:
+        return f"FileEntry({self._key[:12]}, {'held' if self._is_open else 'released'})"
+
+    def load(self) -> Checkpoint | None:
+        """Return what an earlier process left, parts by number, or None.
+
+        A damaged file is set aside with a warning; who the asset is survives, its upload id and parts do not.
+
+        Raises:
+            JournalError: Not readable, or not safe (code `Journal.Unsafe`).
+        """
+        with self._turn:
+            return self._loaded().whole()
+
+    def write(self, checkpoint: Checkpoint, *, durable: bool) -> None:
+        """Replace the checkpoint, parts included; what is known already is not written again.
+
+        Args:
+            checkpoint: The new one.
+            durable: True: it survives a power cut when this returns. False: it survives a killed process.
+
+        Raises:
+            JournalError: Not written; the last state stays readable.
+        """
+        refuse_secrets(checkpoint.metadata)
+        with self._turn:
+            old = self._loaded()
+            parts = {part.part_number: part for part in checkpoint.parts}
+            new = State(
+                replace(checkpoint, parts=()),
+                parts,
+                old.begun_s if old.checkpoint is not None else self._journal.clock.now_s(),
+            )
+            is_reset = not old.parts.keys() <= parts.keys()
+            added = [part for number, part in parts.items() if is_reset or old.parts.get(number) != part]
+            data = b""
+            if is_reset or old.checkpoint != new.checkpoint:
+                data = new.checkpoint_line(is_reset=is_reset)
+            self._append(new, data + b"".join(map(part_line, added)), durable=durable)
+
+    def add_part(self, part: Part) -> None:
+        """Append one acknowledged part; it survives a killed process.
+
+        Raises:
+            InvalidStateError: There is no checkpoint yet.
+            JournalError: Not written.
+        """
+        with self._turn:
+            old = self._loaded()
+            if old.checkpoint is None:
+                raise InvalidStateError("a part needs a checkpoint before it")
+            if old.parts.get(part.part_number) == part:
+                return
+            before = old.parts.get(part.part_number)
+            old.parts[part.part_number] = part
+            try:
+                self._append(old, part_line(part), durable=False)
+            except JournalError:
+                if before is None:
+                    del old.parts[part.part_number]
+                else:
+                    old.parts[part.part_number] = before
+                raise
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Close the entry as done, so that `finished` finds the result, and let go of it.
+
+        Args:
+            result: Plain JSON; the checkpoint's "fingerprint" is added when it has none.
+
+        Raises:
+            JournalError: Not written; the entry is still held and unfinished.
+        """
+        refuse_secrets(result)
+        with self._turn:
+            state = self._loaded()
+            if state.checkpoint is not None:
+                result = {"fingerprint": state.checkpoint.fingerprint, **result}
+            self._journal.add_done(self._key, result, stamp(self._path))
+            self._remove()
+            sync_folder(self._journal.folder)
+            self.release()
+
+    def discard(self) -> None:
+        """Forget the entry and let go of it."""
+        with self._turn:
+            if self._is_open:
+                self._check_held()
+                self._remove()
+                self.release()
+
+    def release(self) -> None:
+        """Let go without changing anything; may be called twice."""
+        with self._turn:
+            if self._is_open:
+                self._is_open = False
+                self._journal.forget(self)
+                if os.getpid() == self._pid:
+                    self._lock.release()
+
+    # Inside ----------------------------------------------------------------------------------------------------------
+
+    def _check_held(self) -> None:
+        if not self._is_open:
+            raise InvalidStateError("the journal entry was released before")
+        if os.getpid() != self._pid:
+            raise InvalidStateError("the journal entry belongs to the process that this one was forked from")
+
+    def _loaded(self) -> State:
+        self._check_held()
+        if self._state is None:
+            self._state = self._read()
+        return self._state
+
+    def _read(self) -> State:
+        try:
+            data = read_entry(self._path)
+        except OSError as exc:
+            raise failed("the checkpoint cannot be read", exc) from exc
+        if data is None:
+            return State()
+        if self._journal.is_done(self._key, stamp(self._path)):  # killed between the result and the removal
+            self._remove()
+            return State()
+        state, verdict = read_lines(data)
+        if verdict in ("", "torn"):
+            # A torn line is not appended to: the file is written anew at the next write.
+            self._size_bytes = -1 if verdict else len(data)
+            self._live_bytes = len(state.lines())
+            return state
+        self._set_aside(verdict)
+        if state.checkpoint is None:
+            return State()
+        state = State(replace(state.checkpoint, upload_id="", part_size_bytes=0), {}, state.begun_s)
+        with suppress(OSError, JournalError):  # it is in memory at least
+            self._rewrite(state, durable=True)
+        return state
+
+    def _set_aside(self, why: str) -> None:
+        name = f"{self._key}.bad-{int(self._journal.clock.now_s())}"
+        target = self._path.with_name(name)
+        number = 1
+        while target.exists():
+            number += 1
+            target = self._path.with_name(f"{name}-{number}")
+        try:
+            self._path.replace(target)
+        except OSError as exc:
+            raise failed("a damaged checkpoint cannot be set aside", exc) from exc
+        self._journal.warn(f"A checkpoint had {why}; it was kept as {target.name}, and its file starts over.")
+
+    def _append(self, new: State, data: bytes, *, durable: bool) -> None:
+        """Make `data` the next lines, and `new` the state when that worked."""
+        if not data and self._size_bytes >= 0 and (self._is_synced or not durable):
+            return
+        try:
+            if not self._try_append(data, durable=durable):
+                self._rewrite(new, durable=durable)
+        except OSError as exc:
+            raise failed("the checkpoint cannot be written", exc) from exc
+        self._state = new
+        if self._size_bytes > _SLACK_BYTES + 2 * self._live_bytes:
+            self._live_bytes = len(new.lines())
+            if self._size_bytes > _SLACK_BYTES + 2 * self._live_bytes:
+                with suppress(OSError, JournalError):  # what was to be kept is kept already
+                    self._rewrite(new, durable=True)
+
+    def _try_append(self, data: bytes, *, durable: bool) -> bool:
+        """Append; False when the file is not the one that we left (removed, cut, or never written)."""
+        if self._size_bytes < 0 or self._lock.is_lost():
+            return False
+        try:
+            descriptor = open_file(self._path, os.O_WRONLY | os.O_APPEND)
+        except FileNotFoundError:
+            return False
+        try:
+            if os.fstat(descriptor).st_size != self._size_bytes:
+                return False
+            try:
+                write_all(descriptor, data)
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(descriptor, self._size_bytes)
+                raise
+            self._size_bytes += len(data)
+            self._is_synced = False
+            if durable:
+                os.fsync(descriptor)
+                self._is_synced = True
+        finally:
+            os.close(descriptor)
+        return True
+
+    def _rewrite(self, new: State, *, durable: bool) -> None:
+        """Write the whole state beside the file and rename it, so that there is always one good file."""
+        if self._journal.restore_folder() or self._lock.is_lost():
+            self._lock.forget()
+            self._lock.take()
+        temp = self._path.with_suffix(".tmp")
+        data = new.lines()
+        try:
+            descriptor = open_file(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            try:
+                write_all(descriptor, data)
+                if durable or self._path.exists():  # never trade a durable file for one that is not
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            temp.replace(self._path)
+        except OSError:
+            with suppress(OSError):
+                temp.unlink()
+            raise
+        self._size_bytes = self._live_bytes = len(data)
+        self._is_synced = durable
+        if durable:
+            sync_folder(self._journal.folder)
+
+    def _remove(self) -> None:
+        try:
+            self._path.unlink(missing_ok=True)
+            self._path.with_suffix(".tmp").unlink(missing_ok=True)
+        except OSError as exc:
+            raise failed("the checkpoint cannot be removed", exc) from exc
+        self._state, self._size_bytes = State(), -1

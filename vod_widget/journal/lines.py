@@ -1,0 +1,173 @@
+"""The lines of the journal: JSON with a checksum, and the state that they add up to.
+
+    {"v":1,"kind":"checkpoint","begun_s":...,"reset":...,"data":{...},"crc":"..."}
+    {"v":1,"kind":"part","part":[number, start, end, etag, crc64],"crc":"..."}
+    {"v":1,"kind":"done","key":"...","at_s":...,"entry":[inode, mtime_ns],"result":{...},"crc":"..."}
+
+The checksum is of the text before it, so it is checked without parsing. Pure; safe in any thread.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from vod_widget.errors import InvalidArgumentError
+from vod_widget.model import Checkpoint, MediaType, Part
+
+VERSION = 1
+# A line without its checksum is the checksummed text; this is what is cut off: ,"crc":"01234567"}
+_SUFFIX_BYTES = 18
+_HEAD = b'{"v":1,"kind":"'
+DONE_HEAD = b'{"v":1,"kind":"done","key":"'
+_SECRET_KEY = re.compile(r"(?i)secret|token|password|signature|access_?key|upload_?auth|credential|authorization")
+
+
+def line(kind: str, body: dict[str, Any]) -> bytes:
+    """Make one line with its checksum."""
+    try:
+        text = json.dumps({"v": VERSION, "kind": kind, **body}, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise InvalidArgumentError(f"the journal keeps plain JSON only: {exc}", code="Journal.Value") from exc
+    return f'{text[:-1]},"crc":"{zlib.crc32(text.encode()):08x}"}}\n'.encode()
+
+
+def parse(text: bytes) -> dict[str, Any] | None:
+    """Read one line without its newline; None when it is damaged."""
+    body = text[:-_SUFFIX_BYTES] + b"}"
+    if text[-_SUFFIX_BYTES:] != b',"crc":"%08x"}' % zlib.crc32(body):
+        return None
+    try:
+        record = json.loads(body)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+_CHECKPOINT_TYPES: dict[str, type] = {
+    "size_bytes": int,
+    "part_size_bytes": int,
+    "canceled": bool,
+    "metadata": dict,
+}
+
+
+def _checkpoint_of(data: Any) -> Checkpoint | None:
+    """Build a checkpoint from JSON; None when a field is missing or of another type."""
+    if not isinstance(data, dict):
+        return None
+    names = [f.name for f in fields(Checkpoint) if f.name != "parts"]
+    known = {name: data[name] for name in names if name in data}
+    if any(type(value) is not _CHECKPOINT_TYPES.get(name, str) for name, value in known.items()):
+        return None
+    try:
+        return Checkpoint(**{**known, "media_type": MediaType(known["media_type"])})
+    except (TypeError, ValueError, KeyError):
+        return None
+
+
+def _part_of(data: Any) -> Part | None:
+    if not isinstance(data, list) or len(data) != 5:
+        return None
+    number, start, end, etag, crc64 = data
+    is_good = all(type(value) is int for value in (number, start, end)) and type(etag) is str
+    if not is_good or not (crc64 is None or type(crc64) is int) or not (number >= 1 and 0 <= start <= end):
+        return None
+    return Part(number, start, end, etag, crc64)
+
+
+@dataclass(slots=True)
+class State:
+    """What the lines so far say."""
+
+    checkpoint: Checkpoint | None = None
+    parts: dict[int, Part] = field(default_factory=dict)
+    begun_s: float = 0.0
+
+    def apply(self, record: dict[str, Any]) -> bool:
+        """Take one line; False when it makes no sense."""
+        if record.get("v") != VERSION:
+            return False
+        if record.get("kind") == "checkpoint":
+            checkpoint = _checkpoint_of(record.get("data"))
+            begun_s = record.get("begun_s")
+            if checkpoint is None or not isinstance(begun_s, (int, float)):
+                return False
+            if record.get("reset"):
+                self.parts = {}
+            self.checkpoint, self.begun_s = checkpoint, float(begun_s)
+            return True
+        part = _part_of(record.get("part")) if record.get("kind") == "part" else None
+        if part is None or self.checkpoint is None:
+            return False
+        self.parts[part.part_number] = part
+        return True
+
+    def whole(self) -> Checkpoint | None:
+        """Return the checkpoint with its parts, by number."""
+        if self.checkpoint is None:
+            return None
+        return replace(self.checkpoint, parts=tuple(self.parts[number] for number in sorted(self.parts)))
+
+    def lines(self) -> bytes:
+        """Return the whole state as lines."""
+        if self.checkpoint is None:
+            return b""
+        return self.checkpoint_line(is_reset=True) + b"".join(map(part_line, self.parts.values()))
+
+    def checkpoint_line(self, *, is_reset: bool) -> bytes:
+        """Return the line of the checkpoint; `is_reset`: parts before it do not count."""
+        assert self.checkpoint is not None
+        names = [f.name for f in fields(Checkpoint) if f.name != "parts"]
+        data = {name: getattr(self.checkpoint, name) for name in names}
+        return line("checkpoint", {"begun_s": self.begun_s, "reset": is_reset, "data": data})
+
+
+def part_line(part: Part) -> bytes:
+    """Make the line of one part."""
+    return line("part", {"part": [part.part_number, part.start, part.end, part.etag, part.crc64]})
+
+
+def read_lines(data: bytes) -> tuple[State, str]:
+    """Read a whole entry.
+
+    Returns:
+        The state, and a verdict: "" good, "torn" (the last line is not whole; the state is good), else what is wrong.
+    """
+    state = State()
+    *whole, tail = data.split(b"\n")
+    wrong = ""
+    for number, text in enumerate(whole, 1):
+        record = parse(text)
+        if record is not None and state.apply(record):
+            continue
+        if number == len(whole) and not tail and state.checkpoint is not None:
+            return state, "torn"
+        if not wrong:
+            newer = record is not None and record.get("v") != VERSION
+            wrong = f"version {record.get('v')!r}" if newer and record else f"damage in line {number}"
+    if wrong:
+        return state, wrong
+    if not tail:
+        return state, ""
+    record = parse(tail)
+    if record is not None and not state.apply(record):
+        return state, f"version {record.get('v')!r}" if record.get("v") != VERSION else "damage in the last line"
+    # A power cut can leave the length without the bytes: zeros.
+    is_ours = state.checkpoint is not None or tail.startswith(_HEAD) or _HEAD.startswith(tail) or not tail.strip(b"\0")
+    return state, "torn" if is_ours else "content that is not ours"
+
+
+def refuse_secrets(value: Any) -> None:
+    """Stop a key that sounds like a secret; the journal outlives the process and is not encrypted."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if isinstance(key, str) and _SECRET_KEY.search(key):
+                raise InvalidArgumentError(f"{key!r} must not be written to the journal", code="Journal.Secret")
+            refuse_secrets(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            refuse_secrets(inner)

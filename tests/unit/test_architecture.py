@@ -24,7 +24,7 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
     ("2 transport under the edges", True, ("_http",)),
     ("2 edges", False, ("oss", "vod_api", "journal", "credentials", "sources", "system")),
     ("3 engine", True, ("workers", "dispatcher", "record", "engine")),
-    ("4 queue", True, ("upload_info", "uploader")),
+    ("4 queue", True, ("upload_info", "scheduler", "uploader")),
     ("5 faces", False, ("batch", "fleet", "widget")),
     ("6 program", False, ("cli",)),
     ("6 doors", False, ("__main__", "__init__")),

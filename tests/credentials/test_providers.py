@@ -373,6 +373,13 @@ def test_a_file_in_the_middle_of_a_rewrite_does_no_harm(home: Path, content: str
     assert provider.credentials().access_key_id == KEY_ID
 
 
+def test_a_profile_that_became_a_role_does_not_lend_its_key_directly(home: Path) -> None:
+    write_cli(home, ak("p"))
+    provider = resolve(profile="p", env={}, home=home)
+    touch_later(write_cli(home, role_row("p", access_key_id="LTAInewnewnewnew")))
+    assert provider.credentials().access_key_id == KEY_ID
+
+
 def test_an_ini_token_that_was_replaced_is_taken(home: Path) -> None:
     text = "[default]\ntype = sts\naccess_key_id = STS.abcdefgh\naccess_key_secret = {0}\nsecurity_token = {1}\n"
     write_ini(home, text.format(CANARY, TOKEN))

@@ -17,7 +17,7 @@ from vod_widget.errors import (
 )
 from vod_widget.model import Credentials
 
-from .helpers import CANARY, KEY_ID, TOKEN, FakeClock, ak, keys_env, write, write_cli, write_ini
+from .helpers import CANARY, KEY_ID, TOKEN, FakeClock, ak, keys_env, touch_later, write, write_cli, write_ini
 
 INI = "[{name}]\ntype = access_key\naccess_key_id = {key_id}\naccess_key_secret = {secret}\n"
 
@@ -174,8 +174,22 @@ def test_credentials_file_replaces_the_two_default_names(home: Path, tmp_path: P
     link.symlink_to(named)
     assert id_of(home, {"ALIBABA_CLOUD_CREDENTIALS_FILE": str(named)}) == "id-named"
     assert id_of(home, {"ALIBABA_CLOUD_CREDENTIALS_FILE": str(link)}) == "id-named"
+    write_ini(home, ini(key_id="id-tilde"), name="other")
+    assert id_of(home, {"ALIBABA_CLOUD_CREDENTIALS_FILE": "~/.alibabacloud/other"}) == "id-tilde"
     with pytest.raises(CredentialError, match="which does not exist"):
         resolve(env={"ALIBABA_CLOUD_CREDENTIALS_FILE": str(tmp_path / "none")}, home=home)
+
+
+def test_a_relative_credentials_file_stays_the_same_file(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "environment.ini", ini(key_id="LTAIoldoldoldold"))
+    monkeypatch.chdir(tmp_path)
+    provider = resolve(env={"ALIBABA_CLOUD_CREDENTIALS_FILE": "environment.ini"}, home=home)
+    monkeypatch.chdir(home)
+    assert provider.credentials().access_key_id == "LTAIoldoldoldold"
+    touch_later(write(path, ini(key_id="LTAInewnewnewnew")))
+    assert provider.credentials().access_key_id == "LTAInewnewnewnew"
 
 
 def test_an_unknown_name_lists_the_known_ones_and_the_nearest(home: Path) -> None:

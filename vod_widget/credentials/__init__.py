@@ -4,7 +4,7 @@
 only (the emulator on first use); STS is called through a function that is passed in. Any thread.
 """
 
-from .endpoint import endpoint_from_env, refuse_real_key
+from .endpoint import endpoint_from_env
 from .profile import Explanation, Notice, Profile, Step
 from .resolve import AssumeRole, explain, find_profiles, resolve
 
@@ -17,6 +17,5 @@ __all__ = [
     "endpoint_from_env",
     "explain",
     "find_profiles",
-    "refuse_real_key",
     "resolve",
 ]

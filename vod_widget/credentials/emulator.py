@@ -156,8 +156,8 @@ def read_running(around: Surroundings, answers: Callable[[str], bool] = is_answe
     named = around.get("VOD_WIDGET_EMULATOR")
     if not named:
         return None
-    shown = around.shown(Path(named))
-    running, problem = _read(Path(named), shown)
+    path = around.path_of(named)
+    running, problem = _read(path, around.shown(path))
     if problem:
         raise CredentialError(
             f"VOD_WIDGET_EMULATOR: {problem}",

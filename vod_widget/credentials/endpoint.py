@@ -1,6 +1,6 @@
-"""The base URL that an environment may set, and which keys may go there.
+"""The base URL that an environment may set.
 
-Imports `errors` and `model`; no I/O; any thread.
+Imports `errors`; no I/O; any thread.
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from vod_widget.errors import CredentialError, InvalidArgumentError
+from vod_widget.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vod_widget.model import Credentials
-
-__all__ = ["endpoint_from_env", "is_loopback", "loopback_url", "refuse_real_key"]
+__all__ = ["endpoint_from_env", "loopback_url"]
 
 
 def endpoint_from_env(env: Mapping[str, str] | None = None) -> str | None:
@@ -69,14 +67,6 @@ def loopback_url(text: str, name: str) -> str:
     return f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
 
 
-def is_loopback(endpoint: str) -> bool:
-    """Tell whether a base URL leads to this machine."""
-    try:
-        return _is_loopback_host(urlsplit(endpoint).hostname or "")
-    except ValueError:
-        return False
-
-
 def _is_loopback_host(host: str) -> bool:
     if host == "localhost":
         return True
@@ -84,22 +74,3 @@ def _is_loopback_host(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def refuse_real_key(credentials: Credentials, endpoint: str | None) -> None:
-    """Keep a long-lived key of a real account away from an emulator.
-
-    Args:
-        credentials: What would sign the request.
-        endpoint: The base URL, or None for the vendor's.
-
-    Raises:
-        CredentialError: The id looks real (LTAI...) and the endpoint is this machine.
-    """
-    real = credentials.access_key_id.upper().startswith("LTAI")
-    if real and endpoint is not None and is_loopback(endpoint):
-        raise CredentialError(
-            f"the key {credentials.masked_id} from {credentials.place} looks real and is not sent to an emulator",
-            code="Auth.RealKey",
-            hint='Use profile="emulator" with this endpoint, or remove the endpoint.',
-        )

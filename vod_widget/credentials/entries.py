@@ -67,6 +67,12 @@ class Surroundings:
         """Tell whether a switch is "true" or "1"."""
         return self.get(name).lower() in ("true", "1")
 
+    def path_of(self, text: str) -> Path:
+        """Return the absolute path that a variable names; ~ is the home folder."""
+        if text.startswith("~/") and self.home is not None:
+            return self.home / text[2:]
+        return Path(text).absolute()
+
     def shown(self, path: Path) -> str:
         """Write a path with ~ for the home folder."""
         if self.home is not None and path.is_relative_to(self.home):
@@ -116,6 +122,7 @@ class Entry:
         problem: Why it cannot be used, and the step that helps; "" when it can.
         is_blank: True when nothing was filled in: a profile that some tool made and nobody used.
         warning: What is wrong with its place all the same.
+        path: The file that holds it, or None for the environment and for keys given in code.
     """
 
     name: str
@@ -131,6 +138,7 @@ class Entry:
     problem: str = ""
     is_blank: bool = False
     warning: str = ""
+    path: Path | None = None
 
     def __repr__(self) -> str:
         return f"Entry({self.name!r}, {self.mode}, {self.masked_id}, from {self.place})"

@@ -19,7 +19,7 @@ from .files import FileText, parse_ini, parse_json, read_private
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["COMPATIBILITY", "read_cli", "read_compatibility", "read_environment", "read_ini_files"]
+__all__ = ["COMPATIBILITY", "read_again", "read_cli", "read_compatibility", "read_environment", "read_ini_files"]
 
 # The vendor lets a role session live 900 s to the role's own maximum (STS AssumeRole, DurationSeconds). We renew by
 # ourselves, so nothing is gained beyond an hour and a stolen token dies sooner.
@@ -135,6 +135,15 @@ def _hide(value: object) -> Secret | None:
     return Secret(text) if text else None
 
 
+def _cli_path(home: Path) -> Path:
+    return home / ".aliyun" / "config.json"
+
+
+def _ini_paths(home: Path) -> tuple[Path, ...]:
+    # Two, because the vendor's Python package looks for the first and its packages for other languages for the second.
+    return tuple(home / ".alibabacloud" / name for name in ("credentials.ini", "credentials"))
+
+
 def read_cli(around: Surroundings, *, now_s: float, strict: bool = False) -> Place:
     """Read `~/.aliyun/config.json`, the file of the vendor's command line.
 
@@ -142,7 +151,7 @@ def read_cli(around: Surroundings, *, now_s: float, strict: bool = False) -> Pla
     """
     if around.home is None:
         return Place("~/.aliyun/config.json", None)
-    path = around.home / ".aliyun" / "config.json"
+    path = _cli_path(around.home)
     shown = around.shown(path)
     content = read_private(path, shown, strict=strict)
     if content.text is None:
@@ -154,7 +163,7 @@ def read_cli(around: Surroundings, *, now_s: float, strict: bool = False) -> Pla
     if problem:
         return Place(shown, path, exists=True, problem=problem, stamp=content.stamp)
     entries = [
-        _cli_entry(row, shown, around, now_s, content.warning)
+        replace(_cli_entry(row, shown, around, now_s, content.warning), path=path)
         for row in rows
         if isinstance(row, dict) and row.get("name")
     ]
@@ -277,24 +286,36 @@ def _number(value: object) -> float:
 def read_ini_files(around: Surroundings, *, strict: bool = False) -> tuple[Place, ...]:
     """Read the shared INI files, first the one that wins.
 
-    ALIBABA_CLOUD_CREDENTIALS_FILE names one and replaces the two defaults. Two, because the vendor's Python package
-    looks for `credentials.ini` and its packages for other languages for `credentials`.
+    ALIBABA_CLOUD_CREDENTIALS_FILE names one and replaces the two defaults.
 
     Source: https://github.com/aliyun/credentials-python provider/profile.py; credentials-nodejs issue 7; read 2026-11.
     """
     named = around.get("ALIBABA_CLOUD_CREDENTIALS_FILE")
     if named:
-        path = Path(named)
+        path = around.path_of(named)
         place = _read_ini(around, path, follow_links=True, strict=strict)
         if not place.exists:
             problem = f"ALIBABA_CLOUD_CREDENTIALS_FILE names {place.shown}, which does not exist"
             place = replace(place, problem=problem)
         return (place,)
-    names = ("credentials.ini", "credentials")
     if around.home is None:
-        return tuple(Place(f"~/.alibabacloud/{name}", None) for name in names)
-    folder = around.home / ".alibabacloud"
-    return tuple(_read_ini(around, folder / name, follow_links=False, strict=strict) for name in names)
+        return tuple(Place(f"~/.alibabacloud/{name}", None) for name in ("credentials.ini", "credentials"))
+    return tuple(_read_ini(around, path, follow_links=False, strict=strict) for path in _ini_paths(around.home))
+
+
+def read_again(entry: Entry, around: Surroundings, *, now_s: float, strict: bool = False) -> Entry | None:
+    """Look again where an entry was found; None when it is not there any more or the place is unusable."""
+    if entry.path is None:
+        found = (read_environment(around), *read_compatibility(around))
+        return next((one for one in found if one is not None and one.place == entry.place), None)
+    home = around.home
+    if home is not None and entry.path == _cli_path(home):
+        place = read_cli(around, now_s=now_s, strict=strict)
+    else:
+        # By its path and not by the variable that named it: a relative name means another file after a chdir.
+        is_named = home is None or entry.path not in _ini_paths(home)
+        place = _read_ini(around, entry.path, follow_links=is_named, strict=strict)
+    return None if place.problem else place.find(entry.name)
 
 
 def _read_ini(around: Surroundings, path: Path, *, follow_links: bool, strict: bool) -> Place:
@@ -306,7 +327,10 @@ def _read_ini(around: Surroundings, path: Path, *, follow_links: bool, strict: b
     return Place(
         shown,
         path,
-        tuple(_ini_entry(name, section, shown, around, content.warning) for name, section in sections.items()),
+        tuple(
+            replace(_ini_entry(name, section, shown, around, content.warning), path=path)
+            for name, section in sections.items()
+        ),
         exists=True,
         problem=problem,
         stamp=content.stamp,

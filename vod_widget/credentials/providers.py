@@ -214,7 +214,7 @@ class KeysProvider:
         if not (force_refresh or is_dead or stamp != before):
             return keys
         entry = self._reread() if self._reread else None
-        if entry is not None and not entry.problem and entry.access_key_secret is not None:
+        if entry is not None and not entry.problem and entry.access_key_secret is not None and entry.role is None:
             fresh = key_of(entry)
             is_same = _same(keys, fresh)
             self._held = (stamp, fresh)

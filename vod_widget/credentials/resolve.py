@@ -18,9 +18,9 @@ from vod_widget.errors import CredentialError, InvalidArgumentError
 from vod_widget.model import Credentials
 
 from .emulator import ProcessEmulator, emulator_provider
-from .entries import EMULATOR, ENVIRONMENT, Entry, Place, Role, Surroundings
+from .entries import EMULATOR, Entry, Place, Role, Surroundings
 from .files import Stamp, stamp_of
-from .places import read_cli, read_compatibility, read_environment, read_ini_files
+from .places import read_again, read_cli, read_compatibility, read_environment, read_ini_files
 from .profile import Explanation, Notice, Profile
 from .providers import UNSTATED_LIFE_S, KeysProvider, RenewingProvider, SystemClock, account_of, ask, key_of, take
 from .search import CLI_DISABLED, Outcome, search
@@ -228,38 +228,16 @@ def _kept(
     """Keys that stay where they are, looked at again when their file changes."""
 
     def reread() -> Entry | None:
-        return _reread(entry, around, now_s=clock.now_s(), strict=strict)
-
-    path = _path_of(entry, around)
+        return read_again(entry, around, now_s=clock.now_s(), strict=strict)
 
     def stamp() -> Stamp | None:
-        return stamp_of(path) if path is not None else None
+        return stamp_of(entry.path) if entry.path is not None else None
 
     return KeysProvider(entry, clock=clock, reread=reread, stamp=stamp, notices=notices)
 
 
 def _places(around: Surroundings, *, now_s: float, strict: bool) -> tuple[Place, ...]:
     return (read_cli(around, now_s=now_s, strict=strict), *read_ini_files(around, strict=strict))
-
-
-def _path_of(entry: Entry, around: Surroundings) -> Path | None:
-    if entry.place.startswith(ENVIRONMENT):
-        return None
-    if entry.place.startswith("~/") and around.home is not None:
-        return around.home / entry.place[2:]
-    return Path(entry.place)
-
-
-def _reread(entry: Entry, around: Surroundings, *, now_s: float, strict: bool) -> Entry | None:
-    if entry.place == ENVIRONMENT:
-        return read_environment(around)
-    if entry.place.startswith(ENVIRONMENT):
-        found = read_compatibility(around)
-        return next((one for one in found if one.place == entry.place), None)
-    for place in _places(around, now_s=now_s, strict=strict):
-        if place.shown == entry.place:
-            return None if place.problem else place.find(entry.name)
-    return None
 
 
 def _role_provider(
@@ -277,7 +255,7 @@ def _role_provider(
 
     def fetch() -> Credentials:
         # The file is read again each time: keys are rotated while an uploader lives.
-        now = _reread(entry, around, now_s=clock.now_s(), strict=strict)
+        now = read_again(entry, around, now_s=clock.now_s(), strict=strict)
         current = now if now is not None and not now.problem and now.role is not None else entry
         return _assume(current, around, assume_role, clock, region, strict=strict)
 

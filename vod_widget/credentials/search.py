@@ -268,7 +268,7 @@ def _take(outcome: Outcome, place: str, entry: Entry, why: str) -> None:
     if not entry.problem:
         outcome.win(place, entry, why)
         return
-    is_half = entry.name.startswith(ENVIRONMENT) and entry.place == entry.name
+    is_half = entry.path is None
     where = "" if is_half else f"profile {entry.name} of {entry.place} cannot be used: "
     outcome.fail(
         place,

@@ -227,7 +227,7 @@ CALLBACKS: tuple[str, ...] = (
 _BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
 
 
-def check_value(name: str, value: Any) -> Any:
+def check_value(name: str, value: Any) -> Any:  
     """Return `value` as the option's type, or raise `InvalidArgumentError` that names option, limit and value."""
     option = _BY_NAME[name]
     if value is None:
@@ -241,7 +241,8 @@ def check_value(name: str, value: Any) -> Any:
     wrong_bool = isinstance(value, bool) and option.kind is not bool
     if wrong_bool or not isinstance(value, option.kind):
         raise InvalidArgumentError(f"{name} must be {option.kind.__name__}, not {type(value).__name__}", code="Option")
-    if option.low is not None and not option.low <= float(value) <= (option.high or float("inf")):
+    number: Any = value
+    if option.low is not None and not option.low <= number <= (option.high or float("inf")):
         top = "" if option.high is None else f" and at most {option.high:g}"
         raise InvalidArgumentError(
             f"{name} must be at least {option.low:g}{top} {option.unit}".rstrip() + f", not {value!r}",

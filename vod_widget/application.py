@@ -1,0 +1,368 @@
+"""Between the queue and the application: callbacks, events, and the answers that the application owes.
+
+Everything that a caller's code hears or says passes here: callbacks are posted to the dispatcher (in order for each file, never
+under the queue's condition), `on_upload_started` is asked for authority, `get_auth` is called and read. Floor 4.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from . import effects as fx
+from . import events as ev
+from .dispatcher import Dispatcher
+from .errors import (
+    CallbackError,
+    ConnectionLostError,
+    MissingCredentialError,
+    UnexpectedAnswerError,
+    VODError,
+)
+from .interfaces import Clock, Randomness
+from .machine import FileMachine, Job
+from .model import Grant, UploadAddress, UploadAuth, UploadMetadata, UploadState
+from .options import APP_ANSWER_S
+from .record import Record
+from .retry import RetryPolicy
+from .secret import redact
+
+if TYPE_CHECKING:
+    from .authority import Destination
+    from .scheduler import Scheduler
+    from .upload_info import UploadInfo
+    from .uploader import VODUpload
+
+__all__ = ["Application", "AuthContext", "current_record"]
+
+_log = logging.getLogger("vod_widget")
+
+current_record: contextvars.ContextVar[Record | None] = contextvars.ContextVar("vod_widget_current", default=None)
+"""The file whose callback runs in this context."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthContext:
+    """What `get_auth` is asked for.
+
+    Attributes:
+        kind: `create-video`, `refresh-video`, `create-image` or `create-attached-media`.
+        upload_info: The file.
+        video_id: The video to refresh, else "".
+        reference_id: Pass it as ReferenceId to CreateUploadVideo, so that a lost answer makes no second asset; "" for
+            images.
+        title: Title of the asset.
+        file_name: File name.
+        size_bytes: Length.
+        metadata: Everything that the file tells VOD about itself.
+    """
+
+    kind: str
+    upload_info: UploadInfo
+    video_id: str
+    reference_id: str
+    title: str
+    file_name: str
+    size_bytes: int
+    metadata: UploadMetadata
+
+
+class Application:
+    """Speaks with the caller's code; implements `scheduler.Owner`.
+
+    Args:
+        uploader: Whose callbacks are called.
+        clock: Time.
+        randomness: Chance.
+        dispatcher: Delivers.
+    """
+
+    def __init__(self, uploader: VODUpload, clock: Clock, randomness: Randomness, dispatcher: Dispatcher) -> None:
+        self.queue: Scheduler
+        self.destination: Destination | None = None
+        self.listeners: tuple[Callable[[ev.Event], None], ...] = ()
+        self.ended_callbacks = True
+        self._uploader = uploader
+        self._clock = clock
+        self._random = randomness
+        self._dispatcher = dispatcher
+        self._seq = 0
+        self._last_info: UploadInfo | None = None
+
+    # ---- Owner: what the scheduler asks for
+
+    def make_machine(self, record: Record) -> FileMachine:
+        """Make the machine of a file whose turn has come, with the options of this moment."""
+        up, to = self._uploader, self.destination
+        assert to is not None
+        record.provider = to.provider
+        record.endpoint = to.endpoint
+        record.region_given = to.region
+        endpoint, bucket, key = record.given_address
+        job = Job(
+            file_id=record.file_id,
+            name=record.name,
+            size_bytes=record.size_bytes,
+            media_type=record.media_type,
+            source_id=record.source.source_id,
+            destination=to.label,
+            metadata=record.metadata,
+            reference_id=record.reference_id,
+            cheap_reads=record.source.cheap_reads,
+            has_cover=record.cover is not None,
+            part_size_bytes=up.part_size_bytes,
+            skip_uploaded=up.skip_uploaded,
+            get_auth=up.get_auth is not None,
+            own_authority=to.provider is not None,
+            loopback_allowed=to.loopback,
+            endpoint=endpoint,
+            bucket=bucket,
+            object=key,
+            profile=up.profile or "",
+        )
+        policy = RetryPolicy(up.retry_count, up.retry_duration, up.patience_s)
+        checkpoint = replace(record.checkpoint, file_id=record.file_id) if record.checkpoint is not None else None
+        return FileMachine(job, policy, self._clock, self._random, checkpoint)
+
+    def on_state(self, record: Record) -> None:
+        """Tell the listeners."""
+        self.emit(ev.StateChanged, record, state=str(record.state), phase=str(record.phase))
+
+    def on_progress(self, record: Record) -> None:
+        """Tell listeners and on_upload_progress."""
+        self._progress(record)
+
+    def on_note(self, record: Record, note: fx.Note) -> None:
+        """Turn news of a machine into callbacks and events."""
+        info = record.info
+        if isinstance(note, fx.PartAccepted):
+            self._progress(record)
+        elif isinstance(note, fx.Succeeded):
+            self._last_info = info
+            self._progress(record)
+            self.fire(record, "on_upload_succeed", info)
+        elif isinstance(note, fx.Failed):
+            self._last_info = info
+            self.fire(record, "on_upload_failed", info, note.error.code, str(note.error))
+        elif isinstance(note, fx.Canceled):
+            self._last_info = info
+            self.fire(record, "on_upload_canceled", info)
+        elif isinstance(note, fx.RetryNote):
+            self.emit(
+                ev.RetryScheduled,
+                record,
+                attempt=note.attempt,
+                code=note.error.code,
+                message=note.error.message,
+                wait_s=note.wait_s,
+            )
+            self.fire(record, "on_upload_retry", info)
+        elif isinstance(note, fx.RestartedNote):
+            self.emit(ev.Restarted, record, reason=note.reason)
+        elif isinstance(note, fx.Warned):
+            _log.warning("%s: %s [%s]", record.name, redact(note.message), note.code)
+            self.emit(ev.Warned, record, code=note.code, message=note.message)
+
+    def on_uploader_state(self) -> None:
+        """Tell the listeners."""
+        self.emit(ev.UploaderStateChanged, None, state=str(self.queue.state))
+
+    def on_tick(self) -> None:
+        """Write the live traits."""
+        self._uploader._publish()
+
+    def on_drained(self) -> None:
+        """Fire on_upload_end once everything before it has returned."""
+        counts = self.queue.counts
+        self.emit(
+            ev.Drained,
+            None,
+            succeeded=counts[UploadState.SUCCESS],
+            failed=counts[UploadState.FAILURE],
+            canceled=counts[UploadState.CANCELED],
+        )
+        self.ended_callbacks = False
+        info = self._last_info
+
+        def end() -> Any:
+            callback = self._uploader.on_upload_end
+            return callback(info) if callback is not None else None
+
+        def ended() -> None:
+            self.ended_callbacks = True
+            self._uploader._tell_waiters()
+            self._uploader._publish()
+
+        self._dispatcher.when_idle(end)
+        self._dispatcher.when_idle(ended)
+
+    # ---- callbacks and events
+
+    def fire(self, record: Record, name: str, *args: Any, coalesce: str = "") -> None:
+        """Post one callback, if it is set."""
+        callback = getattr(self._uploader, name)
+        if callback is not None:
+            self._dispatcher.post(record.file_id, lambda: self._run(record, callback, *args), coalesce=coalesce)
+
+    def _run(self, record: Record, callback: Callable[..., Any], *args: Any) -> Any:
+        token = current_record.set(record)
+        try:
+            return callback(*args)
+        finally:
+            current_record.reset(token)
+
+    def _progress(self, record: Record) -> None:
+        sent, accepted = record.sent_bytes, record.accepted_bytes
+        total, share = record.size_bytes, record.loaded_percent
+        self.emit(
+            ev.Progress, record, sent_bytes=sent, accepted_bytes=accepted, total_bytes=total, loaded_percent=share
+        )
+        self.fire(record, "on_upload_progress", record.info, total, share)
+
+    def emit(self, kind: type[ev.Event], record: Record | None, **facts: Any) -> None:
+        """Post one event to the listeners, in one strand of their own; under the condition."""
+        if not self.listeners:
+            return
+        self._seq += 1
+        event = kind(seq=self._seq, file_id=record.file_id if record is not None else "", **facts)
+
+        def deliver() -> None:
+            for listener in self.listeners:
+                try:
+                    listener(event)
+                except Exception:
+                    _log.exception("a listener failed")
+
+        self._dispatcher.post("", deliver)
+
+    # ---- authority
+
+    def ask_app(self, record: Record, token: int, effect: fx.AskApp) -> None:
+        """Fire on_upload_started or on_upload_token_expired; the answer comes from a setter, then or later."""
+        with self.queue.cond:
+            record.asked = token
+        up = self._uploader
+        if effect.expired is not None:
+            if up.on_upload_token_expired is None:
+                self._no_answer(record, token, effect.expired)
+                return
+            self._post_question(record, token, up.on_upload_token_expired, others=False)
+            return
+        others = up.get_auth is not None or record.provider is not None
+        if up.on_upload_started is None:
+            if others:
+                self._answer_asked(record, token, None)
+            else:
+                self._no_answer(record, token, MissingCredentialError("nothing gives authority for this file"))
+            return
+        if not others:
+            late = MissingCredentialError(f"on_upload_started gave no authority within {APP_ANSWER_S:.0f} s")
+            self.queue.later(APP_ANSWER_S, lambda: self._no_answer(record, token, late))
+        self._post_question(record, token, up.on_upload_started, others=others)
+
+    def _post_question(self, record: Record, token: int, callback: Callable[..., Any], *, others: bool) -> None:
+        def ask() -> Any:
+            context = current_record.set(record)
+            try:
+                result = callback(record.info)
+                if hasattr(result, "__await__"):
+                    self._dispatcher.run_coroutine(result)
+            except Exception as raised:
+                _log.exception("a callback failed")
+                if not others:
+                    text = redact(f"{type(raised).__name__}: {raised}")[:300]
+                    self._no_answer(record, token, CallbackError(f"the callback raised {text}"))
+            finally:
+                current_record.reset(context)
+            if others:
+                self._answer_asked(record, token, None)
+
+        self._dispatcher.post(record.file_id, ask)
+
+    def _claim(self, record: Record, token: int | None) -> int | None:
+        """Take the open question, if it is still open."""
+        with self.queue.cond:
+            asked = record.asked
+            if asked is None or (token is not None and asked != token):
+                return None
+            record.asked = None
+            return asked
+
+    def _answer_asked(self, record: Record, token: int, value: Any) -> None:
+        if self._claim(record, token) is not None:
+            self.queue.answer(record, token, value)
+
+    def _no_answer(self, record: Record, token: int, error: VODError) -> None:
+        if self._claim(record, token) is not None:
+            self.queue.refuse(record, token, error)
+
+    def answer(self, record: Record, value: Any) -> bool:
+        """Give the answer of a setter to a file that waits for one; False when it does not."""
+        asked = self._claim(record, None)
+        if asked is None:
+            _log.warning("%s does not wait for credentials; the late answer is ignored", record.name)
+            return False
+        self.queue.answer(record, asked, value)
+        return True
+
+    def refuse(self, record: Record, error: VODError) -> None:
+        """Fail a file that waits, because the answer was no good."""
+        asked = self._claim(record, None)
+        if asked is not None:
+            self.queue.refuse(record, asked, error)
+
+    def get_auth(self, record: Record, effect: fx.GetAuth) -> Grant:
+        """Call the application's `get_auth` and read its answer; on a worker thread."""
+        ask = self._uploader.get_auth
+        assert ask is not None
+        context = AuthContext(
+            kind=str(effect.kind),
+            upload_info=record.info,
+            video_id=effect.media_id,
+            reference_id=effect.reference_id,
+            title=record.metadata.title,
+            file_name=record.name,
+            size_bytes=record.size_bytes,
+            metadata=record.metadata,
+        )
+        token = current_record.set(record)
+        try:
+            answer = ask(context)
+            if hasattr(answer, "__await__"):
+                answer = self._dispatcher.run_coroutine(answer)
+        except VODError:
+            raise
+        except OSError as raised:
+            # Connection errors of every HTTP library derive from OSError: the application's server is away.
+            raise ConnectionLostError(f"get_auth: {type(raised).__name__}") from None
+        except Exception as raised:
+            _log.exception("get_auth failed")
+            text = redact(f"{type(raised).__name__}: {raised}")[:300]
+            raise CallbackError(f"get_auth raised {text}") from None
+        finally:
+            current_record.reset(token)
+        return self._read_answer(answer)
+
+    def _read_answer(self, answer: Any) -> Grant:
+        if isinstance(answer, Grant):
+            return answer
+        if not isinstance(answer, Mapping):
+            raise CallbackError(
+                f"get_auth returned {type(answer).__name__}", hint="Return the answer of the VOD operation as a dict."
+            )
+        media_id = answer.get("VideoId") or answer.get("ImageId") or answer.get("MediaId")
+        if not media_id:
+            raise UnexpectedAnswerError(
+                "the answer of get_auth has no VideoId, ImageId or MediaId",
+                hint="Return the answer of the VOD operation unchanged.",
+            )
+        return Grant(
+            UploadAuth.decode(str(answer.get("UploadAuth") or ""), now_s=self._clock.now_s()),
+            UploadAddress.decode(str(answer.get("UploadAddress") or "")),
+            str(media_id),
+            image_url=answer.get("ImageURL") or answer.get("FileURL"),
+            request_id=answer.get("RequestId"),
+        )

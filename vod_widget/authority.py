@@ -1,0 +1,151 @@
+"""Where a queue's own authority and its edges come from: provider, endpoint, journal, connections.
+
+The concrete edges are put together here and nowhere else, on first use, since they load heavy packages. Floor 4; called from the
+thread that starts the queue, and never under its condition, since profiles are files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import MissingCredentialError, VODError
+from .interfaces import Clock, CredentialProvider, Journal, ObjectStore
+from .options import PARALLEL_DEFAULT
+
+if TYPE_CHECKING:
+    from .uploader import VODUpload
+    from .vod_api import SdkVodApi
+
+__all__ = ["Authority", "Destination"]
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the files that start now will go.
+
+    Attributes:
+        provider: The queue's own keys, or None when only the application gives authority.
+        region: Region.
+        endpoint: Base URL of VOD and STS, or None for the vendor's.
+        loopback: Whether that endpoint is this machine, so that plain http to it is allowed.
+        label: The destination as the journal names it; no secret.
+    """
+
+    provider: CredentialProvider | None
+    region: str
+    endpoint: str | None
+    loopback: bool
+    label: str
+
+
+class Authority:
+    """Finds and keeps what a queue needs of the outside world.
+
+    Args:
+        uploader: Whose options count.
+        clock: Time.
+    """
+
+    def __init__(self, uploader: VODUpload, clock: Clock) -> None:
+        self._uploader = uploader
+        self._clock = clock
+        self._provider: CredentialProvider | None = None
+        self._asked: tuple[Any, ...] | None = None
+        self._api: SdkVodApi | None = None
+        self._store: ObjectStore | None = None
+        self._journal: tuple[str | None, Journal] | None = None
+
+    @property
+    def provider(self) -> CredentialProvider | None:
+        """The provider in use, once there is one."""
+        return self._provider
+
+    def forget(self) -> None:
+        """Look again at the next start."""
+        self._provider = None
+        self._asked = None
+
+    def api(self) -> SdkVodApi:
+        """The control plane."""
+        if self._api is None:
+            from .vod_api import SdkVodApi
+
+            self._api = SdkVodApi(self._clock, timeout_s=self._uploader.timeout_s)
+        return self._api
+
+    def store(self) -> ObjectStore:
+        """The data plane: one pool of connections for all files."""
+        if self._store is None:
+            from .oss import OssStore
+
+            size = max(PARALLEL_DEFAULT, self._uploader.parallel or 0) + 4
+            self._store = OssStore(self._clock, pool_size=size, read_timeout_s=self._uploader.timeout_s)
+        return self._store
+
+    def journal(self) -> Journal:
+        """The folder of checkpoints."""
+        folder = self._uploader.checkpoint_dir
+        if self._journal is None or self._journal[0] != folder:
+            from .journal import FileJournal
+
+            self._journal = (folder, FileJournal(Path(folder) if folder else None, self._clock))
+        return self._journal[1]
+
+    def resolve(self, *, required: bool) -> Destination:
+        """Find keys, region and endpoint.
+
+        Args:
+            required: Whether there must be keys, since nothing else gives authority.
+
+        Raises:
+            MissingCredentialError: None were found and they are required.
+            ProfileNotFoundError: The profile that was named does not exist.
+            CredentialError: What was found cannot be used.
+            InvalidArgumentError: Unknown region, or an endpoint that is not allowed.
+        """
+        from .addresses import check_region, is_loopback_url
+        from .credentials import endpoint_from_env, resolve
+
+        up = self._uploader
+        named = (up.profile, up.credentials)
+        if self._asked != named or self._provider is None:
+            try:
+                self._provider = resolve(
+                    credentials=up.credentials,
+                    profile=up.profile,
+                    assume_role=self.api().assume_role,
+                    clock=self._clock,
+                    region=up.region,
+                )
+            except MissingCredentialError:
+                if required or up.profile is not None or up.credentials is not None:
+                    raise
+                self._provider = None
+            except VODError:
+                if required or up.profile is not None or up.credentials is not None:
+                    raise
+                self._provider = None
+            self._asked = named
+        provider = self._provider
+        region = up.region
+        if not up._region_given and provider is not None and provider.region:
+            region = provider.region
+        endpoint = up.endpoint or (provider.endpoint if provider is not None else None) or endpoint_from_env()
+        loopback = endpoint is not None and is_loopback_url(endpoint)
+        check_region(region)
+        if endpoint is not None and not loopback:
+            from .addresses import check_api_endpoint
+
+            endpoint = check_api_endpoint(endpoint)
+        account = provider.account if provider is not None else "application"
+        label = "|".join((endpoint or region, up.user_id, account))
+        return Destination(provider, region, endpoint, loopback, label)
+
+    def close(self) -> None:
+        """Close connections."""
+        for edge in (self._store, self._api):
+            if edge is not None:
+                edge.close()
+        self._store = self._api = None

@@ -1,0 +1,143 @@
+"""The parts of one file: which are stored, which wait, which comes next.
+
+A bookkeeping of the machine; it never decides what an error means. Floor 1, pure; used under the queue's lock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import replace
+
+from .crc64 import combine_all
+from .model import ObjectInfo, Part
+from .parts import plan_next
+from .progress import Ledger
+
+__all__ = ["Board"]
+
+
+class Board:
+    """Parts on a fixed grid, or the whole file as one object.
+
+    Args:
+        ledger: Where accepted bytes are counted.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.single = False
+        self.single_info: ObjectInfo | None = None
+        self._part_size_bytes = 0
+        self._cursor = 1
+        self._done: dict[int, Part] = {}
+        self._waiting: deque[tuple[float, Part]] = deque()
+        self._out: set[int] = set()
+        self._failures: dict[int, int] = {}
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.single = False
+        self.single_info = None
+        self._cursor = 1
+        self._done.clear()
+        self._waiting.clear()
+        self._out.clear()
+        self._failures.clear()
+
+    def plan(self, part_size_bytes: int, stored: Iterable[Part]) -> None:
+        """Lay the grid; `stored` parts are not sent again."""
+        self.reset()
+        self._part_size_bytes = part_size_bytes
+        self._done = {p.part_number: p for p in stored}
+
+    def plan_single(self) -> None:
+        """The whole file goes as one object."""
+        self.reset()
+        self.single = True
+        self._part_size_bytes = self.ledger.total_bytes
+
+    @property
+    def count(self) -> int:
+        """Number of parts of the grid."""
+        return -(-self.ledger.total_bytes // self._part_size_bytes) if self._part_size_bytes else 0
+
+    @property
+    def done(self) -> bool:
+        """Whether every byte is stored."""
+        if self.single:
+            return self.single_info is not None
+        return self.count > 0 and len(self._done) == self.count
+
+    def available(self, now_s: float) -> int:
+        """How many parts could be taken now."""
+        if self._part_size_bytes == 0 or self.done:
+            return 0
+        held = sum(1 for not_before_s, _ in self._waiting if not_before_s > now_s)
+        return max(0, self.count - len(self._done) - len(self._out) - held)
+
+    def take(self, now_s: float) -> Part | None:
+        """Take the next part to send, or None when there is none now."""
+        if self._part_size_bytes == 0 or self.done:
+            return None
+        for _ in range(len(self._waiting)):
+            not_before_s, part = self._waiting.popleft()
+            if not_before_s <= now_s:
+                self._out.add(part.part_number)
+                return part
+            self._waiting.append((not_before_s, part))
+        while self._cursor <= self.count:
+            number = self._cursor
+            self._cursor += 1
+            if number in self._done or number in self._out or any(p.part_number == number for _, p in self._waiting):
+                continue
+            planned = plan_next(
+                self.ledger.total_bytes, self._part_size_bytes, number - 1, (number - 1) * self._part_size_bytes
+            )
+            assert planned is not None
+            self._out.add(number)
+            return planned
+        return None
+
+    def put_back(self, part: Part, *, not_before_s: float = 0.0) -> None:
+        """Return a part that was not stored; it is taken again first."""
+        if part.part_number not in self._out:
+            return
+        self._out.discard(part.part_number)
+        self._waiting.append((not_before_s, replace(part, etag="", crc64=None)))
+
+    def part_done(self, part: Part) -> bool:
+        """Note a stored part; False when it was stored before."""
+        self._out.discard(part.part_number)
+        if part.part_number in self._done:
+            return False
+        self._done[part.part_number] = part
+        self.ledger.accept(part.size_bytes)
+        return True
+
+    def object_done(self, part: Part, info: ObjectInfo, crc64: int) -> None:
+        """Note that the whole object is stored."""
+        self.single_info = info
+        self.part_done(replace(part, etag=info.etag, crc64=crc64))
+
+    def failed(self, part: Part) -> int:
+        """Count a failure of a part; returns how many there were since the last progress."""
+        count = self._failures.get(part.part_number, 0) + 1
+        self._failures[part.part_number] = count
+        return count
+
+    def progress(self) -> None:
+        """Bytes were accepted: failures count from 0 again."""
+        self._failures.clear()
+
+    def retry_now(self) -> None:
+        """End every wait."""
+        self._waiting = deque((0.0, part) for _, part in self._waiting)
+
+    def accepted(self) -> tuple[Part, ...]:
+        """Stored parts in order."""
+        return tuple(self._done[number] for number in sorted(self._done))
+
+    def crc64(self) -> int:
+        """CRC of the stored parts in order."""
+        return combine_all((p.crc64 or 0, p.size_bytes) for p in self.accepted())

@@ -1,0 +1,172 @@
+"""Delivers callbacks and events: in order for each file, never under a lock, and one slow callback holds up its own file only.
+
+One thread does it all as long as callbacks return quickly, so that two of them do not run at the same time without need; when
+one has run for half a second and others wait, another thread helps. Coroutines run on the loop that ran where the queue
+was started, if there is one, else on a loop of our own. Floor 3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from .interfaces import Clock
+from .workers import start_thread
+
+__all__ = ["Dispatcher"]
+
+_log = logging.getLogger("vod_widget")
+Job = Callable[[], Any]
+
+_SLOW_S = 0.5
+_IDLE_S = 2.0
+_THREADS_MAX = 32
+
+
+class Dispatcher:
+    """Strands of jobs, one for each key.
+
+    Args:
+        clock: Monotonic time.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._cond = threading.Condition()
+        self._strands: dict[str, deque[tuple[str, Job]]] = {}
+        self._ready: deque[str] = deque()
+        self._busy: dict[threading.Thread, float] = {}
+        self._idle = 0
+        self._threads: set[threading.Thread] = set()
+        self._when_idle: deque[Job] = deque()
+        self._closed = False
+        self._numbers = itertools.count(1)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.home_loop: asyncio.AbstractEventLoop | None = None
+
+    def post(self, key: str, job: Job, *, coalesce: str = "") -> None:
+        """Queue a job of one strand.
+
+        Args:
+            key: The strand; a file's id.
+            job: What to run; a coroutine that it returns is awaited.
+            coalesce: When the last waiting job of the strand has the same word, it is replaced (progress).
+        """
+        with self._cond:
+            if self._closed:
+                return
+            strand = self._strands.get(key)
+            if strand is None:
+                strand = self._strands[key] = deque()
+                self._ready.append(key)
+            elif coalesce and strand and strand[-1][0] == coalesce:
+                strand.pop()
+            strand.append((coalesce, job))
+            self._help_if_needed()
+
+    def when_idle(self, job: Job) -> None:
+        """Run `job` after everything that was posted before it has returned."""
+        with self._cond:
+            self._when_idle.append(job)
+            self._release_idle()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing runs."""
+        with self._cond:
+            return not self._strands and not self._when_idle
+
+    def help_if_slow(self) -> None:
+        """Start one more thread when every thread has been in one job for long; called by a timer."""
+        with self._cond:
+            self._help_if_needed()
+
+    def _help_if_needed(self) -> None:
+        if not self._ready:
+            return
+        if self._idle:
+            self._cond.notify()
+            return
+        now_s = self._clock.monotonic_s()
+        all_slow = all(now_s - since_s > _SLOW_S for since_s in self._busy.values())
+        if len(self._threads) < _THREADS_MAX and len(self._busy) == len(self._threads) and all_slow:
+            self._threads.add(start_thread(f"vod-callbacks-{next(self._numbers)}", self._work))
+
+    def _release_idle(self) -> None:
+        if not self._strands and self._when_idle:
+            job = self._when_idle.popleft()
+            self._strands["\0idle"] = deque([("", job)])
+            self._ready.append("\0idle")
+            self._help_if_needed()
+
+    def _work(self) -> None:
+        me = threading.current_thread()
+        while True:
+            with self._cond:
+                if not self._ready and not self._closed:
+                    self._idle += 1
+                    self._cond.wait_for(lambda: bool(self._ready) or self._closed, _IDLE_S)
+                    self._idle -= 1
+                if self._closed or not self._ready:
+                    self._threads.discard(me)
+                    return
+                key = self._ready.popleft()
+                _, job = self._strands[key].popleft()
+                self._busy[me] = self._clock.monotonic_s()
+            try:
+                result = job()
+                if inspect.iscoroutine(result):
+                    self._await(result)
+            except Exception:
+                _log.exception("a callback failed")
+            finally:
+                with self._cond:
+                    self._busy.pop(me, None)
+                    if self._strands[key]:
+                        self._ready.append(key)
+                    else:
+                        del self._strands[key]
+                        self._release_idle()
+                    self._cond.notify_all()
+
+    def _await(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self.run_coroutine(coroutine)
+
+    def run_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine to its end and return its value; blocks the calling thread, never the loop's own."""
+        home = self.home_loop
+        loop = home if home is not None and home.is_running() else self._own_loop()
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+
+    def _own_loop(self) -> asyncio.AbstractEventLoop:
+        with self._cond:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                start_thread("vod-loop", self._loop.run_forever)
+            return self._loop
+
+    def close(self, timeout_s: float) -> bool:
+        """Drop what waits, join the threads; False when a callback still runs after `timeout_s`."""
+        with self._cond:
+            self._closed = True
+            self._when_idle.clear()
+            threads = [t for t in self._threads if t is not threading.current_thread()]
+            loop, self._loop = self._loop, None
+            self._cond.notify_all()
+        for thread in threads:
+            thread.join(timeout_s)
+        if loop is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            deadline_s = self._clock.monotonic_s() + 2.0
+            while loop.is_running() and self._clock.monotonic_s() < deadline_s:
+                with self._cond:
+                    self._cond.wait(0.01)
+            if not loop.is_running():
+                loop.close()
+        return not any(thread.is_alive() for thread in threads)

@@ -1,0 +1,380 @@
+"""Performs what machines ask for: calls the cloud, reads sources, writes the journal.
+
+One method an effect, each blocking, each run by a worker thread of the queue; nothing here decides, and nothing here holds the
+queue's lock. Floor 3: imports floors 0 to 2 as interfaces; the concrete edges are handed in.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from . import effects as fx
+from .crc64 import crc64
+from .errors import (
+    AuthExpiredError,
+    ClockSkewError,
+    IntegrityError,
+    MissingCredentialError,
+    SourceChangedError,
+    SourceError,
+    ThrottledError,
+    VODError,
+)
+from .interfaces import Clock, Journal, ObjectStore, Source, VodApi, VodSession
+from .machine import FileMachine
+from .model import Credentials, Grant, ObjectInfo, Part, RemotePart, SourceKind
+from .options import KIB, MIB
+from .record import Record, Transfer
+from .workers import Rate
+
+__all__ = ["BrokenOff", "Engine", "FileBody"]
+
+_PIECE_BYTES = MIB
+"""Most bytes given to the socket at once: the socket's timeout covers one piece, not a whole part (oss2's one timeout is the
+total of a `sendall`), and a cancel is seen after one piece. 4 MiB pieces measured no faster than 1 MiB."""
+_COVER_MAX_BYTES = 100 * MIB
+
+
+class BrokenOff(BaseException):  # noqa: N818 - an order, not an error; nothing may swallow it
+    """The request was broken off on purpose."""
+
+
+class FileBody:
+    """A range of a source as the body of one request; sums it on its way and may be sent again.
+
+    Args:
+        source: Where the bytes come from.
+        part: The range.
+        fingerprint: The source as it was; it is looked at again before the last piece leaves, so that a range of a changed
+            file is never completed.
+        record: Whose cancel flag is obeyed.
+        transfer: Where sent bytes are counted.
+        rate: The bandwidth limit.
+    """
+
+    def __init__(
+        self, source: Source, part: Part, fingerprint: str, record: Record, transfer: Transfer, rate: Rate
+    ) -> None:
+        self.source = source
+        self.part = part
+        self.crc64 = 0
+        self._fingerprint = fingerprint
+        self._cancel = record.cancel
+        self._record = record
+        self._transfer = transfer
+        self._rate = rate
+
+    def __len__(self) -> int:
+        return self.part.size_bytes
+
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        self._transfer.sent_bytes = 0
+        self.crc64 = 0
+        position = self.part.start
+        while position < self.part.end:
+            end = min(position + self.source.block_bytes, self.part.end)
+            self._check()
+            block = memoryview(self.source.read(position, end))
+            self.crc64 = crc64(block, self.crc64)
+            if end == self.part.end and self.source.fingerprint() != self._fingerprint:
+                raise SourceChangedError("the file changed while it was sent", file_name=self.source.name)
+            for start in range(0, len(block), _PIECE_BYTES):
+                self._check()
+                piece = block[start : start + _PIECE_BYTES]
+                if not self._rate.take(len(piece), self._cancel):
+                    pass
+                self._check()
+                yield piece
+                self._transfer.sent_bytes += len(piece)
+                self._record.total_sent_bytes += len(piece)
+            position = end
+
+    def _check(self) -> None:
+        if self._cancel.is_set():
+            raise BrokenOff
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the engine takes from the queue's options.
+
+    Attributes:
+        journal: Where checkpoints are kept.
+        get_auth: Calls the application's `get_auth`, or None.
+        force_refresh: Asks for new own keys once, after they were refused as expired.
+    """
+
+    journal: Journal
+    get_auth: Callable[[Record, fx.GetAuth], Grant] | None
+
+
+class Engine:
+    """Does the work of effects.
+
+    Args:
+        store: The data plane.
+        api: The control plane.
+        clock: Time.
+        bandwidth: Limit over all bodies.
+        api_rate: Limit of control calls.
+        settings: Reads the present settings.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: ObjectStore,
+        api: VodApi,
+        clock: Clock,
+        bandwidth: Rate,
+        api_rate: Rate,
+        settings: Callable[[], Settings],
+    ) -> None:
+        self.bandwidth = bandwidth
+        self._store = store
+        self._api = api
+        self._clock = clock
+        self._api_rate = api_rate
+        self._settings = settings
+        self._do: dict[type[fx.Effect], Callable[[Record, FileMachine, Any], Any]] = {
+            fx.OpenEntry: self._open_entry,
+            fx.CheckSource: lambda r, _m, _e: r.source.fingerprint(),
+            fx.HashParts: self._hash_parts,
+            fx.SaveCheckpoint: self._save_checkpoint,
+            fx.SavePart: self._save_part,
+            fx.CloseEntry: self._close_entry,
+            fx.GetAuth: self._get_auth,
+            fx.CreateVideo: self._create_video,
+            fx.FindVideo: self._find_video,
+            fx.RefreshVideo: self._refresh_video,
+            fx.CreateImage: self._create_image,
+            fx.SendCover: self._send_cover,
+            fx.Init: lambda r, _m, e: self._open(e.grant).init_multipart(_headers(r)),
+            fx.SendPart: self._send_part,
+            fx.SendObject: self._send_object,
+            fx.ListParts: lambda _r, _m, e: self._open(e.grant).list_parts(e.upload_id),
+            fx.Complete: lambda r, _m, e: self._open(e.grant).complete(e.upload_id, e.parts, _headers(r)),
+            fx.Head: lambda _r, _m, e: self._open(e.grant).head(),
+            fx.Abort: lambda _r, _m, e: self._open(e.grant).abort(e.upload_id),
+        }
+
+    def perform(self, record: Record, machine: FileMachine, effect: fx.Effect) -> Any:
+        """Do one effect and return its value.
+
+        Raises:
+            VODError: It failed.
+            BrokenOff: A body was broken off on purpose.
+        """
+        try:
+            return self._do[type(effect)](record, machine, effect)
+        except ThrottledError:
+            self._slow_down()
+            raise
+        except ClockSkewError as error:
+            self._learn_clock(error)
+            raise
+
+    def _slow_down(self) -> None:
+        if self._api_rate.per_s is not None:
+            self._api_rate.per_s = max(1.0, self._api_rate.per_s / 2)
+
+    def _learn_clock(self, error: ClockSkewError) -> None:
+        """Both planes sign with the same wrong clock: what one learned, the other takes."""
+        if error.server_time_s is None:
+            return
+        offset_s = error.server_time_s - self._clock.now_s()
+        for edge in (self._store, self._api):
+            if hasattr(edge, "clock_offset_s"):
+                edge.clock_offset_s = offset_s
+
+    # ---- journal and source
+
+    def _open_entry(self, record: Record, machine: FileMachine, _effect: fx.OpenEntry) -> fx.Opened:
+        journal = self._settings().journal
+        job = machine.job
+        fingerprint = record.source.fingerprint()
+        finished = journal.finished(job.source_id, job.destination) if job.skip_uploaded else None
+        record.entry = journal.open(job.source_id, job.destination)
+        try:
+            checkpoint = record.entry.load()
+        except BaseException:
+            record.entry.release()
+            record.entry = None
+            raise
+        strong = record.source.kind is not SourceKind.BROWSER
+        return fx.Opened(fingerprint, checkpoint, finished, strong)
+
+    def _save_checkpoint(self, record: Record, _machine: FileMachine, effect: fx.SaveCheckpoint) -> None:
+        if record.entry is not None:
+            record.entry.write(effect.checkpoint, durable=effect.durable)
+
+    def _save_part(self, record: Record, _machine: FileMachine, effect: fx.SavePart) -> None:
+        if record.entry is not None:
+            record.entry.add_part(effect.part)
+
+    def _close_entry(self, record: Record, _machine: FileMachine, effect: fx.CloseEntry) -> None:
+        entry, record.entry = record.entry, None
+        try:
+            if entry is not None:
+                if effect.how is fx.Closing.FINISH:
+                    entry.finish(effect.result or {})
+                elif effect.how is fx.Closing.DISCARD:
+                    entry.discard()
+        finally:
+            if entry is not None:
+                entry.release()
+            if record.source.kind is not SourceKind.BROWSER or effect.how is not fx.Closing.RELEASE:
+                with contextlib.suppress(VODError):
+                    record.source.close()
+
+    def _hash_parts(self, record: Record, _machine: FileMachine, effect: fx.HashParts) -> tuple[int, ...]:
+        return tuple(_hash(record.source, part, record.cancel) for part in effect.parts)
+
+    # ---- control plane
+
+    def _session(self, record: Record, given: Credentials | None) -> VodSession:
+        if given is not None:
+            return self._api.open(given, record.region_given, record.endpoint)
+        if record.provider is None:
+            raise MissingCredentialError("no credentials are set", file_name=record.name)
+        return self._api.open(record.provider.credentials(), record.region_given, record.endpoint)
+
+    def _call(self, record: Record, given: Credentials | None, call: Callable[[VodSession], Any]) -> Any:
+        """One control call within the account's rate; own keys that ran out are renewed once on the spot."""
+        self._api_rate.take(1.0, _NEVER)
+        try:
+            return call(self._session(record, given))
+        except AuthExpiredError:
+            if given is not None or record.provider is None:
+                raise
+            fresh = record.provider.credentials(force_refresh=True)
+            return call(self._api.open(fresh, record.region_given, record.endpoint))
+
+    def _create_video(self, record: Record, _machine: FileMachine, effect: fx.CreateVideo) -> Any:
+        metadata = record.metadata
+        if effect.cover_url:
+            metadata = replace(metadata, cover_url=effect.cover_url)
+        return self._call(
+            record,
+            effect.credentials,
+            lambda vod: vod.create_upload_video(
+                metadata, file_name=record.name, size_bytes=record.size_bytes, reference_id=effect.reference_id
+            ),
+        )
+
+    def _refresh_video(self, record: Record, _machine: FileMachine, effect: fx.RefreshVideo) -> Any:
+        return self._call(record, effect.credentials, lambda vod: vod.refresh_upload_video(effect.video_id))
+
+    def _find_video(self, record: Record, _machine: FileMachine, effect: fx.FindVideo) -> Any:
+        return self._call(
+            record,
+            effect.credentials,
+            lambda vod: vod.find_video(video_id=effect.video_id, reference_id=effect.reference_id),
+        )
+
+    def _create_image(self, record: Record, _machine: FileMachine, effect: fx.CreateImage) -> Grant:
+        grant: Grant = self._call(
+            record, effect.credentials, lambda vod: vod.create_upload_image(record.metadata, file_name=record.name)
+        )
+        record.image_url = grant.image_url
+        return grant
+
+    def _get_auth(self, record: Record, _machine: FileMachine, effect: fx.GetAuth) -> Grant:
+        ask = self._settings().get_auth
+        if ask is None:
+            raise MissingCredentialError("get_auth was taken away", file_name=record.name)
+        grant = ask(record, effect)
+        if effect.kind is fx.AuthKind.CREATE_IMAGE:
+            record.image_url = grant.image_url
+        return grant
+
+    def _send_cover(self, record: Record, _machine: FileMachine, effect: fx.SendCover) -> str:
+        """Upload the cover as an image of its own and return its URL."""
+        cover = record.cover
+        if cover is None:
+            raise SourceError("the cover is gone", file_name=record.name)
+        metadata = replace(
+            record.metadata,
+            title=cover.name[:40],
+            description=None,
+            tags=(),
+            cate_id=None,
+            cover_url=None,
+            template_group_id=None,
+            workflow_id=None,
+            api_user_data=None,
+            notification=None,
+            image_type="cover",
+        )
+        ask = self._settings().get_auth
+        if ask is not None and effect.credentials is None:
+            grant = ask(record, fx.GetAuth(fx.AuthKind.CREATE_IMAGE, "", ""))
+        else:
+            grant = self._call(
+                record, effect.credentials, lambda vod: vod.create_upload_image(metadata, file_name=cover.name)
+            )
+        if not grant.image_url:
+            raise VODError("the cover has no ImageURL", code="Cover", file_name=record.name)
+        whole = Part(1, 0, cover.size_bytes)
+        body = FileBody(cover, whole, cover.fingerprint(), record, Transfer(), self.bandwidth)
+        info = self._open(grant).put_object(body, {})
+        if info.crc64 is not None and info.crc64 != body.crc64:
+            raise IntegrityError("the cover was damaged on its way", file_name=cover.name)
+        cover.close()
+        return grant.image_url
+
+    # ---- data plane
+
+    def _open(self, grant: Grant) -> Any:
+        return self._store.open(grant.auth, grant.address)
+
+    def _send_part(self, record: Record, machine: FileMachine, effect: fx.SendPart) -> tuple[RemotePart, int]:
+        with _moving(record) as transfer:
+            body = FileBody(
+                record.source, effect.part, machine.checkpoint.fingerprint, record, transfer, self.bandwidth
+            )
+            session = self._open(effect.grant)
+            remote: RemotePart = session.upload_part(effect.upload_id, effect.part.part_number, body)
+            return remote, body.crc64
+
+    def _send_object(self, record: Record, machine: FileMachine, effect: fx.SendObject) -> tuple[ObjectInfo, int]:
+        with _moving(record) as transfer:
+            body = FileBody(
+                record.source, effect.part, machine.checkpoint.fingerprint, record, transfer, self.bandwidth
+            )
+            info: ObjectInfo = self._open(effect.grant).put_object(body, _headers(record))
+            return info, body.crc64
+
+
+_NEVER = threading.Event()
+
+
+@contextlib.contextmanager
+def _moving(record: Record) -> Iterator[Transfer]:
+    transfer = Transfer()
+    record.transfers.add(transfer)
+    try:
+        yield transfer
+    finally:
+        record.transfers.discard(transfer)
+
+
+def _headers(record: Record) -> dict[str, str]:
+    """The header in which the vendor's SDKs send userData; never an empty one (theirs is)."""
+    text = record.metadata.notification
+    return {"x-oss-notification": base64.b64encode(text.encode()).decode()} if text else {}
+
+
+def _hash(source: Source, part: Part, cancel: threading.Event) -> int:
+    total = 0
+    step = max(source.block_bytes, 64 * KIB)
+    for start in range(part.start, part.end, step):
+        if cancel.is_set():
+            raise BrokenOff
+        total = crc64(memoryview(source.read(start, min(start + step, part.end))), total)
+    return total

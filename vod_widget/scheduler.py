@@ -1,0 +1,490 @@
+"""The queue's heart: decides under one condition, acts outside it.
+
+Mutable state of the queue: `records`, `state`, the counters and every machine. All of it is read and written under
+`cond`, which is never held over I/O, a callback or a wait for a result. Three kinds of threads work here: senders (one
+request that carries bytes each), a pool for every other effect, and one timer thread, which also ticks. Floor 3.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from . import effects as fx
+from .dispatcher import Dispatcher
+from .engine import BrokenOff, Engine
+from .errors import VODError
+from .interfaces import Clock
+from .machine import FileMachine, Out
+from .model import UploaderState, UploadState
+from .options import PARALLEL_DEFAULT, PART_DEFAULT_BYTES
+from .progress import SpeedMeter
+from .record import Record
+from .states import LEFT_TO_DO, FileEvent, UploaderEvent, next_file_state, next_uploader_state
+from .workers import Pool, Timers, start_thread
+
+__all__ = ["Owner", "Scheduler"]
+
+_log = logging.getLogger("vod_widget")
+
+TICK_S = 0.1
+_CONTROL_THREADS = 16
+_LOOKAHEAD_FILES = 2
+_ASKED_FILES_MAX = 8
+
+
+class Owner(Protocol):
+    """What the scheduler needs of the public class."""
+
+    def make_machine(self, record: Record) -> FileMachine:
+        """Make the machine of a file whose turn has come; quick, no I/O."""
+
+    def ask_app(self, record: Record, token: int, effect: fx.AskApp) -> None:
+        """Fire the callback and answer later by `Scheduler.answer`."""
+
+    def on_note(self, record: Record, note: fx.Note) -> None:
+        """News of a file; called under the condition, must only post."""
+
+    def on_state(self, record: Record) -> None:
+        """A file's state or phase changed; as above."""
+
+    def on_progress(self, record: Record) -> None:
+        """Bytes of a file moved; as above."""
+
+    def on_uploader_state(self) -> None:
+        """The queue's state changed; as above."""
+
+    def on_tick(self) -> None:
+        """Ten times a second while files move, on the timer thread, outside the condition."""
+
+    def on_drained(self) -> None:
+        """Nothing is left to do; under the condition, must only post."""
+
+
+class Scheduler:
+    """Files, their machines, and the threads that serve them.
+
+    Args:
+        owner: The public class.
+        clock: Time.
+        dispatcher: Delivers callbacks.
+    """
+
+    def __init__(self, owner: Owner, clock: Clock, dispatcher: Dispatcher) -> None:
+        self.cond = threading.Condition(threading.RLock())
+        self.records: list[Record] = []
+        self.state = UploaderState.INIT
+        self.engine: Engine | None = None
+        self.parallel: int | None = None
+        self.parallel_files: int | None = None
+        self.part_size_bytes: int | None = None
+        self.dispatcher = dispatcher
+        self.counts = dict.fromkeys(UploadState, 0)
+        self.size_bytes = 0
+        self.state_bytes = dict.fromkeys(UploadState, 0)
+        self.accepted_bytes = 0
+        self.meter = SpeedMeter()
+        self._counted: dict[str, int] = {}
+        self._owner = owner
+        self._clock = clock
+        self._by_source: dict[str, Record] = {}
+        self._active: dict[str, Record] = {}
+        self._scan_from = 0
+        self._control = Pool("vod-control", _CONTROL_THREADS)
+        self._timers = Timers("vod-timer", clock)
+        self._senders: set[threading.Thread] = set()
+        self._idle_senders = 0
+        self._sender_number = 0
+        self._ticking = False
+        self._closed = False
+        self._started_one = False
+
+    # ---- the list
+
+    def add(self, record: Record) -> None:
+        """Append a file; the caller holds the condition and has checked that it is new."""
+        self.records.append(record)
+        self._by_source[record.source.source_id] = record
+        self._count(record, None)
+        self._scan_from = min(self._scan_from, len(self.records) - 1)
+
+    def unfinished(self, source_id: str) -> Record | None:
+        """The file of this source that is in the list and has not ended in success; under the condition."""
+        record = self._by_source.get(source_id)
+        return record if record is not None and record.state is not UploadState.SUCCESS else None
+
+    def remove(self, record: Record) -> None:
+        """Take a file off the list; under the condition."""
+        self.records.remove(record)
+        record.removed = True
+        if self._by_source.get(record.source.source_id) is record:
+            del self._by_source[record.source.source_id]
+        self.counts[record.state] -= 1
+        self.state_bytes[record.state] -= record.size_bytes
+        self.size_bytes -= record.size_bytes
+        self.accepted_bytes -= self._counted.pop(record.file_id, 0)
+        self._scan_from = 0
+
+    def _count(self, record: Record, before: UploadState | None) -> None:
+        """Keep the sums; `before` is the state that the file was counted under, None for a new one."""
+        if record.removed:
+            return
+        if before is None:
+            self.size_bytes += record.size_bytes
+        else:
+            self.counts[before] -= 1
+            self.state_bytes[before] -= record.size_bytes
+        self.counts[record.state] += 1
+        self.state_bytes[record.state] += record.size_bytes
+
+    def _count_accepted(self, record: Record) -> None:
+        if record.removed:
+            return
+        now = record.accepted_bytes
+        self.accepted_bytes += now - self._counted.get(record.file_id, 0)
+        self._counted[record.file_id] = now
+
+    # ---- machines
+
+    def step(self, record: Record, decide: Callable[[FileMachine], list[Out] | None]) -> bool:
+        """Let a file's machine decide something, then do what it says.
+
+        Returns:
+            False when the machine says that nothing changed.
+        """
+        with self.cond:
+            machine = record.machine
+            if machine is None:
+                return False
+            out = self._decide(record, machine, decide)
+            if out is None:
+                return False
+            self.settle()
+        self._act(record, machine, out)
+        return True
+
+    def _decide(
+        self, record: Record, machine: FileMachine, decide: Callable[[FileMachine], list[Out] | None]
+    ) -> list[tuple[int, fx.Effect]] | None:
+        before, phase = machine.state, machine.phase
+        out = decide(machine)
+        if out is None:
+            return None
+        changed = (before, phase) != (machine.state, machine.phase)
+        if before is not machine.state:
+            self._count(record, before)
+            if machine.state in {UploadState.SUCCESS, UploadState.FAILURE} and record.started_at_s is not None:
+                record.duration_s = self._clock.monotonic_s() - record.started_at_s
+        self._count_accepted(record)
+        if machine.busy:
+            self._active[record.file_id] = record
+        else:
+            self._active.pop(record.file_id, None)
+        if changed:
+            self._owner.on_state(record)
+        work: list[tuple[int, fx.Effect]] = []
+        for item in out:
+            if isinstance(item, fx.Note):
+                self._owner.on_note(record, item)
+            else:
+                work.append(item)
+        return work
+
+    def _act(self, record: Record, machine: FileMachine, work: Iterable[tuple[int, fx.Effect]]) -> None:
+        for token, effect in work:
+            if isinstance(effect, fx.StopSending):
+                # Bodies keep the flag that they began with; what is sent later gets a new one.
+                record.cancel.set()
+                record.cancel = threading.Event()
+            elif isinstance(effect, fx.SavePart):
+                self._save_part(record, machine, effect)
+            elif isinstance(effect, fx.Timer):
+                self._timers.after(effect.wait_s, lambda r=record, t=token: self._outcome(r, t, None))  # type: ignore[misc]
+            elif isinstance(effect, fx.Wake):
+                self._timers.after(effect.wait_s, self.kick)
+            elif isinstance(effect, fx.AskApp):
+                self._owner.ask_app(record, token, effect)
+            else:
+                self._control.submit(lambda r=record, m=machine, t=token, e=effect: self._perform(r, m, t, e))  # type: ignore[misc]
+
+    def _outcome(self, record: Record, token: int, value: Any) -> None:
+        self.step(record, lambda machine: machine.succeed(token, value))
+
+    def answer(self, record: Record, token: int, value: Any) -> None:
+        """Bring the application's answer."""
+        self._outcome(record, token, value)
+
+    def refuse(self, record: Record, token: int, error: VODError) -> None:
+        """Bring the application's failure to answer."""
+        self.step(record, lambda machine: machine.fail(token, error))
+
+    def _perform(self, record: Record, machine: FileMachine, token: int, effect: fx.Effect) -> None:
+        assert self.engine is not None
+        try:
+            value = self.engine.perform(record, machine, effect)
+        except BrokenOff:
+            self.step(record, lambda m: m.broken_off(token))
+        except VODError as raised:
+            error = raised
+            self.step(record, lambda m: m.fail(token, error))
+        except Exception as raised:
+            _log.exception("an effect failed in a way that nobody expected")
+            bug = VODError(f"an internal error ({type(raised).__name__})")
+            self.step(record, lambda m: m.fail(token, bug))
+        else:
+            self._outcome(record, token, value)
+
+    def _save_part(self, record: Record, machine: FileMachine, effect: fx.SavePart) -> None:
+        assert self.engine is not None
+        try:
+            self.engine.perform(record, machine, effect)
+        except VODError as error:
+            note = fx.Warned(error.code, error.message)
+            with self.cond:
+                self._owner.on_note(record, note)
+
+    # ---- what runs
+
+    def start(self) -> None:
+        """Start the queue; the caller holds the condition and has re-queued what it wants."""
+        self.state = next_uploader_state(self.state, UploaderEvent.START)
+        self._scan_from = 0
+        self._started_one = False
+        self._owner.on_uploader_state()
+
+    def kick(self) -> None:
+        """Look again for work."""
+        with self.cond:
+            self.settle()
+
+    def settle(self) -> None:
+        """After any change: start files, start senders, see whether the queue expired or ended; under the condition."""
+        if self.state in {UploaderState.START, UploaderState.EXPIRE}:
+            self._fill()
+            self._judge()
+        self._call_senders()
+        self.cond.notify_all()
+
+    @property
+    def parallel_now(self) -> int:
+        """Requests in flight that are allowed."""
+        return self.parallel or PARALLEL_DEFAULT
+
+    def _fill(self) -> None:
+        """Start files in list order while there is room in the pool."""
+        room = self.parallel_now + _LOOKAHEAD_FILES
+        running = asked = demand = 0
+        for record in self._active.values():
+            machine = record.machine
+            assert machine is not None
+            if machine.state not in {UploadState.UPLOADING, UploadState.EXPIRED}:
+                continue
+            running += 1
+            if machine.wait_for_app:
+                asked += 1
+            else:
+                demand += self._demand(record, machine)
+        while self._scan_from < len(self.records):
+            if self.parallel_files is not None and running >= self.parallel_files:
+                return
+            if demand >= room or asked >= _ASKED_FILES_MAX:
+                return
+            record = self.records[self._scan_from]
+            if record.state is not UploadState.READY:
+                self._scan_from += 1
+                continue
+            running += 1
+            self._scan_from += 1
+            machine = self._begin(record)
+            if machine.wait_for_app:
+                asked += 1
+            else:
+                demand += self._demand(record, machine)
+
+    def _demand(self, record: Record, machine: FileMachine) -> int:
+        """How many requests this file may keep busy."""
+        if machine.transfers_in_flight or machine.wants_transfer:
+            return min(self.parallel_now, machine.transfers_in_flight + machine.wants_transfer)
+        if machine.ledger.accepted_bytes or machine.phase == "waiting":
+            return 1
+        part = self.part_size_bytes or PART_DEFAULT_BYTES
+        return min(self.parallel_now, -(-record.size_bytes // part))
+
+    def _begin(self, record: Record) -> FileMachine:
+        before = record.state
+        if record.machine is None:
+            record.machine = self._owner.make_machine(record)
+            record.machine.state = before
+        machine = record.machine
+        record.started_at_s = self._clock.monotonic_s()
+        record.duration_s = None
+        record.meter = SpeedMeter()
+        self._started_one = True
+        work = self._decide(record, machine, lambda m: m.start())
+        if work:
+            # Effects begin on the pool, since the condition is held here.
+            self._control.submit(lambda: self._act(record, machine, work))
+        self._tick_soon()
+        return machine
+
+    def _judge(self) -> None:
+        if any(self.counts[state] for state in LEFT_TO_DO) or self._active:
+            blocked = self.counts[UploadState.EXPIRED] and not self.counts[UploadState.UPLOADING]
+            if blocked and self.state is UploaderState.START and not self._can_start_one():
+                self._move(UploaderEvent.EXPIRE)
+            elif self.state is UploaderState.EXPIRE and not blocked:
+                self._move(UploaderEvent.AUTHORIZE)
+            return
+        self._move(UploaderEvent.DRAIN)
+        if self._started_one:
+            self._owner.on_drained()
+
+    def _can_start_one(self) -> bool:
+        return bool(self.counts[UploadState.READY]) and self.parallel_files is None
+
+    def _move(self, event: UploaderEvent) -> None:
+        self.state = next_uploader_state(self.state, event)
+        self._owner.on_uploader_state()
+
+    def stop(self) -> list[tuple[Record, FileMachine, list[tuple[int, fx.Effect]]]]:
+        """Halt the queue and every file that runs; under the condition. The caller acts on what is returned."""
+        if self.state not in {UploaderState.START, UploaderState.EXPIRE}:
+            return []
+        work = []
+        for record in list(self._active.values()):
+            machine = record.machine
+            assert machine is not None
+            record.asked = None
+            effects = self._decide(record, machine, lambda m: m.interrupt(FileEvent.STOP))
+            if effects is not None:
+                work.append((record, machine, effects))
+        self._move(UploaderEvent.STOP)
+        return work
+
+    def act_all(self, work: Iterable[tuple[Record, FileMachine, list[tuple[int, fx.Effect]]]]) -> None:
+        """Do what `stop` returned; outside the condition."""
+        for record, machine, effects in work:
+            self._act(record, machine, effects)
+
+    def change_without_machine(self, record: Record, event: FileEvent) -> None:
+        """A file that never started changes its state; under the condition."""
+        before = record.state
+        record.held_state = next_file_state(before, event)
+        record.paused = event is FileEvent.PAUSE
+        self._count(record, before)
+        self._owner.on_state(record)
+
+    def make_ready(self, record: Record, event: FileEvent) -> None:
+        """Re-queue one file; under the condition."""
+        if record.machine is None:
+            self.change_without_machine(record, event)
+        else:
+            before = record.machine.state
+            record.machine.ready(event)
+            self._count(record, before)
+            self._owner.on_state(record)
+        self._scan_from = 0
+
+    # ---- senders
+
+    def _call_senders(self) -> None:
+        if self._closed or self.engine is None:
+            return
+        wanted = sum(r.machine.wants_transfer for r in self._active.values() if r.machine is not None)
+        missing = min(wanted - self._idle_senders, self.parallel_now - len(self._senders))
+        for _ in range(max(0, missing)):
+            self._sender_number += 1
+            self._senders.add(start_thread(f"vod-send-{self._sender_number}", self._send_loop))
+
+    def _send_loop(self) -> None:
+        while True:
+            renewals: list[tuple[Record, FileMachine, list[tuple[int, fx.Effect]]]] = []
+            with self.cond:
+                job = self._take(renewals)
+                if job is None and not renewals:
+                    self._idle_senders += 1
+                    self.cond.wait(5.0 if self._active else 1.0)
+                    self._idle_senders -= 1
+                    job = self._take(renewals)
+                    if job is None and not renewals and (not self._active or self._closed):
+                        self._senders.discard(threading.current_thread())
+                        return
+            self.act_all(renewals)
+            if job is not None:
+                record, machine, token, effect = job
+                self._perform(record, machine, token, effect)
+
+    def _take(
+        self, renewals: list[tuple[Record, FileMachine, list[tuple[int, fx.Effect]]]]
+    ) -> tuple[Record, FileMachine, int, fx.Effect] | None:
+        if self._closed or len(self._senders) > self.parallel_now:
+            return None
+        for record in tuple(self._active.values()):
+            machine = record.machine
+            assert machine is not None
+            if machine.refresh_due():
+                effects = self._decide(record, machine, lambda m: m.refresh_ahead())
+                if effects:
+                    renewals.append((record, machine, effects))
+            phase = machine.phase
+            taken = machine.next_transfer()
+            if taken is not None:
+                if machine.phase is not phase:
+                    self._owner.on_state(record)
+                return record, machine, *taken
+        return None
+
+    # ---- ticks
+
+    def _tick_soon(self) -> None:
+        if not self._ticking and not self._closed:
+            self._ticking = True
+            self._timers.after(TICK_S, self._tick)
+
+    def _tick(self) -> None:
+        with self.cond:
+            self._ticking = False
+            now_s = self._clock.monotonic_s()
+            in_flight = 0
+            for record in self._active.values():
+                sent = record.sent_bytes
+                in_flight += sent - record.accepted_bytes
+                if record.meter is not None:
+                    record.meter.sample(sent, now_s)
+                if sent != record.shown_bytes and record.state is UploadState.UPLOADING:
+                    record.shown_bytes = sent
+                    self._owner.on_progress(record)
+            self.meter.sample(self.accepted_bytes + in_flight, now_s)
+            if self._active:
+                self._tick_soon()
+        self.dispatcher.help_if_slow()
+        self._owner.on_tick()
+
+    def in_flight_bytes(self) -> int:
+        """Bytes that are on their way; under the condition."""
+        return sum(r.sent_bytes - r.accepted_bytes for r in self._active.values())
+
+    def later(self, wait_s: float, job: Callable[[], None]) -> None:
+        """Run a quick job later on the timer thread."""
+        self._timers.after(wait_s, job)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether no file is left to do and nothing is in flight; under the condition."""
+        return not self._active and (
+            self.state is UploaderState.STOP or not any(self.counts[state] for state in LEFT_TO_DO)
+        )
+
+    def close(self, timeout_s: float) -> bool:
+        """Join every thread; False when one is still busy."""
+        with self.cond:
+            self._closed = True
+            senders = [t for t in self._senders if t is not threading.current_thread()]
+            self.cond.notify_all()
+        ended = self._timers.close(timeout_s)
+        ended &= self._control.close(timeout_s)
+        for thread in senders:
+            thread.join(timeout_s)
+        return ended and not any(thread.is_alive() for thread in senders)

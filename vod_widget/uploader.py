@@ -1,0 +1,1066 @@
+"""`VODUpload`, the queue as callers see it: options, methods and callbacks of the vendor's SDK, in Python.
+
+It checks what it is given, then lets the scheduler decide. Public methods may be called from any thread, callbacks included;
+none of them waits for the network but `wait`, `run` and `close`. Floor 4: the only place where the edges are put together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+import traitlets
+
+from . import effects as fx
+from . import events as ev
+from .application import Application, AuthContext, current_record
+from .authority import Authority
+from .dispatcher import Dispatcher
+from .engine import Engine, Settings
+from .errors import (
+    CredentialError,
+    InvalidArgumentError,
+    InvalidStateError,
+    RestrictionError,
+    VODError,
+)
+from .interfaces import Clock, CredentialProvider, Randomness, Source
+from .metadata import build_metadata, check_size, media_type_of
+from .model import (
+    Credentials,
+    Grant,
+    MediaType,
+    UploadAddress,
+    UploadAuth,
+    UploaderState,
+    UploadResult,
+    UploadState,
+)
+from .options import API_CALLS_PER_S, CALLBACKS, OPTIONS, check_options, check_value
+from .record import Record
+from .scheduler import Scheduler
+from .states import FileEvent
+from .system import SystemClock, SystemRandomness
+from .upload_info import FileSnapshot, Totals, UploaderSnapshot, UploadInfo
+from .workers import Rate
+
+__all__ = ["AuthContext", "VODUpload"]
+
+_log = logging.getLogger("vod_widget")
+
+File = int | UploadInfo
+Listener = Callable[[ev.Event], None]
+Callback = Callable[..., Any]
+
+
+class _Option(traitlets.TraitType[Any, Any]):
+    """A trait that is checked by the table of options."""
+
+    def validate(self, _obj: Any, value: Any) -> Any:
+        assert self.name is not None
+        try:
+            return check_value(self.name, value)
+        except InvalidArgumentError as error:
+            raise _OptionError(error) from None
+
+
+class _OptionError(InvalidArgumentError, traitlets.TraitError):
+    """A bad value given to an option after construction."""
+
+    def __init__(self, error: InvalidArgumentError) -> None:
+        super().__init__(error.message, code=error.code, hint=error.hint)
+
+
+class _Live(traitlets.TraitType[Any, Any]):
+    """A read-only trait that always shows the present value; observers are told by the timer thread."""
+
+    def get(self, obj: Any, _cls: Any = None) -> Any:
+        return obj._live(self.name)
+
+    def set(self, _obj: Any, _value: Any) -> None:
+        raise traitlets.TraitError(f"{self.name} is read-only")
+
+
+def _option_traits() -> dict[str, _Option]:
+    return {o.name: _Option(o.default, allow_none=o.optional, help=o.text) for o in OPTIONS}
+
+
+class VODUpload(traitlets.HasTraits):
+    """A queue that uploads files to ApsaraVideo VOD.
+
+    Options are keywords and validated traits (`vod_widget.options.OPTIONS` tells each one's unit, range, default and
+    reason): `user_id`, `region`, `retry_count`, `retry_duration`, `patience_s`, `part_size_bytes`, `parallel`,
+    `parallel_files`, `timeout_s`, `max_bandwidth_bytes_per_s`, `skip_uploaded`, `endpoint`, `checkpoint_dir`, `profile`.
+    They count for files that start later; `max_bandwidth_bytes_per_s`, `parallel` and `parallel_files` count at once.
+
+    Plain attributes: `credentials` (`Credentials`, or a function that returns them), `get_auth` (a function or coroutine that
+    takes an `AuthContext` and returns the answer of the VOD operation as a dict), and the callbacks `on_file_added`,
+    `on_upload_started`, `on_upload_succeed`, `on_upload_failed`, `on_upload_progress`, `on_upload_token_expired`,
+    `on_upload_canceled`, `on_upload_retry`, `on_upload_end`. Callbacks may be coroutines; they run in order for each file.
+
+    Live traits, read-only: `state`, `progress` (0..1), `done`, `failed`, `total` (files), `speed` (bytes/s).
+
+    Raises:
+        InvalidArgumentError: An unknown option, or a value of the wrong type or out of range.
+
+    Source: "Upload SDK for mini programs" and "Upload SDK for JavaScript", https://www.alibabacloud.com/help/en/vod,
+        read 2026-11; where we differ on purpose, `docs/differences.md` says why.
+    """
+
+    state = _Live()
+    progress = _Live()
+    done = _Live()
+    failed = _Live()
+    total = _Live()
+    speed = _Live()
+    if TYPE_CHECKING:
+        user_id: str
+        region: str
+        retry_count: int
+        retry_duration: float
+        patience_s: float | None
+        part_size_bytes: int | None
+        parallel: int | None
+        parallel_files: int | None
+        timeout_s: float
+        max_bandwidth_bytes_per_s: int | None
+        skip_uploaded: bool
+        endpoint: str | None
+        checkpoint_dir: str | None
+        profile: str | None
+        on_file_added: Callback | None
+        on_upload_started: Callback | None
+        on_upload_succeed: Callback | None
+        on_upload_failed: Callback | None
+        on_upload_progress: Callback | None
+        on_upload_token_expired: Callback | None
+        on_upload_canceled: Callback | None
+        on_upload_retry: Callback | None
+        on_upload_end: Callback | None
+    else:
+        for _name, _trait in _option_traits().items():
+            locals()[_name] = _trait
+        del _name, _trait
+
+    def __init__(self, **options: Any) -> None:
+        values = check_options(options)
+        self._clock: Clock = options.get("_clock") or SystemClock()
+        self._random: Randomness = SystemRandomness()
+        self._dispatcher = Dispatcher(self._clock)
+        self._app = Application(self, self._clock, self._random, self._dispatcher)
+        self._queue = Scheduler(self._app, self._clock, self._dispatcher)
+        self._app.queue = self._queue
+        self._authority = Authority(self, self._clock)
+        self._closed = False
+        self._waiters: list[Callable[[], None]] = []
+        self._published: dict[str, Any] = {}
+        self._bandwidth = Rate(None, self._clock)
+        self._region_given = "region" in options
+        self.credentials: Any = values.pop("credentials", None)
+        self.get_auth: Callable[[AuthContext], Any] | None = values.pop("get_auth", None)
+        for name in CALLBACKS:
+            setattr(self, name, values.pop(name, None))
+        super().__init__()
+        with self.hold_trait_notifications():
+            for name, value in values.items():
+                setattr(self, name, value)
+        self._limits_changed()
+        self.observe(lambda _: self._limits_changed(), ["parallel", "parallel_files", "max_bandwidth_bytes_per_s"])
+        self.observe(lambda _: self._region_was_given(), ["region"])
+
+    def __repr__(self) -> str:
+        t = self.totals()
+        return f"<VODUpload {t.state}: {t.total} files, {t.done} done, {t.failed} failed, {t.progress:.0%}>"
+
+    # ------------------------------------------------------------------ the list
+
+    def add_file(
+        self,
+        file: Any,
+        endpoint: str | None = None,
+        bucket: str | None = None,
+        object: str | None = None,  # noqa: A002 - the vendor's word, and part of the contract
+        user_data: str | Mapping[str, Any] | None = None,
+        *,
+        name: str | None = None,
+        title: str | None = None,
+        description: str | None = None,
+        tags: str | Iterable[str] | None = None,
+        cate_id: int | str | None = None,
+        cover: Any = None,
+        cover_url: str | None = None,
+        media_type: MediaType | str | None = None,
+        reference_id: str | None = None,
+        template_group_id: str | None = None,
+        workflow_id: str | None = None,
+        storage_location: str | None = None,
+        app_id: str | None = None,
+        show_watermark: bool | None = None,
+        priority: int | str | None = None,
+        message_callback: str | Mapping[str, Any] | None = None,
+        extend: Any = None,
+    ) -> UploadInfo:
+        """Add a file to the end of the list; nothing is sent before `start_upload`.
+
+        Args:
+            file: A path, bytes or `io.BytesIO` (with `name`), an opened file, a source, or the seed's
+                `{"url": path, "coverUrl": path}`.
+            endpoint: Storage endpoint to use instead of the upload address's.
+            bucket: Bucket to use instead of the upload address's.
+            object: Object key to use instead of the upload address's.
+            user_data: The vendor's userData: a dict or JSON text with the top key `Vod`. Keywords win over it.
+            name: File name for VOD, with its extension, instead of the file's own.
+            title: At most 128 bytes of UTF-8; default: the file name.
+            description: At most 1,024 bytes.
+            tags: At most 16 of at most 32 bytes each.
+            cate_id: Category.
+            cover: Image (as `file`) that is uploaded first and becomes the CoverURL; an http(s) URL is used as it is.
+            cover_url: URL of the cover.
+            media_type: `video`, `audio` or `image`; default: by the extension.
+            reference_id: Idempotency key of the asset, 6 to 64 of letters, digits, `-` and `_`; default: random.
+            template_group_id: Transcoding template group.
+            workflow_id: Workflow; it wins over the template group.
+            storage_location: Storage address of the account.
+            app_id: Application.
+            show_watermark: False turns the account's watermark off for this file.
+            priority: Transcoding priority.
+            message_callback: Where VOD reports this file: an URL, or the vendor's dict.
+            extend: Any JSON, at most 512 bytes; comes back in VOD's callbacks.
+
+        Returns:
+            The live `UploadInfo`.
+
+        Raises:
+            RestrictionError: A limit of the service; the text names field, limit and remedy.
+            SourceNotFoundError: Missing, unreadable or not a regular file.
+            InvalidStateError: The same file is in the list and not finished (code `AlreadyQueued`).
+            InvalidArgumentError: A bad argument.
+        """
+        from .sources import cover_of, open_source
+
+        self._check_open()
+        source: Source = open_source(file, name)
+        try:
+            kind = media_type_of(source.name, media_type)
+            check_size(source.size_bytes, kind, source.name)
+            cover = cover if cover is not None else cover_of(file)
+            cover_source: Source | None = None
+            if isinstance(cover, str) and cover.lower().startswith(("http://", "https://")):
+                cover_url, cover = cover, None
+            metadata = build_metadata(
+                file_name=source.name,
+                media_type=kind,
+                user_data=user_data,
+                title=title,
+                description=description,
+                tags=tags,
+                cate_id=cate_id,
+                template_group_id=template_group_id,
+                workflow_id=workflow_id,
+                storage_location=storage_location,
+                app_id=app_id,
+                cover_url=cover_url,
+                show_watermark=show_watermark,
+                priority=priority,
+                message_callback=message_callback,
+                extend=extend,
+            )
+            if cover is not None:
+                cover_source = self._open_cover(cover, kind, source.name)
+            record = Record(self._random.hex(16), source, kind, metadata)
+            record.cover = cover_source
+            record.reference_id = _checked_reference(reference_id, source.name)
+            record.given_address = (endpoint, bucket, object)
+            with self._queue.cond:
+                if self._queue.unfinished(source.source_id) is not None:
+                    raise InvalidStateError(
+                        "the file is in the list already and not finished",
+                        code="AlreadyQueued",
+                        hint="Wait for it, or remove it first.",
+                        file_name=source.name,
+                    )
+                record.info = UploadInfo(record)
+                self._queue.add(record)
+                self._app.emit(ev.FileAdded, record)
+                self._app.fire(record, "on_file_added", record.info)
+                self._queue.settle()
+        except BaseException:
+            source.close()
+            raise
+        info: UploadInfo = record.info
+        return info
+
+    def _open_cover(self, cover: Any, kind: MediaType, name: str) -> Source:
+        from .sources import open_source
+
+        if kind is MediaType.IMAGE:
+            raise RestrictionError(
+                "an image has no cover", code="Restriction.Cover", hint="Leave cover= out.", file_name=name
+            )
+        source = open_source(cover)
+        try:
+            media_type_of(source.name, MediaType.IMAGE)
+            check_size(source.size_bytes, MediaType.IMAGE, source.name)
+        except VODError:
+            source.close()
+            raise
+        return source
+
+    def list_files(self) -> list[UploadInfo]:
+        """Return the files in list order; the list is a copy, the items are live."""
+        with self._queue.cond:
+            return [record.info for record in self._queue.records]
+
+    def delete_file(self, file: File) -> bool:
+        """Take a file off the list; what it has in the storage unfinished is aborted. Finished assets stay.
+
+        Args:
+            file: Index into `list_files()`, or the `UploadInfo`.
+
+        Returns:
+            True when it was in the list.
+
+        Raises:
+            IndexError: No such index.
+        """
+        with self._queue.cond:
+            record = self._find(file)
+            if record is None:
+                return False
+            self._queue.remove(record)
+            work = self._interrupt(record, FileEvent.CANCEL, discard=True)
+            self._app.emit(ev.FileRemoved, record)
+            self._queue.settle()
+        self._queue.act_all(work or [])
+        if record.machine is None or not record.machine.busy:
+            record.source.close()
+        return True
+
+    def cancel_file(self, file: File) -> bool:
+        """Give a file up: what runs is broken off and its parts are removed from the storage.
+
+        VideoId, bucket and object stay known; `resume_file` refreshes that video and never makes a second one.
+
+        Returns:
+            True when its state changed; False for a file that has ended in success or was canceled before.
+
+        Raises:
+            IndexError: No such index.
+        """
+        return self._command(file, FileEvent.CANCEL)
+
+    def pause_file(self, file: File) -> bool:
+        """Halt a file and keep what it has sent; `resume_file` goes on from there.
+
+        Raises:
+            IndexError: No such index.
+        """
+        return self._command(file, FileEvent.PAUSE)
+
+    def resume_file(self, file: File) -> bool:
+        """Make a Canceled, Failure, Stopped or paused file Ready; it runs at once only when the queue runs.
+
+        Raises:
+            IndexError: No such index.
+        """
+        with self._queue.cond:
+            record = self._find(file)
+            if record is None:
+                return False
+            if record.state not in {UploadState.CANCELED, UploadState.FAILURE, UploadState.STOPPED}:
+                return False
+            self._queue.make_ready(record, FileEvent.RESUME)
+            self._queue.settle()
+        return True
+
+    def retry_file(self, file: File) -> bool:
+        """Try a failed file again, or end the wait of one that waits for its next attempt; starts the queue if need be.
+
+        Raises:
+            IndexError: No such index.
+        """
+        with self._queue.cond:
+            record = self._find(file)
+            if record is None:
+                return False
+            failed = record.state is UploadState.FAILURE
+            if failed:
+                self._queue.make_ready(record, FileEvent.RESUME)
+        if not failed:
+            return self._queue.step(record, lambda machine: machine.retry_now())
+        self._run_ready()
+        return True
+
+    def retry_failed(self) -> int:
+        """Try every failed file again; returns how many."""
+        with self._queue.cond:
+            failed = [r for r in self._queue.records if r.state is UploadState.FAILURE]
+            for record in failed:
+                self._queue.make_ready(record, FileEvent.RESUME)
+        if failed:
+            self._run_ready()
+        return len(failed)
+
+    def clean_list(self) -> None:
+        """Halt the queue and empty the list; unfinished files are canceled and their parts removed."""
+        self.stop_upload()
+        work: list[Any] = []
+        with self._queue.cond:
+            for record in list(self._queue.records):
+                self._queue.remove(record)
+                work += self._interrupt(record, FileEvent.CANCEL, discard=True) or []
+                self._app.emit(ev.FileRemoved, record)
+            self._queue.settle()
+        self._queue.act_all(work)
+
+    def update_metadata(self, file: File, **fields: Any) -> bool:
+        """Change metadata of a file that has not started: `title`, `description`, `tags`, `cate_id`, ... as in `add_file`.
+
+        Returns:
+            False when the file has started already.
+
+        Raises:
+            RestrictionError: A limit of the service; nothing is changed.
+        """
+        with self._queue.cond:
+            record = self._find(file)
+            if record is None or record.state is not UploadState.READY or record.media_id:
+                return False
+            old = record.metadata
+            merged: dict[str, Any] = {
+                "title": old.title,
+                "description": old.description,
+                "tags": list(old.tags) or None,
+                "cate_id": old.cate_id,
+                "template_group_id": old.template_group_id,
+                "workflow_id": old.workflow_id,
+                "storage_location": old.storage_location,
+                "app_id": old.app_id,
+                "cover_url": old.cover_url,
+            }
+            unknown = sorted(set(fields) - set(merged))
+            if unknown:
+                raise InvalidArgumentError(f"unknown metadata {', '.join(unknown)}; known: {', '.join(merged)}")
+            new = build_metadata(file_name=record.name, media_type=record.media_type, **{**merged, **fields})
+            record.metadata = replace(new, api_user_data=old.api_user_data, notification=old.notification)
+            if record.machine is not None:
+                record.machine = None
+            self._app.emit(ev.StateChanged, record, state=str(record.state), phase=str(record.phase))
+        return True
+
+    def _find(self, file: File) -> Record | None:
+        """The record of an index or an info; None for an info that left the list."""
+        if isinstance(file, UploadInfo):
+            record = file._record
+            return None if record.removed or record.info is not file or record not in self._queue.records else record
+        if isinstance(file, bool) or not isinstance(file, int):
+            raise InvalidArgumentError("file must be an index or an UploadInfo")
+        if not 0 <= file < len(self._queue.records):
+            raise IndexError(f"no file {file}: the list has {len(self._queue.records)}")
+        return self._queue.records[file]
+
+    def _command(self, file: File, event: FileEvent) -> bool:
+        with self._queue.cond:
+            record = self._find(file)
+            if record is None:
+                return False
+            work = self._interrupt(record, event)
+            if work is None:
+                return False
+            self._queue.settle()
+        self._queue.act_all(work)
+        return True
+
+    def _interrupt(self, record: Record, event: FileEvent, *, discard: bool = False) -> list[Any] | None:
+        record.asked = None
+        if record.machine is None:
+            try:
+                self._queue.change_without_machine(record, event)
+            except InvalidStateError:
+                return None
+            if event is FileEvent.CANCEL:
+                self._app.on_note(record, fx.Canceled())
+            return []
+        machine = record.machine
+        effects = self._queue._decide(record, machine, lambda m: m.interrupt(event, discard=discard))
+        return None if effects is None else [(record, machine, effects)]
+
+    # ------------------------------------------------------------------ control
+
+    def start_upload(self) -> None:
+        """Start the queue; returns at once, threads do the work.
+
+        Failure and Stopped files become Ready again. While the queue runs, nothing happens.
+
+        Raises:
+            MissingCredentialError: Nothing can give authority: no credentials were found, and neither `get_auth` nor
+                `on_upload_started` is set.
+            ProfileNotFoundError: `profile` names none.
+            CredentialError: What was found cannot be used.
+            InvalidArgumentError: An unknown region, or an endpoint that is not allowed.
+        """
+        self._check_open()
+        with self._queue.cond:
+            if self._queue.state in {UploaderState.START, UploaderState.EXPIRE}:
+                return
+            nothing = not any(
+                r.state in {UploadState.READY, UploadState.FAILURE, UploadState.STOPPED} for r in self._queue.records
+            )
+        if not nothing:
+            self._prepare()
+        with self._queue.cond:
+            if self._queue.state in {UploaderState.START, UploaderState.EXPIRE}:
+                return
+            for record in self._queue.records:
+                if record.state in {UploadState.FAILURE, UploadState.STOPPED}:
+                    self._queue.make_ready(record, FileEvent.REQUEUE)
+            self._take_loop()
+            self._start()
+
+    def _run_ready(self) -> None:
+        """Start the queue for files that were made Ready, leaving the others as they are."""
+        with self._queue.cond:
+            running = self._queue.state in {UploaderState.START, UploaderState.EXPIRE}
+        if not running:
+            self._prepare()
+        with self._queue.cond:
+            if self._queue.state not in {UploaderState.START, UploaderState.EXPIRE}:
+                self._take_loop()
+                self._start()
+            else:
+                self._queue.settle()
+
+    def _start(self) -> None:
+        self._queue.start()
+        self._queue.settle()
+
+    def stop_upload(self) -> None:
+        """Halt the queue; running files become Stopped and keep what they have sent. Safe in every phase."""
+        with self._queue.cond:
+            work = self._queue.stop()
+            self._queue.settle()
+        self._queue.act_all(work)
+        self._tell_waiters()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until no file is left to do, or the queue is stopped, and every callback has returned.
+
+        In a notebook cell this blocks the kernel; uploads go on all the same, and an interrupt gives the prompt back
+        without stopping them. Coroutine callbacks that belong to the running loop are driven meanwhile.
+
+        Args:
+            timeout_s: Longest wait, seconds; None for no limit.
+
+        Returns:
+            False at the timeout.
+
+        Raises:
+            InvalidStateError: Called from a callback, which would wait for itself.
+        """
+        if current_record.get() is not None:
+            raise InvalidStateError("wait() inside a callback would wait for itself")
+        loop = self._dispatcher.home_loop
+        try:
+            here: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        except RuntimeError:
+            here = None
+        if here is not None and here is loop and self._has_coroutine_callbacks():
+            return self._wait_in_loop(here, timeout_s)
+        return self._wait_blocking(timeout_s)
+
+    def _wait_blocking(self, timeout_s: float | None) -> bool:
+        deadline_s = None if timeout_s is None else self._clock.monotonic_s() + timeout_s
+        with self._queue.cond:
+            while not self._all_done():
+                left_s = 1.0 if deadline_s is None else min(1.0, deadline_s - self._clock.monotonic_s())
+                if left_s <= 0:
+                    return False
+                self._queue.cond.wait(left_s)
+        return True
+
+    def _wait_in_loop(self, loop: asyncio.AbstractEventLoop, timeout_s: float | None) -> bool:
+        """Drive coroutine callbacks on the loop of the cell that blocks it; only then is nest_asyncio of use."""
+        import nest_asyncio
+
+        nest_asyncio.apply(loop)
+        try:
+            loop.run_until_complete(asyncio.wait_for(self.finished(), timeout_s))
+        except TimeoutError:
+            return False
+        return True
+
+    async def finished(self) -> None:
+        """Wait as `wait` does, without blocking the loop: `await up.finished()`."""
+        loop = asyncio.get_running_loop()
+        while True:
+            done = loop.create_future()
+
+            def wake(future: asyncio.Future[None] = done) -> None:
+                loop.call_soon_threadsafe(lambda: None if future.done() else future.set_result(None))
+
+            with self._queue.cond:
+                if self._all_done():
+                    return
+                self._waiters.append(wake)
+            try:
+                await asyncio.wait_for(done, 1.0)
+            except TimeoutError:
+                pass
+            finally:
+                with self._queue.cond:
+                    if wake in self._waiters:
+                        self._waiters.remove(wake)
+
+    def run(self, timeout_s: float | None = None) -> list[UploadResult]:
+        """Start and wait; returns the results of all files. A file's failure never raises.
+
+        Raises:
+            MissingCredentialError: As `start_upload`.
+        """
+        self.start_upload()
+        self.wait(timeout_s)
+        return self.results()
+
+    def close(self, timeout_s: float = 10.0) -> bool:
+        """Halt the queue, close connections and join every thread.
+
+        Args:
+            timeout_s: Longest wait for each kind of thread.
+
+        Returns:
+            False when something (a callback that does not return) is still busy.
+        """
+        if self._closed:
+            return True
+        self.stop_upload()
+        with self._queue.cond:
+            deadline_s = self._clock.monotonic_s() + timeout_s
+            while self._queue._active and self._clock.monotonic_s() < deadline_s:
+                self._queue.cond.wait(0.05)
+            self._closed = True
+            records = list(self._queue.records)
+            self._queue.cond.notify_all()
+        self._authority.close()
+        ended = self._queue.close(timeout_s)
+        ended &= self._dispatcher.close(timeout_s)
+        for record in records:
+            record.source.close()
+            if record.entry is not None:
+                record.entry.release()
+        self._tell_waiters()
+        return ended
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------ authority by the application
+
+    def set_upload_auth_and_address(
+        self, upload_info: UploadInfo, upload_auth: str, upload_address: str, video_id: str
+    ) -> None:
+        """Answer `on_upload_started` (or `on_upload_token_expired`) with an upload credential and address.
+
+        Args:
+            upload_info: The file, as the callback got it.
+            upload_auth: UploadAuth as VOD returned it.
+            upload_address: UploadAddress as VOD returned it.
+            video_id: VideoId; for an image its ImageId.
+
+        Raises:
+            CredentialError: Not readable or expired; the file fails with the same error.
+            EndpointRefusedError: The address points to a host that is not the vendor's; the file fails too.
+        """
+        record = self._record_of(upload_info)
+        try:
+            auth = UploadAuth.decode(upload_auth, now_s=self._clock.now_s())
+            address = UploadAddress.decode(upload_address)
+            if not video_id or not isinstance(video_id, str):
+                raise CredentialError("video_id is empty", code="InvalidUploadAuth")
+            self._refuse_expired(auth)
+            self._check_address(address, auth)
+        except VODError as error:
+            error.file_name = error.file_name or record.name
+            self._app.refuse(record, error)
+            raise
+        self._app.answer(record, Grant(auth, address, video_id))
+
+    def set_sts_token(
+        self, upload_info: UploadInfo, access_key_id: str, access_key_secret: str, security_token: str
+    ) -> None:
+        """Answer `on_upload_started` with an STS token; the library then creates or refreshes the asset by itself.
+
+        Raises:
+            InvalidArgumentError: A part is missing; the file fails with the same error.
+        """
+        record = self._record_of(upload_info)
+        try:
+            keys = self._sts(access_key_id, access_key_secret, security_token, None)
+        except VODError as error:
+            error.file_name = error.file_name or record.name
+            self._app.refuse(record, error)
+            raise
+        self._app.answer(record, keys)
+
+    def resume_upload_with_auth(self, upload_auth: str, upload_info: UploadInfo | None = None) -> bool:
+        """Give an expired file a new upload credential for the same object; it goes on where it stopped.
+
+        Args:
+            upload_auth: UploadAuth as RefreshUploadVideo returned it.
+            upload_info: The file; None means the one whose `on_upload_token_expired` runs, else the only expired one.
+
+        Returns:
+            True when a file took it; False when none waits.
+
+        Raises:
+            CredentialError: Not readable.
+            InvalidStateError: Several files wait; the text names them.
+        """
+        record = self._expired_record(upload_info)
+        auth = UploadAuth.decode(upload_auth, now_s=self._clock.now_s())
+        return record is not None and self._app.answer(record, auth)
+
+    def resume_upload_with_sts_token(
+        self,
+        access_key_id: str,
+        access_key_secret: str,
+        security_token: str,
+        expire_time: Any = None,
+        upload_info: UploadInfo | None = None,
+    ) -> bool:
+        """Give an expired file a new STS token; the library refreshes its asset with it.
+
+        Args:
+            access_key_id: Temporary key id.
+            access_key_secret: Its secret.
+            security_token: Its token.
+            expire_time: When it ends: Unix seconds, or ISO text in UTC; may be left out.
+            upload_info: As in `resume_upload_with_auth`.
+
+        Returns:
+            True when a file took it; False when none waits.
+
+        Raises:
+            InvalidArgumentError: A part is missing.
+            InvalidStateError: Several files wait; the text names them.
+        """
+        record = self._expired_record(upload_info)
+        keys = self._sts(access_key_id, access_key_secret, security_token, expire_time)
+        return record is not None and self._app.answer(record, keys)
+
+    def set_credentials(self, credentials: Any) -> None:
+        """Set or forget (None) the queue's own credentials; running files keep those that they began with."""
+        self.credentials = credentials
+        self._authority.forget()
+
+    def set_profile(self, profile: str | None) -> None:
+        """Choose a profile by name and resolve it now.
+
+        Raises:
+            ProfileNotFoundError: No profile has that name; the former one stays.
+            CredentialError: It cannot be used; the former one stays.
+        """
+        before = (self.profile, self.credentials)
+        self.profile, self.credentials = profile, None
+        self._authority.forget()
+        try:
+            if profile is not None:
+                self._authority.resolve(required=True)
+        except VODError:
+            self.profile, self.credentials = before
+            self._authority.forget()
+            raise
+
+    @property
+    def provider(self) -> CredentialProvider | None:
+        """The credential provider in use, once there is one; for display (`name`, `region`, `endpoint`)."""
+        return self._authority.provider
+
+    # ------------------------------------------------------------------ looking
+
+    def totals(self) -> Totals:
+        """Return the sums over the queue; cheap at any number of files."""
+        q = self._queue
+        with q.cond:
+            counts = dict(q.counts)
+            in_flight = q.in_flight_bytes()
+            accepted = q.accepted_bytes
+            canceled_bytes = q.state_bytes[UploadState.CANCELED]
+            wanted = q.size_bytes - canceled_bytes
+            left = max(0, wanted - accepted - in_flight - q.state_bytes[UploadState.FAILURE])
+            moving = counts[UploadState.UPLOADING] > 0
+            done = counts[UploadState.SUCCESS]
+            total = len(q.records)
+            live = total - counts[UploadState.CANCELED]
+            share = min(0.999, (accepted + in_flight) / wanted) if wanted else 0.0
+            return Totals(
+                state=q.state,
+                counts=counts,
+                done=done,
+                failed=counts[UploadState.FAILURE],
+                canceled=counts[UploadState.CANCELED],
+                total=total,
+                size_bytes=q.size_bytes,
+                done_bytes=q.state_bytes[UploadState.SUCCESS],
+                failed_bytes=q.state_bytes[UploadState.FAILURE],
+                sent_bytes=accepted + in_flight,
+                accepted_bytes=accepted,
+                speed_bytes_per_s=q.meter.bytes_per_s if moving else 0.0,
+                time_left_s=q.meter.time_left_s(left) if moving else None,
+                progress=1.0 if live and done == live else share,
+            )
+
+    def snapshot(self) -> UploaderSnapshot:
+        """Return frozen copies of the sums and of every file."""
+        with self._queue.cond:
+            return UploaderSnapshot(self.totals(), tuple(self._freeze(r) for r in self._queue.records))
+
+    def file_snapshot(self, file_id: str) -> FileSnapshot | None:
+        """Return a frozen copy of one file, or None when it is not in the list."""
+        with self._queue.cond:
+            for record in self._queue.records:
+                if record.file_id == file_id:
+                    return self._freeze(record)
+        return None
+
+    def _freeze(self, r: Record) -> FileSnapshot:
+        info: UploadInfo = r.info
+        machine = r.machine
+        wait_s = None
+        if machine is not None and machine.wait_until_s is not None:
+            wait_s = max(0.0, machine.wait_until_s - self._clock.monotonic_s())
+        return FileSnapshot(
+            file_id=r.file_id,
+            name=r.name,
+            path=r.path,
+            source=info.source,
+            size_bytes=r.size_bytes,
+            media_type=r.media_type,
+            state=r.state,
+            phase=r.phase,
+            video_id=info.video_id,
+            image_id=info.image_id,
+            media_id=info.media_id,
+            object=info.object,
+            bucket=info.bucket,
+            endpoint=info.endpoint,
+            region=r.region or self.region,
+            reference_id=info.reference_id,
+            sent_bytes=r.sent_bytes,
+            accepted_bytes=r.accepted_bytes,
+            loaded_percent=r.loaded_percent,
+            speed_bytes_per_s=r.speed_bytes_per_s,
+            time_left_s=r.time_left_s,
+            error=r.error,
+            attempts=r.attempts,
+            wait_s=wait_s,
+            wait_reason=machine.wait_reason if machine is not None else "",
+            title=r.metadata.title,
+            metadata=r.metadata,
+            duration_s=r.duration_s,
+            actions=r.actions,
+            request_id=r.request_id,
+            verified=machine.verified if machine is not None else "",
+            skipped=machine.skipped if machine is not None else False,
+        )
+
+    def results(self) -> list[UploadResult]:
+        """Return one row a file in list order, whatever its state."""
+        with self._queue.cond:
+            return [self._result(r) for r in self._queue.records]
+
+    def _result(self, r: Record) -> UploadResult:
+        info: UploadInfo = r.info
+        return UploadResult(
+            file_id=r.file_id,
+            name=r.name,
+            source=r.path,
+            state=r.state,
+            media_type=r.media_type,
+            video_id=info.video_id,
+            image_id=info.image_id,
+            image_url=r.image_url,
+            size_bytes=r.size_bytes,
+            sent_bytes=r.total_sent_bytes,
+            duration_s=r.duration_s or 0.0,
+            verified=r.machine.verified if r.machine is not None else "",
+            skipped=r.machine.skipped if r.machine is not None else False,
+            error_code=r.error.code if r.error is not None else None,
+            error_message=str(r.error) if r.error is not None else None,
+            request_id=r.request_id,
+        )
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Have `listener` called with every event, on the delivery thread; it must not block.
+
+        Returns:
+            A function that ends the subscription.
+        """
+        with self._queue.cond:
+            self._app.listeners = (*self._app.listeners, listener)
+
+        def unsubscribe() -> None:
+            with self._queue.cond:
+                self._app.listeners = tuple(known for known in self._app.listeners if known is not listener)
+
+        return unsubscribe
+
+    def _live(self, name: str) -> Any:
+        if not hasattr(self, "_queue"):
+            return None
+        if name == "state":
+            return self._queue.state
+        totals = self.totals()
+        return {
+            "progress": totals.progress,
+            "done": totals.done,
+            "failed": totals.failed,
+            "total": totals.total,
+            "speed": totals.speed_bytes_per_s,
+        }[name]
+
+    # ------------------------------------------------------------------ inside
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise InvalidStateError("this uploader is closed", hint="Make a new one.")
+
+    def _prepare(self) -> None:
+        """Find authority and put the edges together, before the queue starts; may read files."""
+        callback = self.on_upload_started is not None
+        self._app.destination = self._authority.resolve(required=not callback and self.get_auth is None)
+        journal = self._authority.journal()
+        settings = Settings(journal, self._app.get_auth if self.get_auth is not None else None)
+        if self._queue.engine is None:
+            self._queue.engine = Engine(
+                store=self._authority.store(),
+                api=self._authority.api(),
+                clock=self._clock,
+                bandwidth=self._bandwidth,
+                api_rate=Rate(API_CALLS_PER_S, self._clock),
+                settings=lambda: self._settings,
+            )
+        self._settings = settings
+
+    def _take_loop(self) -> None:
+        """Coroutine callbacks belong to the loop that runs where the queue is started, if one does."""
+        try:
+            self._dispatcher.home_loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._dispatcher.home_loop = None
+
+    def _has_coroutine_callbacks(self) -> bool:
+        callbacks = [getattr(self, name) for name in CALLBACKS] + [self.get_auth]
+        return any(inspect.iscoroutinefunction(callback) for callback in callbacks)
+
+    def _all_done(self) -> bool:
+        return self._closed or (self._queue.quiet and self._app.ended_callbacks and self._dispatcher.idle)
+
+    def _tell_waiters(self) -> None:
+        with self._queue.cond:
+            waiters = list(self._waiters)
+            self._queue.cond.notify_all()
+        for wake in waiters:
+            wake()
+
+    def _publish(self) -> None:
+        """Tell observers of the live traits what changed; the timer thread, or the delivery thread at the end."""
+        now = {name: self._live(name) for name in ("state", "progress", "done", "failed", "total", "speed")}
+        for name, value in now.items():
+            old = self._published.get(name)
+            if old != value:
+                self._published[name] = value
+                self._notify_trait(name, old, value)
+
+    def _limits_changed(self) -> None:
+        self._bandwidth.per_s = self.max_bandwidth_bytes_per_s
+        self._queue.parallel = self.parallel
+        self._queue.parallel_files = self.parallel_files
+        self._queue.part_size_bytes = self.part_size_bytes
+        self._queue.kick()
+
+    def _region_was_given(self) -> None:
+        self._region_given = True
+
+    def _record_of(self, upload_info: UploadInfo) -> Record:
+        if not isinstance(upload_info, UploadInfo):
+            raise InvalidArgumentError("upload_info must be the UploadInfo that the callback got")
+        return upload_info._record
+
+    def _expired_record(self, upload_info: UploadInfo | None) -> Record | None:
+        if upload_info is not None:
+            record = self._record_of(upload_info)
+            return record if record.asked is not None else None
+        running = current_record.get()
+        if running is not None and running.asked is not None:
+            return running
+        with self._queue.cond:
+            waiting = [r for r in self._queue.records if r.state is UploadState.EXPIRED and r.asked is not None]
+        if len(waiting) > 1:
+            names = ", ".join(r.name for r in waiting)
+            raise InvalidStateError(
+                f"several files wait for credentials: {names}", hint="Pass upload_info= to say which one is meant."
+            )
+        return waiting[0] if waiting else None
+
+    def _refuse_expired(self, auth: UploadAuth) -> None:
+        if auth.expires_at_s <= self._clock.now_s():
+            raise CredentialError(
+                "the UploadAuth has expired",
+                code="Auth.Expired",
+                hint="Call RefreshUploadVideo and pass its new UploadAuth.",
+            )
+
+    def _check_address(self, address: UploadAddress, auth: UploadAuth) -> None:
+        from .addresses import check_address
+
+        to = self._app.destination
+        check_address(address, auth.region, loopback_allowed=to is not None and to.loopback)
+
+    def _sts(self, key_id: str, key_secret: str, token: str, expire_time: Any) -> Credentials:
+        for name, value in (
+            ("access_key_id", key_id),
+            ("access_key_secret", key_secret),
+            ("security_token", token),
+        ):
+            if not isinstance(value, str) or not value.strip():
+                raise InvalidArgumentError(f"{name} is empty", code="Auth.Incomplete")
+        return Credentials(key_id, key_secret, token, _instant(expire_time), place="STS token")
+
+
+_REFERENCE = re.compile(r"[A-Za-z0-9_-]{6,64}")
+
+
+def _checked_reference(reference_id: str | None, name: str) -> str:
+    """Source: CreateUploadVideo, ReferenceId: 6 to 64 of letters, digits, - and _, unique for the account."""
+    if reference_id is None:
+        return ""
+    if not isinstance(reference_id, str) or not _REFERENCE.fullmatch(reference_id):
+        raise InvalidArgumentError(
+            "reference_id must have 6 to 64 letters, digits, - or _", code="Option", file_name=name
+        )
+    return reference_id
+
+
+def _instant(value: Any) -> float | None:
+    """Read the vendor's expireTime: Unix seconds or milliseconds, or ISO text in UTC."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, datetime):
+        return value.timestamp()
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        try:
+            return datetime.fromisoformat(str(value).replace("Z", "+00:00")).timestamp()
+        except ValueError:
+            raise InvalidArgumentError("expire_time must be Unix seconds or ISO text in UTC") from None
+    return number / 1000 if number > 1e11 else number

@@ -1,0 +1,183 @@
+"""Threads of the core, and the two limiters that make them wait.
+
+All threads are daemons with a name; they are started when there is work, end when there has been none for a while, and are
+joined by `close()`. Floor 3; knows nothing of files.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import heapq
+import itertools
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from .interfaces import Clock
+
+__all__ = ["Pool", "Rate", "Timers", "start_thread"]
+
+_log = logging.getLogger("vod_widget")
+Job = Callable[[], None]
+
+
+class _Waits(Protocol):
+    def wait(self, timeout: float | None = None) -> bool: ...
+
+
+def start_thread(name: str, target: Job) -> threading.Thread:
+    """Start a daemon thread inside a copy of the caller's context.
+
+    ipykernel 7.0 ends threads that write to a widget and were started without one (seen with 7.0.0 and 7.0.1).
+    """
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=lambda: context.run(target), name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+class Pool:
+    """Runs jobs on at most `size` threads; threads come with the work and go when idle.
+
+    Args:
+        name: Prefix of the threads' names.
+        size: Most threads at a time.
+        idle_s: Seconds without work after which a thread ends.
+    """
+
+    def __init__(self, name: str, size: int, idle_s: float = 5.0) -> None:
+        self._name = name
+        self._size = size
+        self._idle_s = idle_s
+        self._cond = threading.Condition()
+        self._jobs: deque[Job] = deque()
+        self._idle = 0
+        self._threads: set[threading.Thread] = set()
+        self._closed = False
+        self._numbers = itertools.count(1)
+
+    def submit(self, job: Job) -> None:
+        """Queue a job; after `close` it is dropped."""
+        with self._cond:
+            if self._closed:
+                return
+            self._jobs.append(job)
+            if self._idle >= len(self._jobs) or len(self._threads) >= self._size:
+                self._cond.notify()
+                return
+            self._threads.add(start_thread(f"{self._name}-{next(self._numbers)}", self._work))
+
+    def _work(self) -> None:
+        while True:
+            with self._cond:
+                if not self._jobs and not self._closed:
+                    self._idle += 1
+                    self._cond.wait_for(lambda: bool(self._jobs) or self._closed, self._idle_s)
+                    self._idle -= 1
+                if not self._jobs:
+                    self._threads.discard(threading.current_thread())
+                    return
+                job = self._jobs.popleft()
+            try:
+                job()
+            except Exception:
+                _log.exception("a job of %s failed", self._name)
+
+    def close(self, timeout_s: float) -> bool:
+        """Drop queued jobs, let the running ones end, join; False when a thread is still busy after `timeout_s`."""
+        with self._cond:
+            self._closed = True
+            self._jobs.clear()
+            threads = [t for t in self._threads if t is not threading.current_thread()]
+            self._cond.notify_all()
+        for thread in threads:
+            thread.join(timeout_s / max(1, len(threads)) if len(threads) > 1 else timeout_s)
+        return not any(thread.is_alive() for thread in threads)
+
+
+class Timers:
+    """Runs jobs later, on one thread that lives as long as there is one to run.
+
+    Args:
+        name: Name of the thread.
+        clock: Monotonic time.
+    """
+
+    def __init__(self, name: str, clock: Clock) -> None:
+        self._name = name
+        self._clock = clock
+        self._cond = threading.Condition()
+        self._heap: list[tuple[float, int, Job]] = []
+        self._numbers = itertools.count()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def after(self, wait_s: float, job: Job) -> None:
+        """Run `job` once, `wait_s` seconds from now; it must be quick. After `close` it is dropped."""
+        with self._cond:
+            if self._closed:
+                return
+            heapq.heappush(self._heap, (self._clock.monotonic_s() + wait_s, next(self._numbers), job))
+            if self._thread is None:
+                self._thread = start_thread(self._name, self._work)
+            else:
+                self._cond.notify()
+
+    def _work(self) -> None:
+        while True:
+            with self._cond:
+                if self._closed or not self._heap:
+                    self._thread = None
+                    return
+                wait_s = self._heap[0][0] - self._clock.monotonic_s()
+                if wait_s > 0:
+                    self._cond.wait(min(wait_s, 3600.0))
+                    continue
+                job = heapq.heappop(self._heap)[2]
+            try:
+                job()
+            except Exception:
+                _log.exception("a timer of %s failed", self._name)
+
+    def close(self, timeout_s: float) -> bool:
+        """Drop every timer and join; False when the thread is still busy."""
+        with self._cond:
+            self._closed = True
+            self._heap.clear()
+            thread = self._thread
+            self._cond.notify_all()
+        if thread is None or thread is threading.current_thread():
+            return True
+        thread.join(timeout_s)
+        return not thread.is_alive()
+
+
+class Rate:
+    """A token bucket over all threads: so many units a second, with one second's worth of credit.
+
+    Args:
+        per_s: Units a second, or None for no limit.
+        clock: Monotonic time.
+        burst_s: Seconds of credit that may be saved up.
+    """
+
+    def __init__(self, per_s: float | None, clock: Clock, burst_s: float = 1.0) -> None:
+        self.per_s = per_s
+        self._clock = clock
+        self._burst_s = burst_s
+        self._lock = threading.Lock()
+        self._free_at_s = clock.monotonic_s() - burst_s
+
+    def take(self, units: float, stopped: _Waits) -> bool:
+        """Wait until `units` may pass; False when `stopped` was set first."""
+        per_s = self.per_s
+        if per_s is None:
+            return True
+        with self._lock:
+            now_s = self._clock.monotonic_s()
+            start_s = max(self._free_at_s, now_s - self._burst_s)
+            self._free_at_s = start_s + units / per_s
+            wait_s = start_s - now_s
+        return not (wait_s > 0 and stopped.wait(wait_s))

@@ -111,9 +111,9 @@ class BrowserSource:
         self._in_flight_bytes = 0
         self._heard_s = clock.monotonic_s()
         self._detached_s: float | None = None if pull else self._heard_s
+        self._doubted = False
         self._suspect_until_s: float | None = None
         self._error: SourceError | None = None
-        self._closed = False
 
     def __repr__(self) -> str:
         held = "detached" if self.is_detached else "attached"
@@ -132,7 +132,7 @@ class BrowserSource:
             InvalidArgumentError: The range is not inside the file.
             SourceChangedError: The page says that the file changed.
             SourceDetachedError: No page held the file for `patience_s`.
-            SourceError: The page cannot read it, or the source was closed.
+            SourceError: The page cannot read it, or `close` was called meanwhile.
         """
         if not 0 <= start <= end <= self.size_bytes:
             raise InvalidArgumentError(f"{self.name} has no bytes {start} to {end}")
@@ -169,13 +169,6 @@ class BrowserSource:
                     ask(pull_id, offset, length)
 
     def _raise_if_over(self, mine: _Read) -> None:
-        if self._closed:
-            raise SourceError(
-                "the file was let go",
-                code="Source.Closed",
-                hint="Add the file again.",
-                file_name=self.name,
-            )
         error = mine.error or self._error
         if error is not None:
             raise error
@@ -211,6 +204,8 @@ class BrowserSource:
                 self._in_flight_bytes += length
                 asked.append((pull_id, read.next, length))
                 read.next += length
+                if self._doubted and self._suspect_until_s is None:
+                    self._suspect_until_s = now_s + SUSPECT_TIMEOUT_S
         return asked
 
     def _until_something_is_due(self) -> float:
@@ -226,10 +221,12 @@ class BrowserSource:
         self._in_flight_bytes -= self._pulls.pop(pull_id).length
 
     def close(self) -> None:
-        """Wake every read with an error and ask for nothing more; may be called twice."""
+        """End every read with an error; a later read (a retry) asks the page again. May be called twice."""
         with self._changed:
-            self._closed = True
-            self._pull = None
+            for read in self._reads:
+                read.error = SourceError(
+                    "the file was let go", code="Source.Closed", hint="Retry the file.", file_name=self.name
+                )
             self._changed.notify_all()
 
     # ---- the page's side ---------------------------------------------------------------------------
@@ -243,12 +240,10 @@ class BrowserSource:
             data: Exactly the bytes of that pull.
 
         Raises:
-            InvalidArgumentError: Nobody asked for it; the right slice may still follow. Codes "Slice.Closed",
-                "Slice.Unknown", "Slice.Range".
+            InvalidArgumentError: Nobody asked for it; the right slice may still follow. Codes "Slice.Unknown",
+                "Slice.Range".
         """
         with self._changed:
-            if self._closed:
-                raise InvalidArgumentError("the file is not read any more", code="Slice.Closed")
             if not 0 <= pull_id < self._next_pull_id:
                 raise InvalidArgumentError("nobody asked for this slice", code="Slice.Unknown")
             pull = self._pulls.get(pull_id)
@@ -307,12 +302,14 @@ class BrowserSource:
             self._changed.notify_all()
 
     def suspect(self) -> None:
-        """Doubt that the page still lives: ask again now, and detach when nothing comes within a few seconds."""
+        """Doubt that the page still lives: ask again, and detach when nothing comes within a few seconds."""
         with self._changed:
-            if self._pull is None or not self._pulls:
+            if self._pull is None:
                 return
+            self._doubted = True
             now_s = self._clock.monotonic_s()
-            self._suspect_until_s = now_s + SUSPECT_TIMEOUT_S
+            if self._pulls:
+                self._suspect_until_s = now_s + SUSPECT_TIMEOUT_S
             for pull in self._pulls.values():
                 pull.due_s = now_s
             self._changed.notify_all()
@@ -324,6 +321,7 @@ class BrowserSource:
 
     def _hear(self) -> None:
         self._heard_s = self._clock.monotonic_s()
+        self._doubted = False
         self._suspect_until_s = None
 
     def _detach(self, now_s: float) -> None:
@@ -338,13 +336,14 @@ class BrowserSource:
         return self._detached_s is not None
 
     @property
+    def is_doubted(self) -> bool:
+        """True while it is not known whether the page that holds the file still lives."""
+        return self._doubted
+
+    @property
     def waits_for_browser(self) -> bool:
-        """True when bytes are wanted and no page has sent any for a minute, or none holds the file."""
+        """True when bytes are wanted and no page has sent any for a minute."""
         with self._changed:
-            if self._closed:
-                return False
-            if self._detached_s is not None:
-                return True
             return bool(self._reads) and self._clock.monotonic_s() - self._heard_s >= SILENCE_S
 
     @property

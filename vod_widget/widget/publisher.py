@@ -95,7 +95,6 @@ class Publisher:
         screen: Where messages and traits go.
         clock: Monotonic time.
         account: Gives `{"profile": ..., "destination": ...}` of the summary; must be cheap.
-        owed: Codes of what pages owe, by file id (files that wait for nobody are absent); must be cheap.
     """
 
     def __init__(
@@ -105,16 +104,16 @@ class Publisher:
         clock: Clock,
         *,
         account: Callable[[], dict[str, Any]],
-        owed: Callable[[], Mapping[str, str]],
     ) -> None:
         self._core = core
         self._screen = screen
         self._clock = clock
         self._account = account
-        self._owed_by = owed
+        self._owed_by: Callable[[], Mapping[str, str]] = dict
         # One condition guards what other threads leave here; it is never held while something is sent or asked.
         self._word = threading.Condition()
         self._outbox: deque[_Letter] = deque()
+        self._later: list[tuple[float, Callable[[], None]]] = []
         self._dirty: set[str] = set()
         self._reseed = True
         self._wanted_s: float | None = 0.0
@@ -144,6 +143,14 @@ class Publisher:
         self._notes: dict[str, list[dict[str, Any]]] = {}
         self._notes_s = float("-inf")
         self._sent_s: deque[float] = deque()
+
+    def ask_for_owed(self, owed: Callable[[], Mapping[str, str]]) -> None:
+        """Say who knows what pages owe (before `start`).
+
+        Args:
+            owed: Gives codes by file id, without those that wait for nobody; must be cheap.
+        """
+        self._owed_by = owed
 
     # ---- any thread --------------------------------------------------------------------------------
 
@@ -202,6 +209,12 @@ class Publisher:
             self._dirty.update(file_ids)
             self._want(SOON_S)
 
+    def call_later(self, at_s: float, job: Callable[[], None]) -> None:
+        """Call a quick job in the publisher's thread at a monotonic time."""
+        with self._word:
+            self._later.append((at_s, job))
+            self._word.notify_all()
+
     @property
     def seq(self) -> int:
         """Number of the last snapshot or rows message."""
@@ -234,24 +247,22 @@ class Publisher:
 
     def _run(self) -> None:
         while True:
+            failed = False
             try:
-                due_s = self.step()
+                self.step()
             except Exception:
-                # Nothing of ours may end the thread; the text may hold a foreign one, the type is enough.
+                # Nothing may end the thread: the next word, or a second, tries again.
                 _log.exception("the widget could not be updated")
-                due_s = self._clock.monotonic_s() + HEARTBEAT_S
+                failed = True
             with self._word:
                 if self._closed:
                     break
-                if self._outbox:
-                    continue
-                if self._wanted_s is not None:
-                    earliest_s = max(self._wanted_s, self._free_s)
-                    due_s = earliest_s if due_s is None else min(due_s, earliest_s)
+                now_s = self._clock.monotonic_s()
+                due_s = now_s + HEARTBEAT_S if failed else self._due()
                 if due_s is None:
                     self._word.wait()
-                elif (wait_s := due_s - self._clock.monotonic_s()) > 0:
-                    self._word.wait(wait_s)
+                elif due_s > now_s:
+                    self._word.wait(due_s - now_s)
         self._farewell()
 
     def _farewell(self) -> None:
@@ -274,18 +285,27 @@ class Publisher:
                 break
             self._send(letter.content, letter.buffers)
             if letter.after is not None:
-                try:
-                    letter.after()
-                except Exception:
-                    _log.debug("what follows an answer failed", exc_info=True)
+                _guarded(letter.after)
         now_s = self._clock.monotonic_s()
+        with self._word:
+            jobs = [job for at_s, job in self._later if at_s <= now_s]
+            self._later = [entry for entry in self._later if entry[0] > now_s]
+        for job in jobs:
+            _guarded(job)
         with self._word:
             due = self._wanted_s is not None and now_s >= max(self._wanted_s, self._free_s)
         if due or (self._closing_s is not None and now_s >= self._closing_s):
             self._tick(now_s)
         with self._word:
-            wanted_s = self._wanted_s
-        pending = [] if wanted_s is None else [max(wanted_s, self._free_s)]
+            return self._due()
+
+    def _due(self) -> float | None:
+        """When to look again without any word (the condition is held)."""
+        if self._outbox:
+            return self._clock.monotonic_s()
+        pending = [at_s for at_s, _ in self._later]
+        if self._wanted_s is not None:
+            pending.append(max(self._wanted_s, self._free_s))
         if self._closing_s is not None:
             pending.append(self._closing_s)
         return min(pending, default=None)
@@ -525,3 +545,10 @@ class Publisher:
 
 
 _ENDED = frozenset({str(UploadState.SUCCESS), str(UploadState.FAILURE), str(UploadState.CANCELED)})
+
+
+def _guarded(job: Callable[[], None]) -> None:
+    try:
+        job()
+    except Exception:
+        _log.debug("a job of the widget failed", exc_info=True)

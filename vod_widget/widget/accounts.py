@@ -1,0 +1,181 @@
+"""Whose account is used: the profiles that were found, one chosen, or keys typed for this session.
+
+Keys live in a `Credentials` object here and in the uploader, nowhere else; what leaves this module is names and masked
+ids. Reads profile files and may start the emulator, so a worker thread calls everything but `facts`.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from vod_widget.errors import InvalidArgumentError, MissingCredentialError
+from vod_widget.model import Credentials
+from vod_widget.secret import Secret
+
+if TYPE_CHECKING:
+    from vod_widget.uploader import VODUpload
+
+__all__ = ["SESSION", "Accounts"]
+
+SESSION = "session"
+"""Name under which keys that were typed into the page stand in the list of profiles."""
+_EMULATOR = "emulator"
+_REGION = re.compile(r"^[a-z]{2,4}-[a-z0-9]+(-[a-z0-9]+){0,3}$")
+
+
+class Accounts:
+    """Chooses credentials for one uploader.
+
+    Args:
+        uploader: Gets what is chosen.
+    """
+
+    def __init__(self, uploader: VODUpload) -> None:
+        self._uploader = uploader
+        self._lock = threading.Lock()  # guards the two below; never held over I/O
+        self._session: Credentials | None = None
+        self._facts: dict[str, Any] = {"profile": None, "destination": ""}
+
+    def facts(self) -> dict[str, Any]:
+        """What the summary says of the account, as of the last look; cheap."""
+        with self._lock:
+            return self._facts
+
+    def refresh(self) -> str | None:
+        """Look again who is used; return its name, None when nobody is."""
+        current = self._find_current()
+        region = str(_option(self._uploader, "region"))
+        profile = None
+        if current is not None:
+            profile = {
+                "name": current["name"],
+                "region": current["region"] or region,
+                "is_emulator": current["name"] == _EMULATOR,
+                "masked_id": current["masked_id"],
+            }
+        facts = {"profile": profile, "destination": profile["region"] if profile else region}
+        with self._lock:
+            self._facts = facts
+        return str(current["name"]) if current is not None else None
+
+    def _find_current(self) -> dict[str, Any] | None:
+        from vod_widget.credentials import explain
+
+        given = self._uploader.credentials
+        if given is not None:
+            return self._session_row(given)
+        if self._uploader.get_auth is not None:
+            return _plain("get_auth", "code", "application", "")
+        winner = explain(_option(self._uploader, "profile") or None).profile
+        if winner is not None:
+            return asdict(winner)
+        if _option(self._uploader, "on_upload_started") is not None:
+            return _plain("on_upload_started", "code", "application", "")
+        return None
+
+    def _session_row(self, given: Any) -> dict[str, Any]:
+        with self._lock:
+            typed = given is self._session
+        masked_id = given.masked_id if isinstance(given, Credentials) else ""
+        name, place = (SESSION, "session") if typed else ("credentials=", "code")
+        temporary = isinstance(given, Credentials) and given.security_token is not None
+        return _plain(name, place, "StsToken" if temporary else "AK", masked_id)
+
+    def list_profiles(self) -> dict[str, Any]:
+        """Every profile that can be chosen or that says why not, and which one is used."""
+        from vod_widget.credentials import find_profiles
+
+        current = self.refresh()
+        rows = [asdict(profile) for profile in find_profiles()]
+        first = self._find_current()
+        with self._lock:
+            session = self._session
+        if first is not None and all(row["name"] != first["name"] for row in rows):
+            rows.insert(0, first)
+        if session is not None and all(row["name"] != SESSION for row in rows):
+            rows.insert(0, _plain(SESSION, "session", "AK", session.masked_id))
+        marked = False
+        for row in rows:
+            row["region"] = row["region"] or ""
+            row["is_current"] = not marked and bool(row["usable"]) and row["name"] == current
+            marked = marked or row["is_current"]
+        return {"profiles": rows, "current_profile": current}
+
+    def choose(self, name: str) -> str | None:
+        """Use a profile by its name; `emulator` starts the built-in service.
+
+        Raises:
+            CredentialError: No such profile, or it cannot be used.
+        """
+        with self._lock:
+            session = self._session
+        if name == SESSION and session is not None:
+            self._uploader.set_credentials(session)
+        else:
+            self._uploader.set_profile(name)
+        return self.refresh()
+
+    def use_keys(
+        self, access_key_id: str, access_key_secret: Secret, security_token: Secret | None, region: str
+    ) -> dict[str, Any]:
+        """Use keys for this session only; they are written nowhere.
+
+        Args:
+            access_key_id: The id.
+            access_key_secret: The key.
+            security_token: Token of a temporary key, or None.
+            region: Region of the service, or "" to keep the present one.
+
+        Raises:
+            InvalidArgumentError: A field is empty, or the region is none.
+        """
+        if region and not _REGION.match(region):
+            raise InvalidArgumentError("the region is not one, like cn-shanghai", code="Region")
+        keys = Credentials(access_key_id, access_key_secret, security_token, place=SESSION)
+        if region:
+            setattr(self._uploader, "region", region)  # noqa: B010  options are traits that the type checker cannot see
+        self._uploader.set_credentials(keys)
+        with self._lock:
+            self._session = keys
+        return {"masked_id": keys.masked_id, "current_profile": self.refresh()}
+
+    def forget_keys(self) -> str | None:
+        """Forget the keys of this session; return the name of what is used then."""
+        with self._lock:
+            session, self._session = self._session, None
+        if session is not None and self._uploader.credentials is session:
+            self._uploader.set_credentials(None)
+        return self.refresh()
+
+    def require_some(self) -> None:
+        """Refuse to start when there is no way to get a permission.
+
+        Raises:
+            MissingCredentialError: Nothing was found; the text says what a person at the screen can do.
+        """
+        if self.refresh() is None:
+            raise MissingCredentialError(
+                "No credentials were found, so nothing can be sent.",
+                hint="Choose a profile, enter keys for this session, or try it without an account on the emulator.",
+            )
+
+
+def _option(uploader: VODUpload, name: str) -> Any:
+    """An option or callback; they are made from a table, so the type checker cannot see them."""
+    return getattr(uploader, name)
+
+
+def _plain(name: str, place: str, mode: str, masked_id: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "place": place,
+        "mode": mode,
+        "masked_id": masked_id,
+        "region": "",
+        "usable": True,
+        "reason": "",
+        "is_current": True,
+    }

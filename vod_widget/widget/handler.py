@@ -1,0 +1,468 @@
+"""What happens to an intent: schema, rate, policy, act, and exactly one answer, whatever goes wrong.
+
+The kernel decides which thread calls `handle` (ipykernel runs comm messages in subshells), so nothing here has
+thread-bound state. Quick intents act at once; those that may touch a disk or start a service run in a worker and are
+answered by a deadline when they hang. Nothing is raised to the caller: ipywidgets would print a traceback with local
+variables, and one of them may be a key. No ipywidgets here.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vod_widget.errors import InvalidArgumentError, InvalidStateError, RestrictionError, VODError
+from vod_widget.interfaces import Clock
+from vod_widget.model import UploaderState, UploadState
+from vod_widget.secret import redact
+from vod_widget.sources.browser import SLICE_BYTES, WINDOW_BYTES
+
+from .accounts import Accounts
+from .messages import MAX_VIEW_ROWS, PROTOCOL_VERSION, Intent, message_id, parse
+from .pages import Pages
+from .paths import KernelFiles
+from .policy import Policy, RateLimit
+from .publisher import Publisher
+from .view import Window, row
+from .workers import Workers
+
+if TYPE_CHECKING:
+    from vod_widget.upload_info import FileSnapshot, UploadInfo
+    from vod_widget.uploader import VODUpload
+
+__all__ = ["Commands", "Handler"]
+
+_log = logging.getLogger(__name__)
+
+# The page gives up after ten seconds; an answer in words comes before that.
+ANSWER_S = 8.0
+_DISK = frozenset({"list_dir", "complete_path", "add_paths"})
+_SLOW = _DISK | {"hello", "clear", "offer_files", "reoffer_files"}
+_SLOW |= {"list_profiles", "choose_profile", "set_credentials", "forget_credentials"}
+# The first start finds the credentials, which may read files, ask STS or start the emulator.
+_MAY_START = frozenset({"start", "resume", "retry", "retry_failed"})
+_MANY = 200
+# Bytes are governed by credit, and a heartbeat must pass: only what a person can do is counted.
+_UNCOUNTED = frozenset({"slice", "slice_error", "ping"})
+
+
+@dataclass(slots=True)
+class _Reply:
+    """What an intent leads to."""
+
+    data: dict[str, Any]
+    buffers: Sequence[Any] | None = None
+    after: Callable[[], None] | None = None
+
+
+class _Answer:
+    """Answers one message once, from whichever thread is first."""
+
+    def __init__(self, publisher: Publisher, number: int | None) -> None:
+        self._publisher = publisher
+        self._number = number
+        self._lock = threading.Lock()
+        self._given = False
+
+    def _take(self) -> bool:
+        with self._lock:
+            first, self._given = not self._given, True
+        return first
+
+    def ok(self, reply: _Reply) -> None:
+        if self._take():
+            content = {"kind": "answer", "id": self._number, "ok": True, "data": reply.data}
+            self._publisher.post(content, reply.buffers, after=reply.after)
+        elif reply.after is not None:
+            # The page was told that it took too long; what it asked for has happened all the same.
+            reply.after()
+
+    def no(self, code: str, message: str) -> None:
+        if self._take():
+            error = {"code": code, "message": redact(message)}
+            self._publisher.post({"kind": "answer", "id": self._number, "error": error})
+
+    def error(self, error: VODError) -> None:
+        self.no(error.code, " ".join(part for part in (_sentence(error.message), error.hint) if part))
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text if not text or text[-1] in ".!?。" else f"{text}."
+
+
+class Commands:
+    """What the screen and the methods of the widget do alike.
+
+    Args:
+        uploader: The core.
+        files: Files of the kernel's machine.
+        policy: Limits.
+        publisher: Shows the result.
+    """
+
+    def __init__(self, uploader: VODUpload, files: KernelFiles, policy: Policy, publisher: Publisher) -> None:
+        self._uploader = uploader
+        self._files = files
+        self._policy = policy
+        self._publisher = publisher
+
+    def infos(self, file_ids: Iterable[str]) -> list[UploadInfo]:
+        """The live files of these ids; unknown ids are left out."""
+        wanted = set(file_ids)
+        return [info for info in self._uploader.list_files() if info.file_id in wanted]
+
+    def apply(self, action: str, infos: Iterable[UploadInfo]) -> int:
+        """Do `cancel`, `pause`, `resume`, `retry` or `remove` to files; return how many changed."""
+        act = {
+            "cancel": self._uploader.cancel_file,
+            "pause": self._uploader.pause_file,
+            "resume": self._uploader.resume_file,
+            "retry": self._uploader.retry_file,
+            "remove": self._uploader.delete_file,
+        }[action]
+        changed = 0
+        for info in infos:
+            try:
+                changed += bool(act(info))
+            except (IndexError, InvalidStateError):
+                # It left the list, or its state turned meanwhile: nothing to change any more.
+                continue
+        if action == "resume" and changed and self._uploader.totals().state is UploaderState.END:
+            # A queue that ended by itself goes on for the files that the person wants again, and for these alone;
+            # one that was stopped waits for Start.
+            self._uploader._run_ready()
+        return changed
+
+    def clear(self, which: str) -> int:
+        """Take many files off the list: `done`, `failed` (and canceled) or `all`; return how many."""
+        if which == "all":
+            count = self._uploader.totals().total
+            self._uploader.clean_list()
+            return count
+        return self.apply("remove", self.meant_by(which))
+
+    def meant_by(self, which: str) -> list[UploadInfo]:
+        """The files that `clear` means."""
+        states = {
+            "done": {UploadState.SUCCESS},
+            "failed": {UploadState.FAILURE, UploadState.CANCELED},
+            "all": set(UploadState),
+        }[which]
+        return [info for info in self._uploader.list_files() if info.state in states]
+
+    def add_paths(self, paths: Iterable[str]) -> dict[str, Any]:
+        """Add files, folders and globs of the kernel's machine; one refusal a path or file, never an exception."""
+        added: list[dict[str, str]] = []
+        refused: list[dict[str, str]] = []
+        room = self._policy.max_files - self._uploader.totals().total
+        for path in paths:
+            try:
+                found = self._files.expand(path, max_files=max(0, room - len(added)))
+            except VODError as error:
+                refused.append(_refusal(path, error))
+                continue
+            for real in found:
+                try:
+                    info = self._uploader.add_file(self._files.open(real))
+                except VODError as error:
+                    refused.append(_refusal(real, error))
+                else:
+                    added.append({"file_id": info.file_id, "name": info.name})
+        return {"added": added, "refused": refused}
+
+
+def _refusal(path: str, error: VODError) -> dict[str, str]:
+    name = path.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1] or path
+    return {"name": error.file_name or name, "code": error.code, "message": redact(error.message)}
+
+
+class Handler:
+    """Takes messages of pages.
+
+    Args:
+        uploader: The core.
+        policy: Rights and limits of a page.
+        publisher: Sends the answers.
+        pages: Owners of browser files.
+        accounts: Credentials.
+        files: Files of the kernel's machine.
+        commands: What both halves do.
+        clock: Monotonic time.
+        session: Random text of this widget, by which a page tells a restarted kernel.
+    """
+
+    def __init__(
+        self,
+        uploader: VODUpload,
+        *,
+        policy: Policy,
+        publisher: Publisher,
+        pages: Pages,
+        accounts: Accounts,
+        files: KernelFiles,
+        commands: Commands,
+        clock: Clock,
+        session: str,
+    ) -> None:
+        self._uploader = uploader
+        self._policy = policy
+        self._publisher = publisher
+        self._pages = pages
+        self._accounts = accounts
+        self._files = files
+        self._commands = commands
+        self._clock = clock
+        self._session = session
+        self._rate = RateLimit(policy.max_messages_per_s, clock)
+        # Four browsers on a dead disk must not keep Stop from working.
+        self._disk = Workers(4)
+        self._others = Workers(8)
+        self.refused_count = 0
+
+    def handle(self, content: object, buffers: object) -> None:
+        """Take one custom message; never raises, always leads to one answer.
+
+        Args:
+            content: What the page sent; anything at all.
+            buffers: Its binary buffers, or None.
+        """
+        answer = _Answer(self._publisher, message_id(content))
+        kind = content.get("kind") if isinstance(content, dict) else None
+        self._publisher.hear()
+        try:
+            if kind not in _UNCOUNTED and not self._rate.take():
+                self._refuse(answer, "RateLimit", "Too many messages at once; wait a second.")
+                return
+            intent = parse(content, buffers)
+        except VODError as error:
+            self._refuse(answer, error.code, error.message)
+            return
+        del content, buffers  # a traceback that shows local variables must not show a key
+        if not self._policy.allows(intent.kind):
+            self._refuse(answer, "Policy", "This is not allowed here; ask the author of the page.")
+            return
+        if self._is_slow(intent):
+            self._run_beside(intent, answer)
+        else:
+            self._act(intent, answer)
+
+    def _is_slow(self, intent: Intent) -> bool:
+        if intent.kind in _MAY_START and self._uploader.provider is None:
+            return True
+        return intent.kind in _SLOW or len(intent.args.get("file_ids", ())) > _MANY
+
+    def _refuse(self, answer: _Answer, code: str, message: str) -> None:
+        self.refused_count += 1
+        answer.no(code, message)
+
+    def _run_beside(self, intent: Intent, answer: _Answer) -> None:
+        workers = self._disk if intent.kind in _DISK else self._others
+        if not workers.run(lambda: self._act(intent, answer)):
+            answer.no("Busy", "Earlier requests are not done yet; wait a moment.")
+            return
+        self._publisher.call_later(
+            self._clock.monotonic_s() + ANSWER_S,
+            lambda: answer.no("Timeout", "This takes long and goes on; its result will show when it is there."),
+        )
+
+    def _act(self, intent: Intent, answer: _Answer) -> None:
+        try:
+            reply: _Reply = getattr(self, f"_on_{intent.kind}")(intent)
+        except VODError as error:
+            answer.error(error)
+        except Exception as error:
+            # The type only: the text of a foreign error may repeat what it was given.
+            _log.error("%s failed: %s", intent.kind, type(error).__name__)
+            answer.no("Internal", "The kernel failed at this request; the upload goes on. See the log of the kernel.")
+        else:
+            answer.ok(reply)
+
+    def close(self) -> None:
+        """Wait shortly for workers."""
+        self._disk.join(0.5)
+        self._others.join(2.0)
+
+    # ---- the page ----------------------------------------------------------------------------------
+
+    def _on_hello(self, intent: Intent) -> _Reply:
+        if intent.args["version"] != PROTOCOL_VERSION:
+            raise InvalidArgumentError(
+                f"the page speaks version {intent.args['version']} of the protocol, the kernel {PROTOCOL_VERSION}",
+                code="Version",
+                hint="Reload the page; if it stays, update vod_widget on both sides.",
+            )
+        policy = self._policy
+        profiles: dict[str, Any] = {"profiles": [], "current_profile": None}
+        if policy.allows("list_profiles"):
+            profiles = self._accounts.list_profiles()
+        else:
+            self._accounts.refresh()
+        data = {
+            "session": self._session,
+            "token": self._pages.greet(),
+            "policy": policy.describe(),
+            "roots": self._files.roots if policy.allows_kernel_files else [],
+            "limits": {
+                "max_files": policy.max_files,
+                "max_file_bytes": policy.max_file_bytes,
+                "max_name_bytes": policy.max_name_bytes,
+                "max_messages_per_s": policy.max_messages_per_s,
+                "max_rows": MAX_VIEW_ROWS,
+                "slice_bytes": SLICE_BYTES,
+                "window_bytes": WINDOW_BYTES,
+            },
+            **profiles,
+        }
+        return _Reply(data, after=lambda: self._publisher.look_at(Window()))
+
+    def _on_view(self, intent: Intent) -> _Reply:
+        args = intent.args
+        window = Window(args["first"], args["count"], args["filter"], args["search"])
+        return _Reply({}, after=lambda: self._publisher.look_at(window))
+
+    def _on_ping(self, _intent: Intent) -> _Reply:
+        return _Reply({"seq": self._publisher.seq})
+
+    def _on_probe(self, intent: Intent) -> _Reply:
+        assert intent.buffer is not None  # the schema demands it
+        echo = bytes(intent.buffer)
+        return _Reply({"size_bytes": len(echo)}, [echo])
+
+    # ---- the queue ---------------------------------------------------------------------------------
+
+    def _on_start(self, _intent: Intent) -> _Reply:
+        if self._uploader.provider is None:
+            self._accounts.require_some()
+        self._uploader.start_upload()
+        return _Reply({})
+
+    def _on_stop(self, _intent: Intent) -> _Reply:
+        self._uploader.stop_upload()
+        return _Reply({})
+
+    def _allowed(self, infos: list[UploadInfo], intent: Intent) -> list[UploadInfo]:
+        """Leave out what this page may not touch; refuse when nothing is left of what was asked for."""
+        if not self._policy.own_files_only:
+            return infos
+        own = [info for info in infos if self._pages.owns(info.file_id, intent.token)]
+        if infos and not own:
+            raise RestrictionError("Another page or the notebook brought these files.", code="Owner", hint="")
+        return own
+
+    def _change(self, intent: Intent) -> _Reply:
+        infos = self._commands.infos(intent.args["file_ids"])
+        return _Reply({"changed": self._commands.apply(intent.kind, self._allowed(infos, intent))})
+
+    _on_cancel = _on_pause = _on_resume = _on_retry = _on_remove = _change
+
+    def _on_clear(self, intent: Intent) -> _Reply:
+        if not self._policy.own_files_only:
+            return _Reply({"removed": self._commands.clear(intent.args["which"])})
+        infos = self._allowed(self._commands.meant_by(intent.args["which"]), intent)
+        return _Reply({"removed": self._commands.apply("remove", infos)})
+
+    def _on_retry_failed(self, intent: Intent) -> _Reply:
+        if not self._policy.own_files_only:
+            return _Reply({"changed": self._uploader.retry_failed()})
+        failed = [info for info in self._uploader.list_files() if info.state == UploadState.FAILURE]
+        return _Reply({"changed": self._commands.apply("retry", self._allowed(failed, intent))})
+
+    # ---- files -------------------------------------------------------------------------------------
+
+    def _on_list_dir(self, intent: Intent) -> _Reply:
+        return _Reply(self._files.list_dir(intent.args["path"]))
+
+    def _on_complete_path(self, intent: Intent) -> _Reply:
+        return _Reply({"paths": self._files.complete_path(intent.args["prefix"])})
+
+    def _on_add_paths(self, intent: Intent) -> _Reply:
+        return _Reply(self._commands.add_paths(intent.args["paths"]))
+
+    def _on_offer_files(self, intent: Intent) -> _Reply:
+        again = intent.kind == "reoffer_files"
+        data, after = self._pages.offer(intent.args["files"], intent.token, again=again)
+        return _Reply(data, after=after)
+
+    _on_reoffer_files = _on_offer_files
+
+    def _on_slice(self, intent: Intent) -> _Reply:
+        self._pages.take_slice(intent)
+        return _Reply({})
+
+    def _on_slice_error(self, intent: Intent) -> _Reply:
+        self._pages.take_error(intent)
+        return _Reply({})
+
+    # ---- accounts ----------------------------------------------------------------------------------
+
+    def _on_list_profiles(self, _intent: Intent) -> _Reply:
+        return _Reply(self._accounts.list_profiles())
+
+    def _on_choose_profile(self, intent: Intent) -> _Reply:
+        return self._shown({"current_profile": self._accounts.choose(intent.args["name"])})
+
+    def _on_set_credentials(self, intent: Intent) -> _Reply:
+        return self._shown(self._accounts.use_keys(**intent.args))
+
+    def _on_forget_credentials(self, _intent: Intent) -> _Reply:
+        return self._shown({"current_profile": self._accounts.forget_keys()})
+
+    def _shown(self, data: dict[str, Any]) -> _Reply:
+        return _Reply(data, after=self._publisher.refresh)
+
+    # ---- one file ----------------------------------------------------------------------------------
+
+    def _one(self, intent: Intent) -> UploadInfo:
+        infos = self._commands.infos([intent.args["file_id"]])
+        if not infos:
+            raise InvalidArgumentError("The file is not in the list any more.", code="NotFound", hint="")
+        return infos[0]
+
+    def _snapshot(self, file_id: str) -> FileSnapshot:
+        file = self._uploader.file_snapshot(file_id)
+        if file is None:
+            raise InvalidArgumentError("The file is not in the list any more.", code="NotFound", hint="")
+        return file
+
+    def _on_detail(self, intent: Intent) -> _Reply:
+        file_id = self._one(intent).file_id
+        file = self._snapshot(file_id)
+        metadata = file.metadata
+        return _Reply(
+            {
+                "row": row(file, owed=self._pages.owed().get(file_id, "")),
+                "attempts": [
+                    {"number": number, "code": code, "message": redact(message), "waited_s": round(waited_s, 3)}
+                    for number, code, message, waited_s in file.attempts
+                ],
+                "request_id": file.request_id or "",
+                "reference_id": file.reference_id or "",
+                "object": file.object or "",
+                "bucket": file.bucket or "",
+                "path": file.path if self._policy.allows_kernel_files else "",
+                "verified": file.verified,
+                "description": metadata.description or "",
+                "tags": list(metadata.tags),
+                "cate_id": metadata.cate_id,
+            }
+        )
+
+    def _on_set_metadata(self, intent: Intent) -> _Reply:
+        info = self._allowed([self._one(intent)], intent)[0]
+        args = intent.args
+        changed = self._uploader.update_metadata(
+            info,
+            title=args["title"],
+            description=args["description"] or None,
+            tags=list(args["tags"]),
+            cate_id=args["cate_id"],
+        )
+        if not changed:
+            raise InvalidStateError("The file has started; its metadata stay.", hint="")
+        file_id = info.file_id
+        data = {"row": row(self._snapshot(file_id), owed=self._pages.owed().get(file_id, ""))}
+        return _Reply(data, after=lambda: self._publisher.refresh([file_id]))

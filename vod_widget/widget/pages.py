@@ -1,0 +1,279 @@
+"""The pages that show a widget, and the files that they hold.
+
+Each page gets a token at its hello; a browser file belongs to the page that offered it, and only that page may feed it.
+A reload is a new page with no files: its offers are matched to rows that wait. Pages share one comm, so a token keeps
+honest pages apart and strangers who cannot read the comm out; it is no secret from the server.
+Runs in the threads that handle messages; never blocks.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vod_widget import events
+from vod_widget.errors import InvalidArgumentError, RestrictionError, SourceDetachedError, VODError
+from vod_widget.interfaces import Clock
+from vod_widget.metadata import clean_name
+from vod_widget.model import UploadState
+from vod_widget.sources.browser import BrowserSource
+
+from .messages import Intent
+from .policy import Policy
+
+if TYPE_CHECKING:
+    from vod_widget.upload_info import UploadInfo
+    from vod_widget.uploader import VODUpload
+
+__all__ = ["Pages"]
+
+# A page that was reloaded so often has left nothing that is worth remembering.
+_MAX_PAGES = 64
+_AT_REST = frozenset({UploadState.STOPPED, UploadState.CANCELED, UploadState.FAILURE})
+
+
+@dataclass(slots=True)
+class _Held:
+    """One browser file: its source, and the token of the page that owns it ("" until the first slice tells)."""
+
+    source: BrowserSource
+    owner: str
+    info: UploadInfo
+
+
+class Pages:
+    """Keeps apart who may feed what.
+
+    Args:
+        uploader: Where offered files go.
+        post: Sends one message to all pages, at once and without blocking.
+        clock: For the deadlines of slices.
+        policy: Limits of what a page may bring.
+        patience_s: Seconds that an upload waits for its page.
+    """
+
+    def __init__(
+        self,
+        uploader: VODUpload,
+        post: Callable[[dict[str, Any]], None],
+        clock: Clock,
+        policy: Policy,
+        *,
+        patience_s: float,
+    ) -> None:
+        self._uploader = uploader
+        self._post = post
+        self._clock = clock
+        self._policy = policy
+        self._patience_s = patience_s
+        self._lock = threading.Lock()  # guards the two below; never held over a call outwards
+        self._tokens: OrderedDict[str, None] = OrderedDict()
+        self._held: dict[str, _Held] = {}
+
+    # ---- who is who --------------------------------------------------------------------------------
+
+    def greet(self) -> str:
+        """Take a new page; return its token. Files of older pages are doubted until these speak."""
+        token = secrets.token_hex(16)
+        with self._lock:
+            self._tokens[token] = None
+            while len(self._tokens) > _MAX_PAGES:
+                self._tokens.popitem(last=False)
+            held = list(self._held.values())
+        for one in held:
+            one.source.suspect()
+        return token
+
+    def page_of(self, token: str) -> str:
+        """Return the page that speaks: its token, or the only page there is; "" when that cannot be told."""
+        with self._lock:
+            if token in self._tokens:
+                return token
+            if not token and len(self._tokens) == 1:
+                return next(iter(self._tokens))
+        return ""
+
+    def owns(self, file_id: str, token: str) -> bool:
+        """True when the speaking page brought this file."""
+        page = self.page_of(token)
+        with self._lock:
+            held = self._held.get(file_id)
+        return held is not None and bool(page) and held.owner == page
+
+    def owed(self) -> Mapping[str, str]:
+        """Codes of what pages owe: the file itself ("Source.Detached") or an answer ("Source.Waiting")."""
+        with self._lock:
+            held = list(self._held.items())
+        owed = {}
+        for file_id, one in held:
+            if one.source.is_detached:
+                owed[file_id] = SourceDetachedError.default_code
+            elif one.source.waits_for_browser:
+                owed[file_id] = "Source.Waiting"
+        return owed
+
+    # ---- offers ------------------------------------------------------------------------------------
+
+    def offer(
+        self, files: Sequence[Mapping[str, Any]], token: str, *, again: bool
+    ) -> tuple[dict[str, Any], Callable[[], None]]:
+        """Add the files of a page, or give waiting rows their file back.
+
+        Args:
+            files: As the schema of `offer_files` says.
+            token: The page's, or "".
+            again: True when only waiting rows are meant.
+
+        Returns:
+            The data of the answer, and what must follow it: a page is asked for nothing before it knows the file ids.
+        """
+        page = self.page_of(token)
+        added: list[dict[str, str]] = []
+        refused: list[dict[str, str]] = []
+        attached: list[tuple[str, BrowserSource]] = []
+        for offer in files:
+            name = clean_name(offer["name"])
+            said = {"client_id": offer["client_id"], "name": name}
+            try:
+                file_id, source = self._take(offer, page, again=again)
+            except VODError as error:
+                refused.append({**said, "code": error.code, "message": error.message})
+            else:
+                added.append({**said, "file_id": file_id})
+                attached.append((file_id, source))
+
+        def go_on() -> None:
+            for file_id, source in attached:
+                source.attach(self._pull_of(file_id))
+                self._resume_if_it_failed_for_want_of_a_page(file_id)
+
+        return {"added": added, "refused": refused}, go_on
+
+    def _take(self, offer: Mapping[str, Any], page: str, *, again: bool) -> tuple[str, BrowserSource]:
+        name, size_bytes = clean_name(offer["name"]), offer["size_bytes"]
+        waiting = self._waiting_for(name, size_bytes, offer["last_modified_ms"], page)
+        if waiting is not None:
+            return waiting
+        if again:
+            raise RestrictionError(
+                "No row waits for this file; name, size and time must be equal.", code="Source.NoMatch", file_name=name
+            )
+        self._check_limits(name, size_bytes)
+        source = BrowserSource(
+            name, size_bytes, offer["last_modified_ms"], None, self._clock, patience_s=self._patience_s
+        )
+        info = self._uploader.add_file(source)
+        with self._lock:
+            self._held[info.file_id] = _Held(source, page, info)
+        return info.file_id, source
+
+    def _waiting_for(
+        self, name: str, size_bytes: int, last_modified_ms: int, page: str
+    ) -> tuple[str, BrowserSource] | None:
+        with self._lock:
+            for file_id, held in self._held.items():
+                source = held.source
+                same = (source.name, source.size_bytes, source.last_modified_ms) == (name, size_bytes, last_modified_ms)
+                # A page that may still live keeps its file from strangers.
+                free = source.is_detached or (not self._policy.own_files_only and source.is_doubted)
+                if same and free:
+                    held.owner = page
+                    return file_id, source
+        return None
+
+    def _check_limits(self, name: str, size_bytes: int) -> None:
+        policy = self._policy
+        with self._lock:
+            total_bytes = sum(held.source.size_bytes for held in self._held.values())
+        if size_bytes < 1:
+            raise RestrictionError("The file is empty.", code="EmptyFile", file_name=name)
+        if size_bytes > policy.max_file_bytes:
+            raise RestrictionError(
+                f"The file is larger than the {policy.max_file_bytes} bytes allowed here.",
+                code="FileTooLarge",
+                file_name=name,
+            )
+        if total_bytes + size_bytes > policy.max_total_bytes:
+            raise RestrictionError("All files together are larger than allowed here.", code="Limit", file_name=name)
+        if self._uploader.totals().total >= policy.max_files:
+            raise RestrictionError(f"At most {policy.max_files} files are allowed here.", code="Limit", file_name=name)
+
+    def _pull_of(self, file_id: str) -> Callable[[int, int, int], None]:
+        def pull(pull_id: int, offset: int, length: int) -> None:
+            self._post({"kind": "pull", "file_id": file_id, "pull_id": pull_id, "offset": offset, "length": length})
+
+        return pull
+
+    def _resume_if_it_failed_for_want_of_a_page(self, file_id: str) -> None:
+        with self._lock:
+            held = self._held.get(file_id)
+        if held is None or held.info.state != UploadState.FAILURE:
+            return
+        error = held.info.error
+        if isinstance(getattr(error, "last", error), SourceDetachedError):
+            self._uploader.retry_file(held.info)
+
+    # ---- slices ------------------------------------------------------------------------------------
+
+    def _fed_by(self, intent: Intent) -> BrowserSource:
+        """Find the source that this page may feed."""
+        with self._lock:
+            held = self._held.get(intent.args["file_id"])
+            if held is None:
+                raise InvalidArgumentError("No file of that id waits for a browser.", code="Slice.Unknown")
+            known = intent.token in self._tokens
+            if known and not held.owner:
+                held.owner = intent.token
+            if not known or held.owner != intent.token:
+                raise RestrictionError("Another page offered this file.", code="Owner")
+            return held.source
+
+    def take_slice(self, intent: Intent) -> None:
+        """Hand one slice to its source.
+
+        Raises:
+            VODError: Another page's file, or not what was asked for.
+        """
+        source = self._fed_by(intent)
+        assert intent.buffer is not None  # the schema demands it
+        source.deliver(intent.args["pull_id"], intent.args["offset"], intent.buffer)
+
+    def take_error(self, intent: Intent) -> None:
+        """Hand a page's word that it cannot send a slice to its source.
+
+        Raises:
+            VODError: Another page's file.
+        """
+        self._fed_by(intent).fail(intent.args["pull_id"], intent.args["reason"])
+
+    # ---- the end -----------------------------------------------------------------------------------
+
+    def listen(self, event: events.Event) -> None:
+        """Let go of files that need no bytes any more; called in the thread that delivers events."""
+        with self._lock:
+            held = self._held.get(event.file_id)
+        if held is None:
+            return
+        changed = isinstance(event, events.StateChanged)
+        if isinstance(event, events.FileRemoved) or (changed and held.info.state == UploadState.SUCCESS):
+            with self._lock:
+                self._held.pop(event.file_id, None)
+            held.source.close()
+            self._post({"kind": "drop", "file_id": event.file_id})
+        elif changed and held.info.state in _AT_REST:
+            # Nobody wants the bytes that a read still waits for; the connection that it keeps is needed elsewhere. The
+            # present state counts, not the event's: the person may have resumed since.
+            held.source.close()
+
+    def close(self) -> None:
+        """Let go of every file; reads that wait end with an error."""
+        with self._lock:
+            held = list(self._held.values())
+            self._held.clear()
+        for one in held:
+            one.source.detach()
+            one.source.close()

@@ -51,9 +51,9 @@ def test_human_text_without_json() -> None:
     process = start()
     assert process.stdout is not None
     assert "ready" in process.stdout.readline()
-    code, out, err = stop(process, signal.SIGTERM)
+    assert "http://127.0.0.1:" in process.stdout.readline()
+    code, _, err = stop(process, signal.SIGTERM)
     assert (code, err) == (0, "")
-    assert "http://127.0.0.1:" in out
 
 
 def test_what_cannot_start_exits_with_two(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,9 +29,10 @@ from vod_widget.emulator.cloud import (
     DEFAULT_UPLOAD_AUTH_TTL_S,
     Cloud,
 )
+from vod_widget.emulator.connection import MAX_LINE_BYTES, FrontServer
 from vod_widget.emulator.faults import Faults
 from vod_widget.emulator.record import RequestLog, RequestRecord
-from vod_widget.emulator.server import MAX_LINE_BYTES, FrontServer, HttpFront
+from vod_widget.emulator.server import HttpFront
 from vod_widget.emulator.switches import Switches
 from vod_widget.emulator.tls import make_server_context
 from vod_widget.emulator.vod import Asset, Event

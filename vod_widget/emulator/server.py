@@ -12,23 +12,20 @@ connection lives on.
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import struct
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.streams import StreamReader
-from aiohttp.web_protocol import RequestHandler
 
 from vod_widget.emulator import cors, faults, oss_xml
-from vod_widget.emulator.blobs import Blob, Sink
+from vod_widget.emulator.blobs import Blob
+from vod_widget.emulator.bodies import BodyReader
 from vod_widget.emulator.clock import http_date
 from vod_widget.emulator.cloud import Cloud
+from vod_widget.emulator.connection import BodyBroken, HangUp, hang_up, stall
 from vod_widget.emulator.errors import OssError, RpcError
 from vod_widget.emulator.oss_api import Ticket
 from vod_widget.emulator.oss_names import OssRequest, Route, operation_of, parse_query, route
@@ -36,27 +33,9 @@ from vod_widget.emulator.oss_views import Body, OssAnswer
 from vod_widget.emulator.record import RequestLog, RequestRecord, masked
 from vod_widget.emulator.rpc import RpcAnswer, RpcRequest
 
-# Blocks this large go to the pool for hashing while the loop reads on.
-_STEP_BYTES = 1 << 20
-# Below this a trip to the pool costs more than the hashing.
-_INLINE_BYTES = 128 << 10
 _MAX_FORM_BYTES = 1 << 20
-# Tokens and signed URLs are long; nginx takes 8 KiB a line, the vendor's SDKs send all
-# parameters of a POST in the query.
-MAX_LINE_BYTES = 64 << 10
 
-
-class _HangUp(Exception):
-    """Close the connection now, without an answer."""
-
-    def __init__(self, code: str, *, reset: bool) -> None:
-        super().__init__(code)
-        self.code = code
-        self.reset = reset
-
-
-class _BodyBroken(Exception):
-    """The client stopped sending before the announced end."""
+_LOGGER = logging.getLogger("vod_widget.emulator")
 
 
 @dataclass
@@ -81,10 +60,10 @@ class _Exchange:
     query: list[tuple[str, str]]
     route: Route
     number: int
+    body: BodyReader
     op: str = ""
     part_number: int | None = None
     access_key_id: str = ""
-    body_bytes: int = 0
     struck: list[faults.Fault] = field(default_factory=list)
 
     @property
@@ -96,38 +75,6 @@ class _Exchange:
     def actions(self, when: faults.When) -> list[faults.Fault]:
         """Return the faults that strike at this moment."""
         return [fault for fault in self.struck if fault.when == when]
-
-
-class Handler(RequestHandler):
-    """aiohttp's connection, plus an answer for clients that half-close mid-body."""
-
-    _last_body: StreamReader | None = None
-
-    def data_received(self, data: bytes) -> None:
-        """Parse as ever, and remember the body of the newest request."""
-        super().data_received(data)
-        if self._messages:
-            self._last_body = self._messages[-1][1]
-
-    def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio allows it
-        """Keep the writing half open while a request is being answered."""
-        body = self._last_body
-        idle = self._waiter is not None and not self._waiter.done()
-        if body is None or idle:
-            return None
-        if not body.is_eof():
-            body.set_exception(_BodyBroken())
-        self.keep_alive(False)
-        self.close()
-        return True
-
-
-class FrontServer(web.Server):
-    """aiohttp's low-level server with our connections."""
-
-    def __call__(self) -> RequestHandler:
-        """Make the protocol of a new connection."""
-        return Handler(self, loop=self._loop, **self._kwargs)
 
 
 class HttpFront:
@@ -162,10 +109,10 @@ class HttpFront:
         exchange = self._open(request)
         try:
             reply = await self._serve(exchange)
-        except _HangUp as hang:
+        except HangUp as hang:
             self._record(exchange, 0, hang.code)
-            return _hang_up(request, reset=hang.reset)
-        except (_BodyBroken, web.RequestPayloadError, ConnectionError, HttpProcessingError):
+            return hang_up(request, reset=hang.reset)
+        except (BodyBroken, web.RequestPayloadError, ConnectionError, HttpProcessingError):
             reply = self._oss_error(
                 exchange,
                 OssError(
@@ -174,6 +121,11 @@ class HttpFront:
                     "You did not provide the number of bytes specified by the Content-Length HTTP header.",
                 ),
             )
+            reply.close = True
+        except Exception as exc:
+            # A full disk, or a mistake of ours: answer as the service would, and say it aloud.
+            _LOGGER.exception("request %d failed: %s", exchange.number, exchange.op)
+            reply = self._oss_error(exchange, OssError(500, "InternalError", type(exc).__name__))
             reply.close = True
         return await self._send(exchange, reply)
 
@@ -189,11 +141,11 @@ class HttpFront:
         path, _, raw_query = target.partition("?")
         found = route(headers.get("host", ""), path, has_oss_signature="authorization" in headers)
         number = self._log.next_number()
-        return _Exchange(request, headers, path, parse_query(raw_query), found, number)
+        return _Exchange(request, headers, path, parse_query(raw_query), found, number, BodyReader(request.content))
 
     async def _serve(self, exchange: _Exchange) -> _Reply:
         if not exchange.route.service:
-            await self._drain(exchange)
+            await exchange.body.drain()
             return self._oss_error(
                 exchange,
                 OssError(403, "AccessDenied", "This emulator answers to loopback names only."),
@@ -260,7 +212,7 @@ class HttpFront:
             if "expect" in exchange.headers:
                 reply.close = True  # the client has not sent its body, and shall not
             else:
-                await self._drain(exchange)
+                await exchange.body.drain()
         else:
             reply = _Reply(answer.status, dict(answer.headers), answer.body, answer.stream, answer.code)
         return await self._strike(exchange, "after") or reply
@@ -300,63 +252,20 @@ class HttpFront:
                 transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def _read(self, exchange: _Exchange, limit_bytes: int) -> bytes:
-        """Return a small body; what goes beyond the limit is read and cut."""
         await self._continue(exchange)
-        kept = bytearray()
-        content = exchange.request.content
-        while block := await content.readany():
-            exchange.body_bytes += len(block)
-            if len(kept) <= limit_bytes:
-                kept += block
-        return bytes(kept)
-
-    async def _drain(self, exchange: _Exchange) -> None:
-        content = exchange.request.content
-        while block := await content.readany():
-            exchange.body_bytes += len(block)
+        return await exchange.body.read_small(limit_bytes)
 
     async def _store_body(self, exchange: _Exchange, ticket: Ticket) -> Blob:
-        """Stream a body into a sink: one block is hashed in the pool while the next arrives."""
         await self._continue(exchange)
-        corrupt = any(isinstance(f.action, faults.CorruptBody) for f in exchange.struck)
+        corrupt = any(isinstance(fault.action, faults.CorruptBody) for fault in exchange.struck)
         with self._cloud.lock:
             sink = self._cloud.store.blobs.sink(f"{ticket.request.bucket}/{ticket.request.key}")
         try:
-            await self._fill(exchange, sink, corrupt=corrupt)
-            blob = sink.finish()
+            await exchange.body.fill(sink, self._pool, corrupt=corrupt)
+            return sink.finish()
         except BaseException:
             sink.discard()
             raise
-        return blob
-
-    async def _fill(self, exchange: _Exchange, sink: Sink, *, corrupt: bool) -> None:
-        loop = asyncio.get_running_loop()
-        content = exchange.request.content
-        blocks: list[bytes] = []
-        held_bytes = 0
-        pending: asyncio.Future[None] | None = None
-        try:
-            while block := await content.readany():
-                if corrupt:
-                    block = bytes([block[0] ^ 0xFF]) + block[1:]
-                    corrupt = False
-                exchange.body_bytes += len(block)
-                held_bytes += len(block)
-                blocks.append(block)
-                if held_bytes >= _STEP_BYTES:
-                    if pending is not None:
-                        await pending
-                    pending = loop.run_in_executor(self._pool, sink.write, blocks)
-                    blocks, held_bytes = [], 0
-        finally:
-            if pending is not None:
-                await asyncio.wait([pending])
-        if pending is not None:
-            pending.result()
-        if held_bytes > _INLINE_BYTES:
-            await loop.run_in_executor(self._pool, sink.write, blocks)
-        else:
-            sink.write(blocks)
 
     # --- faults --------------------------------------------------------------------------
 
@@ -365,28 +274,28 @@ class HttpFront:
         for fault in exchange.actions(when):
             match fault.action:
                 case faults.Stall(seconds):
-                    await _stall(fault, seconds)
+                    await stall(fault, seconds)
                 case faults.ExpireToken():
                     with self._cloud.lock:
                         self._cloud.keys.expire_now(exchange.access_key_id)
                 case faults.Drop():
-                    raise _HangUp("Dropped", reset=False)
+                    raise HangUp("Dropped", reset=False)
                 case faults.Reset(after_body_bytes):
                     if when == "before":
-                        await self._read_some(exchange, after_body_bytes)
-                    raise _HangUp("Reset", reset=True)
+                        await exchange.body.skip(after_body_bytes)
+                    raise HangUp("Reset", reset=True)
                 case faults.Status() as action:
                     if action.read_body:
-                        await self._drain(exchange)
+                        await exchange.body.drain()
                     reply = self._injected(exchange, action.status, action.code, action.message)
                     reply.headers.update(action.headers)
                     reply.close = not action.read_body
                     return reply
                 case faults.ErrorIn200(code, message):
-                    await self._drain(exchange)
+                    await exchange.body.drain()
                     return self._injected(exchange, 200, code, message)
                 case faults.Redirect(location, status):
-                    await self._drain(exchange)
+                    await exchange.body.drain()
                     return _Reply(status, {"Location": location}, code="Redirect")
                 case _:
                     pass  # SpoilHeaders and Truncate act on the answer, CorruptBody on the body
@@ -396,13 +305,6 @@ class HttpFront:
         if exchange.route.service == "rpc":
             return self._rpc_error(exchange, status, code, message)
         return self._oss_error(exchange, OssError(status, code, message))
-
-    async def _read_some(self, exchange: _Exchange, wanted_bytes: int) -> None:
-        while exchange.body_bytes < wanted_bytes:
-            block = await exchange.request.content.read(wanted_bytes - exchange.body_bytes)
-            if not block:
-                return
-            exchange.body_bytes += len(block)
 
     # --- answers -------------------------------------------------------------------------
 
@@ -430,7 +332,7 @@ class HttpFront:
         if exchange.request.transport is None:
             self._record(exchange, 0, reply.code or "Gone")
             return web.Response(status=500)
-        self._record(exchange, reply.status, reply.code)
+        self._record(exchange, reply.status, reply.code, _request_id(headers))
         if reply.stream is None and cut is None:
             response = web.Response(status=reply.status, headers=headers, body=reply.body or None)
             if reply.close:
@@ -463,7 +365,7 @@ class HttpFront:
                 if left == 0:
                     break
             if cut is not None:
-                return _hang_up(exchange.request, reset=False)
+                return hang_up(exchange.request, reset=False)
             await response.write_eof()
         finally:
             if content is not None:
@@ -471,7 +373,7 @@ class HttpFront:
                     self._cloud.store.release(content)
         return response
 
-    def _record(self, exchange: _Exchange, status: int, code: str) -> None:
+    def _record(self, exchange: _Exchange, status: int, code: str, request_id: str = "") -> None:
         query = dict(exchange.query)
         self._log.add(
             RequestRecord(
@@ -484,15 +386,20 @@ class HttpFront:
                 headers=masked(exchange.headers.items()),
                 status=status,
                 code=code,
-                body_bytes=exchange.body_bytes,
+                body_bytes=exchange.body.received_bytes,
                 bucket=exchange.route.bucket,
                 key=exchange.route.key,
                 upload_id=query.get("uploadId", ""),
                 part_number=exchange.part_number,
                 faults=tuple(type(fault.action).__name__ for fault in exchange.struck),
                 secure=exchange.secure,
+                request_id=request_id,
             )
         )
+
+
+def _request_id(headers: dict[str, str]) -> str:
+    return headers.get("x-oss-request-id") or headers.get("x-acs-request-id", "")
 
 
 def _rpc_reply(answer: RpcAnswer) -> _Reply:
@@ -511,33 +418,3 @@ def _oss_key_id(headers: dict[str, str], request: OssRequest) -> str:
         return header[4:].partition(":")[0]
     credential = header.partition("Credential=")[2] or request.param("x-oss-credential")
     return credential.partition("/")[0] or request.param("OSSAccessKeyId")
-
-
-async def _stall(fault: faults.Fault, seconds: float | None) -> None:
-    loop = asyncio.get_running_loop()
-    released = asyncio.Event()
-
-    def wake() -> None:
-        # The loop may be gone when a test releases late; then nobody waits either.
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(released.set)
-
-    fault.on_release(wake)
-    try:
-        await asyncio.wait_for(released.wait(), seconds)
-    except TimeoutError:
-        return
-
-
-def _hang_up(request: web.BaseRequest, *, reset: bool) -> web.StreamResponse:
-    """Close the connection; the response returned is for aiohttp and is never sent."""
-    transport = request.transport
-    if transport is not None:
-        sock: Any = transport.get_extra_info("socket")
-        if reset and sock is not None:
-            # Linger 0 makes the kernel send RST instead of FIN.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
-    response = web.Response(status=500)
-    response.force_close()
-    return response

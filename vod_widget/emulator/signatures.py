@@ -48,7 +48,7 @@ SUB_RESOURCES = _words(
 
 def percent_encode(text: str, *, safe: str = "") -> str:
     """Encode per RFC 3986: only letters, digits and `-_.~` stay."""
-    return quote(text, safe=f"-_.~{safe}")
+    return quote(text, safe=f"-_.~{safe}", errors="surrogateescape")
 
 
 def equal(ours: str, theirs: str) -> bool:
@@ -160,5 +160,5 @@ def oss_v4_signature(secret: str, scope: str, string_to_sign: str) -> str:
     """Sign with the key derived for the scope `date/region/oss/aliyun_v4_request`; hex."""
     key = f"aliyun_v4{secret}".encode()
     for piece in scope.split("/"):
-        key = hmac.new(key, piece.encode("utf-8"), hashlib.sha256).digest()
-    return hmac.new(key, string_to_sign.encode("utf-8"), hashlib.sha256).hexdigest()
+        key = hmac.new(key, piece.encode("utf-8", "surrogateescape"), hashlib.sha256).digest()
+    return hmac.new(key, string_to_sign.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()

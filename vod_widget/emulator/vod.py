@@ -269,7 +269,7 @@ class VodService:
             "ExpireUTCTime": iso_z(self._clock.wall_s() + self._ttl_s),
             "AccessKeySecret": key.access_key_secret,
             # A duration in seconds, as text: what the real service sends.
-            "Expiration": f"{self._ttl_s:g}",
+            "Expiration": str(round(self._ttl_s)),
             "Region": self._region,
         }
         return {

@@ -6,6 +6,8 @@ import asyncio
 import gc
 import ssl
 import stat
+import subprocess
+import sys
 import threading
 import urllib.request
 from pathlib import Path
@@ -51,6 +53,16 @@ def test_forgotten_emulator_removes_its_folder() -> None:
     del emulator
     gc.collect()
     assert not folder.exists()
+
+
+@pytest.mark.slow
+def test_emulator_left_running_does_not_trouble_the_end_of_a_process() -> None:
+    code = "from vod_widget.emulator import Emulator; e = Emulator().start(); print(e.data_dir)"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not Path(done.stdout.strip()).exists()
 
 
 def test_port_that_is_taken_is_told(emulator: Emulator) -> None:

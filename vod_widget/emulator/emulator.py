@@ -8,6 +8,7 @@ may be called from any thread, also from inside a running loop (Jupyter).
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import shutil
 import ssl
@@ -36,6 +37,10 @@ from vod_widget.emulator.server import HttpFront
 from vod_widget.emulator.switches import Switches
 from vod_widget.emulator.tls import make_server_context
 from vod_widget.emulator.vod import Asset, Event
+
+# What aiohttp says about clients that speak no HTTP is for those who listen, not for stderr.
+_HTTP_LOGGER = logging.getLogger("vod_widget.emulator.http")
+_HTTP_LOGGER.addHandler(logging.NullHandler())
 
 HOST = "127.0.0.1"
 # How long `close` waits for a request that is being answered.
@@ -207,6 +212,7 @@ class Emulator:
         server = FrontServer(
             front.handle,
             access_log=None,
+            logger=_HTTP_LOGGER,
             auto_decompress=False,
             max_line_size=MAX_LINE_BYTES,
             max_field_size=MAX_LINE_BYTES,

@@ -23,7 +23,7 @@ from vod_widget.emulator import signatures
 from vod_widget.emulator.clock import Clock, iso_millis
 from vod_widget.emulator.errors import OssError, access_denied, oss_invalid_argument
 from vod_widget.emulator.switches import Switches
-from vod_widget.emulator.tokens import Key, KeyRing
+from vod_widget.emulator.tokens import REAL_KEY_WARNING, Key, KeyRing, looks_real
 
 MAX_SKEW_S = 15 * 60
 MAX_URL_EXPIRES_S = 604_800
@@ -266,10 +266,11 @@ class OssAuthenticator:
 
 
 def _invalid_key(access_key_id: str, *, ec: str) -> OssError:
+    warning = REAL_KEY_WARNING if looks_real(access_key_id) else ""
     return OssError(
         403,
         "InvalidAccessKeyId",
-        "The OSS Access Key Id you provided does not exist in our records.",
+        f"The OSS Access Key Id you provided does not exist in our records.{warning}",
         extras={"OSSAccessKeyId": access_key_id},
         ec=ec,
     )

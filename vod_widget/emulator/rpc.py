@@ -31,7 +31,7 @@ from vod_widget.emulator.clock import Clock
 from vod_widget.emulator.errors import RpcError, invalid_parameter, missing_parameter
 from vod_widget.emulator.sts import StsService
 from vod_widget.emulator.switches import Switches
-from vod_widget.emulator.tokens import Key, KeyRing
+from vod_widget.emulator.tokens import REAL_KEY_WARNING, Key, KeyRing, looks_real
 from vod_widget.emulator.vod import CallContext, VodService
 
 VOD_VERSION = "2017-03-21"
@@ -246,7 +246,8 @@ class RpcGateway:
     def _authenticate(self, request: RpcRequest, params: Mapping[str, str]) -> Key:
         key = self._keys.find(params["AccessKeyId"])
         if key is None:
-            raise RpcError(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
+            warning = REAL_KEY_WARNING if looks_real(params["AccessKeyId"]) else ""
+            raise RpcError(404, "InvalidAccessKeyId.NotFound", f"Specified access key is not found.{warning}")
         if not key.active:
             raise RpcError(400, "InvalidAccessKeyId.Inactive", "Specified access key is disabled.")
         self._check_token(key, params.get("SecurityToken", ""))

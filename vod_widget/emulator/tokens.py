@@ -27,6 +27,12 @@ _ALNUM = string.ascii_letters + string.digits
 # Real long-lived keys start so; the emulator neither takes nor makes them (a person who pastes
 # a real key into the emulator's settings has made a mistake and should hear of it).
 REAL_KEY_PREFIX = "LTAI"
+REAL_KEY_WARNING = " It looks real: never send real keys to an emulator; use the keys that it made up for you."
+
+
+def looks_real(access_key_id: str) -> bool:
+    """Tell whether an access key id has the form of a real long-lived key."""
+    return access_key_id.upper().startswith(REAL_KEY_PREFIX)
 
 
 @dataclass
@@ -97,7 +103,7 @@ class KeyRing:
         Raises:
             ValueError: The id looks like a real key (LTAI...).
         """
-        if access_key_id.upper().startswith(REAL_KEY_PREFIX):
+        if looks_real(access_key_id):
             raise ValueError(
                 f"an access key id that starts with {REAL_KEY_PREFIX} looks real; "
                 "the emulator takes only made-up keys, for example EMU..."

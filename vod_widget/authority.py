@@ -1,16 +1,18 @@
 """Where a queue's own authority and its edges come from: provider, endpoint, journal, connections.
 
-The concrete edges are put together here and nowhere else, on first use, since they load heavy packages. Floor 4; called from the
-thread that starts the queue, and never under its condition, since profiles are files.
+The concrete edges are put together here and nowhere else, on first use, since they load heavy packages. Floor 4; called
+from the thread that starts the queue, and never under its condition, since profiles are files.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import MissingCredentialError, VODError
+from .errors import VODError
 from .interfaces import Clock, CredentialProvider, Journal, ObjectStore
 from .options import PARALLEL_DEFAULT
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from .vod_api import SdkVodApi
 
 __all__ = ["Authority", "Destination"]
+
+_log = logging.getLogger("vod_widget")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,27 +109,26 @@ class Authority:
             CredentialError: What was found cannot be used.
             InvalidArgumentError: Unknown region, or an endpoint that is not allowed.
         """
-        from .addresses import check_region, is_loopback_url
+        from .addresses import check_api_endpoint, check_region, is_loopback_url
         from .credentials import endpoint_from_env, resolve
 
         up = self._uploader
         named = (up.profile, up.credentials)
         if self._asked != named or self._provider is None:
+            wished = up.endpoint or endpoint_from_env()
             try:
                 self._provider = resolve(
                     credentials=up.credentials,
                     profile=up.profile,
-                    assume_role=self.api().assume_role,
+                    assume_role=partial(self.api().assume_role, endpoint=wished),
                     clock=self._clock,
                     region=up.region,
                 )
-            except MissingCredentialError:
+            except VODError as error:
+                # A broken profile that nobody named must not disturb an application that gives authority itself.
                 if required or up.profile is not None or up.credentials is not None:
                     raise
-                self._provider = None
-            except VODError:
-                if required or up.profile is not None or up.credentials is not None:
-                    raise
+                _log.info("no credentials of the queue's own: %s", error.code)
                 self._provider = None
             self._asked = named
         provider = self._provider
@@ -133,12 +136,10 @@ class Authority:
         if not up._region_given and provider is not None and provider.region:
             region = provider.region
         endpoint = up.endpoint or (provider.endpoint if provider is not None else None) or endpoint_from_env()
-        loopback = endpoint is not None and is_loopback_url(endpoint)
-        check_region(region)
-        if endpoint is not None and not loopback:
-            from .addresses import check_api_endpoint
-
+        if endpoint is not None:
             endpoint = check_api_endpoint(endpoint)
+        loopback = is_loopback_url(endpoint)
+        check_region(region, is_loopback=loopback)
         account = provider.account if provider is not None else "application"
         label = "|".join((endpoint or region, up.user_id, account))
         return Destination(provider, region, endpoint, loopback, label)

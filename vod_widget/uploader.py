@@ -19,6 +19,7 @@ import traitlets
 
 from . import effects as fx
 from . import events as ev
+from .addresses import check_address, check_lifetime
 from .application import Application, AuthContext, current_record
 from .authority import Authority
 from .dispatcher import Dispatcher
@@ -507,7 +508,7 @@ class VODUpload(traitlets.HasTraits):
         """
         self._check_open()
         with self._queue.cond:
-            if self._queue.state in {UploaderState.START, UploaderState.EXPIRE}:
+            if self._is_running():
                 return
             nothing = not any(
                 r.state in {UploadState.READY, UploadState.FAILURE, UploadState.STOPPED} for r in self._queue.records
@@ -515,7 +516,7 @@ class VODUpload(traitlets.HasTraits):
         if not nothing:
             self._prepare()
         with self._queue.cond:
-            if self._queue.state in {UploaderState.START, UploaderState.EXPIRE}:
+            if self._is_running():
                 return
             for record in self._queue.records:
                 if record.state in {UploadState.FAILURE, UploadState.STOPPED}:
@@ -526,11 +527,11 @@ class VODUpload(traitlets.HasTraits):
     def _run_ready(self) -> None:
         """Start the queue for files that were made Ready, leaving the others as they are."""
         with self._queue.cond:
-            running = self._queue.state in {UploaderState.START, UploaderState.EXPIRE}
+            running = self._is_running()
         if not running:
             self._prepare()
         with self._queue.cond:
-            if self._queue.state not in {UploaderState.START, UploaderState.EXPIRE}:
+            if not self._is_running():
                 self._take_loop()
                 self._start()
             else:
@@ -933,6 +934,9 @@ class VODUpload(traitlets.HasTraits):
         if self._closed:
             raise InvalidStateError("this uploader is closed", hint="Make a new one.")
 
+    def _is_running(self) -> bool:
+        return self._queue.state in {UploaderState.START, UploaderState.EXPIRE}
+
     def _prepare(self) -> None:
         """Find authority and put the edges together, before the queue starts; may read files."""
         callback = self.on_upload_started is not None
@@ -1018,10 +1022,9 @@ class VODUpload(traitlets.HasTraits):
                 code="Auth.Expired",
                 hint="Call RefreshUploadVideo and pass its new UploadAuth.",
             )
+        check_lifetime(auth)
 
     def _check_address(self, address: UploadAddress, auth: UploadAuth) -> None:
-        from .addresses import check_address
-
         to = self._app.destination
         check_address(address, auth.region, loopback_allowed=to is not None and to.loopback)
 

@@ -178,6 +178,7 @@ def test_a_durable_write_reaches_the_disk(journal: FileJournal, monkeypatch: pyt
     assert len(synced) == 1
 
 
+@pytest.mark.slow
 def test_history_does_not_grow_without_end(journal: FileJournal) -> None:
     entry = take(journal)
     for number in range(2000):
@@ -186,6 +187,7 @@ def test_history_does_not_grow_without_end(journal: FileJournal) -> None:
     assert left(journal) == replace(SENT, fingerprint="1999")
 
 
+@pytest.mark.slow
 def test_ten_thousand_parts_stay_small_and_fast(journal: FileJournal) -> None:
     entry = take(journal)
     entry.write(SENT, durable=True)
@@ -404,6 +406,7 @@ def _start_writer(home: Path) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_no_part_that_it_reported_and_its_lock_is_free(tmp_path: Path) -> None:
     home = tmp_path / "home"
     for after in (1, 8, 60):

@@ -468,7 +468,10 @@ def _build(
 
 def _api_user_data(switches: dict[str, Any]) -> str | None:
     data = {key: switches[key] for key in _API_KEYS if key in switches}
-    return _dump(data, "UserData") if data else None
+    text = _dump(data, "UserData") if data else None
+    if text is not None and _CONTROLS.search(text):
+        _refuse_characters("UserData", "a control character or half of a character")
+    return text
 
 
 def _notification(given: dict[str, Any], vod: dict[str, Any], switches: dict[str, Any]) -> str:

@@ -69,3 +69,4 @@ class Screen:
         panel.get_by_label("AccessKey ID").fill(access_key_id)
         panel.get_by_label("AccessKey Secret").fill(access_key_secret)
         panel.get_by_role("button", name="Use these keys").click()
+        expect(panel).to_have_count(0)  # the kernel answered that it took them

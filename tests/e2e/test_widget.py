@@ -83,7 +83,7 @@ def test_cancel_in_flight_leaves_nothing_behind(lab: Lab, page: Page, emulator: 
         screen.state(long_mp4.name, "Canceled")
         stall.release()
         expect(screen.button(f"Resume {long_mp4.name}")).to_be_enabled()
-        assert emulator.unfinished_uploads == []
+        until(lambda: emulator.unfinished_uploads == [], "the parts are removed from the storage")
 
 
 def test_pause_keeps_what_was_sent_and_resume_goes_on_under_the_same_id(
@@ -122,6 +122,7 @@ def test_reload_shows_the_truth_also_of_what_happened_meanwhile(
             screen.start()
         screen.state(long_mp4.name, "Uploading")
         until(lambda: stall.fired, "a part is held")
+        notebook.save()
         page.goto("about:blank")
         stall.release()
         notebook.goto()
@@ -141,6 +142,7 @@ def test_a_browser_file_goes_on_when_it_is_picked_again_after_a_reload(
         screen.start()
         until(lambda: stall.fired, "a part is held")
         video_id = notebook.run("print(widget.uploader.list_files()[0].video_id)")
+        notebook.save()
         notebook.reload()
         stall.release()
         again = Screen(page)

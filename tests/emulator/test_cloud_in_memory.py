@@ -83,7 +83,11 @@ def test_bytes_in_memory_have_no_path() -> None:
     with pytest.raises(LookupError, match="no media"):
         world.cloud.object_path("x")
     address = decoded(made["UploadAddress"])
-    world.oss(world.owner, "PUT", address["Bucket"], address["FileName"], b"x")
+    auth = decoded(made["UploadAuth"])
+    keys = Keys(auth["AccessKeyId"], auth["AccessKeySecret"], auth["SecurityToken"])
+    assert world.oss(keys, "PUT", address["Bucket"], address["FileName"], b"x").status == 200
+    with pytest.raises(LookupError, match="in memory"):
+        world.cloud.object_path(made["VideoId"])
 
 
 def test_join_in_memory() -> None:

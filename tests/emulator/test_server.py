@@ -277,3 +277,42 @@ def test_clock_moves_in_two_ways() -> None:
     assert clock.wall_s() == clock.age_s() == 1000.0
     with pytest.raises(ValueError, match=">= 0"):
         clock.advance(-1)
+
+
+def test_private_network_preflight(emulator: Emulator) -> None:
+    headers = {"Origin": "http://localhost", **PREFLIGHT, "Access-Control-Request-Private-Network": "true"}
+    answer = send(emulator.endpoint, "OPTIONS", "/", headers)
+    assert answer.headers["access-control-allow-private-network"] == "true"
+
+
+def test_connections_are_kept_and_closed_when_asked(emulator: Emulator) -> None:
+    import http.client
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(emulator.endpoint)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=5)
+    sockets = set()
+    for _ in range(5):
+        connection.request("GET", "/?Action=X")
+        sockets.add(connection.sock)
+        connection.getresponse().read()
+    assert len(sockets) == 1
+    connection.request("GET", "/?Action=X", headers={"Connection": "close"})
+    answer = connection.getresponse()
+    assert answer.headers["Connection"] == "close"
+    answer.read()
+    connection.close()
+
+
+def test_faults_over_https() -> None:
+    import http.client
+
+    from vod_widget.emulator.faults import Drop, Reset
+
+    with Emulator(tls_port=0) as emulator:
+        context = ssl.create_default_context(cafile=str(emulator.tls_ca_file))
+        for action in (Drop(), Reset()):
+            emulator.faults.add(op="X", action=action)
+            with pytest.raises((urllib.error.URLError, http.client.HTTPException, OSError)) as caught:
+                urllib.request.urlopen(f"{emulator.tls_endpoint}/?Action=X", context=context)
+            assert not isinstance(caught.value, urllib.error.HTTPError)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+import sys
 import zlib
+
+import pytest
 
 from vod_widget.emulator import crc64, signatures
 
@@ -111,3 +114,8 @@ def test_crc64_combine_equals_crc64_of_the_joined_bytes() -> None:
 def test_fast_and_slow_crc64_agree() -> None:
     data = random.Random(zlib.crc32(b"seed")).randbytes(5000)
     assert crc64.update(data) == crc64.update_by_table(data)
+
+
+def test_the_table_is_used_when_fastcrc_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fastcrc", None)
+    assert crc64._pick() is crc64.update_by_table

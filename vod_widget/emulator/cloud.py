@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from vod_widget.emulator import signatures
-from vod_widget.emulator.blobs import BlobStore, MemoryBlobs
+from vod_widget.emulator.blobs import Blob, BlobStore, MemoryBlobs
 from vod_widget.emulator.clock import Clock
 from vod_widget.emulator.oss_api import OssGateway
 from vod_widget.emulator.oss_auth import OssAuthenticator
@@ -134,6 +134,16 @@ class Cloud:
         Raises:
             LookupError: No such media, or nothing is stored yet; or bytes live in memory.
         """
+        blob = None
+        while blob is None:
+            blob = self._plain_blob(media_id)
+        path = self.store.blobs.path(blob)
+        if path is None:
+            raise LookupError("the bytes of this cloud live in memory")
+        return path
+
+    def _plain_blob(self, media_id: str) -> Blob | None:
+        """Return the one blob of an object, joining its parts; None: it changed meanwhile."""
         with self.lock:
             asset = self.vod.assets.get(media_id)
             if asset is None:
@@ -143,18 +153,14 @@ class Cloud:
                 raise LookupError(f"nothing is stored for {media_id} yet")
             content = self.store.acquire(stored)
         try:
-            blob = content.blobs[0]
-            if len(content.blobs) > 1:
-                joined = self.store.blobs.join(content.blobs, f"{stored.bucket}/{stored.key}")
-                with self.lock:
-                    blob = self.store.adopt(stored, content, joined)
+            if len(content.blobs) == 1:
+                return content.blobs[0]
+            joined = self.store.blobs.join(content.blobs, f"{stored.bucket}/{stored.key}")
+            with self.lock:
+                return joined if self.store.adopt(stored, content, joined) else None
         finally:
             with self.lock:
                 self.store.release(content)
-        path = self.store.blobs.path(blob)
-        if path is None:
-            raise LookupError("the bytes of this cloud live in memory")
-        return path
 
     def reset(self) -> None:
         """Forget assets, objects, uploads, temporary keys, nonces; the clock starts over."""

@@ -202,20 +202,19 @@ class ObjectStore:
                 low += len(block)
             offset += blob.size_bytes
 
-    def adopt(self, stored: StoredObject, content: Content, joined: Blob) -> Blob:
+    def adopt(self, stored: StoredObject, content: Content, joined: Blob) -> bool:
         """Let one blob made by `BlobStore.join` stand for the object's parts.
 
         Returns:
-            The blob that holds the object now: `joined`, or the one of a rival that was
-            faster.
+            False when the object has changed since `content` was acquired: `joined` is thrown
+            away, look again.
         """
-        current = stored.content
-        if current is content:
-            stored.content = Content((joined,))
-            self._drop(content)
-            return joined
-        self.blobs.remove([joined])
-        return current.blobs[0]
+        if stored.content is not content or self.find(stored.bucket, stored.key) is not stored:
+            self.blobs.remove([joined])
+            return False
+        stored.content = Content((joined,))
+        self._drop(content)
+        return True
 
     # --- multipart -----------------------------------------------------------------------
 

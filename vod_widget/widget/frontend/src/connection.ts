@@ -29,6 +29,8 @@ interface Pending {
 
 export class Connection {
   link: Link = "connecting";
+  /** From the answer to `hello`; names this page in everything that follows. */
+  token = "";
   /** When the last message came: what the rows on the screen were true for. */
   heard_at = 0;
   private readonly pending = new Map<number, Pending>();
@@ -63,7 +65,8 @@ export class Connection {
       if (!this.asked_at) this.asked_at = Date.now();
       this.expect();
       try {
-        this.model.send({ ...keys, id, kind }, undefined, buffers);
+        // The token says which page speaks: the kernel lets a page touch only what it may.
+        this.model.send({ ...this.token && { token: this.token }, ...keys, id, kind }, undefined, buffers);
       } catch {
         // A comm that was closed throws at once; the others stay silent until the deadline.
         clearTimeout(timer);

@@ -37,7 +37,7 @@ const EN = {
   enter_keys: "Enter keys for this session…", choose_profile: "Choose…", found: "Found",
   bytes_of: "{a} of {b}", left_suffix: "{time} left", took: "{time} at {speed}", waiting_word: "waiting", stopped_word: "stopped",
   all_files: "All files", progress_of: "Progress of {name}",
-  wait: "Retrying in {time}: {cause}", wait_now: "Retrying: {cause}", colon: ": ",
+  wait_page: "Waiting: {cause}", wait: "Retrying in {time}: {cause}", wait_now: "Retrying: {cause}", colon: ": ", stop_mark: ".",
   next_keys: "New keys…", next_pick: "Pick file…", next_policy: "Show policy…",
   nothing_sent: "nothing was sent", kept: "{size} is kept", from_zero: "Retry starts from 0",
   new_keys_go_on: "{size} is kept; new keys go on from there", waits_for_keys: "new keys go on from here",
@@ -59,7 +59,7 @@ const EN = {
   live_some: "{done} of {total} done, {failed} failed.",
   live_back: "The kernel answers again.", live_restarted: "The kernel restarted. Nothing is being sent.",
   note_done: "{name} is done.", note_failed: "{name} failed: {cause}.", note_many_done: "{n} files are done.",
-  note_many_failed: "{n} files failed.", note_other: "{code}",
+  note_many_failed: "{n} files failed.",
   note_waiting_browser: "{name} waits for this page.", note_keys: "New keys are needed to go on.",
   added: "{n} {n|file|files} added.", added_none: "No file was added.",
   removed_n: "{n} {n|file|files} cleared.", offering: "Adding {a} of {b} files…",
@@ -75,7 +75,7 @@ const EN = {
   undo: "Undo", apply: "Apply", applied: "Metadata applied", unsaved: "Changes are not applied. Close again to drop them.",
   error_code: "Error code", request_id: "RequestId", attempts: "Attempts", source: "Source", sent: "Sent",
   reference_id: "ReferenceId", object: "Object", bucket: "Bucket", cause: "Cause", none: "–",
-  attempt_line: "{n}: {code}, waited {time}", loading: "Loading…", policy_title: "The least a policy must allow",
+  loading: "Loading…", policy_title: "The least a policy must allow",
   keys_title: "Keys for this session", three_fields: "Three fields", paste_json: "Paste JSON",
   key_id: "AccessKey ID", key_secret: "AccessKey Secret", key_token: "Security token (for temporary keys)",
   key_region: "Region", optional: "optional", key_id_sub: "14 to 128 characters", json_label: "JSON with the keys",
@@ -100,7 +100,8 @@ const EN = {
   c_locked: "another process is sending this file", c_gone: "the asset was deleted", c_endpoint: "the upload address is not the vendor's",
   c_disk: "the checkpoint cannot be written", c_restart: "the upload starts over", c_protocol: "an answer that cannot be read",
   c_duplicate: "already in the list", c_too_large: "too large", c_empty: "empty", c_denied: "not allowed here", c_limit: "too many files",
-  c_waiting_browser: "waiting for this page", c_callback: "a callback failed",
+  c_waiting_browser: "this page does not answer", c_callback: "a callback failed", c_no_match: "no row waits for a file of this name, size and date",
+  c_owner: "it belongs to another page",
 } as const;
 
 export type Key = keyof typeof EN;
@@ -139,7 +140,7 @@ const ZH: Record<Key, string> = {
   enter_keys: "为本次会话输入密钥…", choose_profile: "选择…", found: "已找到",
   bytes_of: "{a} / {b}", left_suffix: "剩余 {time}", took: "{time}，{speed}", waiting_word: "等待中", stopped_word: "已停止",
   all_files: "全部文件", progress_of: "进度：{name}",
-  wait: "{time}后重试：{cause}", wait_now: "正在重试：{cause}", colon: "：",
+  wait_page: "等待：{cause}", wait: "{time}后重试：{cause}", wait_now: "正在重试：{cause}", colon: "：", stop_mark: "。",
   next_keys: "更换密钥…", next_pick: "选择文件…", next_policy: "查看权限…",
   nothing_sent: "未发送", kept: "已保留 {size}", from_zero: "重试将从头开始",
   new_keys_go_on: "已保留 {size}，更换密钥后继续", waits_for_keys: "更换密钥后继续",
@@ -161,7 +162,7 @@ const ZH: Record<Key, string> = {
   live_some: "共 {total} 个，完成 {done} 个，失败 {failed} 个。",
   live_back: "内核已恢复应答。", live_restarted: "内核已重启，当前没有在发送。",
   note_done: "{name} 已完成。", note_failed: "{name} 失败：{cause}。", note_many_done: "{n} 个文件已完成。",
-  note_many_failed: "{n} 个文件失败。", note_other: "{code}",
+  note_many_failed: "{n} 个文件失败。",
   note_waiting_browser: "{name} 在等待此页面。", note_keys: "需要新密钥才能继续。",
   added: "已添加 {n} 个文件。", added_none: "未添加文件。",
   removed_n: "已清除 {n} 个文件。", offering: "正在添加 {a} / {b} 个文件…",
@@ -177,7 +178,7 @@ const ZH: Record<Key, string> = {
   undo: "撤销", apply: "应用", applied: "元数据已应用", unsaved: "更改尚未应用，再次关闭将放弃。",
   error_code: "错误码", request_id: "RequestId", attempts: "尝试次数", source: "来源", sent: "已发送",
   reference_id: "ReferenceId", object: "Object", bucket: "Bucket", cause: "原因", none: "–",
-  attempt_line: "{n}：{code}，等待 {time}", loading: "正在加载…", policy_title: "权限策略至少需要允许",
+  loading: "正在加载…", policy_title: "权限策略至少需要允许",
   keys_title: "本次会话的密钥", three_fields: "三个字段", paste_json: "粘贴 JSON",
   key_id: "AccessKey ID", key_secret: "AccessKey Secret", key_token: "Security Token（临时密钥）",
   key_region: "地域", optional: "可选", key_id_sub: "14 到 128 个字符", json_label: "包含密钥的 JSON",
@@ -202,7 +203,8 @@ const ZH: Record<Key, string> = {
   c_locked: "另一个进程正在发送此文件", c_gone: "媒体已被删除", c_endpoint: "上传地址不属于阿里云",
   c_disk: "断点记录无法写入", c_restart: "上传将从头开始", c_protocol: "无法识别的应答",
   c_duplicate: "已在列表中", c_too_large: "文件过大", c_empty: "空文件", c_denied: "此处不允许", c_limit: "文件过多",
-  c_waiting_browser: "等待此页面", c_callback: "回调失败",
+  c_waiting_browser: "此页面没有应答", c_callback: "回调失败", c_no_match: "没有等待此文件的行（名称、大小、日期须相同）",
+  c_owner: "属于另一个页面",
 };
 
 export type Locale = "en" | "zh-CN";
@@ -265,6 +267,11 @@ function plain_number(value: string | number | undefined): number {
   return typeof value === "number" ? value : Number(String(value ?? "").replace(/,/g, ""));
 }
 
+/** A table is asked for its own entries only: "constructor" is a word, too. */
+export function own<T>(table: Record<string, T>, key: string): T | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined;
+}
+
 /** Codes of the error tree and of the cloud, to a cause in words. */
 const CAUSES: Record<string, Key> = {
   "Source.Changed": "c_changed", "Source.Missing": "c_missing", "Source.Read": "c_read", "Source.Detached": "c_detached",
@@ -278,12 +285,13 @@ const CAUSES: Record<string, Key> = {
   "Video.Gone": "c_gone", "Endpoint.Refused": "c_endpoint", "Journal.Write": "c_disk", "NoSuchUpload": "c_restart",
   "Protocol": "c_protocol", "Callback": "c_callback", "AlreadyQueued": "c_duplicate", "FileTooLarge": "c_too_large",
   "File.TooLarge": "c_too_large", "Source.TooLarge": "c_too_large", "Source.Empty": "c_empty", "Policy": "c_denied", "Denied": "c_denied",
-  "Policy.Denied": "c_denied", "Limit": "c_limit", "Source.Stalled": "c_waiting_browser", "Source.Waiting": "c_waiting_browser",
+  "Policy.Denied": "c_denied", "Limit": "c_limit", "EmptyFile": "c_empty", "Source.NoMatch": "c_no_match", "Restriction.Extension": "c_extension",
+  "Source.Outside": "c_denied", "Source.Permission": "c_read", "Owner": "c_owner", "Source.Stalled": "c_waiting_browser", "Source.Waiting": "c_waiting_browser",
 };
 
 /** A cause in words, as part of a sentence: our own for a code that we know, else the kernel's text. */
 export function cause_of(t: Translate, code: string, message: string): string {
-  const key = CAUSES[code];
+  const key = own(CAUSES, code);
   if (key) return t(key);
   const plain = message.trim().replace(/[.。]$/, "");
   return plain || code;

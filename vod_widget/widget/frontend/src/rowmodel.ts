@@ -3,7 +3,7 @@
  * next step and the buttons. Shape, word and pattern carry the state; colour only repeats it.
  */
 import { asset_id, bytes, duration, percent, speed } from "./format";
-import { cause_of, type Translate } from "./i18n";
+import { cause_of, type Key, own, type Translate } from "./i18n";
 import type { IconName } from "./icons";
 import type { Action, Row } from "./protocol";
 
@@ -57,7 +57,7 @@ export function look(row: Row, t: Translate, waited_s = 0): Look {
       return base.percent > 0 ? { ...base, percent_text: p, bar: "hold" } : base;
     case "Uploading": {
       if (row.wait || row.phase === "waiting") return waiting(row, t, base, waited_s);
-      const phase = PHASES[row.phase as keyof typeof PHASES];
+      const phase = own<Key>(PHASES, row.phase);
       const active = { ...base, icon: "up" as IconName, tone: "brand" as Tone, word: t("uploading"), rest: phase ? t(phase) : "" };
       if (phase === "verifying") return { ...active, icon: "shield", bar: "verify", percent_text: t("none") };
       if (phase === "permission" || phase === "preparing") return { ...active, bar: base.percent > 0 ? "plain" : "ask", percent_text: base.percent > 0 ? p : "" };
@@ -90,10 +90,13 @@ function waiting(row: Row, t: Translate, base: Look, waited_s: number): Look {
   const cause = cause_of(t, reason, row.error?.message && row.error.code === reason ? row.error.message : reason);
   const left = Math.ceil((row.wait?.seconds ?? 0) - waited_s);
   const retry = row.actions.includes("retry");
+  // A page owes the bytes of its file: waiting is no retry, and only the person can end it.
+  const detached = reason === "Source.Detached" || row.error?.next_step === "pick_file";
+  const owed = detached || reason === "Source.Waiting";
   return {
     ...base, icon: "clock", tone: "warn", trouble: true, bar: "wait", percent_text: `${base.percent} %`,
-    word: left > 0 ? t("wait", { time: duration(t, left), cause }) : t("wait_now", { cause }),
-    next: retry ? { step: "retry", label: t("retry") } : null,
+    word: owed ? t("wait_page", { cause }) : left > 0 ? t("wait", { time: duration(t, left), cause }) : t("wait_now", { cause }),
+    next: detached ? { step: "pick_file", label: t("next_pick") } : retry ? { step: "retry", label: t("retry") } : null,
     buttons: base.buttons.filter((action) => action !== "retry"),
   };
 }

@@ -4,8 +4,8 @@
  */
 import { Connection, IntentError, type Timing } from "./connection";
 import { Feeder } from "./feeder";
-import { asset_id, clock, count } from "./format";
-import { cause_of, choose_locale, type Key, translator, type Translate } from "./i18n";
+import { asset_id, clock } from "./format";
+import { cause_of, choose_locale, type Key, own, translator, type Translate } from "./i18n";
 import {
   type Action, type AddAnswer, type Down, type Filter, type Intents, type Kind, MAX_VIEW_ROWS, type Model,
   type NoteMessage, type Offer, PROTOCOL_VERSION, type Profile, type Row, type Secrets, type SnapshotMessage,
@@ -189,8 +189,7 @@ export class Session {
     const answer = await this.ask("choose_profile", { name }, this.t("credentials"), ["credentials"]);
     if (!answer) return;
     this.store.current_profile = answer.current_profile;
-    const label = name === "emulator" ? this.t("emulator") : name;
-    this.say(this.t("profile_chosen", { name: label }));
+    this.say(this.t("profile_chosen", { name: name === "emulator" ? this.t("emulator") : name }));
     void this.load_profiles();
   }
 
@@ -318,7 +317,7 @@ export class Session {
     this.connection.request("hello", { version: PROTOCOL_VERSION, locale: this.t.locale }).then(
       (hello) => {
         this.store.hello = hello;
-        this.feeder.token = hello.token;
+        this.connection.token = this.feeder.token = hello.token;
         this.store.profiles = hello.profiles ?? [];
         this.store.current_profile = hello.current_profile;
         this.store.status = { text: "", tone: "" };
@@ -380,22 +379,24 @@ export class Session {
     const notes = this.notes.splice(0);
     const named = (code: string): NoteMessage[] => notes.filter((note) => note.code === code);
     const name = (note: NoteMessage | undefined): string => String(note?.facts["name"] ?? "");
+    // One note may stand for several files: `count` says for how many.
+    const sum = (list: NoteMessage[]): number => list.reduce((n, note) => n + (Number(note.facts["count"]) || 1), 0);
     const done = named("file_done");
     const failed = named("file_failed");
+    const [n_done, n_failed] = [sum(done), sum(failed)];
     const sentences: string[] = [];
-    if (done.length === 1) sentences.push(this.t("note_done", { name: name(done[0]) }));
-    else if (done.length > 1) sentences.push(this.t("note_many_done", { n: done.length }));
-    if (failed.length === 1) {
+    if (n_done === 1) sentences.push(this.t("note_done", { name: name(done[0]) }));
+    else if (n_done > 1) sentences.push(this.t("note_many_done", { n: n_done }));
+    if (n_failed === 1) {
       const facts = failed[0]?.facts ?? {};
       const cause = cause_of(this.t, String(facts["code"] ?? ""), String(facts["message"] ?? ""));
       sentences.push(this.t("note_failed", { name: name(failed[0]), cause }));
-    } else if (failed.length > 1) sentences.push(this.t("note_many_failed", { n: failed.length }));
+    } else if (n_failed > 1) sentences.push(this.t("note_many_failed", { n: n_failed }));
     for (const note of notes) {
       if (note.code === "file_done" || note.code === "file_failed") continue;
       const known: Record<string, Key> = { file_waiting_browser: "note_waiting_browser", keys_needed: "note_keys", file_expired: "note_keys" };
-      const key = known[note.code];
+      const key = own(known, note.code);
       if (key) sentences.push(this.t(key, { name: name(note) }));
-      else if (typeof note.facts["message"] === "string") sentences.push(note.facts["message"]);
     }
     const { done: n, failed: f, total, left } = this.store.summary;
     const glue = this.t.locale === "en" ? " " : "";
@@ -410,7 +411,8 @@ export class Session {
     const added = answers.reduce((sum, answer) => sum + answer.added.length, 0);
     const refused = answers.flatMap((answer) => answer.refused);
     this.store.refused = refused;
-    this.say(added ? this.t("added", { n: added }) : this.t("added_none"), refused.length ? "warn" : "");
+    const words = [added ? this.t("added", { n: added }) : "", refused.length ? `${this.t("refused_add", { n: refused.length })}${this.t("stop_mark")}` : ""];
+    this.say(words.filter(Boolean).join(this.t.locale === "en" ? " " : "") || this.t("added_none"), refused.length ? "warn" : "");
   }
 
   private readonly relocate = (): void => {
@@ -426,6 +428,7 @@ export class Session {
 
   profile_label(profile: Pick<Profile, "name" | "masked_id" | "region">): string {
     if (profile.name === "emulator") return this.t("emulator");
+    if (profile.name === "session") return [this.t("keys_title"), profile.masked_id].filter(Boolean).join(" · ");
     return [profile.name, profile.masked_id, profile.region].filter(Boolean).join(" · ");
   }
 
@@ -434,9 +437,5 @@ export class Session {
     const safe = (cell: string): string => (/^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell).replace(/[\t\r\n]/g, " ");
     const head = [this.t("name"), this.t("size"), this.t("video_id")].join("\t");
     return [head, ...rows.map((row) => [safe(row.name), String(row.size_bytes ?? ""), asset_id(row) ?? ""].join("\t"))].join("\n");
-  }
-
-  count_label(n: number): string {
-    return count(n);
   }
 }

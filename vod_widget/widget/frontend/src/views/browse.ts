@@ -32,7 +32,7 @@ export class BrowsePanel implements Panel {
     set(this.options, "aria-label", t("path"));
     set(this.list, "aria-label", t("browse_title"));
     this.input = h("input", {
-      type: "text", id: uid(), role: "combobox", "aria-expanded": "false", "aria-controls": options_id, "aria-autocomplete": "list",
+      type: "text", class: "inp", id: uid(), role: "combobox", "aria-expanded": "false", "aria-controls": options_id, "aria-autocomplete": "list",
       autocomplete: "off", spellcheck: "false", maxlength: 4096, "data-action": "path",
       oninput: () => this.typed(), onkeydown: (event: KeyboardEvent) => this.key(event), onblur: () => this.hide_options(),
     });
@@ -126,7 +126,7 @@ export class BrowsePanel implements Panel {
     const name = entry.is_dir
       ? h("button", { type: "button", class: "lnk nml", "aria-label": t("open_folder", { name: entry.name }), onclick: () => void this.enter(entry.path) }, name_element(entry.name))
       : h("label", { class: "nml", onclick: () => { if (!box.disabled) box.click(); } }, name_element(entry.name));
-    const right = entry.refused !== null ? h("span", { class: "mut el rsn" }, cause_of(t, entry.refused, entry.refused))
+    const right = entry.refused !== null ? h("span", { class: "mut el rsn", title: cause_of(t, entry.refused, entry.refused) }, cause_of(t, entry.refused, entry.refused))
       : h("span", { class: "mut n" }, entry.is_dir ? "" : bytes(entry.size_bytes));
     return h("div", { class: entry.refused !== null ? "ent off" : "ent", "data-path": entry.path }, box, icon(kind), name, right);
   }
@@ -237,7 +237,7 @@ export class AddressPanel implements Panel {
   constructor(private readonly host: Host) {
     const { t } = host.session;
     this.input = h("input", {
-      type: "url", id: uid(), placeholder: "https://", autocomplete: "off", spellcheck: "false", maxlength: 2048, oninput: () => this.update(),
+      type: "url", class: "inp", id: uid(), placeholder: "https://", autocomplete: "off", spellcheck: "false", maxlength: 2048, oninput: () => this.update(),
     });
     this.add = button(t("add_this"), "plus", { type: "submit", "data-action": "add-address-now" }, "pri sm");
     this.element = frame(host, t("address_title"), h("div", null, h("h4", null, t("address_title"))),

@@ -3,7 +3,7 @@
  * Typed keys exist in the three inputs only; they are read, sent and emptied in one step.
  */
 import { h, replace, set, uid } from "../dom";
-import type { Translate } from "../i18n";
+import { type Key, own, type Translate } from "../i18n";
 import { icon } from "../icons";
 import type { Profile, Secrets } from "../protocol";
 import { button, enable, type Host, press } from "./parts";
@@ -15,8 +15,9 @@ const PLACES = {
 } as const;
 const MODES = { AK: "mode_ak", ak: "mode_ak", StsToken: "mode_sts", sts: "mode_sts", temporary: "mode_sts", EcsRamRole: "mode_role", role: "mode_role" } as const;
 
-function word<T extends Record<string, Parameters<Translate>[0]>>(t: Translate, table: T, code: string): string {
-  const key = table[code];
+function word(t: Translate, table: Record<string, Key>, code: string): string {
+  // The kernel may say more, like "environment (NAMES)"; a place without a word of ours is shown as it is: a path.
+  const key = own(table, code) ?? own(table, code.split(" (")[0] ?? "");
   return key ? t(key) : code;
 }
 
@@ -84,8 +85,8 @@ export class CredentialsPanel implements Panel {
     const element = h("button", {
       type: "button", class: "pf", role: "radio", "aria-checked": chosen ? "true" : "false", "data-profile": profile.name,
       title: profile.reason || null, onclick: press(() => void session.choose_profile(profile.name)),
-    }, h("span", { class: "dot" }), h("b", { class: "el" }, profile.name), h("span", { class: "e mono" }, profile.masked_id),
-    h("small", { class: "el" }, facts),
+    }, h("span", { class: "dot" }), h("b", { class: "el" }, profile.name === "session" ? t("keys_title") : profile.name), h("span", { class: "e mono" }, profile.masked_id),
+    h("small", { class: "el", title: facts }, facts),
     !profile.usable ? h("small", { class: "e t-warn" }, icon("warn"), h("span", { class: "el" }, profile.reason))
       : chosen ? h("small", { class: "e" }, t("in_use")) : null);
     enable(element, profile.usable && session.controllable && !session.store.busy.has("credentials"));
@@ -117,14 +118,14 @@ export class KeysPanel implements Panel {
   readonly kind = "keys";
   readonly element: HTMLElement;
   private readonly secret = (): HTMLInputElement => h("input", {
-    type: "password", id: uid(), autocomplete: "off", spellcheck: "false", autocapitalize: "off", "data-lpignore": "true",
+    type: "password", class: "inp", id: uid(), autocomplete: "off", spellcheck: "false", autocapitalize: "off", "data-lpignore": "true",
     oninput: () => this.complain(""),
   });
   private readonly id = this.secret();
   private readonly key = this.secret();
   private readonly token = this.secret();
   private readonly json = this.secret();
-  private readonly region = h("input", { type: "text", id: uid(), autocomplete: "off", spellcheck: "false", placeholder: "cn-shanghai", maxlength: 40 });
+  private readonly region = h("input", { type: "text", class: "inp", id: uid(), autocomplete: "off", spellcheck: "false", placeholder: "cn-shanghai", maxlength: 40 });
   private readonly complaint = h("p", { class: "t-err cmp", role: "alert" });
   private readonly use: HTMLButtonElement;
   private readonly forget: HTMLButtonElement;

@@ -6,7 +6,7 @@ import type { Detail, Row } from "../protocol";
 import { ACTION_ICON, look } from "../rowmodel";
 import { button, copy_button, enable, fit_names, type Host, icon_button, name_element, press } from "./parts";
 import { field, type Panel } from "./panel";
-import { run_step } from "./row";
+import { run_step, source_word } from "./row";
 
 const TITLE_BYTES = 128;
 const DESCRIPTION_BYTES = 1024;
@@ -180,17 +180,17 @@ export class DetailPanel implements Panel {
     const start = this.typed_before ?? saved;
     this.typed_before = null;
     this.tag_list = [...start.tags];
-    const title = h("input", { type: "text", id: uid(), readonly: !editable, "data-field": "title", oninput: () => this.edited() });
+    const title = h("input", { type: "text", class: "inp", id: uid(), readonly: !editable, "data-field": "title", oninput: () => this.edited() });
     title.value = start.title;
-    const description = h("textarea", { id: uid(), readonly: !editable, rows: 3, "data-field": "description", oninput: () => this.edited() });
+    const description = h("textarea", { class: "inp", id: uid(), readonly: !editable, rows: 3, "data-field": "description", oninput: () => this.edited() });
     description.value = start.description;
-    const cate_id = h("input", { type: "text", inputmode: "numeric", id: uid(), readonly: !editable, "data-field": "cate_id", maxlength: 19, oninput: () => this.edited() });
+    const cate_id = h("input", { type: "text", class: "inp", inputmode: "numeric", id: uid(), readonly: !editable, "data-field": "cate_id", maxlength: 15, oninput: () => this.edited() });
     cate_id.value = start.cate_id;
     this.inputs = { title, description, cate_id };
     const counter = (): HTMLElement => h("span", { class: "cnt" });
     const [title_count, description_count, tag_count, cate_count] = [counter(), counter(), counter(), counter()];
     const tag_input = h("input", {
-      type: "text", id: uid(), placeholder: t("add_tag"), "data-field": "tags",
+      type: "text", class: "inp", id: uid(), placeholder: t("add_tag"), "data-field": "tags",
       oninput: () => this.edited(),
       onkeydown: (event: KeyboardEvent) => {
         if (event.key === "Enter" || event.key === "," || event.key === "，") {
@@ -213,7 +213,7 @@ export class DetailPanel implements Panel {
       draw_tags();
       this.edited();
     };
-    const tags = h("div", { class: "tags" });
+    const tags = h("div", { class: editable ? "tags" : "tags ro" });
     const draw_tags = (): void => {
       const focus = document.activeElement === tag_input;
       replace(tags, this.tag_list.map((tag) => h("span", { class: "tag" }, tag, editable && icon_button(t("of_name", { action: t("remove"), name: tag }), "x", {
@@ -246,7 +246,7 @@ export class DetailPanel implements Panel {
       const limit = (input: HTMLInputElement | HTMLTextAreaElement, out: HTMLElement, max: number): boolean => {
         const n = utf8_length(input.value);
         const over = n > max;
-        text(out, over ? t("too_many", { n: n - max }) : t("bytes_count", { n, max }));
+        text(out, over ? t("too_many", { n: n - max }) : t("bytes_count", { n, max: String(max) }));
         out.classList.toggle("t-err", over);
         set(input, "aria-invalid", over ? "true" : null);
         return !over;
@@ -255,7 +255,7 @@ export class DetailPanel implements Panel {
       const tag_words = longest > TAG_BYTES && !/[,，]/.test(tag_input.value) ? t("tag_long") : this.tag_list.length > TAGS ? t("tag_many") : "";
       text(tag_count, tag_words || t("tags_count", { n: this.tag_list.length, max: TAGS }));
       tag_count.classList.toggle("t-err", tag_words !== "");
-      const digits = /^\d{0,19}$/.test(cate_id.value.trim());
+      const digits = /^\d{0,15}$/.test(cate_id.value.trim());
       text(cate_count, digits ? t("optional") : t("number_only"));
       cate_count.classList.toggle("t-err", !digits);
       set(cate_id, "aria-invalid", digits ? null : "true");
@@ -329,7 +329,7 @@ export class DetailPanel implements Panel {
       h("dl", null,
         row.error && line(t("error_code"), h("span", { class: "el" }, row.error.code)),
         (row.error || detail?.request_id) && line(t("request_id"), mono("RequestId", detail?.request_id)),
-        line(t("source"), t(SOURCES[row.source as keyof typeof SOURCES] ?? "file")),
+        line(t("source"), source_word(t, row.source)),
         line(t("sent"), bytes_pair(t, row.state === "Success" ? row.size_bytes ?? 0 : row.sent_bytes, row.size_bytes ?? 0)),
         line(t(row.image_id && !row.video_id ? "image_id" : "video_id"), mono(t(row.image_id && !row.video_id ? "image_id" : "video_id"), id)),
         line(t("reference_id"), mono("ReferenceId", detail?.reference_id)),
@@ -339,8 +339,6 @@ export class DetailPanel implements Panel {
           cause_of(t, one.code, one.message), h("small", null, ` · ${one.code}${one.waited_s > 0 ? ` · ${duration(t, one.waited_s)}` : ""}`)))))));
   }
 }
-
-const SOURCES = { browser: "this_computer", kernel: "kernel_files", address: "address", memory: "memory" } as const;
 
 /** Facts of the detail change when this does. */
 function stage(row: Row): string {

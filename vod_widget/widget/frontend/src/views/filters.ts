@@ -6,6 +6,8 @@ import { type Action, type Filter, FILTERS } from "../protocol";
 import { ACTION_ICON } from "../rowmodel";
 import { button, enable, type Host, press } from "./parts";
 
+/** The least width of the search with its margins. */
+const SEARCH_PX = 84;
 const BULK: readonly Action[] = ["pause", "resume", "cancel", "retry", "remove"];
 
 export class Filters {
@@ -18,6 +20,9 @@ export class Filters {
   private readonly bulk = new Map<Action, HTMLElement>();
   private readonly bulk_parts: HTMLElement[];
   private mode: "" | "plain" | "bulk" = "";
+  private readonly segments: HTMLElement;
+  private measured = "";
+  private needs_px = 0;
 
   constructor(private readonly host: Host) {
     const { session } = host;
@@ -33,7 +38,7 @@ export class Filters {
       class: "fsel", "aria-label": t("filter"), onchange: () => session.set_filter(this.select.value as Filter),
     }, [...this.counts.values()].map(({ option }) => option));
     this.search = h("input", {
-      type: "search", "aria-label": t("find"), placeholder: t("find"), maxlength: 200, autocomplete: "off", spellcheck: "false",
+      type: "search", class: "inp", "aria-label": t("find"), placeholder: t("find"), maxlength: 200, autocomplete: "off", spellcheck: "false",
       oninput: () => session.set_search(this.search.value),
       onkeydown: (event: KeyboardEvent) => {
         if (event.key === "ArrowDown") {
@@ -48,7 +53,8 @@ export class Filters {
       },
     });
     this.search.value = session.store.search;
-    this.plain = [h("div", { class: "seg", role: "group", "aria-label": t("filter") }, segments), this.select,
+    this.segments = h("div", { class: "seg", role: "group", "aria-label": t("filter") }, segments);
+    this.plain = [this.segments, this.select,
       h("div", { class: "find" }, icon("find"), this.search)];
     for (const action of BULK) {
       this.bulk.set(action, button(h("span", { class: "tx" }, t(action)), ACTION_ICON[action], {
@@ -81,12 +87,26 @@ export class Filters {
       text(parts.option, `${t(filter)} ${n}`);
       set(parts.button, "aria-pressed", store.filter === filter ? "true" : "false");
     }
+    if (mode === "plain") this.fit();
     if (this.select.value !== store.filter) this.select.value = store.filter;
     if (this.search.value !== store.search && document.activeElement !== this.search) this.search.value = store.search;
     if (mode === "bulk") {
       text(this.bulk_count, t("selected", { n: store.selected.size }));
       for (const [action, element] of this.bulk) enable(element, this.host.session.controllable && this.able(action).length > 0);
     }
+  }
+
+  /** Segments that do not fit beside the search become a select; fonts and counts decide, not a number. */
+  private fit(): void {
+    const width = this.element.clientWidth;
+    if (width === 0) return;
+    const words = this.segments.textContent ?? "";
+    if (words !== this.measured) {
+      this.measured = words;
+      this.element.classList.remove("tight");
+      this.needs_px = this.segments.scrollWidth + 24 + SEARCH_PX;
+    }
+    this.element.classList.toggle("tight", width < this.needs_px);
   }
 
   /** Of the selected files those that allow it; a row that is not loaded is the kernel's to judge. */

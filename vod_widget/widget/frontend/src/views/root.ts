@@ -134,7 +134,6 @@ export class View implements Host {
     const { session } = this;
     const { store } = session;
     if (this.locale !== session.t.locale) this.build();
-    const off = !session.controllable;
     this.root.classList.toggle("off", store.link === "gone" || store.link === "lost");
     set(this.root, "data-link", store.link);
     set(this.root, "data-uploader-state", store.summary.state);
@@ -154,7 +153,6 @@ export class View implements Host {
     const sheet = this.panel !== null && this.root.clientWidth > 0 && this.root.clientWidth <= SHEET_PX;
     // Under a sheet nothing may be reached by Tab.
     set(this.main, "inert", sheet);
-    void off;
   }
 
   // ---- panels ----------------------------------------------------------------------------------------

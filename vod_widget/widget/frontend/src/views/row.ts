@@ -4,7 +4,8 @@
  */
 import { h, replace, set, text } from "../dom";
 import { bytes, NOTHING, short_id } from "../format";
-import { icon } from "../icons";
+import { type Key, own, type Translate } from "../i18n";
+import { icon, type IconName } from "../icons";
 import type { Action, Row } from "../protocol";
 import { ACTION_ICON, type Look, look, type Step } from "../rowmodel";
 import type { CachedRow } from "../state/store";
@@ -12,6 +13,11 @@ import { bar, button, copy_button, enable, focused_in, type Host, icon_button, n
 
 /** Speed and time left change at most so often: a number that dances is not read. */
 const NUMBERS_EVERY_MS = 1_000;
+
+/** Where a file's bytes come from, in words. */
+export function source_word(t: Translate, source: string): string {
+  return t(own<Key>(SOURCE, source) ?? "file");
+}
 
 const SOURCE = { browser: "this_computer", kernel: "kernel_files", address: "address", memory: "memory" } as const;
 const KIND = { video: "video", audio: "audio", image: "image" } as const;
@@ -28,7 +34,9 @@ export class RowView {
 
   update(cached: CachedRow, index: number, tab_stop: boolean): void {
     const { store, t } = this.host.session;
-    const row = cached.row;
+    // A kernel that is gone sends nothing any more, whatever its last word was.
+    const row = store.link === "gone" && cached.row.state === "Uploading"
+      ? { ...cached.row, state: "Stopped" as const, phase: "", wait: null, error: null } : cached.row;
     const now = look(row, t, (Date.now() - cached.heard_at) / 1000);
     const offline = !this.host.session.controllable;
     const shape = JSON.stringify([
@@ -60,7 +68,7 @@ export class RowView {
     const active = focused_in(this.element);
     const focus_key = active === this.element ? "row" : active?.getAttribute("data-step") ?? (active ? "row" : null);
     const name = row.name;
-    const kind = KIND[row.media_type as keyof typeof KIND];
+    const kind = own<IconName & Key>(KIND, row.media_type);
     const kind_word = t(kind ?? "file");
 
     this.checkbox = h("input", {
@@ -123,7 +131,7 @@ export class RowView {
     replace(this.element,
       h("div", { role: "gridcell", class: "ck" }, this.checkbox),
       h("div", { role: "gridcell", class: "kd" }, thumb),
-      h("div", { role: "gridcell", class: "cn" }, name_element(name), h("div", { class: "sub el" }, t(SOURCE[row.source as keyof typeof SOURCE] ?? "file"))),
+      h("div", { role: "gridcell", class: "cn" }, name_element(name), h("div", { class: "sub el" }, source_word(t, row.source))),
       h("div", { role: "gridcell", class: "sz r n cl" }, bytes(row.size_bytes)),
       middle, last,
       h("div", { role: "gridcell", class: "act" }, play, buttons, open));

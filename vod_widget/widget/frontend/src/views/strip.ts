@@ -24,8 +24,7 @@ export class Strip {
   }
 
   update(): void {
-    const { store, t } = this.host.session;
-    const { summary } = store;
+    const { summary } = this.host.session.store;
     const shape = summary.total === 0 ? "empty" : summary.failed > 0 ? "failed" : "fine";
     if (shape !== this.shape) {
       this.shape = shape;
@@ -43,7 +42,6 @@ export class Strip {
     this.parts.failed.style.width = whole ? "0" : share(summary.failed_bytes);
     for (const part of Object.values(this.parts)) part.hidden = part.style.width === "0%" || part.style.width === "0" || part.style.width === "0px";
     this.write?.(summary);
-    void t;
   }
 
   private build(shape: string): void {
@@ -73,14 +71,15 @@ export class Strip {
       text(n_failed, count(summary.failed));
       text(n_left, count(summary.left));
       const now = Date.now();
-      if (now - this.numbers_at < NUMBERS_EVERY_MS && state === summary.state) return;
-      state = summary.state;
+      const { link } = this.host.session.store;
+      const running = summary.state === "Start" && link !== "gone";
+      if (now - this.numbers_at < NUMBERS_EVERY_MS && state === summary.state + link) return;
+      state = summary.state + link;
       this.numbers_at = now;
       const over = summary.left === 0;
       text(size, over ? bytes(summary.size_bytes) : bytes_pair(t, Math.max(0, summary.sent_bytes), summary.size_bytes));
-      const link = this.host.session.store.link;
-      const running = summary.state === "Start" && link !== "gone";
       text(rate, running ? (summary.speed_bytes_per_s > 0 ? speed(summary.speed_bytes_per_s) : "0 B/s") : over ? "" : NOTHING);
+      for (const part of [rate, time]) part.hidden = over;
       text(time, over ? "" : !running ? (summary.sent_bytes > 0 ? t("stopped_word") : "")
         : summary.time_left_s === null ? t("waiting_word") : t("left_suffix", { time: duration(t, summary.time_left_s) }));
     };

@@ -1,0 +1,96 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { Connection, IntentError, type Link } from "../src/connection";
+import { FakeKernel } from "./kernel";
+
+describe("the line to the kernel", () => {
+  let kernel: FakeKernel;
+  let connection: Connection;
+  let links: Link[];
+  const heard: unknown[] = [];
+  beforeEach(() => {
+    vi.useFakeTimers();
+    kernel = new FakeKernel();
+    links = [];
+    heard.length = 0;
+    connection = new Connection(kernel, { message: (m) => heard.push(m), link: (l) => links.push(l) });
+  });
+  afterEach(() => {
+    connection.close();
+    vi.useRealTimers();
+  });
+
+  it("pairs each answer with its question", async () => {
+    kernel.on_intent = (m) => m.kind === "complete_path" ? { data: { paths: [`${m["prefix"] as string}!`] } } : undefined;
+    const answers = Promise.all([connection.request("complete_path", { prefix: "a" }), connection.request("complete_path", { prefix: "b" })]);
+    await vi.advanceTimersByTimeAsync(10);
+    expect(await answers).toEqual([{ paths: ["a!"] }, { paths: ["b!"] }]);
+    expect(new Set(kernel.sent.map((m) => m.id)).size).toBe(2);
+    expect(kernel.sent.every((m) => Number.isSafeInteger(m.id))).toBe(true);
+  });
+  it("rejects with the kernel's code", async () => {
+    kernel.on_intent = () => ({ error: { code: "Policy", message: "not here" } });
+    const failed = connection.request("start", {}).catch((e: unknown) => e);
+    await vi.advanceTimersByTimeAsync(10);
+    expect(await failed).toMatchObject({ code: "Policy", message: "not here" });
+  });
+  it("gives up after ten seconds", async () => {
+    kernel.alive = false;
+    const failed = connection.request("start", {}).catch((e: unknown) => e);
+    await vi.advanceTimersByTimeAsync(9_900);
+    let settled = false;
+    void failed.then(() => { settled = true; });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(settled).toBe(false);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(await failed).toBeInstanceOf(IntentError);
+    expect(await failed).toMatchObject({ code: "Timeout" });
+  });
+  it("rejects at once when the comm is closed", async () => {
+    vi.spyOn(kernel, "send").mockImplementation(() => { throw new Error("closed"); });
+    await expect(connection.request("start", {})).rejects.toMatchObject({ code: "Offline" });
+  });
+  it("ignores answers of other pages and nonsense", () => {
+    kernel.down({ kind: "answer", id: 1, ok: true, data: {} });
+    kernel.emit("msg:custom", null);
+    kernel.emit("msg:custom", "text");
+    kernel.emit("msg:custom", {});
+    expect(heard).toEqual([]);
+  });
+  it("is lost after silence and back with the next word", async () => {
+    void connection.request("ping", {});
+    await vi.advanceTimersByTimeAsync(10);
+    expect(links).toEqual(["live"]);
+    kernel.alive = false;
+    await vi.advanceTimersByTimeAsync(23_000);
+    expect(links).toEqual(["live", "lost"]);
+    kernel.alive = true;
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(links).toEqual(["live", "lost", "live"]);
+  });
+  it("is not lost while a busy kernel still publishes", async () => {
+    void connection.request("ping", {});
+    await vi.advanceTimersByTimeAsync(10);
+    kernel.alive = false;
+    for (let s = 0; s < 40; s++) {
+      kernel.down({ kind: "note", code: "x", facts: {} });
+      await vi.advanceTimersByTimeAsync(1_000);
+    }
+    expect(links).toEqual(["live"]);
+  });
+  it("knows a restarted kernel within seconds", async () => {
+    void connection.request("ping", {});
+    await vi.advanceTimersByTimeAsync(10);
+    kernel.alive = false;
+    kernel.emit("comm_live_update");
+    await vi.advanceTimersByTimeAsync(3_100);
+    expect(links).toEqual(["live", "gone"]);
+  });
+  it("leaves nothing behind", async () => {
+    const failed = connection.request("start", {}).catch((e: unknown) => e);
+    kernel.alive = false;
+    connection.close();
+    expect(await failed).toMatchObject({ code: "Offline" });
+    expect(kernel.listeners()).toBe(0);
+    expect(vi.getTimerCount()).toBeLessThanOrEqual(1); // the fake kernel's own
+  });
+});

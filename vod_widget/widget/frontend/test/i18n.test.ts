@@ -1,0 +1,55 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { cause_of, choose_locale, TABLE, translator } from "../src/i18n";
+
+const holes = (text: string): string[] => [...text.matchAll(/\{(\w+)[|}]/g)].map((m) => m[1] ?? "").sort();
+
+describe("the table of words", () => {
+  it("has the same keys and the same facts in both languages", () => {
+    expect(Object.keys(TABLE["zh-CN"]).sort()).toEqual(Object.keys(TABLE.en).sort());
+    for (const [key, english] of Object.entries(TABLE.en)) {
+      const chinese = TABLE["zh-CN"][key as keyof typeof TABLE.en];
+      expect(chinese, key).not.toBe("");
+      expect([...new Set(holes(chinese))], key).toEqual([...new Set(holes(english))]);
+    }
+  });
+  it("has no word that nobody says", () => {
+    const folder = join(import.meta.dirname, "../src");
+    const sources = readdirSync(folder, { recursive: true }).map(String).filter((name) => name.endsWith(".ts") && !name.endsWith("i18n.ts"))
+      .map((name) => readFileSync(join(folder, name), "utf8")).join("\n") + readFileSync(join(folder, "i18n.ts"), "utf8").split("const CAUSES")[1];
+    const silent = Object.keys(TABLE.en).filter((key) => !new RegExp(`["'\`.]${key}\\b`).test(sources));
+    expect(silent).toEqual([]);
+  });
+  it("says no please, no exclamation and no 您", () => {
+    expect(Object.values(TABLE.en).filter((text) => /please|oops|!|Error:/i.test(text))).toEqual([]);
+    expect(Object.values(TABLE["zh-CN"]).filter((text) => /您|！/.test(text))).toEqual([]);
+    // Full-width marks between Chinese; a space between Chinese and Latin letters.
+    expect(Object.values(TABLE["zh-CN"]).filter((text) => /[\u4e00-\u9fff][,:;]|[\u4e00-\u9fff][A-Za-z]|[A-Za-z][\u4e00-\u9fff]/.test(text))).toEqual([]);
+  });
+});
+
+describe("translate", () => {
+  it("fills facts and chooses by number", () => {
+    const t = translator("en");
+    expect(t("added", { n: 1 })).toBe("1 file added.");
+    expect(t("added", { n: 12480 })).toBe("12,480 files added.");
+    expect(t("live_all_done", { n: 3 })).toBe("All 3 files are done.");
+    expect(t("live_all_done", { n: 1 })).toBe("The file is done.");
+  });
+  it("does not read a fact as a template", () => {
+    expect(translator("en")("note_done", { name: "{n}{name}.mp4" })).toBe("{n}{name}.mp4 is done.");
+  });
+  it("chooses the language by trait, page, browser", () => {
+    expect(choose_locale("zh-CN", "en", "en")).toBe("zh-CN");
+    expect(choose_locale("", "zh-Hans", "en")).toBe("zh-CN");
+    expect(choose_locale("", "", "zh-TW")).toBe("zh-CN");
+    expect(choose_locale("en", "zh", "zh")).toBe("en");
+    expect(choose_locale(undefined, "fr", "zh")).toBe("en");
+  });
+  it("knows causes by code and falls back to the kernel's text", () => {
+    expect(cause_of(translator("zh-CN"), "Source.Changed", "x")).toBe("发送过程中文件被修改");
+    expect(cause_of(translator("en"), "Odd.Code", "The sky fell.")).toBe("The sky fell");
+    expect(cause_of(translator("en"), "Odd.Code", "")).toBe("Odd.Code");
+  });
+});

@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import { translator } from "../src/i18n";
+import type { RowError } from "../src/protocol";
+import { look } from "../src/rowmodel";
+import { row } from "./kernel";
+
+const t = translator("en");
+const fault = (code: string, next_step: RowError["next_step"] = "retry"): RowError => ({ code, message: "the kernel's text", hint: "", next_step: next_step ?? null });
+
+describe("what a row shows in each state", () => {
+  it.each([
+    [row("a", "Ready"), "ring", "Ready", "", "plain", ""],
+    [row("a", "Uploading", { phase: "authorizing" }), "up", "Uploading", "getting permission", "ask", ""],
+    [row("a", "Uploading", { progress: 0.62 }), "up", "Uploading", "sending", "plain", "62 %"],
+    [row("a", "Uploading", { progress: 1 }), "up", "Uploading", "sending", "plain", "99 %"],
+    [row("a", "Uploading", { phase: "verifying", progress: 1 }), "shield", "Uploading", "verifying", "verify", "–"],
+    [row("a", "Uploading", { phase: "completing", progress: 1 }), "shield", "Uploading", "verifying", "verify", "–"],
+    [row("a", "Success"), "ok", "Done", "verified", "ok", "100 %"],
+    [row("a", "Canceled", { progress: 0.09 }), "slash", "Canceled", "", "hold", "9 %"],
+    [row("a", "Stopped", { progress: 0.33, phase: "paused" }), "hold", "Paused", "", "hold", "33 %"],
+    [row("a", "Stopped", { progress: 0.33 }), "hold", "Stopped", "", "hold", "33 %"],
+  ])("%#", (file, icon, word, rest, bar, percent_text) => {
+    expect(look(file, t)).toMatchObject({ icon, word, rest, bar, percent_text, trouble: false });
+  });
+
+  it("waits with a cause and a countdown", () => {
+    const file = row("a", "Uploading", { phase: "waiting", progress: 0.41, wait: { seconds: 12, reason: "Network.Lost" }, actions: ["retry", "pause", "cancel"] });
+    expect(look(file, t)).toMatchObject({ word: "Retrying in 12 s: connection lost", bar: "wait", percent_text: "41 %", trouble: true, buttons: ["pause", "cancel"] });
+    expect(look(file, t, 4.2).word).toBe("Retrying in 8 s: connection lost");
+    expect(look(file, t, 60).word).toBe("Retrying: connection lost");
+    expect(look(file, t).next).toEqual({ step: "retry", label: "Retry" });
+  });
+  it("asks for the file when its page is gone", () => {
+    const file = row("a", "Uploading", { source: "browser", phase: "waiting", wait: { seconds: 0, reason: "Source.Detached" }, error: fault("Source.Detached", "pick_file") });
+    expect(look(file, t)).toMatchObject({ word: "Waiting: the page was reloaded, pick the file again", next: { step: "pick_file" } });
+  });
+  it("fails with cause, code, what is kept, and one next step", () => {
+    expect(look(row("a", "Failure", { error: fault("Source.Changed") }), t)).toMatchObject({
+      icon: "fail", word: "Failed", rest: "the file changed while it was sent", facts: "Source.Changed · Retry starts from 0", next: { step: "retry" }, buttons: ["remove"], bar: "none",
+    });
+    expect(look(row("a", "Failure", { error: fault("Forbidden.RAM", "keys") }), t)).toMatchObject({ next: { step: "policy", label: "Show policy…" }, buttons: ["retry", "remove"] });
+    expect(look(row("a", "Failure", { error: fault("SignatureDoesNotMatch", "keys") }), t)).toMatchObject({ next: { step: "keys" }, rest: "the keys are not accepted" });
+    expect(look(row("a", "Failure", { progress: 0.5, error: fault("Source.Detached", "pick_file") }), t)).toMatchObject({ next: { step: "pick_file" }, facts: "Source.Detached · 50.0 MB is kept" });
+    expect(look(row("a", "Failure", { error: fault("InvalidFileName.Extension", "remove"), actions: ["remove"] }), t)).toMatchObject({ word: "Refused", next: { step: "remove" }, buttons: [] });
+    expect(look(row("a", "Failure", { error: fault("What.Is.This") }), t)).toMatchObject({ rest: "the kernel's text", next: { step: "retry" } });
+  });
+  it("expires with what is kept", () => {
+    expect(look(row("a", "Expired", { size_bytes: 2.41e9, progress: 0.62 }), t)).toMatchObject({
+      word: "Expired", rest: "the keys ran out", facts: "1.49 GB is kept; new keys go on from there", next: { step: "keys", label: "New keys…" }, buttons: ["cancel"],
+    });
+  });
+  it("offers only what the kernel allows", () => {
+    expect(look(row("a", "Failure", { error: fault("X"), actions: [] }), t)).toMatchObject({ next: null, buttons: [] });
+    expect(look(row("a", "Uploading", { actions: ["cancel"] }), t).buttons).toEqual(["cancel"]);
+  });
+  it("says how long it took", () => {
+    expect(look(row("a", "Success", { size_bytes: 86.3e6, duration_s: 4 }), t).took).toBe("4 s at 21.6 MB/s");
+    expect(look(row("a", "Success", { duration_s: 1 }), t).took).toBe("1 s");
+    expect(look(row("a", "Success", { duration_s: null }), t).took).toBe("–");
+  });
+});

@@ -72,7 +72,8 @@ class OssStore:
     ) -> None:
         if pool_size < 1 or connect_timeout_s <= 0 or read_timeout_s <= 0:
             raise InvalidArgumentError("pool_size and the timeouts must be positive")
-        guard_logs(("oss2", "urllib3", "requests"))
+        # oss2 loads the vendor's core, whose logger writes to the screen from the moment it is imported.
+        guard_logs(("oss2", "aliyunsdkcore", "urllib3", "requests"))
         self.clock_offset_s = 0.0
         self._clock = clock
         self._connect_timeout_s = connect_timeout_s
@@ -130,7 +131,7 @@ class OssStore:
             send_s=self._send_deadline_s(length),
             answer_s=answer_s or self._read_timeout_s,
             # oss2 parses with entities allowed and raises what it likes: it sees only what we could read.
-            accept=lambda content: parse_xml(content) is not None,
+            accept=lambda content: not content or parse_xml(content) is not None,
         )
 
     def _learn(self, error: ClockSkewError) -> None:

@@ -94,7 +94,7 @@ class SdkVodApi:
     ) -> None:
         if pool_size < 1 or connect_timeout_s <= 0 or timeout_s <= 0:
             raise InvalidArgumentError("pool_size and the timeouts must be positive")
-        guard_logs(("aliyunsdkcore", "aliyunsdkvod", "urllib3", "requests"))
+        guard_logs(("aliyunsdkcore", "urllib3", "requests"))
         self.clock_offset_s = 0.0
         self._clock = clock
         self._timeout_s = timeout_s

@@ -149,6 +149,7 @@ class RawServer:
         try:
             if self.tls is not None:
                 sock = self.tls.wrap_socket(sock, server_side=True)
+                self._peers.append(sock)
             with sock:
                 script(Peer(sock, self))
         except (EOFError, OSError):
@@ -163,8 +164,11 @@ def answering(*answers: tuple[int, bytes, dict[str, str]]) -> Script:
     def script(peer: Peer) -> None:
         count = 0
         while True:
-            peer.read_request()
-            peer.answer(*answers[min(count, len(answers) - 1)])
+            method = peer.read_request().method
+            status, body, headers = answers[min(count, len(answers) - 1)]
+            if method == "HEAD":
+                body, headers = b"", {"Content-Length": str(len(body)), **headers}
+            peer.answer(status, body, headers)
             count += 1
 
     return script

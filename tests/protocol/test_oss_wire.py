@@ -255,7 +255,7 @@ def test_a_slow_reader_is_no_fault_while_bytes_flow_but_the_request_has_a_deadli
 def test_slow_sending_outlives_the_connect_timeout(make_store):
     # urllib3 alone sends under the connect timeout, as one total: this would fail after 0.1 s.
     def script(peer: Peer) -> None:
-        method, _, headers = peer.read_head()
+        _, _, headers = peer.read_head()
         peer.server.released.wait(0.3)
         peer.read(int(headers["content-length"]))
         peer.answer(*STORED)

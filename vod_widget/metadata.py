@@ -422,12 +422,9 @@ def _build(
     switches: dict[str, Any] = dict(vod.get("UserData", {}))
 
     switches.update((key, value) for key, value in switch_overrides.items() if value is not None)
-    if "IsShowWaterMark" in switches:
-        switches["IsShowWaterMark"] = _switch(switches["IsShowWaterMark"])
-    if "Priority" in switches:
-        switches["Priority"] = _priority(switches["Priority"])
-    if "MessageCallback" in switches:
-        switches["MessageCallback"] = _callback(switches["MessageCallback"])
+    for key, check in (("IsShowWaterMark", _switch), ("Priority", _priority), ("MessageCallback", _callback)):
+        if key in switches:
+            switches[key] = check(switches[key])
     if "Extend" in switches:
         _limit(_dump(switches["Extend"], "Extend"), "Extend (as JSON)", EXTEND_MAX_BYTES)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
 import random
 import socket
+import ssl
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
@@ -151,18 +151,27 @@ def test_full_disk_is_an_internal_error_and_leaves_nothing(emulator: Emulator, m
     assert oss(grant, "PUT", body=b"x").status == 200
 
 
-def test_client_that_leaves_in_the_middle_leaves_nothing(emulator: Emulator) -> None:
-    grant = create(emulator)
+@pytest.mark.parametrize("secure", [False, True])
+def test_client_that_leaves_in_the_middle_leaves_nothing(caplog: pytest.LogCaptureFixture, secure: bool) -> None:
     from tests.emulator.test_oss_objects import _signed_headers
 
-    head = [f"PUT /{grant.bucket}/{grant.key} HTTP/1.1", "Host: 127.0.0.1", "Content-Length: 5000000"]
-    parts = urlsplit(emulator.endpoint)
-    with socket.create_connection((parts.hostname, parts.port), timeout=5) as sock:
-        sock.sendall("\r\n".join([*head, *_signed_headers(grant, "PUT"), "", ""]).encode() + bytes(100_000))
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=5)
-    connection.close()
-    while not any(r.op == "PutObject" for r in emulator.requests):
-        assert create(emulator).media_id
-    assert emulator.requests[-1] is not None
-    assert oss(grant, "HEAD").status == 404
-    assert list((emulator.data_dir / "blobs").iterdir()) == []
+    with Emulator(tls_port=0 if secure else None) as emulator:
+        grant = create(emulator)
+        head = [f"PUT /{grant.bucket}/{grant.key} HTTP/1.1", "Host: 127.0.0.1", "Content-Length: 5000000"]
+        parts = urlsplit(emulator.tls_endpoint if secure else emulator.endpoint)
+        with socket.create_connection((parts.hostname, parts.port), timeout=5) as plain:
+            sock = plain
+            if secure:
+                context = ssl.create_default_context(cafile=str(emulator.tls_ca_file))
+                sock = context.wrap_socket(plain, server_hostname="127.0.0.1")
+            sock.sendall("\r\n".join([*head, *_signed_headers(grant, "PUT"), "", ""]).encode() + bytes(100_000))
+            while not list((emulator.data_dir / "blobs").iterdir()):
+                assert create(emulator).media_id
+            sock.close()
+        while not any(r.op == "PutObject" for r in emulator.requests):
+            assert create(emulator).media_id
+        (record,) = (r for r in emulator.requests if r.op == "PutObject")
+        assert record.code == "IncompleteBody"
+        assert oss(grant, "HEAD").status == 404
+        assert list((emulator.data_dir / "blobs").iterdir()) == []
+    assert [r.message for r in caplog.records if r.levelname in ("WARNING", "ERROR")] == []

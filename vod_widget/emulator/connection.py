@@ -56,7 +56,8 @@ class Handler(RequestHandler):
             body.set_exception(BodyBroken())
         self.keep_alive(False)
         self.close()
-        return True
+        # TLS has no half-closed state: asyncio would only complain about True.
+        return self.ssl_context is None
 
 
 class FrontServer(web.Server):

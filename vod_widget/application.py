@@ -1,7 +1,8 @@
 """Between the queue and the application: callbacks, events, and the answers that the application owes.
 
-Everything that a caller's code hears or says passes here: callbacks are posted to the dispatcher (in order for each file, never
-under the queue's condition), `on_upload_started` is asked for authority, `get_auth` is called and read. Floor 4.
+Everything that a caller's code hears or says passes here: callbacks are posted to the dispatcher (in order for each
+file, never under the queue's condition), `on_upload_started` is asked for authority, `get_auth` is called and read.
+Floor 4.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import effects as fx
 from . import events as ev
+from .caller import Caller
 from .dispatcher import Dispatcher
 from .errors import (
     CallbackError,
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from .authority import Destination
     from .scheduler import Scheduler
     from .upload_info import UploadInfo
-    from .uploader import VODUpload
 
 __all__ = ["Application", "AuthContext", "current_record"]
 
@@ -78,14 +79,27 @@ class Application:
         clock: Time.
         randomness: Chance.
         dispatcher: Delivers.
+        publish: Writes the live traits; called on the timer thread, and at the end on the delivery thread.
+        tell_waiters: Wakes `wait()` and `finished()`.
     """
 
-    def __init__(self, uploader: VODUpload, clock: Clock, randomness: Randomness, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self,
+        uploader: Caller,
+        clock: Clock,
+        randomness: Randomness,
+        dispatcher: Dispatcher,
+        *,
+        publish: Callable[[], None],
+        tell_waiters: Callable[[], None],
+    ) -> None:
         self.queue: Scheduler
         self.destination: Destination | None = None
         self.listeners: tuple[Callable[[ev.Event], None], ...] = ()
         self.ended_callbacks = True
         self._uploader = uploader
+        self._publish = publish
+        self._tell_waiters = tell_waiters
         self._clock = clock
         self._random = randomness
         self._dispatcher = dispatcher
@@ -172,7 +186,7 @@ class Application:
 
     def on_tick(self) -> None:
         """Write the live traits."""
-        self._uploader._publish()
+        self._publish()
 
     def on_drained(self) -> None:
         """Fire on_upload_end once everything before it has returned."""
@@ -193,8 +207,8 @@ class Application:
 
         def ended() -> None:
             self.ended_callbacks = True
-            self._uploader._tell_waiters()
-            self._uploader._publish()
+            self._tell_waiters()
+            self._publish()
 
         self._dispatcher.when_idle(end)
         self._dispatcher.when_idle(ended)

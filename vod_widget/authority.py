@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .caller import Caller
 from .errors import VODError
 from .interfaces import Clock, CredentialProvider, Journal, ObjectStore
 from .options import PARALLEL_DEFAULT
 
 if TYPE_CHECKING:
-    from .uploader import VODUpload
     from .vod_api import SdkVodApi
 
 __all__ = ["Authority", "Destination"]
@@ -50,11 +50,15 @@ class Authority:
     Args:
         uploader: Whose options count.
         clock: Time.
+
+    Attributes:
+        region_is_given: True when the caller chose the region, which then wins over the profile's.
     """
 
-    def __init__(self, uploader: VODUpload, clock: Clock) -> None:
+    def __init__(self, uploader: Caller, clock: Clock) -> None:
         self._uploader = uploader
         self._clock = clock
+        self.region_is_given = False
         self._provider: CredentialProvider | None = None
         self._asked: tuple[Any, ...] | None = None
         self._api: SdkVodApi | None = None
@@ -133,7 +137,7 @@ class Authority:
             self._asked = named
         provider = self._provider
         region = up.region
-        if not up._region_given and provider is not None and provider.region:
+        if not self.region_is_given and provider is not None and provider.region:
             region = provider.region
         endpoint = up.endpoint or (provider.endpoint if provider is not None else None) or endpoint_from_env()
         if endpoint is not None:

@@ -1,7 +1,7 @@
 """CRC-64/XZ of bytes, and of two neighbours from the CRC of each.
 
-The sum is the one that OSS returns in x-oss-hash-crc64ecma. Summing is fastcrc's (over 20 GB/s where the CPU has carry-less
-multiplication); combining is ours, since oss2's takes 7 ms a part. Floor 1, pure; safe in any thread.
+The sum is the one that OSS returns in x-oss-hash-crc64ecma. Summing is fastcrc's (over 20 GB/s where the CPU has
+carry-less multiplication); combining is ours, since oss2's takes 7 ms a part. Floor 1, pure; safe in any thread.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Performs what machines ask for: calls the cloud, reads sources, writes the journal.
 
-One method an effect, each blocking, each run by a worker thread of the queue; nothing here decides, and nothing here holds the
-queue's lock. Floor 3: imports floors 0 to 2 as interfaces; the concrete edges are handed in.
+One method an effect, each blocking, each run by a worker thread of the queue; nothing here decides, and nothing here
+holds the queue's lock. Floor 3: imports floors 0 to 2 as interfaces; the concrete edges are handed in.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from .workers import Rate
 __all__ = ["BrokenOff", "Engine", "FileBody"]
 
 _PIECE_BYTES = MIB
-"""Most bytes given to the socket at once: the socket's timeout covers one piece, not a whole part (oss2's one timeout is the
-total of a `sendall`), and a cancel is seen after one piece. 4 MiB pieces measured no faster than 1 MiB."""
+"""Most bytes given to the socket at once: the socket's timeout covers one piece, not a whole part (oss2's one timeout is
+the total of a `sendall`), and a cancel is seen after one piece. 4 MiB pieces measured no faster than 1 MiB."""
 _COVER_MAX_BYTES = 100 * MIB
 
 
@@ -50,8 +50,8 @@ class FileBody:
     Args:
         source: Where the bytes come from.
         part: The range.
-        fingerprint: The source as it was; it is looked at again before the last piece leaves, so that a range of a changed
-            file is never completed.
+        fingerprint: The source as it was; it is looked at again before the last piece leaves, so that a range of a
+            changed file is never completed.
         record: Whose cancel flag is obeyed.
         transfer: Where sent bytes are counted.
         rate: The bandwidth limit.

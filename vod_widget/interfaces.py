@@ -1,7 +1,7 @@
 """The outside world as small Protocols, so that floors 1, 3 and 4 never name a library.
 
-Floor 0: types only. Every method here may block on I/O, has a deadline of its own, raises only `errors.VODError`, and may
-be called from any worker thread.
+Floor 0: types only. Every method here may block on I/O, has a deadline of its own, raises only `errors.VODError`, and
+may be called from any worker thread.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class Source(Protocol):
         name: File name for people and for VOD; never used as a path.
         size_bytes: Length, at least 1.
         kind: Where it lives.
-        source_id: Stable across processes for the same file ("file:/abs/path", "browser:name:size:mtime_ms", "memory:crc64:size").
+        source_id: Stable across processes for the same file ("file:/abs/path", "browser:name:size:mtime_ms",
+            "memory:crc64:size").
         block_bytes: Largest piece worth asking `read` for at once.
         cheap_reads: True when reading again costs little (a local file), so that a resumed part may be hashed again.
     """
@@ -167,7 +168,7 @@ class VodApi(Protocol):
     """Opens sessions of the control plane."""
 
     def open(self, credentials: Credentials, region: str, endpoint: str | None) -> VodSession:
-        """Return a cheap session; nothing is sent. `endpoint` is the base URL, or None for the vendor's of the region."""
+        """Return a cheap session; nothing is sent. `endpoint` is the base URL, or None for the vendor's."""
 
     def close(self) -> None:
         """Close every connection."""

@@ -1,6 +1,6 @@
 """Every knob of `VODUpload`: unit, range, default and the reason for the default.
 
-One table; the traits of `VODUpload`, the command line and the documentation are made from it, so that they cannot differ.
+One table; the traits of `VODUpload`, the command line and the documentation are made from it, so they cannot differ.
 Floor 0: imports `errors` only.
 """
 
@@ -227,7 +227,7 @@ CALLBACKS: tuple[str, ...] = (
 _BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
 
 
-def check_value(name: str, value: Any) -> Any:  
+def check_value(name: str, value: Any) -> Any:
     """Return `value` as the option's type, or raise `InvalidArgumentError` that names option, limit and value."""
     option = _BY_NAME[name]
     if value is None:

@@ -1,7 +1,7 @@
 """Cutting a file into parts within the limits of OSS, one part at a time.
 
-Parts are planned when there is room for them, not all at once: 10,000 records are not made for a file that is cancelled,
-and a later part may have another size than an earlier one. Floor 1, pure; used under the queue's lock.
+Parts are planned when there is room for them, not all at once: 10,000 records are not made for a file that is
+cancelled, and a later part may have another size than an earlier one. Floor 1, pure; used under the queue's lock.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Counting bytes honestly: sent, accepted, speed, time left.
 
-`sent_bytes` may fall when a request is repeated; `accepted_bytes` grows only; the fraction never falls and is 1 only after
-verification. Floor 1, pure; used under the queue's lock.
+`sent_bytes` may fall when a request is repeated; `accepted_bytes` grows only; the fraction never falls and is 1 only
+after verification. Floor 1, pure; used under the queue's lock.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The two state tables, of a file and of the queue, and what a person may do in each state.
 
-Rules of this file: everything about transitions lives here; a pair that is not in a table is illegal, raises, and changes
-nothing. The tables also grey the buttons and draw the picture in the documentation. Floor 1, pure.
+Rules of this file: everything about transitions lives here; a pair that is not in a table is illegal, raises, and
+changes nothing. The tables also grey the buttons and draw the picture in the documentation. Floor 1, pure.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`VODUpload`, the queue as callers see it: options, methods and callbacks of the vendor's SDK, in Python.
 
-It checks what it is given, then lets the scheduler decide. Public methods may be called from any thread, callbacks included;
-none of them waits for the network but `wait`, `run` and `close`. Floor 4: the only place where the edges are put together.
+It checks what it is given, then lets the scheduler decide. Public methods may be called from any thread, callbacks
+included; none of them waits for the network but `wait`, `run` and `close`. Floor 4.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import traitlets
@@ -21,7 +19,9 @@ from . import effects as fx
 from . import events as ev
 from .addresses import check_address, check_lifetime
 from .application import Application, AuthContext, current_record
+from .arguments import checked_reference, sts_keys
 from .authority import Authority
+from .caller import Callback
 from .dispatcher import Dispatcher
 from .engine import Engine, Settings
 from .errors import (
@@ -34,7 +34,6 @@ from .errors import (
 from .interfaces import Clock, CredentialProvider, Randomness, Source
 from .metadata import build_metadata, check_size, media_type_of
 from .model import (
-    Credentials,
     Grant,
     MediaType,
     UploadAddress,
@@ -43,11 +42,13 @@ from .model import (
     UploadResult,
     UploadState,
 )
-from .options import API_CALLS_PER_S, CALLBACKS, OPTIONS, check_options, check_value
+from .options import API_CALLS_PER_S, CALLBACKS, check_options
 from .record import Record
 from .scheduler import Scheduler
+from .snapshots import freeze, result_of, totals_of
 from .states import FileEvent
 from .system import SystemClock, SystemRandomness
+from .traits import LiveTrait, option_traits
 from .upload_info import FileSnapshot, Totals, UploaderSnapshot, UploadInfo
 from .workers import Rate
 
@@ -57,39 +58,6 @@ _log = logging.getLogger("vod_widget")
 
 File = int | UploadInfo
 Listener = Callable[[ev.Event], None]
-Callback = Callable[..., Any]
-
-
-class _Option(traitlets.TraitType[Any, Any]):
-    """A trait that is checked by the table of options."""
-
-    def validate(self, _obj: Any, value: Any) -> Any:
-        assert self.name is not None
-        try:
-            return check_value(self.name, value)
-        except InvalidArgumentError as error:
-            raise _OptionError(error) from None
-
-
-class _OptionError(InvalidArgumentError, traitlets.TraitError):
-    """A bad value given to an option after construction."""
-
-    def __init__(self, error: InvalidArgumentError) -> None:
-        super().__init__(error.message, code=error.code, hint=error.hint)
-
-
-class _Live(traitlets.TraitType[Any, Any]):
-    """A read-only trait that always shows the present value; observers are told by the timer thread."""
-
-    def get(self, obj: Any, _cls: Any = None) -> Any:
-        return obj._live(self.name)
-
-    def set(self, _obj: Any, _value: Any) -> None:
-        raise traitlets.TraitError(f"{self.name} is read-only")
-
-
-def _option_traits() -> dict[str, _Option]:
-    return {o.name: _Option(o.default, allow_none=o.optional, help=o.text) for o in OPTIONS}
 
 
 class VODUpload(traitlets.HasTraits):
@@ -97,13 +65,15 @@ class VODUpload(traitlets.HasTraits):
 
     Options are keywords and validated traits (`vod_widget.options.OPTIONS` tells each one's unit, range, default and
     reason): `user_id`, `region`, `retry_count`, `retry_duration`, `patience_s`, `part_size_bytes`, `parallel`,
-    `parallel_files`, `timeout_s`, `max_bandwidth_bytes_per_s`, `skip_uploaded`, `endpoint`, `checkpoint_dir`, `profile`.
-    They count for files that start later; `max_bandwidth_bytes_per_s`, `parallel` and `parallel_files` count at once.
+    `parallel_files`, `timeout_s`, `max_bandwidth_bytes_per_s`, `skip_uploaded`, `endpoint`, `checkpoint_dir`,
+    `profile`. They count for files that start later; `max_bandwidth_bytes_per_s`, `parallel` and `parallel_files` count
+    at once.
 
-    Plain attributes: `credentials` (`Credentials`, or a function that returns them), `get_auth` (a function or coroutine that
-    takes an `AuthContext` and returns the answer of the VOD operation as a dict), and the callbacks `on_file_added`,
-    `on_upload_started`, `on_upload_succeed`, `on_upload_failed`, `on_upload_progress`, `on_upload_token_expired`,
-    `on_upload_canceled`, `on_upload_retry`, `on_upload_end`. Callbacks may be coroutines; they run in order for each file.
+    Plain attributes: `credentials` (`Credentials`, or a function that returns them), `get_auth` (a function or coroutine
+    that takes an `AuthContext` and returns the answer of the VOD operation as a dict), and the callbacks
+    `on_file_added`, `on_upload_started`, `on_upload_succeed`, `on_upload_failed`, `on_upload_progress`,
+    `on_upload_token_expired`, `on_upload_canceled`, `on_upload_retry`, `on_upload_end`. Callbacks may be coroutines;
+    they run in order for each file.
 
     Live traits, read-only: `state`, `progress` (0..1), `done`, `failed`, `total` (files), `speed` (bytes/s).
 
@@ -114,12 +84,12 @@ class VODUpload(traitlets.HasTraits):
         read 2026-11; where we differ on purpose, `docs/differences.md` says why.
     """
 
-    state = _Live()
-    progress = _Live()
-    done = _Live()
-    failed = _Live()
-    total = _Live()
-    speed = _Live()
+    state = LiveTrait()
+    progress = LiveTrait()
+    done = LiveTrait()
+    failed = LiveTrait()
+    total = LiveTrait()
+    speed = LiveTrait()
     if TYPE_CHECKING:
         user_id: str
         region: str
@@ -145,7 +115,7 @@ class VODUpload(traitlets.HasTraits):
         on_upload_retry: Callback | None
         on_upload_end: Callback | None
     else:
-        for _name, _trait in _option_traits().items():
+        for _name, _trait in option_traits().items():
             locals()[_name] = _trait
         del _name, _trait
 
@@ -154,7 +124,14 @@ class VODUpload(traitlets.HasTraits):
         self._clock: Clock = options.get("_clock") or SystemClock()
         self._random: Randomness = SystemRandomness()
         self._dispatcher = Dispatcher(self._clock)
-        self._app = Application(self, self._clock, self._random, self._dispatcher)
+        self._app = Application(
+            self,
+            self._clock,
+            self._random,
+            self._dispatcher,
+            publish=self._publish,
+            tell_waiters=self._tell_waiters,
+        )
         self._queue = Scheduler(self._app, self._clock, self._dispatcher)
         self._app.queue = self._queue
         self._authority = Authority(self, self._clock)
@@ -162,7 +139,7 @@ class VODUpload(traitlets.HasTraits):
         self._waiters: list[Callable[[], None]] = []
         self._published: dict[str, Any] = {}
         self._bandwidth = Rate(None, self._clock)
-        self._region_given = "region" in options
+        self._authority.region_is_given = "region" in options
         self.credentials: Any = values.pop("credentials", None)
         self.get_auth: Callable[[AuthContext], Any] | None = values.pop("get_auth", None)
         for name in CALLBACKS:
@@ -276,7 +253,7 @@ class VODUpload(traitlets.HasTraits):
                 cover_source = self._open_cover(cover, kind, source.name)
             record = Record(self._random.hex(16), source, kind, metadata)
             record.cover = cover_source
-            record.reference_id = _checked_reference(reference_id, source.name)
+            record.reference_id = checked_reference(reference_id, source.name)
             record.given_address = (endpoint, bucket, object)
             with self._queue.cond:
                 if self._queue.unfinished(source.source_id) is not None:
@@ -421,7 +398,7 @@ class VODUpload(traitlets.HasTraits):
         self._queue.act_all(work)
 
     def update_metadata(self, file: File, **fields: Any) -> bool:
-        """Change metadata of a file that has not started: `title`, `description`, `tags`, `cate_id`, ... as in `add_file`.
+        """Change metadata of a file that has not started: `title`, `tags`, ... as in `add_file`.
 
         Returns:
             False when the file has started already.
@@ -704,7 +681,7 @@ class VODUpload(traitlets.HasTraits):
         """
         record = self._record_of(upload_info)
         try:
-            keys = self._sts(access_key_id, access_key_secret, security_token, None)
+            keys = sts_keys(access_key_id, access_key_secret, security_token, None)
         except VODError as error:
             error.file_name = error.file_name or record.name
             self._app.refuse(record, error)
@@ -754,7 +731,7 @@ class VODUpload(traitlets.HasTraits):
             InvalidStateError: Several files wait; the text names them.
         """
         record = self._expired_record(upload_info)
-        keys = self._sts(access_key_id, access_key_secret, security_token, expire_time)
+        keys = sts_keys(access_key_id, access_key_secret, security_token, expire_time)
         return record is not None and self._app.answer(record, keys)
 
     def set_credentials(self, credentials: Any) -> None:
@@ -789,115 +766,28 @@ class VODUpload(traitlets.HasTraits):
 
     def totals(self) -> Totals:
         """Return the sums over the queue; cheap at any number of files."""
-        q = self._queue
-        with q.cond:
-            counts = dict(q.counts)
-            in_flight = q.in_flight_bytes()
-            accepted = q.accepted_bytes
-            canceled_bytes = q.state_bytes[UploadState.CANCELED]
-            wanted = q.size_bytes - canceled_bytes
-            left = max(0, wanted - accepted - in_flight - q.state_bytes[UploadState.FAILURE])
-            moving = counts[UploadState.UPLOADING] > 0
-            done = counts[UploadState.SUCCESS]
-            total = len(q.records)
-            live = total - counts[UploadState.CANCELED]
-            share = min(0.999, (accepted + in_flight) / wanted) if wanted else 0.0
-            return Totals(
-                state=q.state,
-                counts=counts,
-                done=done,
-                failed=counts[UploadState.FAILURE],
-                canceled=counts[UploadState.CANCELED],
-                total=total,
-                size_bytes=q.size_bytes,
-                done_bytes=q.state_bytes[UploadState.SUCCESS],
-                failed_bytes=q.state_bytes[UploadState.FAILURE],
-                sent_bytes=accepted + in_flight,
-                accepted_bytes=accepted,
-                speed_bytes_per_s=q.meter.bytes_per_s if moving else 0.0,
-                time_left_s=q.meter.time_left_s(left) if moving else None,
-                progress=1.0 if live and done == live else share,
-            )
+        with self._queue.cond:
+            return totals_of(self._queue)
 
     def snapshot(self) -> UploaderSnapshot:
         """Return frozen copies of the sums and of every file."""
         with self._queue.cond:
-            return UploaderSnapshot(self.totals(), tuple(self._freeze(r) for r in self._queue.records))
+            return UploaderSnapshot(
+                self.totals(), tuple(freeze(r, self.region, self._clock.monotonic_s()) for r in self._queue.records)
+            )
 
     def file_snapshot(self, file_id: str) -> FileSnapshot | None:
         """Return a frozen copy of one file, or None when it is not in the list."""
         with self._queue.cond:
             for record in self._queue.records:
                 if record.file_id == file_id:
-                    return self._freeze(record)
+                    return freeze(record, self.region, self._clock.monotonic_s())
         return None
-
-    def _freeze(self, r: Record) -> FileSnapshot:
-        info: UploadInfo = r.info
-        machine = r.machine
-        wait_s = None
-        if machine is not None and machine.wait_until_s is not None:
-            wait_s = max(0.0, machine.wait_until_s - self._clock.monotonic_s())
-        return FileSnapshot(
-            file_id=r.file_id,
-            name=r.name,
-            path=r.path,
-            source=info.source,
-            size_bytes=r.size_bytes,
-            media_type=r.media_type,
-            state=r.state,
-            phase=r.phase,
-            video_id=info.video_id,
-            image_id=info.image_id,
-            media_id=info.media_id,
-            object=info.object,
-            bucket=info.bucket,
-            endpoint=info.endpoint,
-            region=r.region or self.region,
-            reference_id=info.reference_id,
-            sent_bytes=r.sent_bytes,
-            accepted_bytes=r.accepted_bytes,
-            loaded_percent=r.loaded_percent,
-            speed_bytes_per_s=r.speed_bytes_per_s,
-            time_left_s=r.time_left_s,
-            error=r.error,
-            attempts=r.attempts,
-            wait_s=wait_s,
-            wait_reason=machine.wait_reason if machine is not None else "",
-            title=r.metadata.title,
-            metadata=r.metadata,
-            duration_s=r.duration_s,
-            actions=r.actions,
-            request_id=r.request_id,
-            verified=machine.verified if machine is not None else "",
-            skipped=machine.skipped if machine is not None else False,
-        )
 
     def results(self) -> list[UploadResult]:
         """Return one row a file in list order, whatever its state."""
         with self._queue.cond:
-            return [self._result(r) for r in self._queue.records]
-
-    def _result(self, r: Record) -> UploadResult:
-        info: UploadInfo = r.info
-        return UploadResult(
-            file_id=r.file_id,
-            name=r.name,
-            source=r.path,
-            state=r.state,
-            media_type=r.media_type,
-            video_id=info.video_id,
-            image_id=info.image_id,
-            image_url=r.image_url,
-            size_bytes=r.size_bytes,
-            sent_bytes=r.total_sent_bytes,
-            duration_s=r.duration_s or 0.0,
-            verified=r.machine.verified if r.machine is not None else "",
-            skipped=r.machine.skipped if r.machine is not None else False,
-            error_code=r.error.code if r.error is not None else None,
-            error_message=str(r.error) if r.error is not None else None,
-            request_id=r.request_id,
-        )
+            return [result_of(r) for r in self._queue.records]
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Have `listener` called with every event, on the delivery thread; it must not block.
@@ -914,7 +804,8 @@ class VODUpload(traitlets.HasTraits):
 
         return unsubscribe
 
-    def _live(self, name: str) -> Any:
+    def live_value(self, name: str) -> Any:
+        """Return the present value of a live trait; what `LiveTrait` shows."""
         if not hasattr(self, "_queue"):
             return None
         if name == "state":
@@ -977,7 +868,7 @@ class VODUpload(traitlets.HasTraits):
 
     def _publish(self) -> None:
         """Tell observers of the live traits what changed; the timer thread, or the delivery thread at the end."""
-        now = {name: self._live(name) for name in ("state", "progress", "done", "failed", "total", "speed")}
+        now = {name: self.live_value(name) for name in ("state", "progress", "done", "failed", "total", "speed")}
         for name, value in now.items():
             old = self._published.get(name)
             if old != value:
@@ -992,7 +883,7 @@ class VODUpload(traitlets.HasTraits):
         self._queue.kick()
 
     def _region_was_given(self) -> None:
-        self._region_given = True
+        self._authority.region_is_given = True
 
     def _record_of(self, upload_info: UploadInfo) -> Record:
         if not isinstance(upload_info, UploadInfo):
@@ -1027,43 +918,3 @@ class VODUpload(traitlets.HasTraits):
     def _check_address(self, address: UploadAddress, auth: UploadAuth) -> None:
         to = self._app.destination
         check_address(address, auth.region, loopback_allowed=to is not None and to.loopback)
-
-    def _sts(self, key_id: str, key_secret: str, token: str, expire_time: Any) -> Credentials:
-        for name, value in (
-            ("access_key_id", key_id),
-            ("access_key_secret", key_secret),
-            ("security_token", token),
-        ):
-            if not isinstance(value, str) or not value.strip():
-                raise InvalidArgumentError(f"{name} is empty", code="Auth.Incomplete")
-        return Credentials(key_id, key_secret, token, _instant(expire_time), place="STS token")
-
-
-_REFERENCE = re.compile(r"[A-Za-z0-9_-]{6,64}")
-
-
-def _checked_reference(reference_id: str | None, name: str) -> str:
-    """Source: CreateUploadVideo, ReferenceId: 6 to 64 of letters, digits, - and _, unique for the account."""
-    if reference_id is None:
-        return ""
-    if not isinstance(reference_id, str) or not _REFERENCE.fullmatch(reference_id):
-        raise InvalidArgumentError(
-            "reference_id must have 6 to 64 letters, digits, - or _", code="Option", file_name=name
-        )
-    return reference_id
-
-
-def _instant(value: Any) -> float | None:
-    """Read the vendor's expireTime: Unix seconds or milliseconds, or ISO text in UTC."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, datetime):
-        return value.timestamp()
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        try:
-            return datetime.fromisoformat(str(value).replace("Z", "+00:00")).timestamp()
-        except ValueError:
-            raise InvalidArgumentError("expire_time must be Unix seconds or ISO text in UTC") from None
-    return number / 1000 if number > 1e11 else number

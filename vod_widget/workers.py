@@ -1,7 +1,7 @@
 """Threads of the core, and the two limiters that make them wait.
 
-All threads are daemons with a name; they are started when there is work, end when there has been none for a while, and are
-joined by `close()`. Floor 3; knows nothing of files.
+All threads are daemons with a name; they are started when there is work, end when there has been none for a while, and
+are joined by `close()`. Floor 3; knows nothing of files.
 """
 
 from __future__ import annotations

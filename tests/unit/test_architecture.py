@@ -24,7 +24,14 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
     ("2 transport under the edges", True, ("_http",)),
     ("2 edges", False, ("oss", "vod_api", "journal", "credentials", "sources", "system")),
     ("3 engine", True, ("workers", "dispatcher", "record", "engine")),
-    ("4 queue", True, ("upload_info", "scheduler", "uploader")),
+    (
+        "4 queue",
+        True,
+        (
+            *("upload_info", "caller", "arguments", "traits", "scheduler", "snapshots"),
+            *("application", "authority", "uploader"),
+        ),
+    ),
     ("5 faces", False, ("batch", "fleet", "widget")),
     ("6 program", False, ("cli",)),
     ("6 doors", False, ("__main__", "__init__")),
@@ -55,7 +62,9 @@ DOORS = {
 
 # Lines of code (docstrings, comments and blank lines aside) beyond which a file is asked to split; and who may not.
 LONGEST_LINES = 450
-LONGER: dict[str, str] = {}
+LONGER: dict[str, str] = {
+    "uploader.py": "one class, whose methods are the public contract; what they do lives in its neighbours",
+}
 
 
 def _modules() -> list[Path]:

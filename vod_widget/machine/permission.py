@@ -1,0 +1,282 @@
+"""Steps that get permission to send: ask the application, create the asset, refresh it. Floor 1, pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from vod_widget import effects as fx
+from vod_widget.addresses import check_address
+from vod_widget.errors import (
+    AccessDeniedError,
+    AlreadyExistsError,
+    AuthExpiredError,
+    NotFoundError,
+    VODError,
+)
+from vod_widget.model import (
+    Credentials,
+    Grant,
+    MediaType,
+    Phase,
+    UploadAddress,
+    UploadAuth,
+    VideoStatus,
+)
+from vod_widget.options import EXPIRIES_MAX
+from vod_widget.retry import Action, classify, is_doubtful
+from vod_widget.states import FileEvent, next_file_state
+
+from .context import Context
+from .words import (
+    IMAGE_CREATES_MAX,
+    Steps,
+)
+
+__all__ = ["Authorizing"]
+
+
+class Authorizing(Context):
+    """Permission: from the application, from `get_auth`, or from the queue's own keys."""
+
+    def _authorize(self) -> Steps:
+        self.phase = Phase.AUTHORIZING
+        self.wait_for_app = True
+        answer = yield fx.AskApp()
+        self.wait_for_app = False
+        if isinstance(answer, Grant):
+            if self.job.has_cover:
+                yield self._warn("Cover", "the cover was not sent: this asset was created with a CoverURL of its own")
+            self._app_grants = True
+            yield from self._adopt(answer)
+            return
+        self._app_grants = False
+        self._sts = answer if isinstance(answer, Credentials) else None
+        yield from self._obtain()
+
+    def _obtain(self) -> Steps:
+        """Create the asset, or refresh the one that we have."""
+        image = self.job.media_type is MediaType.IMAGE
+        if self.job.has_cover and not image and not self.checkpoint.media_id and self._cover_url is None:
+            known = self.checkpoint.metadata.get("cover_url")
+            self._cover_url = known or (yield from self._call(lambda: fx.SendCover(self._sts)))
+            self.checkpoint = replace(
+                self.checkpoint, metadata={**self.checkpoint.metadata, "cover_url": self._cover_url}
+            )
+        if self.job.get_auth and self._sts is None:
+            yield from self._ask_get_auth(image=image)
+        elif image:
+            yield from self._create_image()
+        else:
+            yield from self._create_or_refresh_video()
+
+    def _ask_get_auth(self, *, image: bool) -> Steps:
+        known = self.checkpoint.media_id
+        if image:
+            kind = fx.AuthKind.CREATE_IMAGE
+        else:
+            kind = fx.AuthKind.REFRESH_VIDEO if known else fx.AuthKind.CREATE_VIDEO
+            yield from self._name_reference()
+        grant = yield from self._call(
+            lambda: fx.GetAuth(kind, known if kind is fx.AuthKind.REFRESH_VIDEO else "", self.checkpoint.reference_id)
+        )
+        yield from self._adopt(grant)
+
+    def _name_reference(self) -> Steps:
+        """Make the idempotency key durable before the call that uses it."""
+        if not self.checkpoint.reference_id:
+            self.checkpoint = replace(self.checkpoint, reference_id=self._random.hex(32))
+        yield from self._call(lambda: fx.SaveCheckpoint(self.checkpoint, durable=True))
+
+    def _create_image(self) -> Steps:
+        # There is no refresh and no reference id for images (protocol A5): a repeated call makes another id, so it is
+        # counted, named, and done at most once more.
+        while True:
+            self._image_creates += 1
+            try:
+                grant = yield fx.CreateImage(self._sts)
+            except VODError as error:
+                if is_doubtful(error):
+                    if self._image_creates >= IMAGE_CREATES_MAX:
+                        raise
+                    yield self._warn("Image.Unknown", "an ImageId without bytes may remain: its answer was lost")
+                else:
+                    self._image_creates -= 1
+                    if classify(error) is Action.REFRESH:
+                        if (yield from self._new_keys(error)):
+                            return
+                        continue
+                    if classify(error) is not Action.RETRY:
+                        raise
+                yield from self._retry(error)
+                continue
+            yield from self._adopt(grant)
+            return
+
+    def _create_or_refresh_video(self) -> Steps:
+        if not self.checkpoint.media_id:
+            yield from self._name_reference()
+        looked_for = False
+        while True:
+            try:
+                if self.checkpoint.media_id:
+                    grant = yield fx.RefreshVideo(self.checkpoint.media_id, self._sts)
+                elif looked_for:
+                    found: VideoStatus | None = yield fx.FindVideo("", self.checkpoint.reference_id, self._sts)
+                    looked_for = False
+                    if found is None:
+                        continue
+                    if found.title and found.title != self.job.metadata.title:
+                        raise AlreadyExistsError(
+                            f"reference id {self.checkpoint.reference_id} belongs to another video, {found.title!r}"
+                        )
+                    self.checkpoint = replace(self.checkpoint, media_id=found.video_id)
+                    continue
+                else:
+                    grant = yield fx.CreateVideo(self.checkpoint.reference_id, self._sts, self._cover_url)
+                yield from self._adopt(grant)
+                return
+            except AlreadyExistsError as error:
+                if self.checkpoint.media_id or looked_for or error.code == "Reference.Conflict":
+                    raise
+                looked_for = True
+            except NotFoundError as error:
+                if not self.checkpoint.media_id:
+                    raise
+                raise NotFoundError(
+                    f"the video {self.checkpoint.media_id} of this file was deleted",
+                    status=error.status,
+                    code="Video.Gone",
+                    request_id=error.request_id,
+                ) from None
+            except AccessDeniedError as error:
+                if not looked_for:
+                    raise
+                raise AccessDeniedError(
+                    "CreateUploadVideo got no answer and the account may not look the video up",
+                    status=error.status,
+                    code="Create.Unknown",
+                    hint=f"Look for reference id {self.checkpoint.reference_id} in the console; if there is no such "
+                    "video, remove the file and add it again.",
+                    request_id=error.request_id,
+                ) from None
+            except AuthExpiredError as error:
+                if (yield from self._new_keys(error)):
+                    return
+            except VODError as error:
+                if classify(error) is not Action.RETRY:
+                    raise
+                if not self.checkpoint.media_id and is_doubtful(error):
+                    looked_for = True
+                yield from self._retry(error)
+
+    def _adopt(self, grant: Grant) -> Steps:
+        """Take a permission: check where it points, and note which asset and object it is for."""
+        job = self.job
+        if job.endpoint or job.bucket or job.object:
+            address = grant.address
+            grant = replace(
+                grant,
+                address=UploadAddress(
+                    job.endpoint or address.endpoint, job.bucket or address.bucket, job.object or address.object
+                ),
+            )
+        address = check_address(grant.address, grant.auth.region, loopback_allowed=job.loopback_allowed)
+        grant = replace(grant, address=address)
+        self.request_id = grant.request_id or self.request_id
+        before = self.checkpoint
+        moved = bool(before.object) and (before.bucket, before.object) != (address.bucket, address.object)
+        if moved:
+            had_bytes = bool(before.upload_id)
+            if before.upload_id:
+                yield from self._drop_old_upload()
+            self._board.reset()
+            self.ledger.restart()
+            before = replace(before, upload_id="", parts=())
+            if had_bytes:
+                yield fx.RestartedNote("Address.Changed")
+        self.grant = grant
+        self._grants += 1
+        self.checkpoint = replace(
+            before,
+            media_id=grant.media_id or before.media_id,
+            endpoint=address.endpoint,
+            bucket=address.bucket,
+            object=address.object,
+        )
+        if self.checkpoint != before or moved:
+            yield from self._call(lambda: fx.SaveCheckpoint(self.checkpoint, durable=True))
+        self._clear_wait()
+
+    def _drop_old_upload(self) -> Steps:
+        if self.grant is not None and self.grant.auth.expires_at_s > self._clock.now_s():
+            try:
+                yield fx.Abort(self.grant, self.checkpoint.upload_id)
+            except VODError:
+                yield self._warn("Abort", f"old parts of {self.job.name} stay until the storage's lifecycle drops them")
+
+    def _new_keys(self, error: VODError) -> Steps:
+        """The keys behind the control plane ran out; True when the application answered with a whole permission.
+
+        The queue's own keys are refreshed by the driver, which saw the error too; so there is only to try again.
+        """
+        self._expiries += 1
+        if self._expiries > EXPIRIES_MAX or (self._sts is None and not self.job.own_authority):
+            raise error
+        if self._sts is None:
+            return False
+        return (yield from self._ask_for_new(error))
+
+    def _ask_for_new(self, error: VODError) -> Steps:
+        """Ask the application; True when its answer is a permission, False when it is keys to get one with."""
+        self.state = next_file_state(self.state, FileEvent.EXPIRE)
+        self.phase = Phase.NONE
+        self.error = error
+        self.wait_for_app = True
+        answer = yield fx.AskApp(error)
+        self.wait_for_app = False
+        self.state = next_file_state(self.state, FileEvent.AUTHORIZE)
+        self.phase = Phase.AUTHORIZING
+        self.error = None
+        if isinstance(answer, Credentials):
+            self._sts = answer
+            self._app_grants = False
+            return False
+        if isinstance(answer, UploadAuth) and self.grant is not None:
+            answer = replace(self.grant, auth=answer)
+        if not isinstance(answer, Grant):
+            raise error
+        self._app_grants = True
+        yield from self._adopt(answer)
+        return True
+
+    def _call(self, make: Callable[[], fx.Effect]) -> Steps:
+        """One effect with retries; errors that a wait does not cure are raised."""
+        while True:
+            try:
+                return (yield make())
+            except AuthExpiredError as error:
+                yield from self._new_keys(error)
+            except VODError as error:
+                if classify(error) is not Action.RETRY:
+                    raise
+                phase = self.phase
+                yield from self._retry(error)
+                self.phase = phase
+
+    def _refresh(self, error: VODError) -> Steps:
+        """The upload credential ran out: get another for the same object, once for all parts."""
+        self._sending = False
+        self._expiries += 1
+        if self._expiries > EXPIRIES_MAX:
+            raise AuthExpiredError(
+                "new credentials expired again and again without a single accepted byte",
+                code="Auth.Expired",
+                request_id=error.request_id,
+            )
+        self.phase = Phase.AUTHORIZING
+        granted = False
+        if self._app_grants:
+            granted = yield from self._ask_for_new(error)
+        if not granted:
+            yield from self._obtain()

@@ -1,0 +1,274 @@
+"""Steps that move bytes: parts or one object, completing, looking, verifying. Floor 1, pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from vod_widget import effects as fx
+from vod_widget.errors import (
+    AccessDeniedError,
+    AuthExpiredError,
+    IntegrityError,
+    NoSuchUploadError,
+    RequestRefusedError,
+    SourceChangedError,
+    VODError,
+)
+from vod_widget.model import (
+    Grant,
+    ObjectInfo,
+    Part,
+    Phase,
+    RemotePart,
+    VideoStatus,
+)
+from vod_widget.parts import choose_part_size
+from vod_widget.retry import Action, classify, is_doubtful
+
+from .permission import Authorizing
+from .words import (
+    Drained,
+    Found,
+    Parked,
+    RenewAhead,
+    Restart,
+    Steps,
+)
+
+__all__ = ["Transferring"]
+
+
+class Transferring(Authorizing):
+    """Bytes: from the plan to the verified object."""
+
+    def _transfer_or_find(self) -> Steps:
+        try:
+            return (yield from self._transfer())
+        except Found as found:
+            return found.info
+
+    def _transfer(self) -> Steps:
+        part_size = self.checkpoint.part_size_bytes or choose_part_size(self.job.size_bytes, self.job.part_size_bytes)
+        if self.job.size_bytes <= part_size:
+            self._board.plan_single()
+            yield from self._send_all()
+            yield from self._check_source()
+            return self._board.single_info
+        if self.checkpoint.upload_id:
+            yield from self._check_parts()
+        if not self.checkpoint.upload_id:
+            yield from self._init(part_size)
+        self._board.plan(part_size, self.checkpoint.parts)
+        tries = 0
+        while True:
+            yield from self._send_all()
+            yield from self._check_source()
+            try:
+                return (yield from self._complete())
+            except RequestRefusedError as error:
+                tries += 1
+                if error.code != "Parts" or tries > 1:
+                    raise
+                yield from self._check_parts()
+                self._board.plan(part_size, self.checkpoint.parts)
+
+    def _check_source(self) -> Steps:
+        fingerprint: str = yield fx.CheckSource()
+        if fingerprint != self.checkpoint.fingerprint:
+            raise SourceChangedError("the file changed while it was sent")
+
+    def _init(self, part_size_bytes: int) -> Steps:
+        self.phase = Phase.PREPARING
+        upload_id: str = yield from self._oss(fx.Init)
+        self.checkpoint = replace(self.checkpoint, upload_id=upload_id, part_size_bytes=part_size_bytes, parts=())
+        # Durable before the first byte: after a kill the parts can be found and never become orphans.
+        yield from self._call(lambda: fx.SaveCheckpoint(self.checkpoint, durable=True))
+
+    def _check_parts(self) -> Steps:
+        """Keep only parts whose bytes are known, on our side and on theirs, to be the file's."""
+        parts = [p for p in (*self.checkpoint.parts, *self._board.accepted()) if p.crc64 is not None]
+        by_number = {p.part_number: p for p in parts}
+        parts = sorted(by_number.values(), key=lambda p: p.part_number)
+        if parts and self.job.cheap_reads and self._hash_first:
+            self._hash_first = False
+            crcs: tuple[int, ...] = yield fx.HashParts(tuple(parts))
+            parts = [p for p, crc in zip(parts, crcs, strict=True) if p.crc64 == crc]
+        try:
+            listed: Iterable[RemotePart] = yield from self._oss(
+                lambda grant: fx.ListParts(grant, self.checkpoint.upload_id)
+            )
+        except AccessDeniedError:
+            pass  # Not every upload credential may list: the object's CRC at the end decides.
+        except NoSuchUploadError as error:
+            yield from self._lost_upload(error, tuple(parts))
+            return
+        else:
+            remote = {p.part_number: p for p in listed}
+            parts = [
+                p
+                for p in parts
+                if (there := remote.get(p.part_number)) is not None
+                and there.size_bytes == p.size_bytes
+                and there.crc64 in (None, p.crc64)
+            ]
+        self.checkpoint = replace(self.checkpoint, parts=tuple(parts))
+        self._board.reset()
+        self.ledger.accepted_bytes = 0
+        for part in parts:
+            self.ledger.accept(part.size_bytes)
+
+    def _lost_upload(self, error: VODError, parts: tuple[Part, ...]) -> Steps:
+        """The upload id is gone: it may have been completed by an answer that was lost."""
+        whole = sum(p.size_bytes for p in parts) == self.job.size_bytes
+        if whole:
+            self._board.plan(self.checkpoint.part_size_bytes, parts)
+            found: ObjectInfo | None = yield from self._look()
+            if found is not None:
+                self.checkpoint = replace(self.checkpoint, parts=parts)
+                raise Found(found)
+        raise Restart(error.code, error)
+
+    def _send_all(self) -> Steps:
+        """Let the driver take transfers until the board is done."""
+        self.phase = Phase.SENDING
+        yield fx.PartAccepted()
+        while not self._board.done:
+            self._sending = True
+            try:
+                yield Parked()
+            except RenewAhead:
+                yield from self._renew_ahead()
+            except AuthExpiredError as error:
+                yield from self._refresh(error)
+                self.phase = Phase.SENDING
+            except NoSuchUploadError as error:
+                self._sending = False
+                yield fx.StopSending()
+                yield Drained()
+                yield from self._lost_upload(error, self._board.accepted())
+            except VODError as error:
+                if not (self._board.single and is_doubtful(error)):
+                    raise
+                # The whole object may be there although its answer was lost.
+                yield from self._retry(error)
+                yield from self._look_for_object()
+                self.phase = Phase.SENDING
+        self._sending = False
+
+    def _look_for_object(self) -> Steps:
+        """After a PutObject without an answer: is it there? Reading the file again must be cheap for that."""
+        if not self.job.cheap_reads:
+            return
+        whole = Part(1, 0, self.job.size_bytes)
+        (crc,) = yield fx.HashParts((whole,))
+        self.phase = Phase.VERIFYING
+        try:
+            info: ObjectInfo | None = yield from self._oss(fx.Head)
+        except AccessDeniedError:
+            return
+        if info is not None and info.crc64 == crc:
+            self._board.object_done(whole, info, crc)
+            self._progress()
+
+    def _renew_ahead(self) -> Steps:
+        """Renew at 80 % of life; parts in flight go on with the old credential, which stays valid."""
+        try:
+            if self.job.get_auth and self._sts is None:
+                yield from self._ask_get_auth(image=False)
+            else:
+                grant = yield fx.RefreshVideo(self.checkpoint.media_id, self._sts)
+                yield from self._adopt(grant)
+        except VODError as error:
+            # The old credential still works: it is asked for again when it really ends, or a while later.
+            assert self.grant is not None
+            auth = self.grant.auth
+            self.grant = replace(self.grant, auth=replace(auth, issued_at_s=self._clock.now_s()))
+            yield self._warn(error.code, f"the credential could not be renewed ahead of time: {error.message}")
+
+    def _complete(self) -> Steps:
+        self.phase = Phase.COMPLETING
+        parts = self._board.accepted()
+        while True:
+            try:
+                return (yield fx.Complete(self._need_grant(), self.checkpoint.upload_id, parts))
+            except AuthExpiredError as error:
+                yield from self._refresh(error)
+                self.phase = Phase.COMPLETING
+            except VODError as error:
+                doubtful = is_doubtful(error)
+                if not doubtful and classify(error) not in {Action.RETRY, Action.LOOK}:
+                    raise
+                if not isinstance(error, NoSuchUploadError):
+                    yield from self._retry(error)
+                    self.phase = Phase.COMPLETING
+                if doubtful or isinstance(error, NoSuchUploadError):
+                    found: ObjectInfo | None = yield from self._look()
+                    if found is not None:
+                        return found
+                    if isinstance(error, NoSuchUploadError):
+                        raise Restart(error.code, error) from None
+
+    def _look(self) -> Steps:
+        """Ask whether the object is there with our bytes; None when it is not."""
+        self.phase = Phase.VERIFYING
+        expected = self._board.crc64()
+        try:
+            info: ObjectInfo | None = yield from self._oss(fx.Head)
+        except AccessDeniedError:
+            status: VideoStatus | None = yield from self._call(
+                lambda: fx.FindVideo(self.checkpoint.media_id, "", self._sts)
+            )
+            if status is not None and status.status not in {"Uploading", "UploadFail"}:
+                return ObjectInfo(size_bytes=self.job.size_bytes, etag="", crc64=None)
+            return None
+        if info is None or info.size_bytes not in (None, self.job.size_bytes) or info.crc64 not in (None, expected):
+            return None
+        return info
+
+    def _verify(self, info: ObjectInfo | None) -> Steps:
+        self.phase = Phase.VERIFYING
+        self._clear_wait()
+        expected = self._board.crc64()
+        if info is None or info.crc64 is None:
+            try:
+                info = yield from self._oss(fx.Head)
+            except AccessDeniedError:
+                info = info or ObjectInfo(None, "", None)
+        if info is None:
+            raise Restart("NoSuchKey", IntegrityError("the storage says that the object is not there"))
+        self.request_id = info.request_id or self.request_id
+        if info.crc64 is None:
+            if info.size_bytes not in (None, self.job.size_bytes):
+                raise Restart("Integrity", IntegrityError("the stored object has another length"))
+            yield self._warn("NoCrc", "the storage gave no CRC64: only the length was checked")
+            return "length" if info.size_bytes is not None else "status"
+        if info.crc64 != expected:
+            raise Restart("Integrity", IntegrityError("the CRC64 of the stored object is not that of the file"))
+        return "crc64"
+
+    def _start_over(self, reason: str) -> Steps:
+        self._sending = False
+        yield fx.StopSending()
+        yield Drained()
+        self.checkpoint = replace(self.checkpoint, upload_id="", parts=())
+        self._board.reset()
+        self.ledger.restart()
+        yield fx.RestartedNote(reason)
+        yield from self._call(lambda: fx.SaveCheckpoint(self.checkpoint, durable=True))
+
+    def _oss(self, make: Callable[[Grant], fx.Effect]) -> Steps:
+        """One call of the data plane with retries and refreshed credentials."""
+        while True:
+            try:
+                return (yield make(self._need_grant()))
+            except AuthExpiredError as error:
+                phase = self.phase
+                yield from self._refresh(error)
+                self.phase = phase
+            except VODError as error:
+                if classify(error) is not Action.RETRY:
+                    raise
+                phase = self.phase
+                yield from self._retry(error)
+                self.phase = phase

@@ -1,0 +1,140 @@
+"""The upload of one file from top to bottom: open, get permission, send, verify, write down. Floor 1, pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from vod_widget import effects as fx
+from vod_widget.errors import (
+    NoSuchUploadError,
+    RetriesExhaustedError,
+    VODError,
+)
+from vod_widget.model import (
+    ObjectInfo,
+    Phase,
+)
+from vod_widget.options import RESTARTS_MAX
+from vod_widget.states import FileEvent, next_file_state
+
+from .transfer import Transferring
+from .words import (
+    Restart,
+    Steps,
+)
+
+__all__ = ["Uploading"]
+
+
+class Uploading(Transferring):
+    """The run of one file, each step in its own layer below."""
+
+    def _upload(self) -> Steps:
+        self.phase = Phase.PREPARING
+        self._progress()
+        opened: fx.Opened = yield fx.OpenEntry()
+        self._entry_open = True
+        if self._may_skip(opened):
+            assert opened.finished is not None
+            self.skipped = True
+            self.checkpoint = replace(self.checkpoint, media_id=str(opened.finished.get("media_id", "")))
+            yield from self._success(str(opened.finished.get("verified", "crc64")), None)
+            return
+        self._adopt_checkpoint(opened)
+        if self.checkpoint.fingerprint != opened.fingerprint:
+            yield from self._source_was_changed(opened.fingerprint)
+        yield from self._authorize()
+        last: VODError | None = None
+        for _ in range(1 + RESTARTS_MAX):
+            try:
+                info: ObjectInfo | None = yield from self._transfer_or_find()
+                verified: str = yield from self._verify(info)
+            except Restart as again:
+                last = again.last or last
+                yield from self._start_over(again.reason)
+                continue
+            yield from self._success(verified, info)
+            return
+        raise RetriesExhaustedError(
+            last or NoSuchUploadError("the storage dropped the parts again and again"), tuple(self.attempts)
+        )
+
+    def _may_skip(self, opened: fx.Opened) -> bool:
+        done = opened.finished
+        return bool(
+            self.job.skip_uploaded
+            and done is not None
+            and opened.fingerprint_is_strong
+            and done.get("fingerprint") == opened.fingerprint
+        )
+
+    def _adopt_checkpoint(self, opened: fx.Opened) -> None:
+        found = opened.checkpoint
+        mine = self.checkpoint
+        if found is not None and not mine.media_id and not mine.upload_id:
+            self.checkpoint = replace(
+                found,
+                file_id=self.job.file_id,
+                reference_id=found.reference_id if found.media_id else self.job.reference_id or found.reference_id,
+                metadata=mine.metadata or found.metadata,
+            )
+            self._known_before = self._hash_first = True
+        elif not mine.fingerprint:
+            self.checkpoint = self._blank(opened.fingerprint)
+
+    def _source_was_changed(self, fingerprint: str) -> Steps:
+        """The file is not the one that the checkpoint knows: the same asset, every byte again."""
+        had_bytes = bool(self.checkpoint.parts or self.ledger.accepted_bytes)
+        if self.checkpoint.upload_id:
+            yield from self._drop_old_upload()
+        self.checkpoint = replace(
+            self.checkpoint,
+            fingerprint=fingerprint,
+            size_bytes=self.job.size_bytes,
+            upload_id="",
+            parts=(),
+            part_size_bytes=0,
+        )
+        self._board.reset()
+        self.ledger.restart()
+        if had_bytes:
+            yield fx.RestartedNote("Source.Changed")
+
+    def _success(self, verified: str, info: ObjectInfo | None) -> Steps:
+        self.verified = verified
+        self.ledger.verify()
+        self._committed = True
+        if info is not None:
+            self.request_id = info.request_id or self.request_id
+        ck = self.checkpoint
+        yield from self._close(
+            fx.Closing.RELEASE if self.skipped else fx.Closing.FINISH,
+            {
+                "name": ck.name,
+                "fingerprint": ck.fingerprint,
+                "size_bytes": ck.size_bytes,
+                "media_type": str(ck.media_type),
+                "media_id": ck.media_id,
+                "reference_id": ck.reference_id,
+                "bucket": ck.bucket,
+                "object": ck.object,
+                "crc64": None if self.skipped else self._board.crc64(),
+                "verified": verified,
+                "finished_at_s": self._clock.now_s(),
+            },
+        )
+        self.state = next_file_state(self.state, FileEvent.SUCCEED)
+        self.phase = Phase.NONE
+        self._committed = False
+        self._interrupt = None
+        yield fx.Succeeded()
+
+    def _close(self, how: fx.Closing, result: dict[str, Any] | None = None) -> Steps:
+        if not self._entry_open:
+            return
+        self._entry_open = False
+        try:
+            yield fx.CloseEntry(how, result)
+        except VODError as error:
+            yield self._warn(error.code, error.message)

@@ -232,14 +232,19 @@ class Handler:
         """
         answer = _Answer(self._publisher, message_id(content))
         kind = content.get("kind") if isinstance(content, dict) else None
+        counted = not isinstance(kind, str) or kind not in _UNCOUNTED
         self._publisher.hear()
         try:
-            if kind not in _UNCOUNTED and not self._rate.take():
+            if counted and not self._rate.take():
                 self._refuse(answer, "RateLimit", "Too many messages at once; wait a second.")
                 return
             intent = parse(content, buffers)
         except VODError as error:
             self._refuse(answer, error.code, error.message)
+            return
+        except Exception as error:
+            _log.error("a message could not be read: %s", type(error).__name__)  # noqa: TRY400  it may hold a key
+            self._refuse(answer, "Message", "The message cannot be read.")
             return
         del content, buffers  # a traceback that shows local variables must not show a key
         if not self._policy.allows(intent.kind):

@@ -1,0 +1,386 @@
+"""Every intent, allowed and refused: exactly one answer, and nothing that a page says is believed."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.widget.fakes import FakeUploader, InlineWorkers, Rig, failure, not_now
+from vod_widget.errors import AccessDeniedError, ConnectionLostError, MissingCredentialError
+from vod_widget.model import Credentials, UploaderState, UploadState
+from vod_widget.secret import Secret
+from vod_widget.widget.messages import KINDS
+from vod_widget.widget.policy import Policy
+
+CANARY = "CanaryCanarySecret0123456789"
+
+OFFER = {"client_id": "c1", "name": "talk.mp4", "size_bytes": 5, "last_modified_ms": 1, "type": "video/mp4"}
+KEYS = {"access_key_id": "LTAI5tExampleExample", "access_key_secret": CANARY, "security_token": "", "region": ""}
+# One message of each kind that a private page may send on a queue with one file, f000001.
+HAPPY: dict[str, dict[str, Any]] = {
+    "hello": {"version": 1, "locale": "en"},
+    "view": {"first": 0, "count": 20, "filter": "all", "search": ""},
+    "start": {},
+    "stop": {},
+    "clear": {"which": "done"},
+    "cancel": {"file_ids": ["f000001"]},
+    "pause": {"file_ids": ["f000001"]},
+    "resume": {"file_ids": ["f000001"]},
+    "retry": {"file_ids": ["f000001"]},
+    "remove": {"file_ids": ["f000001"]},
+    "retry_failed": {},
+    "list_dir": {"path": ""},
+    "complete_path": {"prefix": ""},
+    "add_paths": {"paths": ["nothing-here.mp4"]},
+    "offer_files": {"files": [OFFER]},
+    "reoffer_files": {"files": [OFFER]},
+    "slice": {"file_id": "f000002", "token": "TOKEN", "pull_id": 0, "offset": 0},
+    "slice_error": {"file_id": "f000002", "token": "TOKEN", "pull_id": 0, "reason": "gone"},
+    "set_credentials": KEYS,
+    "forget_credentials": {},
+    "list_profiles": {},
+    "choose_profile": {"name": "emulator"},
+    "detail": {"file_id": "f000001"},
+    "set_metadata": {"file_id": "f000001", "title": "T", "description": "", "tags": ["a"], "cate_id": None},
+    "ping": {},
+    "probe": {},
+}
+DENIED_IN_PUBLIC = {
+    "list_dir",
+    "complete_path",
+    "add_paths",
+    "set_credentials",
+    "forget_credentials",
+    "list_profiles",
+    "choose_profile",
+}
+
+
+def prepared(policy: Policy, root: Path) -> tuple[Rig, str]:
+    """A rig with a kernel file f000001, a page, and a browser file f000002 of which a slice is wanted."""
+    rig = Rig(policy=policy, root=root)
+    rig.uploader.credentials = Credentials("LTAI5tOfTheAuthor000", Secret("the-author-s-own-key"))
+    rig.uploader.add_many(1)
+    token = rig.hello()["token"]
+    rig.data("offer_files", files=[{**OFFER, "name": "mine.mp4"}], token=token)
+    return rig, token
+
+
+def keys_of(kind: str, token: str) -> dict[str, Any]:
+    return {name: token if value == "TOKEN" else value for name, value in HAPPY[kind].items()}
+
+
+def buffers_of(kind: str) -> list[bytes] | None:
+    return [b"12345"] if kind in ("slice", "probe") else None
+
+
+def test_the_table_of_examples_names_every_kind() -> None:
+    assert set(HAPPY) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", sorted(HAPPY))
+def test_a_private_page_may_do_everything(kind: str, tmp_path: Path) -> None:
+    rig, token = prepared(Policy.private(), tmp_path)
+    if kind == "slice":  # nobody reads yet, so nobody asked
+        assert rig.code(kind, buffers_of(kind), **keys_of(kind, token)) == "Slice.Unknown"
+    else:
+        assert rig.ask(kind, buffers_of(kind), **keys_of(kind, token))["ok"] is True
+
+
+@pytest.mark.parametrize("kind", sorted(HAPPY))
+def test_a_public_page_may_not_reach_the_kernel_nor_what_is_not_its_own(kind: str, tmp_path: Path) -> None:
+    rig, token = prepared(Policy.public(), tmp_path)
+    before = len(rig.uploader.calls)
+    answer = rig.ask(kind, buffers_of(kind), **keys_of(kind, token))
+    code = answer.get("error", {}).get("code")
+    if kind in DENIED_IN_PUBLIC:
+        assert code == "Policy"
+    elif kind in ("cancel", "pause", "resume", "retry", "remove", "set_metadata"):
+        assert code == "Owner"
+    elif kind == "slice":
+        assert code == "Slice.Unknown"
+    else:
+        assert answer["ok"] is True
+    if code is not None:
+        assert rig.uploader.calls[before:] == []
+
+
+@pytest.mark.parametrize("kind", sorted(HAPPY))
+@pytest.mark.parametrize("damage", ["extra", "missing", "type", "buffer"])
+def test_keys_must_be_exact(kind: str, damage: str, tmp_path: Path) -> None:
+    rig, token = prepared(Policy.private(), tmp_path)
+    before = len(rig.uploader.calls)
+    keys, buffers = keys_of(kind, token), buffers_of(kind)
+    if damage == "extra" or not keys:
+        keys["region_override"] = "x"
+    elif damage == "missing":
+        keys.pop(next(iter(keys)))
+    elif damage == "type":
+        keys[next(iter(keys))] = {"not": "that"}
+    else:
+        buffers = None if buffers else [b"x"]
+    assert rig.code(kind, buffers, **keys) == "Message"
+    assert rig.uploader.calls[before:] == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        7,
+        "hello",
+        [],
+        {},
+        {"id": 1},
+        {"kind": "ping"},
+        {"id": True, "kind": "ping"},
+        {"id": -1, "kind": "ping"},
+        {"id": 2**60, "kind": "ping"},
+        {"id": 1.5, "kind": "ping"},
+        {"id": 1, "kind": ["ping"]},
+        {"id": 1, "kind": "__class__"},
+        {"id": 1, "kind": "close"},
+        {"id": 1, "kind": "view", "first": -1, "count": 1, "filter": "all", "search": ""},
+        {"id": 1, "kind": "view", "first": 0, "count": 201, "filter": "all", "search": ""},
+        {"id": 1, "kind": "view", "first": 0, "count": 1, "filter": "Done", "search": ""},
+        {"id": 1, "kind": "view", "first": math.nan, "count": 1, "filter": "all", "search": ""},
+        {"id": 1, "kind": "cancel", "file_ids": []},
+        {"id": 1, "kind": "cancel", "file_ids": "f000001"},
+        {"id": 1, "kind": "offer_files", "files": [{**OFFER, "path": "/etc/passwd"}]},
+        {"id": 1, "kind": "list_dir", "path": "x" * 5000},
+        {"id": 1, "kind": "list_dir", "path": "\ud800"},
+    ],
+)
+def test_malformed_messages_are_refused_with_one_answer(rig: Rig, content: Any) -> None:
+    [answer] = rig.say(content)
+    assert answer["error"]["code"] == "Message"
+    assert rig.uploader.calls == []
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.binary(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=8,
+)
+NEARLY_RIGHT = st.sampled_from(sorted(HAPPY)).flatmap(
+    lambda kind: st.fixed_dictionaries(
+        {"id": st.integers(-2, 2**54), "kind": st.just(kind)},
+        optional={name: st.just(value) | ANYTHING for name, value in HAPPY[kind].items()} | {"token": ANYTHING},
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def empty_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("root")
+
+
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    messages=st.lists(
+        st.tuples(ANYTHING | NEARLY_RIGHT, st.none() | st.lists(st.binary(max_size=9), max_size=2)), max_size=8
+    )
+)
+def test_whatever_comes_leads_to_exactly_one_answer_and_no_exception(messages: list[Any], empty_root: Path) -> None:
+    rig = Rig(uploader=FakeUploader(), root=empty_root)
+    rig.uploader.credentials = Credentials("LTAI5tOfTheAuthor000", Secret("the-author-s-own-key"))
+    rig.uploader.set_profile = lambda name: None  # type: ignore[method-assign]  # the emulator is not for random tests
+    rig.uploader.add_many(1)
+    for content, buffers in messages:
+        rig.clock.advance(0.05)
+        answers = rig.say(content, buffers)
+        assert len(answers) == 1
+        json.dumps(answers[0]["data"] if answers[0].get("ok") else answers[0]["error"], allow_nan=False)
+
+
+def test_an_exception_of_the_core_becomes_an_answer_without_its_text(rig: Rig) -> None:
+    rig.uploader.add_many(1)
+    rig.uploader.fail_with = RuntimeError(f"boom {CANARY}")
+    answer = rig.ask("cancel", file_ids=["f000001"])
+    assert answer["error"]["code"] == "Internal"
+    assert CANARY not in json.dumps(answer)
+
+
+def test_an_error_of_the_core_says_code_message_and_next_step(rig: Rig) -> None:
+    rig.uploader.provider = object()
+    rig.uploader.fail_with = AccessDeniedError("not allowed, Signature=abcdefgh", code="Forbidden.RAM")
+    error = rig.ask("start")["error"]
+    assert error["code"] == "Forbidden.RAM"
+    assert "RAM policy" in error["message"]
+    assert "abcdefgh" not in error["message"]
+
+
+def test_start_without_credentials_says_so_in_words(rig: Rig) -> None:
+    error = rig.ask("start")["error"]
+    assert error["code"] == "Auth.Missing"
+    assert "emulator" in error["message"]
+    assert ("start_upload",) not in rig.uploader.calls
+
+
+def test_a_file_that_turned_meanwhile_counts_as_unchanged(rig: Rig) -> None:
+    rig.uploader.add_many(1)
+    rig.uploader.fail_with = not_now()
+    assert rig.data("pause", file_ids=["f000001", "unknown"]) == {"changed": 0}
+
+
+def test_resume_in_a_queue_that_ended_runs_that_file_alone(rig: Rig) -> None:
+    first, second = rig.uploader.add_many(2, state=UploadState.STOPPED)
+    rig.uploader.provider = object()
+    rig.uploader.state = UploaderState.END
+    assert rig.data("resume", file_ids=[first]) == {"changed": 1}
+    assert ("run_ready",) in rig.uploader.calls
+    assert rig.uploader.infos[second].state == UploadState.STOPPED
+
+
+def test_resume_in_a_stopped_queue_waits_for_start(rig: Rig) -> None:
+    [only] = rig.uploader.add_many(1, state=UploadState.STOPPED)
+    rig.uploader.provider = object()
+    rig.uploader.state = UploaderState.STOP
+    rig.data("resume", file_ids=[only])
+    assert ("run_ready",) not in rig.uploader.calls
+
+
+def test_clear_takes_what_it_names(rig: Rig) -> None:
+    a, b, c, d = rig.uploader.add_many(4)
+    rig.uploader.put(a, state=UploadState.SUCCESS)
+    rig.uploader.put(b, **failure(ConnectionLostError("lost")))
+    rig.uploader.put(c, state=UploadState.CANCELED)
+    assert rig.data("clear", which="done") == {"removed": 1}
+    assert rig.data("clear", which="failed") == {"removed": 2}
+    assert list(rig.uploader.infos) == [d]
+    assert rig.data("clear", which="all") == {"removed": 1}
+
+
+def test_more_than_the_allowed_messages_a_second_are_refused_but_heartbeats_pass(rig: Rig) -> None:
+    codes = [rig.ask("detail", file_id="x")["error"]["code"] for _ in range(60)]
+    assert codes[:40] == ["NotFound"] * 40
+    assert codes[40:] == ["RateLimit"] * 20
+    assert rig.data("ping") == {"seq": rig.publisher.seq}
+    rig.clock.advance(1.0)
+    assert rig.code("detail", file_id="x") == "NotFound"
+
+
+def test_a_disk_that_hangs_is_answered_by_the_deadline_and_only_once(rig: Rig) -> None:
+    rig.workers.hold = True
+    rig.handler.handle({"id": 9, "kind": "list_dir", "path": ""}, None)
+    rig.run(7.9)
+    assert rig.screen.of("answer") == []
+    rig.run(0.2)
+    assert [a["error"]["code"] for a in rig.screen.of("answer")] == ["Timeout"]
+    rig.workers.held[0]()
+    rig.run(1.0)
+    assert len(rig.screen.of("answer")) == 1
+
+
+def test_stop_works_while_every_disk_worker_hangs(rig: Rig) -> None:
+    rig.handler._disk = disk = InlineWorkers()  # type: ignore[assignment]
+    disk.full = True
+    assert rig.code("list_dir", path="") == "Busy"
+    assert rig.data("stop") == {}
+
+
+def test_keys_reach_the_core_and_nothing_else(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(0)
+    data = rig.data("set_credentials", **{**KEYS, "security_token": CANARY + "token", "region": "ap-southeast-1"})
+    assert data["masked_id"] == "LTAI…mple"
+    given = rig.uploader.credentials
+    assert given.access_key_secret.reveal() == CANARY
+    assert given.security_token.reveal() == CANARY + "token"
+    assert rig.uploader.region == "ap-southeast-1"
+    rig.hello()
+    rig.run(5)
+    assert CANARY not in json.dumps(rig.screen.messages) + caplog.text + repr(vars(rig.accounts))
+    assert rig.screen.of("snapshot")[-1]["summary"]["profile"]["masked_id"] == "LTAI…mple"
+
+
+@pytest.mark.parametrize(
+    "bad", [{"access_key_secret": ""}, {"access_key_secret": "  "}, {"access_key_id": ""}, {"region": "http://evil"}]
+)
+def test_bad_keys_are_refused_and_not_repeated(rig: Rig, bad: dict[str, str]) -> None:
+    answer = rig.ask("set_credentials", **{**KEYS, **bad})
+    assert answer["error"]["code"] in ("Message", "Region", "Auth.Incomplete")
+    assert CANARY not in json.dumps(answer)
+    assert rig.uploader.credentials is None
+
+
+def test_forgetting_keys_leaves_the_author_s_own_alone(rig: Rig) -> None:
+    rig.data("set_credentials", **KEYS)
+    assert rig.data("list_profiles")["current_profile"] == "session"
+    assert rig.data("forget_credentials") == {"current_profile": None}
+    own = Credentials("LTAI5tOfTheAuthor000", Secret("the-author-s-own-key"))
+    rig.uploader.credentials = own
+    rig.data("forget_credentials")
+    assert rig.uploader.credentials is own
+
+
+def test_profiles_say_which_one_is_used_and_mark_at_most_one(rig: Rig) -> None:
+    rig.uploader.profile = "emulator"
+    data = rig.data("list_profiles")
+    assert data["current_profile"] == "emulator"
+    assert [p["name"] for p in data["profiles"] if p["is_current"]] == ["emulator"]
+    assert set(data["profiles"][0]) == {
+        "name",
+        "place",
+        "mode",
+        "masked_id",
+        "region",
+        "usable",
+        "reason",
+        "is_current",
+    }
+
+
+def test_a_public_page_is_told_no_path_and_no_profile(tmp_path: Path) -> None:
+    rig = Rig(policy=Policy.public(), root=tmp_path)
+    hello = rig.hello()
+    assert (hello["roots"], hello["profiles"], hello["current_profile"]) == ([], [], None)
+    assert hello["policy"] == {
+        "name": "public",
+        "sources": ["browser"],
+        "inline_credentials": False,
+        "choose_profile": False,
+    }
+    assert str(tmp_path) not in json.dumps(hello)
+
+
+def test_a_page_of_another_version_is_refused(rig: Rig) -> None:
+    assert rig.code("hello", version=2, locale="en") == "Version"
+
+
+def test_hello_is_answered_before_its_snapshot(rig: Rig) -> None:
+    rig.hello()
+    rig.run(0.2)
+    assert [m["kind"] for m in rig.screen.messages[:2]] == ["answer", "snapshot"]
+
+
+def test_detail_and_metadata(rig: Rig) -> None:
+    [only] = rig.uploader.add_many(1, attempts=((1, "Network.Lost", "lost; Signature=abcdefgh", 2.0),))
+    detail = rig.data("detail", file_id=only)
+    assert detail["attempts"] == [
+        {"number": 1, "code": "Network.Lost", "message": detail["attempts"][0]["message"], "waited_s": 2.0}
+    ]
+    assert "abcdefgh" not in detail["attempts"][0]["message"]
+    keys = {"file_id": only, "title": "New", "description": "", "tags": ["a"], "cate_id": 3}
+    assert rig.data("set_metadata", **keys)["row"]["title"] == "New"
+    assert rig.uploader.calls[-1][2] == {"title": "New", "description": None, "tags": ["a"], "cate_id": 3}
+    rig.uploader.put(only, state=UploadState.UPLOADING)
+    assert rig.code("set_metadata", **keys) == "InvalidState"
+
+
+def test_the_probe_gives_the_bytes_back(rig: Rig) -> None:
+    assert rig.data("probe", [memoryview(b"abc")]) == {"size_bytes": 3}
+    assert rig.screen.buffers[-1] == [b"abc"]
+    assert rig.code("probe", [bytes(5 * 1024 * 1024)]) == "Message"
+
+
+def test_a_missing_credential_error_of_the_core_keeps_its_code(rig: Rig) -> None:
+    rig.uploader.provider = object()
+    rig.uploader.fail_with = MissingCredentialError("nothing was found")
+    assert rig.code("start") == "Auth.Missing"

@@ -148,8 +148,15 @@ class Authority:
         label = "|".join((endpoint or region, up.user_id, account))
         return Destination(provider, region, endpoint, loopback, label)
 
+    def journal_warnings(self) -> tuple[str, ...]:
+        """What the journal wants the person to know."""
+        return tuple(getattr(self._journal[1], "warnings", ())) if self._journal is not None else ()
+
     def close(self) -> None:
-        """Close connections."""
+        """Close connections and let go of the journal."""
+        journal = self._journal[1] if self._journal is not None else None
+        if journal is not None and hasattr(journal, "close"):
+            journal.close()
         for edge in (self._store, self._api):
             if edge is not None:
                 edge.close()

@@ -94,12 +94,14 @@ class Opened:
 
     Attributes:
         fingerprint: The source now.
+        size_bytes: Its length now.
         checkpoint: What an earlier run left, or None.
         finished: Result of a finished entry with its "fingerprint", or None.
         fingerprint_is_strong: False when the same fingerprint does not prove the same bytes.
     """
 
     fingerprint: str
+    size_bytes: int
     checkpoint: Checkpoint | None = None
     finished: dict[str, Any] | None = None
     fingerprint_is_strong: bool = True

@@ -35,12 +35,12 @@ from .workers import Rate
 __all__ = ["BrokenOff", "Engine", "FileBody"]
 
 _PIECE_BYTES = MIB
-"""Most bytes given to the socket at once: the socket's timeout covers one piece, not a whole part (oss2's one timeout is
-the total of a `sendall`), and a cancel is seen after one piece. 4 MiB pieces measured no faster than 1 MiB."""
+"""Most bytes given to the socket at once: the socket's timeout covers one piece, not a whole part (oss2's one timeout
+is the total of a `sendall`), and a cancel is seen after one piece. 4 MiB pieces measured no faster than 1 MiB."""
 _COVER_MAX_BYTES = 100 * MIB
 
 
-class BrokenOff(BaseException):  # noqa: N818 - an order, not an error; nothing may swallow it
+class BrokenOff(BaseException):  # an order, not an error; nothing may swallow it
     """The request was broken off on purpose."""
 
 
@@ -58,7 +58,7 @@ class FileBody:
     """
 
     def __init__(
-        self, source: Source, part: Part, fingerprint: str, record: Record, transfer: Transfer, rate: Rate
+        self, source: Source, part: Part, fingerprint: str, *, record: Record, transfer: Transfer, rate: Rate
     ) -> None:
         self.source = source
         self.part = part
@@ -86,8 +86,7 @@ class FileBody:
             for start in range(0, len(block), _PIECE_BYTES):
                 self._check()
                 piece = block[start : start + _PIECE_BYTES]
-                if not self._rate.take(len(piece), self._cancel):
-                    pass
+                self._rate.take(len(piece), self._cancel)
                 self._check()
                 yield piece
                 self._transfer.sent_bytes += len(piece)
@@ -207,7 +206,7 @@ class Engine:
             record.entry = None
             raise
         strong = record.source.kind is not SourceKind.BROWSER
-        return fx.Opened(fingerprint, checkpoint, finished, strong)
+        return fx.Opened(fingerprint, record.source.size_bytes, checkpoint, finished, strong)
 
     def _save_checkpoint(self, record: Record, _machine: FileMachine, effect: fx.SaveCheckpoint) -> None:
         if record.entry is not None:
@@ -321,7 +320,9 @@ class Engine:
         if not grant.image_url:
             raise VODError("the cover has no ImageURL", code="Cover", file_name=record.name)
         whole = Part(1, 0, cover.size_bytes)
-        body = FileBody(cover, whole, cover.fingerprint(), record, Transfer(), self.bandwidth)
+        body = FileBody(
+            cover, whole, cover.fingerprint(), record=record, transfer=Transfer(), rate=self.bandwidth
+        )
         info = self._open(grant).put_object(body, {})
         if info.crc64 is not None and info.crc64 != body.crc64:
             raise IntegrityError("the cover was damaged on its way", file_name=cover.name)
@@ -333,20 +334,20 @@ class Engine:
     def _open(self, grant: Grant) -> Any:
         return self._store.open(grant.auth, grant.address)
 
+    def _body(self, record: Record, machine: FileMachine, part: Part, transfer: Transfer) -> FileBody:
+        fingerprint = machine.checkpoint.fingerprint
+        return FileBody(record.source, part, fingerprint, record=record, transfer=transfer, rate=self.bandwidth)
+
     def _send_part(self, record: Record, machine: FileMachine, effect: fx.SendPart) -> tuple[RemotePart, int]:
         with _moving(record) as transfer:
-            body = FileBody(
-                record.source, effect.part, machine.checkpoint.fingerprint, record, transfer, self.bandwidth
-            )
+            body = self._body(record, machine, effect.part, transfer)
             session = self._open(effect.grant)
             remote: RemotePart = session.upload_part(effect.upload_id, effect.part.part_number, body)
             return remote, body.crc64
 
     def _send_object(self, record: Record, machine: FileMachine, effect: fx.SendObject) -> tuple[ObjectInfo, int]:
         with _moving(record) as transfer:
-            body = FileBody(
-                record.source, effect.part, machine.checkpoint.fingerprint, record, transfer, self.bandwidth
-            )
+            body = self._body(record, machine, effect.part, transfer)
             info: ObjectInfo = self._open(effect.grant).put_object(body, _headers(record))
             return info, body.crc64
 

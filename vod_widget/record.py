@@ -58,6 +58,7 @@ class Record:
         "region_given",
         "removed",
         "shown_bytes",
+        "size_bytes",
         "source",
         "started_at_s",
         "total_sent_bytes",
@@ -68,6 +69,7 @@ class Record:
         self.file_id = file_id
         self.source = source
         self.name = source.name
+        self.size_bytes = source.size_bytes
         self.path = str(getattr(source, "path", source.kind))
         self.media_type = media_type
         self.metadata = metadata
@@ -94,11 +96,6 @@ class Record:
         self.asked: int | None = None
         self.answer_deadline: float | None = None
         self.info: Any = None
-
-    @property
-    def size_bytes(self) -> int:
-        """Length of the file."""
-        return self.source.size_bytes
 
     @property
     def state(self) -> UploadState:

@@ -139,6 +139,13 @@ class Scheduler:
         self.counts[record.state] += 1
         self.state_bytes[record.state] += record.size_bytes
 
+    def _resize(self, record: Record, state: UploadState, size_bytes: int) -> None:
+        grown = size_bytes - record.size_bytes
+        record.size_bytes = size_bytes
+        if not record.removed:
+            self.size_bytes += grown
+            self.state_bytes[state] += grown
+
     def _count_accepted(self, record: Record) -> None:
         if record.removed:
             return
@@ -173,6 +180,8 @@ class Scheduler:
         if out is None:
             return None
         changed = (before, phase) != (machine.state, machine.phase)
+        if machine.job.size_bytes != record.size_bytes:
+            self._resize(record, before, machine.job.size_bytes)
         if before is not machine.state:
             self._count(record, before)
             if machine.state in {UploadState.SUCCESS, UploadState.FAILURE} and record.started_at_s is not None:

@@ -66,11 +66,11 @@ class VODUpload(traitlets.HasTraits):
     Options are keywords and validated traits (`vod_widget.options.OPTIONS` tells each one's unit, range, default and
     reason): `user_id`, `region`, `retry_count`, `retry_duration`, `patience_s`, `part_size_bytes`, `parallel`,
     `parallel_files`, `timeout_s`, `max_bandwidth_bytes_per_s`, `skip_uploaded`, `endpoint`, `checkpoint_dir`,
-    `profile`. They count for files that start later; `max_bandwidth_bytes_per_s`, `parallel` and `parallel_files` count
-    at once.
+    `profile`. They count for files that start later; `max_bandwidth_bytes_per_s`, `parallel` and `parallel_files`
+    count at once.
 
-    Plain attributes: `credentials` (`Credentials`, or a function that returns them), `get_auth` (a function or coroutine
-    that takes an `AuthContext` and returns the answer of the VOD operation as a dict), and the callbacks
+    Plain attributes: `credentials` (`Credentials`, or a function that returns them), `get_auth` (a function or
+    coroutine that takes an `AuthContext` and returns the answer of the VOD operation as a dict), and the callbacks
     `on_file_added`, `on_upload_started`, `on_upload_succeed`, `on_upload_failed`, `on_upload_progress`,
     `on_upload_token_expired`, `on_upload_canceled`, `on_upload_retry`, `on_upload_end`. Callbacks may be coroutines;
     they run in order for each file.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from vod_widget import effects as fx
-from vod_widget.addresses import check_address
+from vod_widget.addresses import check_address, check_lifetime
 from vod_widget.errors import (
     AccessDeniedError,
     AlreadyExistsError,
@@ -182,6 +182,7 @@ class Authorizing(Context):
                 ),
             )
         address = check_address(grant.address, grant.auth.region, loopback_allowed=job.loopback_allowed)
+        check_lifetime(grant.auth)
         grant = replace(grant, address=address)
         self.request_id = grant.request_id or self.request_id
         before = self.checkpoint

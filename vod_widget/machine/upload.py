@@ -35,6 +35,7 @@ class Uploading(Transferring):
         self._progress()
         opened: fx.Opened = yield fx.OpenEntry()
         self._entry_open = True
+        self._take_size(opened.size_bytes)
         if self._may_skip(opened):
             assert opened.finished is not None
             self.skipped = True
@@ -59,6 +60,14 @@ class Uploading(Transferring):
         raise RetriesExhaustedError(
             last or NoSuchUploadError("the storage dropped the parts again and again"), tuple(self.attempts)
         )
+
+    def _take_size(self, size_bytes: int) -> None:
+        """A file that was retried after it had changed may have another length."""
+        if size_bytes != self.job.size_bytes:
+            self.job = replace(self.job, size_bytes=size_bytes)
+            self.ledger.restart()
+            self.ledger.total_bytes = size_bytes
+            self._board.reset()
 
     def _may_skip(self, opened: fx.Opened) -> bool:
         done = opened.finished

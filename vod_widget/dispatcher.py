@@ -1,8 +1,8 @@
 """Delivers callbacks and events: in order for each file, never under a lock; a slow one holds up its own file only.
 
-One thread does it all as long as callbacks return quickly, so that two of them do not run at the same time without need.
-When one has run for half a second and others wait, another thread helps. Coroutines run on the loop that ran where the
-queue was started, if there is one, else on a loop of our own. Floor 3.
+One thread does it all as long as callbacks return quickly, so that two do not run at the same time without need. When
+one has run for half a second and others wait, another thread helps. Coroutines run on the loop that ran where the queue
+was started, if there is one, else on a loop of our own. Floor 3.
 """
 
 from __future__ import annotations

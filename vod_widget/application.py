@@ -109,9 +109,21 @@ class Application:
     # ---- Owner: what the scheduler asks for
 
     def make_machine(self, record: Record) -> FileMachine:
-        """Make the machine of a file whose turn has come, with the options of this moment."""
+        """Return the machine of a file whose turn has come, with the options and keys of this moment.
+
+        A file that has its asset keeps its machine whatever the keys: new ones refresh that asset. One that failed
+        before anything was created begins anew when it now goes elsewhere.
+        """
         up, to = self._uploader, self.destination
         assert to is not None
+        known = record.machine
+        if known is not None:
+            record.provider = to.provider
+            same_place = known.job.destination == to.label or known.busy or bool(known.checkpoint.media_id)
+            if same_place:
+                known.job = replace(known.job, get_auth=up.get_auth is not None, own_authority=to.provider is not None)
+                known.policy = RetryPolicy(up.retry_count, up.retry_duration, up.patience_s)
+                return known
         record.provider = to.provider
         record.endpoint = to.endpoint
         record.region_given = to.region

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .caller import Caller
 from .errors import VODError
 from .interfaces import Clock, CredentialProvider, Journal, ObjectStore
+from .model import Credentials
 from .options import PARALLEL_DEFAULT
 
 if TYPE_CHECKING:
@@ -145,6 +146,9 @@ class Authority:
         loopback = is_loopback_url(endpoint)
         check_region(region, is_loopback=loopback)
         account = provider.account if provider is not None else "application"
+        if isinstance(up.credentials, Credentials) and up.credentials.security_token is not None:
+            # The id of a temporary key is new each time; the journal must find its files again all the same.
+            account = "token"
         label = "|".join((endpoint or region, up.user_id, account))
         return Destination(provider, region, endpoint, loopback, label)
 

@@ -39,7 +39,7 @@ class Owner(Protocol):
     """What the scheduler needs of the public class."""
 
     def make_machine(self, record: Record) -> FileMachine:
-        """Make the machine of a file whose turn has come; quick, no I/O."""
+        """Return the machine of a file whose turn has come, a new one or its own; quick, no I/O."""
 
     def ask_app(self, record: Record, token: int, effect: fx.AskApp) -> None:
         """Fire the callback and answer later by `Scheduler.answer`."""
@@ -323,10 +323,10 @@ class Scheduler:
 
     def _begin(self, record: Record) -> FileMachine:
         before = record.state
-        if record.machine is None:
-            record.machine = self._owner.make_machine(record)
-            record.machine.state = before
-        machine = record.machine
+        machine = self._owner.make_machine(record)
+        if machine is not record.machine:
+            machine.state = before
+            record.machine = machine
         record.started_at_s = self._clock.monotonic_s()
         record.duration_s = None
         record.meter = SpeedMeter()

@@ -34,11 +34,13 @@ from .errors import (
 from .interfaces import Clock, CredentialProvider, Randomness, Source
 from .metadata import build_metadata, check_size, media_type_of
 from .model import (
+    Checkpoint,
     Grant,
     MediaType,
     UploadAddress,
     UploadAuth,
     UploaderState,
+    UploadMetadata,
     UploadResult,
     UploadState,
 )
@@ -255,24 +257,43 @@ class VODUpload(traitlets.HasTraits):
             record.cover = cover_source
             record.reference_id = checked_reference(reference_id, source.name)
             record.given_address = (endpoint, bucket, object)
-            with self._queue.cond:
-                if self._queue.unfinished(source.source_id) is not None:
-                    raise InvalidStateError(
-                        "the file is in the list already and not finished",
-                        code="AlreadyQueued",
-                        hint="Wait for it, or remove it first.",
-                        file_name=source.name,
-                    )
-                record.info = UploadInfo(record)
-                self._queue.add(record)
-                self._app.emit(ev.FileAdded, record)
-                self._app.fire(record, "on_file_added", record.info)
-                self._queue.settle()
+            return self._enlist(record)
         except BaseException:
             source.close()
             raise
-        info: UploadInfo = record.info
+
+    def _enlist(self, record: Record) -> UploadInfo:
+        info = UploadInfo(record)
+        with self._queue.cond:
+            if self._queue.unfinished(record.source.source_id) is not None:
+                raise InvalidStateError(
+                    "the file is in the list already and not finished",
+                    code="AlreadyQueued",
+                    hint="Wait for it, or remove it first.",
+                    file_name=record.name,
+                )
+            record.info = info
+            self._queue.add(record)
+            self._app.emit(ev.FileAdded, record)
+            self._app.fire(record, "on_file_added", info)
+            self._queue.settle()
         return info
+
+    def _restore(
+        self, checkpoint: Checkpoint, metadata: UploadMetadata, source: Source, error: VODError | None = None
+    ) -> UploadInfo:
+        """Take a file of an earlier process back into the list with its ids; `_prepare` was called and fits.
+
+        It gets its machine at once, so that it can be canceled before it runs. It is Stopped, or in Failure when its
+        source could not be had.
+        """
+        record = Record(checkpoint.file_id or self._random.hex(16), source, checkpoint.media_type, metadata)
+        record.checkpoint = checkpoint
+        record.machine = machine = self._app.make_machine(record)
+        machine.state = UploadState.STOPPED if error is None else UploadState.FAILURE
+        machine.error = error
+        machine.ledger.accept(sum(part.size_bytes for part in checkpoint.parts))
+        return self._enlist(record)
 
     def _open_cover(self, cover: Any, kind: MediaType, name: str) -> Source:
         from .sources import open_source
@@ -503,10 +524,7 @@ class VODUpload(traitlets.HasTraits):
 
     def _run_ready(self) -> None:
         """Start the queue for files that were made Ready, leaving the others as they are."""
-        with self._queue.cond:
-            running = self._is_running()
-        if not running:
-            self._prepare()
+        self._prepare()
         with self._queue.cond:
             if not self._is_running():
                 self._take_loop()
@@ -738,6 +756,7 @@ class VODUpload(traitlets.HasTraits):
         """Set or forget (None) the queue's own credentials; running files keep those that they began with."""
         self.credentials = credentials
         self._authority.forget()
+        self._look_again()
 
     def set_profile(self, profile: str | None) -> None:
         """Choose a profile by name and resolve it now.
@@ -756,6 +775,16 @@ class VODUpload(traitlets.HasTraits):
             self.profile, self.credentials = before
             self._authority.forget()
             raise
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Let files that start from now on use new keys, when the queue runs already."""
+        with self._queue.cond:
+            running = self._is_running()
+        if running:
+            destination = self._authority.resolve(required=False)
+            with self._queue.cond:
+                self._app.destination = destination
 
     @property
     def provider(self) -> CredentialProvider | None:

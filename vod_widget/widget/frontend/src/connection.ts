@@ -33,107 +33,111 @@ export class Connection {
   token = "";
   /** When the last message came: what the rows on the screen were true for. */
   heard_at = 0;
-  private readonly pending = new Map<number, Pending>();
+  readonly #pending = new Map<number, Pending>();
   // Answers are broadcast to every page of one kernel, so two pages must not use the same ids.
-  private next_id = 1 + Math.floor(Math.random() * 2 ** 40) * 1024;
-  private beat: ReturnType<typeof setInterval> | undefined;
-  private watch: ReturnType<typeof setTimeout> | undefined;
-  private asked_at = 0;
-  private readonly timing: Timing;
+  #next_id = 1 + Math.floor(Math.random() * 2 ** 40) * 1024;
+  #beat: ReturnType<typeof setInterval> | undefined;
+  #watch: ReturnType<typeof setTimeout> | undefined;
+  #asked_at = 0;
+  readonly #timing: Timing;
+
+  readonly #model: Model;
+  readonly #listen: { message: (message: Exclude<Down, AnswerMessage>) => void; link: (link: Link) => void };
 
   constructor(
-    private readonly model: Model,
-    private readonly listen: { message: (message: Exclude<Down, AnswerMessage>) => void; link: (link: Link) => void },
-    timing: Partial<Timing> = {},
-  ) {
-    this.timing = { ...TIMING, ...timing };
-    model.on("msg:custom", this.receive as (...args: never[]) => void);
+    model: Model,
+    listen: { message: (message: Exclude<Down, AnswerMessage>) => void; link: (link: Link) => void },
+    timing: Partial<Timing> = {}) {
+    this.#model = model;
+    this.#listen = listen;
+    this.#timing = { ...TIMING, ...timing };
+    model.on("msg:custom", this.#receive as (...args: never[]) => void);
     // Fired when the comm goes dead or comes back, thus also at a kernel restart. Its value cannot be
     // read through anywidget's proxy, so it only makes us ask.
-    model.on("comm_live_update", this.suspect as (...args: never[]) => void);
-    this.beat = setInterval(() => this.heartbeat(), this.timing.heartbeat_ms);
+    model.on("comm_live_update", this.#suspect as (...args: never[]) => void);
+    this.#beat = setInterval(() => this.#heartbeat(), this.#timing.heartbeat_ms);
   }
 
   request<K extends Kind>(kind: K, keys: Intents[K][0], buffers?: ArrayBuffer[]): Promise<Intents[K][1]> {
-    const id = this.next_id++;
+    const id = this.#next_id++;
     return new Promise<Intents[K][1]>((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.pending.delete(id);
+        this.#pending.delete(id);
         reject(new IntentError("Timeout", kind));
-      }, this.timing.answer_ms);
-      this.pending.set(id, { resolve: resolve as (data: unknown) => void, reject, timer });
-      if (!this.asked_at) this.asked_at = Date.now();
-      this.expect();
+      }, this.#timing.answer_ms);
+      this.#pending.set(id, { resolve: resolve as (data: unknown) => void, reject, timer });
+      if (!this.#asked_at) this.#asked_at = Date.now();
+      this.#expect();
       try {
         // The token says which page speaks: the kernel lets a page touch only what it may.
-        this.model.send({ ...this.token && { token: this.token }, ...keys, id, kind }, undefined, buffers);
+        this.#model.send({ ...this.token && { token: this.token }, ...keys, id, kind }, undefined, buffers);
       } catch {
         // A comm that was closed throws at once; the others stay silent until the deadline.
         clearTimeout(timer);
-        this.pending.delete(id);
+        this.#pending.delete(id);
         reject(new IntentError("Offline", kind));
       }
     });
   }
 
   close(): void {
-    clearInterval(this.beat);
-    clearTimeout(this.watch);
-    this.model.off("msg:custom", this.receive as (...args: never[]) => void);
-    this.model.off("comm_live_update", this.suspect as (...args: never[]) => void);
-    for (const waiting of this.pending.values()) {
+    clearInterval(this.#beat);
+    clearTimeout(this.#watch);
+    this.#model.off("msg:custom", this.#receive as (...args: never[]) => void);
+    this.#model.off("comm_live_update", this.#suspect as (...args: never[]) => void);
+    for (const waiting of this.#pending.values()) {
       clearTimeout(waiting.timer);
       waiting.reject(new IntentError("Offline", "closed"));
     }
-    this.pending.clear();
+    this.#pending.clear();
   }
 
-  private heartbeat(): void {
+  #heartbeat(): void {
     void this.request("ping", {}).catch(() => undefined);
   }
 
   /** From the first unanswered question on, silence has a limit. Any message ends it: a kernel that is
    * busy with a cell still publishes from its own thread. */
-  private expect(): void {
-    if (this.watch !== undefined) return;
-    this.watch = setTimeout(() => {
-      this.watch = undefined;
-      if (this.asked_at && this.link !== "gone") this.become("lost");
-    }, this.timing.silence_ms);
+  #expect(): void {
+    if (this.#watch !== undefined) return;
+    this.#watch = setTimeout(() => {
+      this.#watch = undefined;
+      if (this.#asked_at && this.link !== "gone") this.#become("lost");
+    }, this.#timing.silence_ms);
   }
 
-  private readonly suspect = (): void => {
+  readonly #suspect = (): void => {
     const before = this.heard_at;
-    this.heartbeat();
+    this.#heartbeat();
     setTimeout(() => {
-      if (this.heard_at === before) this.become("gone");
-    }, this.timing.comm_check_ms);
+      if (this.heard_at === before) this.#become("gone");
+    }, this.#timing.comm_check_ms);
   };
 
-  private readonly receive = (content: unknown): void => {
+  readonly #receive = (content: unknown): void => {
     if (typeof content !== "object" || content === null || !("kind" in content)) return;
     this.heard_at = Date.now();
-    this.asked_at = 0;
-    clearTimeout(this.watch);
-    this.watch = undefined;
+    this.#asked_at = 0;
+    clearTimeout(this.#watch);
+    this.#watch = undefined;
     const message = content as Down;
     if (message.kind !== "answer") {
-      if (this.link === "lost" || this.link === "gone") this.become("live");
-      this.listen.message(message);
+      if (this.link === "lost" || this.link === "gone") this.#become("live");
+      this.#listen.message(message);
       return;
     }
-    const waiting = this.pending.get(message.id);
-    if (this.link !== "live" && (waiting || this.link !== "connecting")) this.become("live");
+    const waiting = this.#pending.get(message.id);
+    if (this.link !== "live" && (waiting || this.link !== "connecting")) this.#become("live");
     if (!waiting) return; // another page's answer, or one that came after its deadline
-    this.pending.delete(message.id);
+    this.#pending.delete(message.id);
     clearTimeout(waiting.timer);
     if (message.error) waiting.reject(new IntentError(message.error.code, message.error.message));
     else waiting.resolve(message.data ?? {});
   };
 
-  private become(link: Link): void {
+  #become(link: Link): void {
     if (this.link === link) return;
     this.link = link;
-    this.listen.link(link);
+    this.#listen.link(link);
   }
 }

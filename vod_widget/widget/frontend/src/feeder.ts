@@ -11,70 +11,75 @@ const PARALLEL_READS = 4;
 
 export class Feeder {
   token = "";
-  private readonly files = new Map<string, File>();
+  readonly #files = new Map<string, File>();
   /** Files that this page once held: only for these may it say that they are gone. */
-  private readonly released = new Set<string>();
-  private readonly queue: PullMessage[] = [];
-  private reading = 0;
+  readonly #released = new Set<string>();
+  readonly #queue: PullMessage[] = [];
+  #reading = 0;
+
+  readonly #connection: Pick<Connection, "request">;
+  readonly #held: Set<string>;
 
   constructor(
-    private readonly connection: Pick<Connection, "request">,
-    private readonly held: Set<string>,
-  ) {}
+    connection: Pick<Connection, "request">,
+    held: Set<string>) {
+    this.#connection = connection;
+    this.#held = held;
+  }
 
   keep(file_id: string, file: File): void {
-    this.files.set(file_id, file);
-    this.released.delete(file_id);
-    this.held.add(file_id);
+    this.#files.set(file_id, file);
+    this.#released.delete(file_id);
+    this.#held.add(file_id);
   }
 
   drop(file_id: string): void {
-    if (this.files.delete(file_id)) this.released.add(file_id);
-    this.held.delete(file_id);
-    for (let k = this.queue.length - 1; k >= 0; k--) if (this.queue[k]?.file_id === file_id) this.queue.splice(k, 1);
+    if (this.#files.delete(file_id)) this.#released.add(file_id);
+    this.#held.delete(file_id);
+    for (let k = this.#queue.length - 1; k >= 0; k--) if (this.#queue[k]?.file_id === file_id) this.#queue.splice(k, 1);
   }
 
   has(file_id: string): boolean {
-    return this.files.has(file_id);
+    return this.#files.has(file_id);
   }
 
   get size(): number {
-    return this.files.size;
+    return this.#files.size;
   }
 
   pull(message: PullMessage): void {
-    if (!this.files.has(message.file_id)) {
+    if (!this.#files.has(message.file_id)) {
       // Another page of the same kernel may hold the file and hears this pull too: it must not be spoilt.
-      if (this.released.has(message.file_id)) this.fail(message, "gone");
+      if (this.#released.has(message.file_id)) this.#fail(message, "gone");
       return;
     }
     // A pull that is asked again while it still waits here replaces itself.
-    const same = this.queue.findIndex((p) => p.file_id === message.file_id && p.offset === message.offset);
-    if (same >= 0) this.queue[same] = message;
-    else this.queue.push(message);
-    this.next();
+    const same = this.#queue.findIndex((p) => p.file_id === message.file_id && p.offset === message.offset);
+    if (same >= 0) this.#queue[same] = message;
+    else this.#queue.push(message);
+    this.#next();
   }
 
   clear(): void {
-    this.files.clear();
-    this.queue.length = 0;
-    this.held.clear();
+    this.#files.clear();
+    this.#queue.length = 0;
+    this.#held.clear();
   }
 
-  private next(): void {
-    while (this.reading < PARALLEL_READS) {
-      const message = this.queue.shift();
+  #next(): void {
+    while (this.#reading < PARALLEL_READS) {
+      const message = this.#queue.shift();
       if (!message) return;
-      this.reading++;
-      void this.answer(message).finally(() => {
-        this.reading--;
-        this.next();
+      this.#reading++;
+      void this.#answer(message).finally(() => {
+        this.#reading--;
+        this.#next();
       });
     }
   }
 
-  private async answer(message: PullMessage): Promise<void> {
-    const file = this.files.get(message.file_id);
+  async #answer(message: PullMessage): Promise<void> {
+    const file = this.#files.get(message.file_id);
     if (!file) return;
     const end = Math.min(file.size, message.offset + message.length);
     let buffer: ArrayBuffer;
@@ -83,22 +88,22 @@ export class Feeder {
     } catch (error) {
       // Chromium says NotReadableError when the file on disk differs from the one that was picked.
       const name = error instanceof Error || error instanceof DOMException ? error.name : "";
-      this.fail(message, name === "NotReadableError" ? "changed" : name === "NotFoundError" ? "gone" : "read");
+      this.#fail(message, name === "NotReadableError" ? "changed" : name === "NotFoundError" ? "gone" : "read");
       return;
     }
     if (buffer.byteLength !== end - message.offset || buffer.byteLength === 0 && message.length > 0) {
-      this.fail(message, "changed");
+      this.#fail(message, "changed");
       return;
     }
-    if (!this.files.has(message.file_id)) return; // dropped while it was read
+    if (!this.#files.has(message.file_id)) return; // dropped while it was read
     const { file_id, pull_id, offset } = message;
     // Unanswered or refused: the kernel pulls again if it still wants the slice.
-    await this.connection.request("slice", { file_id, token: this.token, pull_id, offset }, [buffer]).catch(() => undefined);
+    await this.#connection.request("slice", { file_id, token: this.token, pull_id, offset }, [buffer]).catch(() => undefined);
   }
 
-  private fail(message: PullMessage, reason: "changed" | "gone" | "read"): void {
+  #fail(message: PullMessage, reason: "changed" | "gone" | "read"): void {
     const { file_id, pull_id } = message;
-    void this.connection.request("slice_error", { file_id, token: this.token, pull_id, reason }).catch(() => undefined);
+    void this.#connection.request("slice_error", { file_id, token: this.token, pull_id, reason }).catch(() => undefined);
   }
 }
 

@@ -29,25 +29,28 @@ export class Session {
   t: Translate;
   window: Range = { first: 0, count: 50 };
 
-  private view_timer: ReturnType<typeof setTimeout> | undefined;
-  private search_timer: ReturnType<typeof setTimeout> | undefined;
-  private gather_timer: ReturnType<typeof setTimeout> | undefined;
-  private hello_timer: ReturnType<typeof setTimeout> | undefined;
-  private last_view_at = 0;
+  #view_timer: ReturnType<typeof setTimeout> | undefined;
+  #search_timer: ReturnType<typeof setTimeout> | undefined;
+  #gather_timer: ReturnType<typeof setTimeout> | undefined;
+  #hello_timer: ReturnType<typeof setTimeout> | undefined;
+  #last_view_at = 0;
   /** Bumped by each `view`: rows of an older filter must not be shown under the new one. */
-  private view_generation = 0;
-  private answered_generation = 0;
-  private early_snapshot: SnapshotMessage | null = null;
-  private early_timer: ReturnType<typeof setTimeout> | undefined;
-  private collecting: ((message: SnapshotMessage) => void) | null = null;
-  private notes: NoteMessage[] = [];
-  private next_client = 1;
-  private closed = false;
+  #view_generation = 0;
+  #answered_generation = 0;
+  #early_snapshot: SnapshotMessage | null = null;
+  #early_timer: ReturnType<typeof setTimeout> | undefined;
+  #collecting: ((message: SnapshotMessage) => void) | null = null;
+  #notes: NoteMessage[] = [];
+  #next_client = 1;
+  #closed = false;
 
-  constructor(readonly model: Model, private readonly timing: Partial<Timing> = {}) {
+  readonly #timing: Partial<Timing>;
+
+  constructor(readonly model: Model, timing: Partial<Timing> = {}) {
+    this.#timing = timing;
     this.t = translator(choose_locale(model.get("locale")));
     this.connection = new Connection(model, {
-      message: (message) => this.receive(message),
+      message: (message) => this.#receive(message),
       link: (link) => {
         const before = this.store.link;
         this.store.link = link;
@@ -61,15 +64,15 @@ export class Session {
       },
     }, timing);
     this.feeder = new Feeder(this.connection, this.store.held);
-    model.on("change:locale", this.relocate as (...args: never[]) => void);
+    model.on("change:locale", this.#relocate as (...args: never[]) => void);
     this.store.status = { text: this.t("live_connecting"), tone: "" };
-    this.greet();
+    this.#greet();
   }
 
   close(): void {
-    this.closed = true;
-    for (const timer of [this.view_timer, this.search_timer, this.gather_timer, this.hello_timer, this.early_timer]) clearTimeout(timer);
-    this.model.off("change:locale", this.relocate as (...args: never[]) => void);
+    this.#closed = true;
+    for (const timer of [this.#view_timer, this.#search_timer, this.#gather_timer, this.#hello_timer, this.#early_timer]) clearTimeout(timer);
+    this.model.off("change:locale", this.#relocate as (...args: never[]) => void);
     this.connection.close();
     this.feeder.clear();
   }
@@ -99,11 +102,11 @@ export class Session {
     try {
       return await this.connection.request(kind, keys);
     } catch (error) {
-      if (!this.closed) this.say(this.explain(error, label), "warn");
+      if (!this.#closed) this.say(this.explain(error, label), "warn");
       return null;
     } finally {
       for (const key of busy) this.store.busy.delete(key);
-      if (!this.closed) this.store.changed();
+      if (!this.#closed) this.store.changed();
     }
   }
 
@@ -140,7 +143,7 @@ export class Session {
   async add_paths(paths: string[]): Promise<boolean> {
     const answer = await this.ask("add_paths", { paths }, this.t("add"), ["add"]);
     if (!answer) return false;
-    this.told_added([answer]);
+    this.#told_added([answer]);
     return answer.refused.length === 0 && answer.added.length > 0;
   }
 
@@ -152,7 +155,7 @@ export class Session {
       if (files.length > OFFERS_PER_MESSAGE) this.say(this.t("offering", { a: at, b: files.length }));
       const by_client = new Map<string, File>();
       const offers: Offer[] = batch.map((file) => {
-        const client_id = `c${this.next_client++}`;
+        const client_id = `c${this.#next_client++}`;
         by_client.set(client_id, file);
         return { client_id, name: file.name, size_bytes: file.size, last_modified_ms: file.lastModified, type: file.type };
       });
@@ -164,7 +167,7 @@ export class Session {
       }
       answers.push(answer);
     }
-    if (answers.length) this.told_added(answers);
+    if (answers.length) this.#told_added(answers);
   }
 
   async set_credentials(secrets: Secrets): Promise<boolean> {
@@ -206,17 +209,17 @@ export class Session {
   set_filter(filter: Filter): void {
     if (this.store.filter === filter) return;
     this.store.filter = filter;
-    this.new_list();
+    this.#new_list();
   }
 
   set_search(search: string): void {
     if (this.store.search === search) return;
     this.store.search = search;
-    clearTimeout(this.search_timer);
-    this.search_timer = setTimeout(() => this.new_list(), SEARCH_AFTER_MS);
+    clearTimeout(this.#search_timer);
+    this.#search_timer = setTimeout(() => this.#new_list(), SEARCH_AFTER_MS);
   }
 
-  private new_list(): void {
+  #new_list(): void {
     this.store.forget_places();
     this.window = { first: 0, count: this.window.count };
     this.ask_view();
@@ -226,41 +229,41 @@ export class Session {
   see(window: Range): void {
     if (window.first === this.window.first && window.count === this.window.count) return;
     this.window = window;
-    if (this.view_timer !== undefined) return;
-    const wait = Math.max(0, this.last_view_at + VIEW_EVERY_MS - Date.now());
-    this.view_timer = setTimeout(() => this.ask_view(), wait);
+    if (this.#view_timer !== undefined) return;
+    const wait = Math.max(0, this.#last_view_at + VIEW_EVERY_MS - Date.now());
+    this.#view_timer = setTimeout(() => this.ask_view(), wait);
   }
 
   ask_view(): void {
-    clearTimeout(this.view_timer);
-    this.view_timer = undefined;
-    if (this.collecting) return; // it asks again when it is through
-    this.last_view_at = Date.now();
-    const generation = ++this.view_generation;
+    clearTimeout(this.#view_timer);
+    this.#view_timer = undefined;
+    if (this.#collecting) return; // it asks again when it is through
+    this.#last_view_at = Date.now();
+    const generation = ++this.#view_generation;
     const { filter, search } = this.store;
     void this.connection.request("view", { ...this.window, filter, search }).then(
-      () => this.view_answered(generation),
+      () => this.#view_answered(generation),
       (error: unknown) => {
-        this.view_answered(generation);
-        if (!this.closed) this.say(this.explain(error, this.t("files")), "warn");
+        this.#view_answered(generation);
+        if (!this.#closed) this.say(this.explain(error, this.t("files")), "warn");
       },
     );
   }
 
-  private view_answered(generation: number): void {
-    this.answered_generation = Math.max(this.answered_generation, generation);
-    const early = this.early_snapshot;
-    if (this.answered_generation !== this.view_generation || !early) return;
+  #view_answered(generation: number): void {
+    this.#answered_generation = Math.max(this.#answered_generation, generation);
+    const early = this.#early_snapshot;
+    if (this.#answered_generation !== this.#view_generation || !early) return;
     // The snapshot should follow the answer. Should it have overtaken it, it is all that will come.
-    clearTimeout(this.early_timer);
-    this.early_timer = setTimeout(() => {
-      if (this.early_snapshot === early) this.take_snapshot(early);
+    clearTimeout(this.#early_timer);
+    this.#early_timer = setTimeout(() => {
+      if (this.#early_snapshot === early) this.#take_snapshot(early);
     }, EARLY_SNAPSHOT_MS);
   }
 
-  private take_snapshot(message: SnapshotMessage): void {
-    this.early_snapshot = null;
-    if (this.collecting) this.collecting(message);
+  #take_snapshot(message: SnapshotMessage): void {
+    this.#early_snapshot = null;
+    if (this.#collecting) this.#collecting(message);
     else this.store.apply_snapshot(message);
   }
 
@@ -270,20 +273,20 @@ export class Session {
    */
   async collect(filter: Filter, search: string): Promise<Row[]> {
     const rows: Row[] = [];
-    if (this.collecting) return rows;
+    if (this.#collecting) return rows;
     try {
       for (;;) {
         const snapshot = new Promise<SnapshotMessage | null>((resolve) => {
-          const timer = setTimeout(() => resolve(null), this.timing.answer_ms ?? 10_000);
-          this.collecting = (message) => {
+          const timer = setTimeout(() => resolve(null), this.#timing.answer_ms ?? 10_000);
+          this.#collecting = (message) => {
             clearTimeout(timer);
             resolve(message);
           };
         });
-        this.view_generation++;
-        const generation = this.view_generation;
+        this.#view_generation++;
+        const generation = this.#view_generation;
         await this.connection.request("view", { first: rows.length, count: MAX_VIEW_ROWS, filter, search });
-        this.view_answered(generation);
+        this.#view_answered(generation);
         const page = await snapshot;
         if (!page || page.first !== rows.length || page.rows.length === 0) break;
         rows.push(...page.rows);
@@ -293,7 +296,7 @@ export class Session {
     } catch (error) {
       this.say(this.explain(error, this.t("files")), "warn");
     } finally {
-      this.collecting = null;
+      this.#collecting = null;
       this.ask_view();
     }
     return rows;
@@ -313,7 +316,7 @@ export class Session {
 
   // ---- down ------------------------------------------------------------------------------------------
 
-  private greet(): void {
+  #greet(): void {
     this.connection.request("hello", { version: PROTOCOL_VERSION, locale: this.t.locale }).then(
       (hello) => {
         this.store.hello = hello;
@@ -325,26 +328,26 @@ export class Session {
         this.ask_view();
       },
       (error: unknown) => {
-        if (this.closed) return;
+        if (this.#closed) return;
         if (error instanceof IntentError && error.code !== "Timeout" && error.code !== "Offline") {
           this.say(this.explain(error, this.t("upload")), "warn");
           return;
         }
         // The kernel may be busy with a cell: ask again, the heartbeat's pace.
-        this.hello_timer = setTimeout(() => this.greet(), 2_000);
+        this.#hello_timer = setTimeout(() => this.#greet(), 2_000);
         this.store.changed();
       },
     );
   }
 
-  private receive(message: Exclude<Down, { kind: "answer" }>): void {
+  #receive(message: Exclude<Down, { kind: "answer" }>): void {
     this.store.heard_at = Date.now();
     switch (message.kind) {
       case "snapshot":
         this.store.gap(message.seq);
         // Until the kernel has answered the last `view`, this is still the former filter or window.
-        if (this.view_generation === this.answered_generation) this.take_snapshot(message);
-        else this.early_snapshot = message;
+        if (this.#view_generation === this.#answered_generation) this.#take_snapshot(message);
+        else this.#early_snapshot = message;
         return;
       case "rows": {
         const gap = this.store.gap(message.seq);
@@ -359,24 +362,24 @@ export class Session {
         this.feeder.drop(message.file_id);
         return;
       case "note":
-        this.notes.push(message);
-        this.gather_timer ??= setTimeout(() => this.tell_notes(), this.notes.length === 1 ? 300 : GATHER_MS);
+        this.#notes.push(message);
+        this.#gather_timer ??= setTimeout(() => this.#tell_notes(), this.#notes.length === 1 ? 300 : GATHER_MS);
         return;
     }
   }
 
-  private last_told_at = 0;
+  #last_told_at = 0;
 
   /** One sentence for what happened in the last seconds; never one per file. */
-  private tell_notes(): void {
-    const wait = this.last_told_at + GATHER_MS - Date.now();
+  #tell_notes(): void {
+    const wait = this.#last_told_at + GATHER_MS - Date.now();
     if (wait > 0) {
-      this.gather_timer = setTimeout(() => this.tell_notes(), wait);
+      this.#gather_timer = setTimeout(() => this.#tell_notes(), wait);
       return;
     }
-    this.gather_timer = undefined;
-    this.last_told_at = Date.now();
-    const notes = this.notes.splice(0);
+    this.#gather_timer = undefined;
+    this.#last_told_at = Date.now();
+    const notes = this.#notes.splice(0);
     const named = (code: string): NoteMessage[] => notes.filter((note) => note.code === code);
     const name = (note: NoteMessage | undefined): string => String(note?.facts["name"] ?? "");
     // One note may stand for several files: `count` says for how many.
@@ -407,7 +410,7 @@ export class Session {
     if (sentences.length) this.say([...new Set(sentences)].join(glue), failed.length ? "warn" : "");
   }
 
-  private told_added(answers: AddAnswer[]): void {
+  #told_added(answers: AddAnswer[]): void {
     const added = answers.reduce((sum, answer) => sum + answer.added.length, 0);
     const refused = answers.flatMap((answer) => answer.refused);
     this.store.refused = refused;
@@ -415,7 +418,7 @@ export class Session {
     this.say(words.filter(Boolean).join(this.t.locale === "en" ? " " : "") || this.t("added_none"), refused.length ? "warn" : "");
   }
 
-  private readonly relocate = (): void => {
+  readonly #relocate = (): void => {
     this.t = translator(choose_locale(this.model.get("locale")));
     this.store.changed();
   };

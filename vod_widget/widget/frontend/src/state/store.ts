@@ -46,47 +46,47 @@ export class Store {
   readonly busy = new Set<string>();
   dismissed_done = false;
 
-  private readonly by_index = new Map<number, string>();
-  private readonly by_id = new Map<string, CachedRow>();
-  private readonly listeners = new Set<(urgency: Urgency) => void>();
-  private last_seq: number | null = null;
+  readonly #by_index = new Map<number, string>();
+  readonly #by_id = new Map<string, CachedRow>();
+  readonly #listeners = new Set<(urgency: Urgency) => void>();
+  #last_seq: number | null = null;
 
   subscribe(listener: (urgency: Urgency) => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   changed(urgency: Urgency = "now"): void {
-    for (const listener of [...this.listeners]) listener(urgency);
+    for (const listener of [...this.#listeners]) listener(urgency);
   }
 
   row_at(index: number): CachedRow | undefined {
-    const id = this.by_index.get(index);
-    return id === undefined ? undefined : this.by_id.get(id);
+    const id = this.#by_index.get(index);
+    return id === undefined ? undefined : this.#by_id.get(id);
   }
 
   row(file_id: string): Row | undefined {
-    return this.by_id.get(file_id)?.row;
+    return this.#by_id.get(file_id)?.row;
   }
 
   index_of(file_id: string): number {
-    for (const [index, id] of this.by_index) if (id === file_id) return index;
+    for (const [index, id] of this.#by_index) if (id === file_id) return index;
     return -1;
   }
 
   cached_rows(): Row[] {
-    return [...this.by_id.values()].map((cached) => cached.row);
+    return [...this.#by_id.values()].map((cached) => cached.row);
   }
 
   /** The rows of another filter or search stand at other places. */
   forget_places(): void {
-    this.by_index.clear();
+    this.#by_index.clear();
   }
 
   /** True when a message was missed before this one. */
   gap(seq: number): boolean {
-    const missed = this.last_seq !== null && seq > this.last_seq + 1;
-    this.last_seq = seq;
+    const missed = this.#last_seq !== null && seq > this.#last_seq + 1;
+    this.#last_seq = seq;
     return missed;
   }
 
@@ -94,19 +94,19 @@ export class Store {
     const now = Date.now();
     const moved = message.matching !== this.matching ||
       message.rows.some((row, k) => {
-        const id = this.by_index.get(message.first + k);
+        const id = this.#by_index.get(message.first + k);
         return id !== undefined && id !== row.file_id;
       });
     // When anything moved inside the window, places outside it are doubtful too.
-    if (moved) this.by_index.clear();
-    this.apply_summary(message.summary);
+    if (moved) this.#by_index.clear();
+    this.#apply_summary(message.summary);
     this.matching = message.matching;
     message.rows.forEach((row, k) => {
-      this.by_index.set(message.first + k, row.file_id);
+      this.#by_index.set(message.first + k, row.file_id);
       this.put(row, now);
     });
-    for (const index of [...this.by_index.keys()]) if (index >= message.matching) this.by_index.delete(index);
-    this.trim();
+    for (const index of [...this.#by_index.keys()]) if (index >= message.matching) this.#by_index.delete(index);
+    this.#trim();
     this.known = true;
     this.changed("now");
   }
@@ -115,42 +115,42 @@ export class Store {
     const now = Date.now();
     let structural = message.matching !== this.matching || message.summary.state !== this.summary.state;
     for (const row of message.rows) {
-      const old = this.by_id.get(row.file_id)?.row;
+      const old = this.#by_id.get(row.file_id)?.row;
       if (!old || old.state !== row.state || old.phase !== row.phase) structural = true;
       this.put(row, now);
     }
-    this.apply_summary(message.summary);
+    this.#apply_summary(message.summary);
     this.matching = message.matching;
     this.changed(structural ? "now" : "data");
   }
 
   put(row: Row, now = Date.now()): void {
-    this.by_id.set(row.file_id, { row, heard_at: now });
+    this.#by_id.set(row.file_id, { row, heard_at: now });
   }
 
-  private apply_summary(summary: Summary): void {
+  #apply_summary(summary: Summary): void {
     // A new run makes the old result's banner news again.
     if (summary.left > 0 || summary.total !== this.summary.total) this.dismissed_done = false;
     this.summary = summary;
     if (summary.total === 0) {
       this.selected.clear();
-      this.by_id.clear();
+      this.#by_id.clear();
     }
   }
 
-  private trim(): void {
-    if (this.by_id.size <= CACHE_ROWS) return;
-    const placed = new Set(this.by_index.values());
-    for (const id of this.by_id.keys()) {
-      if (this.by_id.size <= CACHE_ROWS) break;
-      if (!placed.has(id) && !this.selected.has(id)) this.by_id.delete(id);
+  #trim(): void {
+    if (this.#by_id.size <= CACHE_ROWS) return;
+    const placed = new Set(this.#by_index.values());
+    for (const id of this.#by_id.keys()) {
+      if (this.#by_id.size <= CACHE_ROWS) break;
+      if (!placed.has(id) && !this.selected.has(id)) this.#by_id.delete(id);
     }
-    if (this.by_id.size > CACHE_ROWS) {
+    if (this.#by_id.size > CACHE_ROWS) {
       // Everything is placed: the oldest places go; scrolling back asks again.
-      for (const [index, id] of this.by_index) {
-        if (this.by_id.size <= CACHE_ROWS) break;
-        this.by_index.delete(index);
-        if (!this.selected.has(id)) this.by_id.delete(id);
+      for (const [index, id] of this.#by_index) {
+        if (this.#by_id.size <= CACHE_ROWS) break;
+        this.#by_index.delete(index);
+        if (!this.selected.has(id)) this.#by_id.delete(id);
       }
     }
   }

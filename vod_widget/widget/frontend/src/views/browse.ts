@@ -14,52 +14,55 @@ const MOST_ENTRIES = 1_000;
 export class BrowsePanel implements Panel {
   readonly kind = "browse";
   readonly element: HTMLElement;
-  private readonly input: HTMLInputElement;
-  private readonly options = h("ul", { class: "cpl", role: "listbox", hidden: true });
-  private readonly list = h("div", { class: "dir", role: "group" });
-  private readonly count = h("span", { class: "mut" });
-  private readonly add: HTMLButtonElement;
-  private readonly chosen = new Map<string, DirEntry>();
-  private listing: Listing | null = null;
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private asked = 0;
-  private selected_option = -1;
+  readonly #input: HTMLInputElement;
+  readonly #options = h("ul", { class: "cpl", role: "listbox", hidden: true });
+  readonly #list = h("div", { class: "dir", role: "group" });
+  readonly #count = h("span", { class: "mut" });
+  readonly #add: HTMLButtonElement;
+  readonly #chosen = new Map<string, DirEntry>();
+  #listing: Listing | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #asked = 0;
+  #selected_option = -1;
 
-  constructor(private readonly host: Host) {
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
     const { t } = host.session;
     const options_id = uid();
-    this.options.id = options_id;
-    set(this.options, "aria-label", t("path"));
-    set(this.list, "aria-label", t("browse_title"));
-    this.input = h("input", {
+    this.#options.id = options_id;
+    set(this.#options, "aria-label", t("path"));
+    set(this.#list, "aria-label", t("browse_title"));
+    this.#input = h("input", {
       type: "text", class: "inp", id: uid(), role: "combobox", "aria-expanded": "false", "aria-controls": options_id, "aria-autocomplete": "list",
       autocomplete: "off", spellcheck: "false", maxlength: 4096, "data-action": "path",
-      oninput: () => this.typed(), onkeydown: (event: KeyboardEvent) => this.key(event), onblur: () => this.hide_options(),
+      oninput: () => this.#typed(), onkeydown: (event: KeyboardEvent) => this.#key(event), onblur: () => this.#hide_options(),
     });
-    this.add = button(t("add_this"), "plus", { "data-action": "add-paths", onclick: press(() => void this.submit()) }, "pri sm");
-    const box = h("div", { class: "pth" }, field(t("path"), null, this.input), this.options,
+    this.#add = button(t("add_this"), "plus", { "data-action": "add-paths", onclick: press(() => void this.#submit()) }, "pri sm");
+    const box = h("div", { class: "pth" }, field(t("path"), null, this.#input), this.#options,
       h("p", { class: "mut hint" }, t("path_sub")));
     this.element = frame(host, t("browse_title"), h("div", null, h("h4", null, t("browse_title"))), box,
-      h("div", { class: "sc dirs" }, this.list), h("div", { class: "sf" }, this.count, this.add));
-    void this.enter(host.session.store.hello?.roots?.[0] ?? "");
+      h("div", { class: "sc dirs" }, this.#list), h("div", { class: "sf" }, this.#count, this.#add));
+    void this.#enter(host.session.store.hello?.roots?.[0] ?? "");
   }
 
   update(): void {
-    const { session } = this.host;
+    const { session } = this.#host;
     const { t } = session;
-    const typed = this.typed_paths().length;
-    const n = this.chosen.size;
-    text(this.count, n ? t("selected", { n }) : t("choose_hint"));
+    const typed = this.#typed_paths().length;
+    const n = this.#chosen.size;
+    text(this.#count, n ? t("selected", { n }) : t("choose_hint"));
     const label = n ? t("add_n", { n }) : t("add_this");
-    const node = this.add.lastChild;
+    const node = this.#add.lastChild;
     if (node && node.nodeValue !== label) node.nodeValue = label;
-    enable(this.add, session.controllable && (n > 0 || typed > 0) && !session.store.busy.has("add"));
-    fit_names(this.list);
+    enable(this.#add, session.controllable && (n > 0 || typed > 0) && !session.store.busy.has("add"));
+    fit_names(this.#list);
   }
 
   focus(): void {
-    this.input.focus();
-    this.input.setSelectionRange(this.input.value.length, this.input.value.length);
+    this.#input.focus();
+    this.#input.setSelectionRange(this.#input.value.length, this.#input.value.length);
   }
 
   may_close(): boolean {
@@ -67,64 +70,64 @@ export class BrowsePanel implements Panel {
   }
 
   close(): void {
-    clearTimeout(this.timer);
+    clearTimeout(this.#timer);
   }
 
   /** What is typed and is not simply the folder that is shown. */
-  private typed_paths(): string[] {
-    const typed = this.input.value.trim();
-    if (!typed || typed === this.listing?.path || typed === `${this.listing?.path ?? ""}/`) return [];
+  #typed_paths(): string[] {
+    const typed = this.#input.value.trim();
+    if (!typed || typed === this.#listing?.path || typed === `${this.#listing?.path ?? ""}/`) return [];
     return [typed];
   }
 
-  private async enter(path: string): Promise<void> {
-    const turn = ++this.asked;
-    if (!this.listing) replace(this.list, h("p", { class: "mut none" }, this.host.session.t("loading")));
-    const listing = await this.host.session.ask("list_dir", { path }, this.host.session.t("browse_title"));
-    if (turn !== this.asked) return;
+  async #enter(path: string): Promise<void> {
+    const turn = ++this.#asked;
+    if (!this.#listing) replace(this.#list, h("p", { class: "mut none" }, this.#host.session.t("loading")));
+    const listing = await this.#host.session.ask("list_dir", { path }, this.#host.session.t("browse_title"));
+    if (turn !== this.#asked) return;
     if (!listing) {
-      if (!this.listing) replace(this.list, h("p", { class: "t-err none" }, this.host.session.store.status.text));
+      if (!this.#listing) replace(this.#list, h("p", { class: "t-err none" }, this.#host.session.store.status.text));
       return;
     }
-    this.listing = listing;
-    this.input.value = listing.path.endsWith("/") ? listing.path : `${listing.path}/`;
-    this.hide_options();
-    this.draw();
+    this.#listing = listing;
+    this.#input.value = listing.path.endsWith("/") ? listing.path : `${listing.path}/`;
+    this.#hide_options();
+    this.#draw();
     this.update();
   }
 
-  private draw(): void {
-    const { t } = this.host.session;
-    const listing = this.listing;
+  #draw(): void {
+    const { t } = this.#host.session;
+    const listing = this.#listing;
     if (!listing) return;
     const rows: HTMLElement[] = [];
     if (listing.parent !== null) {
       rows.push(h("div", { class: "ent" }, h("span"), icon("up_dir"), h("button", {
-        type: "button", class: "lnk nml", onclick: () => void this.enter(listing.parent ?? ""),
+        type: "button", class: "lnk nml", onclick: () => void this.#enter(listing.parent ?? ""),
       }, t("up"))));
     }
-    for (const entry of listing.entries.slice(0, MOST_ENTRIES)) rows.push(this.entry(entry));
+    for (const entry of listing.entries.slice(0, MOST_ENTRIES)) rows.push(this.#entry(entry));
     if (listing.entries.length > MOST_ENTRIES) rows.push(h("p", { class: "mut none" }, t("and_more", { n: listing.entries.length - MOST_ENTRIES })));
     if (listing.entries.length === 0) rows.push(h("p", { class: "mut none" }, t("folder_empty")));
-    replace(this.list, rows);
-    const scroller = this.list.parentElement;
+    replace(this.#list, rows);
+    const scroller = this.#list.parentElement;
     if (scroller) scroller.scrollTop = 0;
   }
 
-  private entry(entry: DirEntry): HTMLElement {
-    const { t } = this.host.session;
+  #entry(entry: DirEntry): HTMLElement {
+    const { t } = this.#host.session;
     const box = h("input", {
       type: "checkbox", "aria-label": `${t("select")} ${entry.name}`, disabled: entry.refused !== null,
       onchange: () => {
-        if (box.checked) this.chosen.set(entry.path, entry);
-        else this.chosen.delete(entry.path);
+        if (box.checked) this.#chosen.set(entry.path, entry);
+        else this.#chosen.delete(entry.path);
         this.update();
       },
     });
-    box.checked = this.chosen.has(entry.path);
+    box.checked = this.#chosen.has(entry.path);
     const kind = entry.is_dir ? "folder" : entry.media_type === "video" || entry.media_type === "audio" || entry.media_type === "image" ? entry.media_type : "file";
     const name = entry.is_dir
-      ? h("button", { type: "button", class: "lnk nml", "aria-label": t("open_folder", { name: entry.name }), onclick: () => void this.enter(entry.path) }, name_element(entry.name))
+      ? h("button", { type: "button", class: "lnk nml", "aria-label": t("open_folder", { name: entry.name }), onclick: () => void this.#enter(entry.path) }, name_element(entry.name))
       : h("label", { class: "nml", onclick: () => { if (!box.disabled) box.click(); } }, name_element(entry.name));
     const right = entry.refused !== null ? h("span", { class: "mut el rsn", title: cause_of(t, entry.refused, entry.refused) }, cause_of(t, entry.refused, entry.refused))
       : h("span", { class: "mut n" }, entry.is_dir ? "" : bytes(entry.size_bytes));
@@ -133,97 +136,97 @@ export class BrowsePanel implements Panel {
 
   // ---- the typed path --------------------------------------------------------------------------------
 
-  private typed(): void {
-    clearTimeout(this.timer);
+  #typed(): void {
+    clearTimeout(this.#timer);
     this.update();
-    this.timer = setTimeout(() => void this.complete(), COMPLETE_AFTER_MS);
+    this.#timer = setTimeout(() => void this.#complete(), COMPLETE_AFTER_MS);
   }
 
-  private async complete(): Promise<void> {
-    const prefix = this.input.value;
+  async #complete(): Promise<void> {
+    const prefix = this.#input.value;
     if (!prefix || /[*?[]/.test(prefix)) {
-      this.hide_options();
+      this.#hide_options();
       return;
     }
-    const answer = await this.host.session.connection.request("complete_path", { prefix }).catch(() => null);
-    if (!answer || this.input.value !== prefix || !this.element.isConnected) return;
+    const answer = await this.#host.session.connection.request("complete_path", { prefix }).catch(() => null);
+    if (!answer || this.#input.value !== prefix || !this.element.isConnected) return;
     const paths = answer.paths.filter((path) => path !== prefix).slice(0, 50);
-    this.selected_option = -1;
-    replace(this.options, paths.map((path) => h("li", {
+    this.#selected_option = -1;
+    replace(this.#options, paths.map((path) => h("li", {
       role: "option", id: uid(), "aria-selected": "false", title: path,
       // Before the input's blur, which would take the list away.
       onmousedown: (event: MouseEvent) => {
         event.preventDefault();
-        this.choose(path);
+        this.#choose(path);
       },
     }, path)));
-    const open = paths.length > 0 && this.input.ownerDocument.activeElement === this.input;
-    set(this.options, "hidden", !open);
-    set(this.input, "aria-expanded", open ? "true" : "false");
+    const open = paths.length > 0 && this.#input.ownerDocument.activeElement === this.#input;
+    set(this.#options, "hidden", !open);
+    set(this.#input, "aria-expanded", open ? "true" : "false");
   }
 
-  private hide_options(): void {
-    set(this.options, "hidden", true);
-    set(this.input, "aria-expanded", "false");
-    set(this.input, "aria-activedescendant", null);
-    this.selected_option = -1;
+  #hide_options(): void {
+    set(this.#options, "hidden", true);
+    set(this.#input, "aria-expanded", "false");
+    set(this.#input, "aria-activedescendant", null);
+    this.#selected_option = -1;
   }
 
-  private choose(path: string): void {
-    this.input.value = path;
-    this.hide_options();
-    if (path.endsWith("/")) void this.enter(path);
+  #choose(path: string): void {
+    this.#input.value = path;
+    this.#hide_options();
+    if (path.endsWith("/")) void this.#enter(path);
     else this.update();
   }
 
-  private key(event: KeyboardEvent): void {
-    const options = [...this.options.children] as HTMLElement[];
-    const open = !this.options.hidden && options.length > 0;
+  #key(event: KeyboardEvent): void {
+    const options = [...this.#options.children] as HTMLElement[];
+    const open = !this.#options.hidden && options.length > 0;
     switch (event.key) {
       case "ArrowDown": case "ArrowUp": {
         if (!open) return;
         event.preventDefault();
         const by = event.key === "ArrowDown" ? 1 : -1;
-        this.selected_option = (this.selected_option + by + options.length) % options.length;
-        options.forEach((option, k) => set(option, "aria-selected", k === this.selected_option ? "true" : "false"));
-        const now = options[this.selected_option];
-        set(this.input, "aria-activedescendant", now?.id ?? null);
+        this.#selected_option = (this.#selected_option + by + options.length) % options.length;
+        options.forEach((option, k) => set(option, "aria-selected", k === this.#selected_option ? "true" : "false"));
+        const now = options[this.#selected_option];
+        set(this.#input, "aria-activedescendant", now?.id ?? null);
         now?.scrollIntoView?.({ block: "nearest" });
         return;
       }
       case "Tab": {
         if (!open || event.shiftKey) return;
         event.preventDefault();
-        this.choose((options[Math.max(0, this.selected_option)] as HTMLElement).title);
+        this.#choose((options[Math.max(0, this.#selected_option)] as HTMLElement).title);
         return;
       }
       case "Enter":
         event.preventDefault();
-        if (open && this.selected_option >= 0) this.choose((options[this.selected_option] as HTMLElement).title);
-        else if (this.input.value.endsWith("/")) void this.enter(this.input.value);
-        else void this.submit();
+        if (open && this.#selected_option >= 0) this.#choose((options[this.#selected_option] as HTMLElement).title);
+        else if (this.#input.value.endsWith("/")) void this.#enter(this.#input.value);
+        else void this.#submit();
         return;
       case "Escape":
         if (!open) return;
         event.preventDefault();
         event.stopPropagation();
-        this.hide_options();
+        this.#hide_options();
         return;
       default:
     }
   }
 
-  private async submit(): Promise<void> {
-    const paths = this.chosen.size > 0 ? [...this.chosen.keys()] : this.typed_paths();
+  async #submit(): Promise<void> {
+    const paths = this.#chosen.size > 0 ? [...this.#chosen.keys()] : this.#typed_paths();
     if (paths.length === 0) return;
-    const { session } = this.host;
+    const { session } = this.#host;
     const before = session.store.refused;
     const clean = await session.add_paths(paths);
     if (!clean && session.store.refused === before) return; // no answer: what was chosen stays
-    this.chosen.clear();
-    this.draw();
+    this.#chosen.clear();
+    this.#draw();
     this.update();
-    if (clean) this.host.close_panel(true);
+    if (clean) this.#host.close_panel(true);
   }
 }
 
@@ -231,31 +234,34 @@ export class BrowsePanel implements Panel {
 export class AddressPanel implements Panel {
   readonly kind = "address";
   readonly element: HTMLElement;
-  private readonly input: HTMLInputElement;
-  private readonly add: HTMLButtonElement;
+  readonly #input: HTMLInputElement;
+  readonly #add: HTMLButtonElement;
 
-  constructor(private readonly host: Host) {
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
     const { t } = host.session;
-    this.input = h("input", {
+    this.#input = h("input", {
       type: "url", class: "inp", id: uid(), placeholder: "https://", autocomplete: "off", spellcheck: "false", maxlength: 2048, oninput: () => this.update(),
     });
-    this.add = button(t("add_this"), "plus", { type: "submit", "data-action": "add-address-now" }, "pri sm");
+    this.#add = button(t("add_this"), "plus", { type: "submit", "data-action": "add-address-now" }, "pri sm");
     this.element = frame(host, t("address_title"), h("div", null, h("h4", null, t("address_title"))),
       h("form", {
         class: "sc", onsubmit: (event: Event) => {
           event.preventDefault();
-          void this.submit();
+          void this.#submit();
         },
-      }, h("div", { class: "fl" }, field(t("address_label"), null, this.input)), h("p", { class: "mut note" }, t("address_note")),
-      h("div", { class: "tst end" }, this.add)));
+      }, h("div", { class: "fl" }, field(t("address_label"), null, this.#input)), h("p", { class: "mut note" }, t("address_note")),
+      h("div", { class: "tst end" }, this.#add)));
   }
 
   update(): void {
-    enable(this.add, this.host.session.controllable && /^https?:\/\/\S+$/i.test(this.input.value.trim()));
+    enable(this.#add, this.#host.session.controllable && /^https?:\/\/\S+$/i.test(this.#input.value.trim()));
   }
 
   focus(): void {
-    this.input.focus();
+    this.#input.focus();
   }
 
   may_close(): boolean {
@@ -266,10 +272,10 @@ export class AddressPanel implements Panel {
     // nothing to release
   }
 
-  private async submit(): Promise<void> {
-    const url = this.input.value.trim();
-    if (this.add.getAttribute("aria-disabled") === "true") return;
-    if (await this.host.session.add_paths([url])) this.host.close_panel(true);
+  async #submit(): Promise<void> {
+    const url = this.#input.value.trim();
+    if (this.#add.getAttribute("aria-disabled") === "true") return;
+    if (await this.#host.session.add_paths([url])) this.#host.close_panel(true);
   }
 }
 

@@ -24,40 +24,43 @@ function word(t: Translate, table: Record<string, Key>, code: string): string {
 export class CredentialsPanel implements Panel {
   readonly kind = "credentials";
   readonly element: HTMLElement;
-  private readonly list = h("div", { role: "radiogroup" });
-  private readonly origin = h("ol");
-  private key = "";
+  readonly #list = h("div", { role: "radiogroup" });
+  readonly #origin = h("ol");
+  #key = "";
 
-  constructor(private readonly host: Host) {
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
     const { t } = host.session;
-    set(this.list, "aria-label", t("profiles_found"));
-    this.list.className = "pfs";
+    set(this.#list, "aria-label", t("profiles_found"));
+    this.#list.className = "pfs";
     this.element = frame(host, t("credentials"), h("div", null, h("h4", null, t("credentials"))),
-      h("div", { class: "sc top" }, this.list, h("details", null, h("summary", null, t("where_from")), this.origin)));
-    this.list.addEventListener("keydown", (event) => this.arrows(event));
+      h("div", { class: "sc top" }, this.#list, h("details", null, h("summary", null, t("where_from")), this.#origin)));
+    this.#list.addEventListener("keydown", (event) => this.#arrows(event));
     void host.session.load_profiles();
   }
 
   update(): void {
-    const { session } = this.host;
+    const { session } = this.#host;
     const { store, t } = session;
     const current = store.current_profile ?? store.summary.profile?.name ?? "";
     const key = JSON.stringify([store.profiles, current, store.busy.has("credentials"), session.controllable]);
-    if (key === this.key) return;
-    this.key = key;
+    if (key === this.#key) return;
+    this.#key = key;
     const inline = store.hello?.policy.inline_credentials !== false;
-    const had = this.list.contains(document.activeElement);
+    const had = this.#list.contains(document.activeElement);
     const found = store.profiles.filter((profile) => profile.name !== "emulator");
-    replace(this.list,
+    replace(this.#list,
       found.length === 0 && h("p", { class: "mut none" }, t("no_profiles")),
-      found.map((profile) => this.entry(profile, current)),
-      this.special("emulator", t("emulator"), current === "emulator", () => void session.choose_profile("emulator")),
-      inline && this.special("inline", t("enter_keys"), false, () => this.host.open_credentials(true)));
-    const entries = [...this.list.querySelectorAll<HTMLElement>(".pf")];
+      found.map((profile) => this.#entry(profile, current)),
+      this.#special("emulator", t("emulator"), current === "emulator", () => void session.choose_profile("emulator")),
+      inline && this.#special("inline", t("enter_keys"), false, () => this.#host.open_credentials(true)));
+    const entries = [...this.#list.querySelectorAll<HTMLElement>(".pf")];
     const chosen = entries.find((entry) => entry.getAttribute("aria-checked") === "true") ?? entries[0];
     for (const entry of entries) set(entry, "tabindex", entry === chosen ? 0 : -1);
     if (had) chosen?.focus();
-    replace(this.origin, store.profiles.map((profile) => {
+    replace(this.#origin, store.profiles.map((profile) => {
       const line = [word(t, PLACES, profile.place), t("colon"), profile.name, profile.reason ? `, ${profile.reason}` : "",
         profile.name === current ? `, ${t("in_use")}` : ""].join("");
       return h("li", null, profile.name === current ? h("b", null, line) : line);
@@ -66,7 +69,7 @@ export class CredentialsPanel implements Panel {
   }
 
   focus(): void {
-    this.list.querySelector<HTMLElement>(".pf[tabindex='0']")?.focus();
+    this.#list.querySelector<HTMLElement>(".pf[tabindex='0']")?.focus();
   }
 
   may_close(): boolean {
@@ -77,8 +80,8 @@ export class CredentialsPanel implements Panel {
     // nothing to release
   }
 
-  private entry(profile: Profile, current: string): HTMLElement {
-    const { session } = this.host;
+  #entry(profile: Profile, current: string): HTMLElement {
+    const { session } = this.#host;
     const { t } = session;
     const chosen = profile.name === current;
     const facts = [word(t, PLACES, profile.place), word(t, MODES, profile.mode), profile.region].filter(Boolean).join(" · ");
@@ -93,8 +96,8 @@ export class CredentialsPanel implements Panel {
     return element;
   }
 
-  private special(name: string, label: string, chosen: boolean, run: () => void): HTMLElement {
-    const { session } = this.host;
+  #special(name: string, label: string, chosen: boolean, run: () => void): HTMLElement {
+    const { session } = this.#host;
     const element = h("button", {
       type: "button", class: "pf one", role: "radio", "aria-checked": chosen ? "true" : "false", "data-profile": name, onclick: press(run),
     }, h("span", { class: "dot" }), h("b", { class: "el" }, label));
@@ -102,11 +105,11 @@ export class CredentialsPanel implements Panel {
     return element;
   }
 
-  private arrows(event: KeyboardEvent): void {
+  #arrows(event: KeyboardEvent): void {
     const by = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
     if (by === undefined) return;
     event.preventDefault();
-    const entries = [...this.list.querySelectorAll<HTMLElement>(".pf")];
+    const entries = [...this.#list.querySelectorAll<HTMLElement>(".pf")];
     const at = entries.indexOf(event.target as HTMLElement);
     const to = entries[(at + by + entries.length) % entries.length];
     for (const entry of entries) set(entry, "tabindex", entry === to ? 0 : -1);
@@ -117,35 +120,38 @@ export class CredentialsPanel implements Panel {
 export class KeysPanel implements Panel {
   readonly kind = "keys";
   readonly element: HTMLElement;
-  private readonly secret = (): HTMLInputElement => h("input", {
+  readonly #secret = (): HTMLInputElement => h("input", {
     type: "password", class: "inp", id: uid(), autocomplete: "off", spellcheck: "false", autocapitalize: "off", "data-lpignore": "true",
-    oninput: () => this.complain(""),
+    oninput: () => this.#complain(""),
   });
-  private readonly id = this.secret();
-  private readonly key = this.secret();
-  private readonly token = this.secret();
-  private readonly json = this.secret();
-  private readonly region = h("input", { type: "text", class: "inp", id: uid(), autocomplete: "off", spellcheck: "false", placeholder: "cn-shanghai", maxlength: 40 });
-  private readonly complaint = h("p", { class: "t-err cmp", role: "alert" });
-  private readonly use: HTMLButtonElement;
-  private readonly forget: HTMLButtonElement;
-  private readonly fields: HTMLElement;
-  private readonly paste: HTMLElement;
-  private readonly tabs: [HTMLElement, HTMLElement];
-  private pasting = false;
+  readonly #id = this.#secret();
+  readonly #key = this.#secret();
+  readonly #token = this.#secret();
+  readonly #json = this.#secret();
+  readonly #region = h("input", { type: "text", class: "inp", id: uid(), autocomplete: "off", spellcheck: "false", placeholder: "cn-shanghai", maxlength: 40 });
+  readonly #complaint = h("p", { class: "t-err cmp", role: "alert" });
+  readonly #use: HTMLButtonElement;
+  readonly #forget: HTMLButtonElement;
+  readonly #fields: HTMLElement;
+  readonly #paste: HTMLElement;
+  readonly #tabs: [HTMLElement, HTMLElement];
+  #pasting = false;
 
-  constructor(private readonly host: Host) {
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
     const { t } = host.session;
-    const tab = (label: string, pasting: boolean): HTMLElement => h("button", { type: "button", onclick: () => this.mode(pasting) }, label);
-    this.tabs = [tab(t("three_fields"), false), tab(t("paste_json"), true)];
+    const tab = (label: string, pasting: boolean): HTMLElement => h("button", { type: "button", onclick: () => this.#mode(pasting) }, label);
+    this.#tabs = [tab(t("three_fields"), false), tab(t("paste_json"), true)];
     const small = (value: string): HTMLElement => h("span", { class: "cnt" }, value);
-    this.fields = h("div", { class: "fl" }, field(t("key_id"), small(t("key_id_sub")), this.id), field(t("key_secret"), null, this.key),
-      field(t("key_token"), small(t("optional")), this.token));
-    this.paste = h("div", { class: "fl" }, field(t("json_label"), small(t("json_sub")), this.json));
-    this.use = button(t("use_keys"), "key", { type: "submit", "data-action": "use-keys" }, "pri sm");
-    this.forget = button(t("forget"), null, {
+    this.#fields = h("div", { class: "fl" }, field(t("key_id"), small(t("key_id_sub")), this.#id), field(t("key_secret"), null, this.#key),
+      field(t("key_token"), small(t("optional")), this.#token));
+    this.#paste = h("div", { class: "fl" }, field(t("json_label"), small(t("json_sub")), this.#json));
+    this.#use = button(t("use_keys"), "key", { type: "submit", "data-action": "use-keys" }, "pri sm");
+    this.#forget = button(t("forget"), null, {
       "data-action": "forget-keys", onclick: press(() => {
-        this.empty();
+        this.#empty();
         void host.session.forget_credentials();
       }),
     }, "sm");
@@ -153,24 +159,24 @@ export class KeysPanel implements Panel {
       class: "sc top", autocomplete: "off",
       onsubmit: (event: Event) => {
         event.preventDefault();
-        void this.send();
+        void this.#send();
       },
-    }, h("div", { class: "seg two", role: "group", "aria-label": t("keys_title") }, this.tabs), this.fields, this.paste,
-    h("div", { class: "fl reg" }, field(t("key_region"), small(t("optional")), this.region)),
-    this.complaint, h("p", { class: "mut note" }, t("keys_note")), h("div", { class: "tst end" }, this.forget, this.use));
+    }, h("div", { class: "seg two", role: "group", "aria-label": t("keys_title") }, this.#tabs), this.#fields, this.#paste,
+    h("div", { class: "fl reg" }, field(t("key_region"), small(t("optional")), this.#region)),
+    this.#complaint, h("p", { class: "mut note" }, t("keys_note")), h("div", { class: "tst end" }, this.#forget, this.#use));
     this.element = frame(host, t("keys_title"), h("div", null, h("h4", null, t("keys_title"))), form);
-    this.mode(false);
+    this.#mode(false);
   }
 
   update(): void {
-    const { session } = this.host;
+    const { session } = this.#host;
     const on = session.controllable && !session.store.busy.has("credentials");
-    enable(this.use, on);
-    enable(this.forget, on);
+    enable(this.#use, on);
+    enable(this.#forget, on);
   }
 
   focus(): void {
-    this.id.focus();
+    this.#id.focus();
   }
 
   may_close(): boolean {
@@ -178,53 +184,53 @@ export class KeysPanel implements Panel {
   }
 
   close(): void {
-    this.empty();
+    this.#empty();
   }
 
-  private mode(pasting: boolean): void {
-    this.pasting = pasting;
-    this.empty();
-    set(this.fields, "hidden", pasting);
-    set(this.paste, "hidden", !pasting);
-    this.tabs.forEach((tab, k) => set(tab, "aria-pressed", (k === 1) === pasting ? "true" : "false"));
+  #mode(pasting: boolean): void {
+    this.#pasting = pasting;
+    this.#empty();
+    set(this.#fields, "hidden", pasting);
+    set(this.#paste, "hidden", !pasting);
+    this.#tabs.forEach((tab, k) => set(tab, "aria-pressed", (k === 1) === pasting ? "true" : "false"));
   }
 
-  private empty(): void {
-    for (const input of [this.id, this.key, this.token, this.json]) input.value = "";
-    this.complain("");
+  #empty(): void {
+    for (const input of [this.#id, this.#key, this.#token, this.#json]) input.value = "";
+    this.#complain("");
   }
 
-  private complain(words: string): void {
-    if (this.complaint.textContent !== words) this.complaint.textContent = words;
+  #complain(words: string): void {
+    if (this.#complaint.textContent !== words) this.#complaint.textContent = words;
   }
 
-  private async send(): Promise<void> {
-    const { session } = this.host;
+  async #send(): Promise<void> {
+    const { session } = this.#host;
     const { t } = session;
     if (!session.controllable || session.store.busy.has("credentials")) return;
-    const region = this.region.value.trim();
+    const region = this.#region.value.trim();
     let taken: Secrets | null;
-    if (this.pasting) {
-      taken = secrets_of_json(this.json.value, region);
+    if (this.#pasting) {
+      taken = secrets_of_json(this.#json.value, region);
       if (!taken) {
-        this.complain(t("json_bad"));
+        this.#complain(t("json_bad"));
         return;
       }
     } else {
       taken = {
-        access_key_id: this.id.value.trim(), access_key_secret: this.key.value.trim(), security_token: this.token.value.trim(), region,
+        access_key_id: this.#id.value.trim(), access_key_secret: this.#key.value.trim(), security_token: this.#token.value.trim(), region,
       };
       if (!taken.access_key_id || !taken.access_key_secret) {
-        this.complain(t("keys_needed"));
+        this.#complain(t("keys_needed"));
         return;
       }
     }
     const answered = session.set_credentials(taken);
     // Sent in this very turn: from here on neither the page nor this closure holds them.
     taken = null;
-    this.empty();
-    if (await answered) this.host.close_panel(true);
-    else this.complain(session.store.status.text);
+    this.#empty();
+    if (await answered) this.#host.close_panel(true);
+    else this.#complain(session.store.status.text);
   }
 }
 

@@ -27,56 +27,59 @@ interface Values { title: string; description: string; tags: string[]; cate_id: 
 export class DetailPanel implements Panel {
   readonly kind = "detail";
   readonly element: HTMLElement;
-  private readonly head = h("div", { class: "hdt" });
-  private readonly buttons = h("span", { class: "hb" });
-  private readonly sub = h("div", { class: "sub el" });
-  private readonly content = h("div", { class: "sc", role: "tabpanel", id: uid() });
-  private readonly foot = h("div", { class: "sf" });
-  private readonly tabs: { metadata: HTMLElement; transfer: HTMLElement };
-  private tab: "metadata" | "transfer";
-  private detail: Detail | null = null;
-  private detail_state = "";
-  private loading = false;
-  private warned = false;
-  private show_policy: boolean;
-  private shape = "";
-  private saved: Values | null = null;
-  private tag_list: string[] = [];
-  private inputs: { title: HTMLInputElement; description: HTMLTextAreaElement; cate_id: HTMLInputElement } | null = null;
-  private refresh_form: (() => void) | null = null;
+  readonly #head = h("div", { class: "hdt" });
+  readonly #buttons = h("span", { class: "hb" });
+  readonly #sub = h("div", { class: "sub el" });
+  readonly #content = h("div", { class: "sc", role: "tabpanel", id: uid() });
+  readonly #foot = h("div", { class: "sf" });
+  readonly #tabs: { metadata: HTMLElement; transfer: HTMLElement };
+  #tab: "metadata" | "transfer";
+  #detail: Detail | null = null;
+  #detail_state = "";
+  #loading = false;
+  #warned = false;
+  #show_policy: boolean;
+  #shape = "";
+  #saved: Values | null = null;
+  #tag_list: string[] = [];
+  #inputs: { title: HTMLInputElement; description: HTMLTextAreaElement; cate_id: HTMLInputElement } | null = null;
+  #refresh_form: (() => void) | null = null;
 
-  constructor(private readonly host: Host, readonly file_id: string, policy: boolean) {
+  readonly #host: Host;
+
+  constructor(host: Host, readonly file_id: string, policy: boolean) {
+    this.#host = host;
     const { t, store } = host.session;
     const row = store.row(file_id);
     const bad = row?.state === "Failure" || row?.state === "Expired" || policy;
-    this.show_policy = policy;
-    this.tab = bad ? "transfer" : "metadata";
+    this.#show_policy = policy;
+    this.#tab = bad ? "transfer" : "metadata";
     const tab = (which: "metadata" | "transfer"): HTMLElement => h("button", {
-      type: "button", role: "tab", id: uid(), "aria-controls": this.content.id, onclick: () => this.go(which),
+      type: "button", role: "tab", id: uid(), "aria-controls": this.#content.id, onclick: () => this.#go(which),
       onkeydown: (event: KeyboardEvent) => {
         if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
         event.preventDefault();
-        this.go(this.tab === "metadata" ? "transfer" : "metadata");
-        this.tabs[this.tab].focus();
+        this.#go(this.#tab === "metadata" ? "transfer" : "metadata");
+        this.#tabs[this.#tab].focus();
       },
     }, t(which === "metadata" ? "tab_metadata" : "tab_transfer"));
-    this.tabs = { metadata: tab("metadata"), transfer: tab("transfer") };
+    this.#tabs = { metadata: tab("metadata"), transfer: tab("transfer") };
     const name = row?.name ?? "";
-    this.head.append(h("h4", null, name_element(name)), this.sub);
+    this.#head.append(h("h4", null, name_element(name)), this.#sub);
     this.element = h("aside", { class: "side", role: "complementary", "aria-label": t("details_of", { name }) },
-      h("div", { class: "sh" }, this.head, this.buttons, icon_button(t("close"), "x", { "data-action": "close", onclick: () => host.close_panel() })),
-      h("div", { class: "tabs seg", role: "tablist" }, this.tabs.metadata, this.tabs.transfer), this.content, this.foot);
-    void this.load();
+      h("div", { class: "sh" }, this.#head, this.#buttons, icon_button(t("close"), "x", { "data-action": "close", onclick: () => host.close_panel() })),
+      h("div", { class: "tabs seg", role: "tablist" }, this.#tabs.metadata, this.#tabs.transfer), this.#content, this.#foot);
+    void this.#load();
   }
 
   focus(): void {
-    this.tabs[this.tab].focus();
+    this.#tabs[this.#tab].focus();
   }
 
   may_close(): boolean {
-    if (!this.changed() || this.warned) return true;
-    this.warned = true;
-    this.host.session.say(this.host.session.t("unsaved"), "warn");
+    if (!this.#changed() || this.#warned) return true;
+    this.#warned = true;
+    this.#host.session.say(this.#host.session.t("unsaved"), "warn");
     return false;
   }
 
@@ -84,91 +87,91 @@ export class DetailPanel implements Panel {
     // nothing to release
   }
 
-  private get row(): Row | null {
-    return this.host.session.store.row(this.file_id) ?? this.detail?.row ?? null;
+  get #row(): Row | null {
+    return this.#host.session.store.row(this.file_id) ?? this.#detail?.row ?? null;
   }
 
-  private async load(): Promise<void> {
-    this.loading = true;
-    const { session } = this.host;
+  async #load(): Promise<void> {
+    this.#loading = true;
+    const { session } = this.#host;
     const detail = await session.ask("detail", { file_id: this.file_id }, session.t("details"));
-    this.loading = false;
+    this.#loading = false;
     if (!detail) return;
-    this.detail = detail;
-    this.detail_state = stage(detail.row);
+    this.#detail = detail;
+    this.#detail_state = stage(detail.row);
     session.store.put(detail.row);
-    this.shape = "";
+    this.#shape = "";
     this.update();
     session.store.changed();
   }
 
   update(): void {
-    const { session } = this.host;
+    const { session } = this.#host;
     const { t, store } = session;
-    const row = this.row;
+    const row = this.#row;
     if (!row) return;
     // Attempts and ids change with the state; ask again when it does.
-    if (this.detail && !this.loading && stage(row) !== this.detail_state && session.controllable) {
-      this.detail_state = stage(row);
-      void this.load();
+    if (this.#detail && !this.#loading && stage(row) !== this.#detail_state && session.controllable) {
+      this.#detail_state = stage(row);
+      void this.#load();
     }
     const now = look(row, t);
-    text(this.sub, [bytes(row.size_bytes), now.word, now.trouble && now.bar === "none" ? "" : now.rest,
+    text(this.#sub, [bytes(row.size_bytes), now.word, now.trouble && now.bar === "none" ? "" : now.rest,
       now.percent_text === t("none") || row.state === "Success" ? "" : now.percent_text].filter(Boolean).join(" · "));
     for (const which of ["metadata", "transfer"] as const) {
-      set(this.tabs[which], "aria-selected", which === this.tab ? "true" : "false");
-      set(this.tabs[which], "tabindex", which === this.tab ? 0 : -1);
+      set(this.#tabs[which], "aria-selected", which === this.#tab ? "true" : "false");
+      set(this.#tabs[which], "tabindex", which === this.#tab ? 0 : -1);
     }
-    set(this.content, "aria-labelledby", this.tabs[this.tab].id);
+    set(this.#content, "aria-labelledby", this.#tabs[this.#tab].id);
     const head_key = now.buttons.join();
-    if (this.buttons.dataset["key"] !== head_key) {
-      this.buttons.dataset["key"] = head_key;
-      replace(this.buttons, now.buttons.map((action) => icon_button(t("of_name", { action: t(action), name: row.name }), ACTION_ICON[action], {
+    if (this.#buttons.dataset["key"] !== head_key) {
+      this.#buttons.dataset["key"] = head_key;
+      replace(this.#buttons, now.buttons.map((action) => icon_button(t("of_name", { action: t(action), name: row.name }), ACTION_ICON[action], {
         "data-action": action, onclick: press(() => session.act(action, [row.file_id])),
       })));
     }
-    for (const control of this.buttons.querySelectorAll<HTMLElement>("button")) {
+    for (const control of this.#buttons.querySelectorAll<HTMLElement>("button")) {
       enable(control, session.controllable && !store.busy.has(`${control.dataset["action"] ?? ""}:${row.file_id}`));
     }
-    const shape = JSON.stringify([this.tab, this.detail !== null, row.state === "Ready", row.state,
-      this.tab === "transfer" ? [row.error, asset_id(row), this.detail?.attempts, this.show_policy, row.sent_bytes] : ""]);
-    if (shape !== this.shape) {
-      const rebuild = this.tab === "transfer" || !this.shape.startsWith(`["metadata"`) || !this.changed();
-      this.shape = shape;
-      if (rebuild) this.build(row);
+    const shape = JSON.stringify([this.#tab, this.#detail !== null, row.state === "Ready", row.state,
+      this.#tab === "transfer" ? [row.error, asset_id(row), this.#detail?.attempts, this.#show_policy, row.sent_bytes] : ""]);
+    if (shape !== this.#shape) {
+      const rebuild = this.#tab === "transfer" || !this.#shape.startsWith(`["metadata"`) || !this.#changed();
+      this.#shape = shape;
+      if (rebuild) this.#build(row);
     }
-    this.refresh_form?.();
-    fit_names(this.head);
+    this.#refresh_form?.();
+    fit_names(this.#head);
   }
 
-  private go(tab: "metadata" | "transfer"): void {
-    if (tab === this.tab) return;
+  #go(tab: "metadata" | "transfer"): void {
+    if (tab === this.#tab) return;
     // What was typed is not thrown away by looking at the other tab.
-    const typed = this.changed() ? this.values() : null;
-    if (typed) this.typed_before = typed;
-    this.tab = tab;
-    this.shape = "";
+    const typed = this.#changed() ? this.#values() : null;
+    if (typed) this.#typed_before = typed;
+    this.#tab = tab;
+    this.#shape = "";
     this.update();
   }
 
-  private typed_before: Values | null = null;
+  #typed_before: Values | null = null;
 
-  private build(row: Row): void {
-    this.refresh_form = null;
-    if (this.tab === "transfer") this.build_transfer(row);
-    else this.build_metadata(row);
+  #build(row: Row): void {
+    this.#refresh_form = null;
+    if (this.#tab === "transfer") this.#build_transfer(row);
+    else this.#build_metadata(row);
   }
 
   // ---- metadata --------------------------------------------------------------------------------------
 
-  private build_metadata(row: Row): void {
-    const { session } = this.host;
+  #build_metadata(row: Row): void {
+    const { session } = this.#host;
     const { t } = session;
-    const detail = this.detail;
-    this.inputs = null;
+    const detail = this.#detail;
+    this.#inputs = null;
     if (!detail) {
-      replace(this.content, h("p", { class: "mut none" }, t("loading")));
-      set(this.foot, "hidden", true);
+      replace(this.#content, h("p", { class: "mut none" }, t("loading")));
+      set(this.#foot, "hidden", true);
       return;
     }
     const editable = row.state === "Ready";
@@ -176,30 +179,30 @@ export class DetailPanel implements Panel {
       title: detail.row.title ?? "", description: detail.description ?? "", tags: [...detail.tags ?? []],
       cate_id: detail.cate_id === null || detail.cate_id === undefined ? "" : String(detail.cate_id),
     };
-    this.saved = saved;
-    const start = this.typed_before ?? saved;
-    this.typed_before = null;
-    this.tag_list = [...start.tags];
-    const title = h("input", { type: "text", class: "inp", id: uid(), readonly: !editable, "data-field": "title", oninput: () => this.edited() });
+    this.#saved = saved;
+    const start = this.#typed_before ?? saved;
+    this.#typed_before = null;
+    this.#tag_list = [...start.tags];
+    const title = h("input", { type: "text", class: "inp", id: uid(), readonly: !editable, "data-field": "title", oninput: () => this.#edited() });
     title.value = start.title;
-    const description = h("textarea", { class: "inp", id: uid(), readonly: !editable, rows: 3, "data-field": "description", oninput: () => this.edited() });
+    const description = h("textarea", { class: "inp", id: uid(), readonly: !editable, rows: 3, "data-field": "description", oninput: () => this.#edited() });
     description.value = start.description;
-    const cate_id = h("input", { type: "text", class: "inp", inputmode: "numeric", id: uid(), readonly: !editable, "data-field": "cate_id", maxlength: 15, oninput: () => this.edited() });
+    const cate_id = h("input", { type: "text", class: "inp", inputmode: "numeric", id: uid(), readonly: !editable, "data-field": "cate_id", maxlength: 15, oninput: () => this.#edited() });
     cate_id.value = start.cate_id;
-    this.inputs = { title, description, cate_id };
+    this.#inputs = { title, description, cate_id };
     const counter = (): HTMLElement => h("span", { class: "cnt" });
     const [title_count, description_count, tag_count, cate_count] = [counter(), counter(), counter(), counter()];
     const tag_input = h("input", {
       type: "text", class: "inp", id: uid(), placeholder: t("add_tag"), "data-field": "tags",
-      oninput: () => this.edited(),
+      oninput: () => this.#edited(),
       onkeydown: (event: KeyboardEvent) => {
         if (event.key === "Enter" || event.key === "," || event.key === "，") {
           event.preventDefault();
           take();
-        } else if (event.key === "Backspace" && tag_input.value === "" && this.tag_list.length > 0) {
-          this.tag_list.pop();
+        } else if (event.key === "Backspace" && tag_input.value === "" && this.#tag_list.length > 0) {
+          this.#tag_list.pop();
           draw_tags();
-          this.edited();
+          this.#edited();
         }
       },
       onblur: () => take(),
@@ -208,41 +211,41 @@ export class DetailPanel implements Panel {
       const parts = tag_input.value.split(/[,，]/).map((part) => part.trim()).filter(Boolean);
       if (parts.length === 0) return;
       if (parts.some((part) => utf8_length(part) > TAG_BYTES)) return; // stays to be shortened; the counter says why
-      this.tag_list = [...new Set([...this.tag_list, ...parts])];
+      this.#tag_list = [...new Set([...this.#tag_list, ...parts])];
       tag_input.value = "";
       draw_tags();
-      this.edited();
+      this.#edited();
     };
     const tags = h("div", { class: editable ? "tags" : "tags ro" });
     const draw_tags = (): void => {
       const focus = document.activeElement === tag_input;
-      replace(tags, this.tag_list.map((tag) => h("span", { class: "tag" }, tag, editable && icon_button(t("of_name", { action: t("remove"), name: tag }), "x", {
+      replace(tags, this.#tag_list.map((tag) => h("span", { class: "tag" }, tag, editable && icon_button(t("of_name", { action: t("remove"), name: tag }), "x", {
         onclick: () => {
-          this.tag_list = this.tag_list.filter((one) => one !== tag);
+          this.#tag_list = this.#tag_list.filter((one) => one !== tag);
           draw_tags();
-          this.edited();
+          this.#edited();
           tag_input.focus();
         },
       }))), editable && tag_input);
       if (focus) tag_input.focus();
     };
     draw_tags();
-    replace(this.content, !editable && h("p", { class: "mut note first" }, t("only_ready")),
+    replace(this.#content, !editable && h("p", { class: "mut note first" }, t("only_ready")),
       h("div", { class: "fl" }, field(t("title"), title_count, title), field(t("description"), description_count, description),
         h("div", { class: "fd w" }, h("div", null, h("label", { for: editable ? tag_input.id : null }, t("tags")), tag_count), tags),
         field(t("category"), cate_count, cate_id)));
     const undo = button(t("undo"), null, {
       "data-action": "undo", onclick: press(() => {
-        this.shape = "";
-        this.warned = false;
-        this.inputs = null;
+        this.#shape = "";
+        this.#warned = false;
+        this.#inputs = null;
         this.update();
       }),
     }, "sm");
-    const apply = button(t("apply"), null, { "data-action": "apply", onclick: press(() => void this.apply()) }, "pri sm");
-    replace(this.foot, h("span", { class: "mut" }, t("applies")), undo, apply);
-    set(this.foot, "hidden", !editable);
-    this.refresh_form = () => {
+    const apply = button(t("apply"), null, { "data-action": "apply", onclick: press(() => void this.#apply()) }, "pri sm");
+    replace(this.#foot, h("span", { class: "mut" }, t("applies")), undo, apply);
+    set(this.#foot, "hidden", !editable);
+    this.#refresh_form = () => {
       const limit = (input: HTMLInputElement | HTMLTextAreaElement, out: HTMLElement, max: number): boolean => {
         const n = utf8_length(input.value);
         const over = n > max;
@@ -252,8 +255,8 @@ export class DetailPanel implements Panel {
         return !over;
       };
       const longest = utf8_length(tag_input.value.trim());
-      const tag_words = longest > TAG_BYTES && !/[,，]/.test(tag_input.value) ? t("tag_long") : this.tag_list.length > TAGS ? t("tag_many") : "";
-      text(tag_count, tag_words || t("tags_count", { n: this.tag_list.length, max: TAGS }));
+      const tag_words = longest > TAG_BYTES && !/[,，]/.test(tag_input.value) ? t("tag_long") : this.#tag_list.length > TAGS ? t("tag_many") : "";
+      text(tag_count, tag_words || t("tags_count", { n: this.#tag_list.length, max: TAGS }));
       tag_count.classList.toggle("t-err", tag_words !== "");
       const digits = /^\d{0,15}$/.test(cate_id.value.trim());
       text(cate_count, digits ? t("optional") : t("number_only"));
@@ -261,50 +264,50 @@ export class DetailPanel implements Panel {
       set(cate_id, "aria-invalid", digits ? null : "true");
       const good = [limit(title, title_count, TITLE_BYTES), limit(description, description_count, DESCRIPTION_BYTES)].every(Boolean);
       const busy = session.store.busy.has(`set_metadata:${this.file_id}`);
-      enable(apply, good && digits && tag_words === "" && this.changed() && session.controllable && !busy);
-      enable(undo, this.changed() && !busy);
+      enable(apply, good && digits && tag_words === "" && this.#changed() && session.controllable && !busy);
+      enable(undo, this.#changed() && !busy);
     };
-    this.refresh_form();
+    this.#refresh_form();
   }
 
-  private edited(): void {
-    this.warned = false;
-    this.refresh_form?.();
+  #edited(): void {
+    this.#warned = false;
+    this.#refresh_form?.();
   }
 
-  private values(): Values {
+  #values(): Values {
     return {
-      title: this.inputs?.title.value ?? "", description: this.inputs?.description.value ?? "", tags: [...this.tag_list],
-      cate_id: this.inputs?.cate_id.value.trim() ?? "",
+      title: this.#inputs?.title.value ?? "", description: this.#inputs?.description.value ?? "", tags: [...this.#tag_list],
+      cate_id: this.#inputs?.cate_id.value.trim() ?? "",
     };
   }
 
-  private changed(): boolean {
-    return this.inputs !== null && this.saved !== null && this.tab === "metadata" && JSON.stringify(this.values()) !== JSON.stringify(this.saved);
+  #changed(): boolean {
+    return this.#inputs !== null && this.#saved !== null && this.#tab === "metadata" && JSON.stringify(this.#values()) !== JSON.stringify(this.#saved);
   }
 
-  private async apply(): Promise<void> {
-    const { session } = this.host;
-    const { title, description, tags, cate_id } = this.values();
+  async #apply(): Promise<void> {
+    const { session } = this.#host;
+    const { title, description, tags, cate_id } = this.#values();
     const answer = await session.ask("set_metadata", {
       file_id: this.file_id, title, description, tags, cate_id: cate_id === "" ? null : Number(cate_id),
     }, session.t("apply"), [`set_metadata:${this.file_id}`]);
-    if (!answer || !this.detail) return;
+    if (!answer || !this.#detail) return;
     session.store.put(answer.row);
-    this.detail = { ...this.detail, row: answer.row, description, tags, cate_id: cate_id === "" ? null : Number(cate_id) };
-    this.shape = "";
-    this.inputs = null;
+    this.#detail = { ...this.#detail, row: answer.row, description, tags, cate_id: cate_id === "" ? null : Number(cate_id) };
+    this.#shape = "";
+    this.#inputs = null;
     session.say(session.t("applied"));
   }
 
   // ---- transfer --------------------------------------------------------------------------------------
 
-  private build_transfer(row: Row): void {
-    const { session } = this.host;
+  #build_transfer(row: Row): void {
+    const { session } = this.#host;
     const { t } = session;
-    const detail = this.detail;
-    this.inputs = null;
-    set(this.foot, "hidden", true);
+    const detail = this.#detail;
+    this.#inputs = null;
+    set(this.#foot, "hidden", true);
     const now = look(row, t);
     const id = asset_id(row);
     const mono = (what: string, value: string | null | undefined): Child => value
@@ -312,19 +315,19 @@ export class DetailPanel implements Panel {
       : NOTHING;
     const line = (label: string, ...value: Child[]): Child => [h("dt", null, label), h("dd", null, ...value)];
     const attempts = detail?.attempts ?? [];
-    replace(this.content,
+    replace(this.#content,
       row.error && (row.state === "Failure" || row.state === "Expired" || row.state === "Stopped") && h("div", { class: row.state === "Failure" ? "why" : "why soft" },
         h("b", { class: row.state === "Failure" ? "t-err" : "t-warn" }, now.word, now.rest && t("colon"), now.rest),
         h("p", null, [row.error.message, row.error.hint].filter(Boolean).join(" ")),
         now.next && button(now.next.label, now.next.step === "retry" ? "retry" : now.next.step === "remove" ? "trash" : now.next.step === "pick_file" ? "pc" : "key", {
           "data-action": now.next.step, onclick: press(() => {
-            if (now.next) run_step(this.host, now.next.step, row.file_id);
+            if (now.next) run_step(this.#host, now.next.step, row.file_id);
           }),
         }, "pri sm"),
         now.buttons.includes("retry") && button(t("retry"), "retry", {
           "aria-label": t("of_name", { action: t("retry"), name: row.name }), "data-action": "retry", onclick: press(() => session.act("retry", [row.file_id])),
         }, "sm")),
-      this.show_policy && h("div", { class: "pol" }, h("div", { class: "polh" }, h("b", null, t("policy_title")), copy_button(session, "policy", t("copy"), () => POLICY)),
+      this.#show_policy && h("div", { class: "pol" }, h("div", { class: "polh" }, h("b", null, t("policy_title")), copy_button(session, "policy", t("copy"), () => POLICY)),
         h("pre", { tabindex: 0 }, POLICY)),
       h("dl", null,
         row.error && line(t("error_code"), h("span", { class: "el" }, row.error.code)),

@@ -5,73 +5,76 @@ import { icon } from "../icons";
 import type { Host } from "./parts";
 
 export class Drop {
-  private readonly veil = h("div", { class: "drop", hidden: true });
-  private depth = 0;
+  readonly #veil = h("div", { class: "drop", hidden: true });
+  #depth = 0;
 
-  constructor(private readonly host: Host) {
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
     const { root } = host;
-    root.append(this.veil);
+    root.append(this.#veil);
     root.addEventListener("dragenter", (event) => {
       if (!has_files(event.dataTransfer)) return;
       event.preventDefault();
-      this.depth++;
-      this.show(event.dataTransfer);
+      this.#depth++;
+      this.#show(event.dataTransfer);
     });
     root.addEventListener("dragover", (event) => {
       if (!has_files(event.dataTransfer)) return;
       event.preventDefault();
       event.stopPropagation();
-      if (event.dataTransfer) event.dataTransfer.dropEffect = this.allowed ? "copy" : "none";
+      if (event.dataTransfer) event.dataTransfer.dropEffect = this.#allowed ? "copy" : "none";
     });
     root.addEventListener("dragleave", (event) => {
       if (!has_files(event.dataTransfer)) return;
-      this.depth--;
-      if (this.depth <= 0) this.hide();
+      this.#depth--;
+      if (this.#depth <= 0) this.hide();
     });
     root.addEventListener("drop", (event) => {
       if (!has_files(event.dataTransfer)) return;
       event.preventDefault();
       event.stopPropagation();
       this.hide();
-      this.take(event.dataTransfer);
+      this.#take(event.dataTransfer);
     });
     root.addEventListener("paste", (event) => {
       const transfer = event.clipboardData;
       if (!transfer || transfer.files.length === 0) return;
       event.preventDefault();
       event.stopPropagation();
-      this.take(transfer);
+      this.#take(transfer);
     });
   }
 
   /** True when there was a veil to take away (Escape). */
   hide(): boolean {
-    const was = !this.veil.hidden;
-    this.depth = 0;
-    this.veil.hidden = true;
+    const was = !this.#veil.hidden;
+    this.#depth = 0;
+    this.#veil.hidden = true;
     return was;
   }
 
-  private get allowed(): boolean {
-    return this.host.session.controllable && this.host.session.allows("browser");
+  get #allowed(): boolean {
+    return this.#host.session.controllable && this.#host.session.allows("browser");
   }
 
-  private show(transfer: DataTransfer | null): void {
-    const { t } = this.host.session;
+  #show(transfer: DataTransfer | null): void {
+    const { t } = this.#host.session;
     const n = [...transfer?.items ?? []].filter((item) => item.kind === "file").length;
-    if (!this.allowed) replace(this.veil, icon("slash"), t("drop_refused"));
-    else replace(this.veil, icon("cloud"), n > 0 ? t("drop_now", { n }) : t("drop_now_any"), h("small", null, t("drop_now_sub")));
-    this.veil.hidden = false;
+    if (!this.#allowed) replace(this.#veil, icon("slash"), t("drop_refused"));
+    else replace(this.#veil, icon("cloud"), n > 0 ? t("drop_now", { n }) : t("drop_now_any"), h("small", null, t("drop_now_sub")));
+    this.#veil.hidden = false;
   }
 
-  private take(transfer: DataTransfer | null): void {
+  #take(transfer: DataTransfer | null): void {
     if (!transfer) return;
-    if (!this.allowed) {
-      this.host.session.say(this.host.session.t("drop_refused"), "warn");
+    if (!this.#allowed) {
+      this.#host.session.say(this.#host.session.t("drop_refused"), "warn");
       return;
     }
     void files_of_drop(transfer).then((files) => {
-      if (files.length) void this.host.session.offer(files);
+      if (files.length) void this.#host.session.offer(files);
     });
   }
 }

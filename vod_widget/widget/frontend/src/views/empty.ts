@@ -6,19 +6,23 @@ import { add_items } from "./toolbar";
 
 export class Empty {
   readonly element = h("div", { class: "empty" });
-  private shape = "";
+  #shape = "";
 
-  constructor(private readonly host: Host) {}
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
 
   update(): void {
-    const { session } = this.host;
+    const { session } = this.#host;
     const { store, t } = session;
-    const items = add_items(this.host);
+    const items = add_items(this.#host);
     const browser = session.allows("browser");
     const kind = store.summary.total > 0 ? "no-match" : "no-files";
     const shape = JSON.stringify([t.locale, kind, items.map((item) => item.action)]);
-    if (shape !== this.shape) {
-      this.shape = shape;
+    if (shape !== this.#shape) {
+      this.#shape = shape;
       this.element.className = kind === "no-match" ? "empty plain" : "empty";
       if (kind === "no-match") {
         replace(this.element, icon("find", "big"), h("h4", null, t("no_match")), h("div", { class: "go" }, button(t("show_all"), null, {

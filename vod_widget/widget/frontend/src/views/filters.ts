@@ -13,30 +13,33 @@ const BULK: readonly Action[] = ["pause", "resume", "cancel", "retry", "remove"]
 export class Filters {
   readonly element = h("div", { class: "filt" });
   readonly search: HTMLInputElement;
-  private readonly plain: HTMLElement[];
-  private readonly counts = new Map<Filter, { button: HTMLElement; number: HTMLElement; option: HTMLOptionElement }>();
-  private readonly select: HTMLSelectElement;
-  private readonly bulk_count = h("b", { class: "nsel" });
-  private readonly bulk = new Map<Action, HTMLElement>();
-  private readonly bulk_parts: HTMLElement[];
-  private mode: "" | "plain" | "bulk" = "";
-  private readonly segments: HTMLElement;
-  private measured = "";
-  private needs_px = 0;
+  readonly #plain: HTMLElement[];
+  readonly #counts = new Map<Filter, { button: HTMLElement; number: HTMLElement; option: HTMLOptionElement }>();
+  readonly #select: HTMLSelectElement;
+  readonly #bulk_count = h("b", { class: "nsel" });
+  readonly #bulk = new Map<Action, HTMLElement>();
+  readonly #bulk_parts: HTMLElement[];
+  #mode: "" | "plain" | "bulk" = "";
+  readonly #segments: HTMLElement;
+  #measured = "";
+  #needs_px = 0;
 
-  constructor(private readonly host: Host) {
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
     const { session } = host;
     const { t } = session;
     const segments = FILTERS.map((filter) => {
       const number = h("b");
       const element = h("button", { type: "button", "data-filter": filter, onclick: () => session.set_filter(filter) }, t(filter), " ", number);
       const option = h("option", { value: filter });
-      this.counts.set(filter, { button: element, number, option });
+      this.#counts.set(filter, { button: element, number, option });
       return element;
     });
-    this.select = h("select", {
-      class: "fsel", "aria-label": t("filter"), onchange: () => session.set_filter(this.select.value as Filter),
-    }, [...this.counts.values()].map(({ option }) => option));
+    this.#select = h("select", {
+      class: "fsel", "aria-label": t("filter"), onchange: () => session.set_filter(this.#select.value as Filter),
+    }, [...this.#counts.values()].map(({ option }) => option));
     this.search = h("input", {
       type: "search", class: "inp", "aria-label": t("find"), placeholder: t("find"), maxlength: 200, autocomplete: "off", spellcheck: "false",
       oninput: () => session.set_search(this.search.value),
@@ -53,16 +56,16 @@ export class Filters {
       },
     });
     this.search.value = session.store.search;
-    this.segments = h("div", { class: "seg", role: "group", "aria-label": t("filter") }, segments);
-    this.plain = [this.segments, this.select,
+    this.#segments = h("div", { class: "seg", role: "group", "aria-label": t("filter") }, segments);
+    this.#plain = [this.#segments, this.#select,
       h("div", { class: "find" }, icon("find"), this.search)];
     for (const action of BULK) {
-      this.bulk.set(action, button(h("span", { class: "tx" }, t(action)), ACTION_ICON[action], {
+      this.#bulk.set(action, button(h("span", { class: "tx" }, t(action)), ACTION_ICON[action], {
         "data-action": `selected-${action}`, title: t(action),
-        onclick: press(() => session.act(action, this.able(action))),
+        onclick: press(() => session.act(action, this.#able(action))),
       }, "sm"));
     }
-    this.bulk_parts = [this.bulk_count, ...this.bulk.values(), h("button", {
+    this.#bulk_parts = [this.#bulk_count, ...this.#bulk.values(), h("button", {
       type: "button", class: "lnk", "data-action": "clear-selection",
       onclick: () => {
         session.store.selected.clear();
@@ -73,45 +76,45 @@ export class Filters {
   }
 
   update(): void {
-    const { store, t } = this.host.session;
+    const { store, t } = this.#host.session;
     const mode = store.selected.size > 0 ? "bulk" : "plain";
-    if (mode !== this.mode) {
-      this.mode = mode;
-      replace(this.element, mode === "bulk" ? this.bulk_parts : this.plain);
+    if (mode !== this.#mode) {
+      this.#mode = mode;
+      replace(this.element, mode === "bulk" ? this.#bulk_parts : this.#plain);
       set(this.element, "role", mode === "bulk" ? "toolbar" : null);
       set(this.element, "aria-label", mode === "bulk" ? t("selected_files") : null);
     }
-    for (const [filter, parts] of this.counts) {
+    for (const [filter, parts] of this.#counts) {
       const n = count(store.summary.counts[filter] ?? 0);
       text(parts.number, n);
       text(parts.option, `${t(filter)} ${n}`);
       set(parts.button, "aria-pressed", store.filter === filter ? "true" : "false");
     }
-    if (mode === "plain") this.fit();
-    if (this.select.value !== store.filter) this.select.value = store.filter;
+    if (mode === "plain") this.#fit();
+    if (this.#select.value !== store.filter) this.#select.value = store.filter;
     if (this.search.value !== store.search && document.activeElement !== this.search) this.search.value = store.search;
     if (mode === "bulk") {
-      text(this.bulk_count, t("selected", { n: store.selected.size }));
-      for (const [action, element] of this.bulk) enable(element, this.host.session.controllable && this.able(action).length > 0);
+      text(this.#bulk_count, t("selected", { n: store.selected.size }));
+      for (const [action, element] of this.#bulk) enable(element, this.#host.session.controllable && this.#able(action).length > 0);
     }
   }
 
   /** Segments that do not fit beside the search become a select; fonts and counts decide, not a number. */
-  private fit(): void {
+  #fit(): void {
     const width = this.element.clientWidth;
     if (width === 0) return;
-    const words = this.segments.textContent ?? "";
-    if (words !== this.measured) {
-      this.measured = words;
+    const words = this.#segments.textContent ?? "";
+    if (words !== this.#measured) {
+      this.#measured = words;
       this.element.classList.remove("tight");
-      this.needs_px = this.segments.scrollWidth + 24 + SEARCH_PX;
+      this.#needs_px = this.#segments.scrollWidth + 24 + SEARCH_PX;
     }
-    this.element.classList.toggle("tight", width < this.needs_px);
+    this.element.classList.toggle("tight", width < this.#needs_px);
   }
 
   /** Of the selected files those that allow it; a row that is not loaded is the kernel's to judge. */
-  private able(action: Action): string[] {
-    const { store } = this.host.session;
+  #able(action: Action): string[] {
+    const { store } = this.#host.session;
     return [...store.selected].filter((id) => store.row(id)?.actions.includes(action) ?? true);
   }
 }

@@ -17,23 +17,26 @@ const POSITION_FROM = 100;
 export class Grid {
   readonly element: HTMLElement;
   readonly position = h("div", { class: "pos", "aria-hidden": "true", hidden: true });
-  private readonly body = h("div", { role: "rowgroup", class: "rows" });
-  private readonly slice = h("div", { class: "slice", role: "presentation" });
-  private readonly header: HTMLElement;
-  private readonly all: HTMLInputElement;
-  private readonly views = new Map<string, RowView>();
-  private active = 0;
-  private anchor = 0;
-  private position_timer: ReturnType<typeof setTimeout> | undefined;
-  private drawn: Range = { first: 0, count: 0 };
-  private order = "";
+  readonly #body = h("div", { role: "rowgroup", class: "rows" });
+  readonly #slice = h("div", { class: "slice", role: "presentation" });
+  readonly #header: HTMLElement;
+  readonly #all: HTMLInputElement;
+  readonly #views = new Map<string, RowView>();
+  #active = 0;
+  #anchor = 0;
+  #position_timer: ReturnType<typeof setTimeout> | undefined;
+  #drawn: Range = { first: 0, count: 0 };
+  #order = "";
 
-  constructor(private readonly host: Host) {
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
     const { t } = host.session;
-    this.all = h("input", {
+    this.#all = h("input", {
       type: "checkbox", "aria-label": t("select_all"), tabindex: -1,
       onchange: () => {
-        if (this.all.checked) void host.session.select_all();
+        if (this.#all.checked) void host.session.select_all();
         else {
           host.session.store.selected.clear();
           host.session.store.changed();
@@ -42,18 +45,18 @@ export class Grid {
     });
     const column = (key: "name" | "size" | "state" | "speed" | "time_left" | "video_id" | "actions", right: boolean): HTMLElement =>
       h("div", { role: "columnheader", class: right ? `r h-${key}` : `h-${key}` }, t(key));
-    this.header = h("div", { class: "row hd", role: "row", "aria-rowindex": 1 },
-      h("div", { role: "columnheader", class: "ck" }, this.all),
+    this.#header = h("div", { class: "row hd", role: "row", "aria-rowindex": 1 },
+      h("div", { role: "columnheader", class: "ck" }, this.#all),
       h("div", { role: "columnheader", class: "kd" }, h("span", { class: "sr" }, t("kind"))),
       column("name", false), column("size", true), column("state", false), column("speed", true), column("time_left", true),
       column("video_id", true), column("actions", true));
-    this.body.append(this.slice);
+    this.#body.append(this.#slice);
     this.element = h("div", {
       class: "grid", role: "grid", "aria-label": t("file_list"), "aria-colcount": 9, "aria-multiselectable": "true", tabindex: -1,
-      onkeydown: (event: KeyboardEvent) => this.key(event),
-      onfocusin: (event: FocusEvent) => this.focused(event),
-    }, this.header, this.body);
-    this.element.addEventListener("scroll", () => this.scrolled(), { passive: true });
+      onkeydown: (event: KeyboardEvent) => this.#key(event),
+      onfocusin: (event: FocusEvent) => this.#focused(event),
+    }, this.#header, this.#body);
+    this.element.addEventListener("scroll", () => this.#scrolled(), { passive: true });
   }
 
   get row_height(): number {
@@ -61,25 +64,25 @@ export class Grid {
     return value > 0 ? value : 40;
   }
 
-  private get header_height(): number {
-    return this.header.offsetHeight === 0 && this.element.clientHeight > 0 ? 0 : HEADER_PX;
+  get #header_height(): number {
+    return this.#header.offsetHeight === 0 && this.element.clientHeight > 0 ? 0 : HEADER_PX;
   }
 
   update(): void {
-    const { store } = this.host.session;
+    const { store } = this.#host.session;
     const total = store.matching;
     const height = this.row_height;
-    const viewport = Math.max(0, this.element.clientHeight - this.header_height);
+    const viewport = Math.max(0, this.element.clientHeight - this.#header_height);
     set(this.element, "aria-rowcount", total + 1);
     const body_height = `${Math.min(total * height, MAX_BODY_PX)}px`;
-    if (this.body.style.height !== body_height) this.body.style.height = body_height;
-    this.active = Math.max(0, Math.min(this.active, total - 1));
-    this.drawn = drawn_range(this.element.scrollTop, viewport, height, total);
+    if (this.#body.style.height !== body_height) this.#body.style.height = body_height;
+    this.#active = Math.max(0, Math.min(this.#active, total - 1));
+    this.#drawn = drawn_range(this.element.scrollTop, viewport, height, total);
     const had_focus = focused_in(this.element);
     const elements: HTMLElement[] = [];
     const alive = new Set<string>();
     const order: string[] = [];
-    for (let index = this.drawn.first; index < this.drawn.first + this.drawn.count; index++) {
+    for (let index = this.#drawn.first; index < this.#drawn.first + this.#drawn.count; index++) {
       const cached = store.row_at(index);
       if (!cached || alive.has(cached.row.file_id)) {
         elements.push(skeleton(index));
@@ -88,143 +91,143 @@ export class Grid {
       }
       const id = cached.row.file_id;
       alive.add(id);
-      let view = this.views.get(id);
+      let view = this.#views.get(id);
       if (!view) {
-        view = new RowView(this.host);
-        this.views.set(id, view);
+        view = new RowView(this.#host);
+        this.#views.set(id, view);
       }
-      view.update(cached, index, index === this.active);
+      view.update(cached, index, index === this.#active);
       elements.push(view.element);
       order.push(id);
     }
-    for (const [id] of this.views) if (!alive.has(id)) this.views.delete(id);
-    const top = `${this.drawn.first * height}px`;
-    if (this.slice.style.top !== top) this.slice.style.top = top;
+    for (const [id] of this.#views) if (!alive.has(id)) this.#views.delete(id);
+    const top = `${this.#drawn.first * height}px`;
+    if (this.#slice.style.top !== top) this.#slice.style.top = top;
     const key = order.join("|");
-    if (key !== this.order) {
-      this.order = key;
-      this.place(elements);
+    if (key !== this.#order) {
+      this.#order = key;
+      this.#place(elements);
     }
-    const active_drawn = this.active >= this.drawn.first && this.active < this.drawn.first + this.drawn.count && store.row_at(this.active);
+    const active_drawn = this.#active >= this.#drawn.first && this.#active < this.#drawn.first + this.#drawn.count && store.row_at(this.#active);
     set(this.element, "tabindex", active_drawn ? -1 : 0);
     // The row that had the focus is gone: its successor takes it, or the grid itself. Never the notebook.
-    if (had_focus && !focused_in(this.element)) (this.row_element(this.active) ?? this.element).focus({ preventScroll: true });
+    if (had_focus && !focused_in(this.element)) (this.#row_element(this.#active) ?? this.element).focus({ preventScroll: true });
     const selected = store.selected.size;
-    this.all.checked = selected > 0 && selected >= store.matching;
-    this.all.indeterminate = selected > 0 && selected < store.matching;
-    set(this.all, "disabled", !this.host.session.controllable || total === 0);
-    fit_names(this.slice);
-    this.want();
+    this.#all.checked = selected > 0 && selected >= store.matching;
+    this.#all.indeterminate = selected > 0 && selected < store.matching;
+    set(this.#all, "disabled", !this.#host.session.controllable || total === 0);
+    fit_names(this.#slice);
+    this.#want();
   }
 
   /** Moves as few elements as possible: an element that is taken out loses focus and hover. */
-  private place(elements: HTMLElement[]): void {
+  #place(elements: HTMLElement[]): void {
     const keep = new Set(elements);
-    for (const child of [...this.slice.children]) if (!keep.has(child as HTMLElement)) child.remove();
-    let at: Element | null = this.slice.firstElementChild;
+    for (const child of [...this.#slice.children]) if (!keep.has(child as HTMLElement)) child.remove();
+    let at: Element | null = this.#slice.firstElementChild;
     for (const element of elements) {
       if (element === at) at = at.nextElementSibling;
-      else this.slice.insertBefore(element, at);
+      else this.#slice.insertBefore(element, at);
     }
   }
 
-  private want(): void {
-    const { session } = this.host;
-    if (!session.controllable || this.drawn.count === 0) return;
-    const missing = covers(session.window, this.drawn, session.store.matching);
-    if (!missing) session.see(wanted_window(this.drawn, session.store.matching));
+  #want(): void {
+    const { session } = this.#host;
+    if (!session.controllable || this.#drawn.count === 0) return;
+    const missing = covers(session.window, this.#drawn, session.store.matching);
+    if (!missing) session.see(wanted_window(this.#drawn, session.store.matching));
   }
 
   /** True when a row on the screen counts down. */
   get counting(): boolean {
-    const { store } = this.host.session;
-    return [...this.views.keys()].some((id) => store.row(id)?.wait);
+    const { store } = this.#host.session;
+    return [...this.#views.keys()].some((id) => store.row(id)?.wait);
   }
 
-  private scrolled(): void {
+  #scrolled(): void {
     this.update();
-    const { store, t } = this.host.session;
+    const { store, t } = this.#host.session;
     const total = store.matching;
     if (total < POSITION_FROM) return;
     const height = this.row_height;
-    const viewport = this.element.clientHeight - this.header_height;
+    const viewport = this.element.clientHeight - this.#header_height;
     const first = Math.round(this.element.scrollTop / height) + 1;
     const last = Math.min(total, Math.max(first, Math.floor((this.element.scrollTop + viewport) / height)));
     text(this.position, t("position", { a: count(first), b: count(last), n: count(total) }));
     const share = this.element.scrollTop / Math.max(1, total * height - viewport);
-    this.position.style.top = `${this.element.offsetTop + this.header_height + 14 + (viewport - 28) * share}px`;
+    this.position.style.top = `${this.element.offsetTop + this.#header_height + 14 + (viewport - 28) * share}px`;
     set(this.position, "hidden", false);
-    clearTimeout(this.position_timer);
-    this.position_timer = setTimeout(() => set(this.position, "hidden", true), POSITION_MS);
+    clearTimeout(this.#position_timer);
+    this.#position_timer = setTimeout(() => set(this.position, "hidden", true), POSITION_MS);
   }
 
   close(): void {
-    clearTimeout(this.position_timer);
+    clearTimeout(this.#position_timer);
   }
 
   // ---- focus and keys --------------------------------------------------------------------------------
 
-  private row_element(index: number): HTMLElement | null {
-    const id = this.host.session.store.row_at(index)?.row.file_id;
-    return (id !== undefined && this.views.get(id)?.element) || null;
+  #row_element(index: number): HTMLElement | null {
+    const id = this.#host.session.store.row_at(index)?.row.file_id;
+    return (id !== undefined && this.#views.get(id)?.element) || null;
   }
 
   focus(): void {
-    (this.row_element(this.active) ?? this.element).focus({ preventScroll: true });
+    (this.#row_element(this.#active) ?? this.element).focus({ preventScroll: true });
   }
 
   focus_file(file_id: string): void {
-    const index = this.host.session.store.index_of(file_id);
-    if (index >= 0) this.go(index);
+    const index = this.#host.session.store.index_of(file_id);
+    if (index >= 0) this.#go(index);
     else this.focus();
   }
 
-  private focused(event: FocusEvent): void {
+  #focused(event: FocusEvent): void {
     const row = (event.target as Element).closest<HTMLElement>(".row[data-file-id]");
     if (!row) return;
     const index = Number(row.getAttribute("aria-rowindex")) - 2;
-    if (index === this.active) return;
-    this.row_element(this.active)?.setAttribute("tabindex", "-1");
-    this.active = index;
+    if (index === this.#active) return;
+    this.#row_element(this.#active)?.setAttribute("tabindex", "-1");
+    this.#active = index;
     row.setAttribute("tabindex", "0");
   }
 
-  private go(index: number): void {
-    const { store } = this.host.session;
+  #go(index: number): void {
+    const { store } = this.#host.session;
     const to = Math.max(0, Math.min(index, store.matching - 1));
-    this.row_element(this.active)?.setAttribute("tabindex", "-1");
-    this.active = to;
-    const viewport = Math.max(0, this.element.clientHeight - this.header_height);
+    this.#row_element(this.#active)?.setAttribute("tabindex", "-1");
+    this.#active = to;
+    const viewport = Math.max(0, this.element.clientHeight - this.#header_height);
     const top = scroll_to_show(to, this.element.scrollTop, viewport, this.row_height);
     if (top !== this.element.scrollTop) this.element.scrollTop = top;
     this.update();
     this.focus();
   }
 
-  private key(event: KeyboardEvent): void {
-    const { session } = this.host;
+  #key(event: KeyboardEvent): void {
+    const { session } = this.#host;
     const { store } = session;
     const target = event.target as HTMLElement;
     const on_row = target === this.element || target.classList.contains("row");
-    const page = Math.max(1, Math.floor((this.element.clientHeight - this.header_height) / this.row_height) - 1);
-    const row = store.row_at(this.active)?.row;
+    const page = Math.max(1, Math.floor((this.element.clientHeight - this.#header_height) / this.row_height) - 1);
+    const row = store.row_at(this.#active)?.row;
     const done = (): void => event.preventDefault();
     const command = event.ctrlKey || event.metaKey;
     switch (event.key) {
       case "ArrowDown": case "ArrowUp": {
         done();
-        const before = this.active;
-        this.go(this.active + (event.key === "ArrowDown" ? 1 : -1));
-        if (event.shiftKey) this.extend(before);
-        else this.anchor = this.active;
+        const before = this.#active;
+        this.#go(this.#active + (event.key === "ArrowDown" ? 1 : -1));
+        if (event.shiftKey) this.#extend(before);
+        else this.#anchor = this.#active;
         return;
       }
-      case "PageDown": done(); this.go(this.active + page); return;
-      case "PageUp": done(); this.go(this.active - page); return;
-      case "Home": done(); this.go(0); return;
-      case "End": done(); this.go(store.matching - 1); return;
-      case "ArrowRight": done(); this.step_in(target, 1); return;
-      case "ArrowLeft": done(); this.step_in(target, -1); return;
+      case "PageDown": done(); this.#go(this.#active + page); return;
+      case "PageUp": done(); this.#go(this.#active - page); return;
+      case "Home": done(); this.#go(0); return;
+      case "End": done(); this.#go(store.matching - 1); return;
+      case "ArrowRight": done(); this.#step_in(target, 1); return;
+      case "ArrowLeft": done(); this.#step_in(target, -1); return;
       case "a": case "A":
         if (!command) return;
         done();
@@ -240,24 +243,24 @@ export class Grid {
     }
     if (!on_row || !row) return;
     switch (event.key) {
-      case "Enter": done(); this.host.open_detail(row.file_id); return;
+      case "Enter": done(); this.#host.open_detail(row.file_id); return;
       case " ":
         done();
         if (store.selected.has(row.file_id)) store.selected.delete(row.file_id);
         else store.selected.add(row.file_id);
-        this.anchor = this.active;
+        this.#anchor = this.#active;
         store.changed();
         return;
-      case "Delete": case "Backspace": done(); this.discard(row.file_id); return;
+      case "Delete": case "Backspace": done(); this.#discard(row.file_id); return;
       default:
     }
   }
 
-  private extend(from: number): void {
-    const { store } = this.host.session;
-    if (store.selected.size === 0) this.anchor = from;
+  #extend(from: number): void {
+    const { store } = this.#host.session;
+    if (store.selected.size === 0) this.#anchor = from;
     store.selected.clear();
-    const [low, high] = [Math.min(this.anchor, this.active), Math.max(this.anchor, this.active)];
+    const [low, high] = [Math.min(this.#anchor, this.#active), Math.max(this.#anchor, this.#active)];
     for (let index = low; index <= high; index++) {
       const id = store.row_at(index)?.row.file_id;
       if (id !== undefined) store.selected.add(id);
@@ -266,8 +269,8 @@ export class Grid {
   }
 
   /** Delete: off the list, or, while it is sent, canceled. With a selection, all of it. */
-  private discard(file_id: string): void {
-    const { session } = this.host;
+  #discard(file_id: string): void {
+    const { session } = this.#host;
     const ids = session.store.selected.has(file_id) ? [...session.store.selected] : [file_id];
     for (const action of ["remove", "cancel"] satisfies Action[]) {
       const fit = ids.filter((id) => {
@@ -278,8 +281,8 @@ export class Grid {
     }
   }
 
-  private step_in(target: HTMLElement, by: 1 | -1): void {
-    const row = this.row_element(this.active);
+  #step_in(target: HTMLElement, by: 1 | -1): void {
+    const row = this.#row_element(this.#active);
     if (!row) return;
     const controls = [...row.querySelectorAll<HTMLElement>("input,button,a[href]")].filter(visible);
     const at = controls.indexOf(target);

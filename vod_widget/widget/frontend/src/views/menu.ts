@@ -15,18 +15,23 @@ export interface Item {
 }
 
 export class Menu {
-  private element: HTMLElement | null = null;
-  private readonly outside = (event: Event): void => {
+  #element: HTMLElement | null = null;
+  readonly #outside = (event: Event): void => {
     const path = event.composedPath();
-    if (this.element && !path.includes(this.element) && !path.includes(this.opener)) this.close(false);
+    if (this.#element && !path.includes(this.#element) && !path.includes(this.opener)) this.close(false);
   };
 
-  constructor(private readonly root: HTMLElement, readonly opener: HTMLElement, private readonly items: () => Item[]) {
+  readonly #root: HTMLElement;
+  readonly #items: () => Item[];
+
+  constructor(root: HTMLElement, readonly opener: HTMLElement, items: () => Item[]) {
+    this.#root = root;
+    this.#items = items;
     opener.setAttribute("aria-haspopup", "menu");
     opener.setAttribute("aria-expanded", "false");
     opener.addEventListener("click", () => {
       if (!is_enabled(opener)) return;
-      if (this.element) this.close(true);
+      if (this.#element) this.close(true);
       else this.open();
     });
     opener.addEventListener("keydown", (event) => {
@@ -37,13 +42,13 @@ export class Menu {
   }
 
   get is_open(): boolean {
-    return this.element !== null;
+    return this.#element !== null;
   }
 
   open(): void {
     this.close(false);
-    const menu = h("div", { class: "menu", role: "menu", "aria-label": this.opener.textContent, onkeydown: (event: KeyboardEvent) => this.key(event) });
-    for (const item of this.items()) {
+    const menu = h("div", { class: "menu", role: "menu", "aria-label": this.opener.textContent, onkeydown: (event: KeyboardEvent) => this.#key(event) });
+    for (const item of this.#items()) {
       const label = h("span", null, item.label);
       const button = h("button", {
         type: "button", role: "menuitem", tabindex: -1, "data-action": item.action, disabled: item.off === true,
@@ -60,33 +65,33 @@ export class Menu {
       }, icon(item.icon), label, h("small", null, item.sub));
       menu.append(button);
     }
-    const frame = this.root.getBoundingClientRect();
+    const frame = this.#root.getBoundingClientRect();
     const at = this.opener.getBoundingClientRect();
     menu.style.top = `${at.bottom - frame.top + 2}px`;
-    this.root.append(menu);
-    const room = this.root.clientWidth - menu.offsetWidth - 4;
+    this.#root.append(menu);
+    const room = this.#root.clientWidth - menu.offsetWidth - 4;
     menu.style.left = `${Math.max(4, Math.min(at.left - frame.left, room))}px`;
-    this.element = menu;
+    this.#element = menu;
     this.opener.setAttribute("aria-expanded", "true");
-    this.entries()[0]?.focus();
-    document.addEventListener("pointerdown", this.outside, true);
+    this.#entries()[0]?.focus();
+    document.addEventListener("pointerdown", this.#outside, true);
   }
 
   close(give_back: boolean): void {
-    if (!this.element) return;
-    this.element.remove();
-    this.element = null;
+    if (!this.#element) return;
+    this.#element.remove();
+    this.#element = null;
     this.opener.setAttribute("aria-expanded", "false");
-    document.removeEventListener("pointerdown", this.outside, true);
+    document.removeEventListener("pointerdown", this.#outside, true);
     if (give_back) this.opener.focus();
   }
 
-  private entries(): HTMLElement[] {
-    return [...this.element?.querySelectorAll<HTMLElement>("[role=menuitem]:not([disabled])") ?? []];
+  #entries(): HTMLElement[] {
+    return [...this.#element?.querySelectorAll<HTMLElement>("[role=menuitem]:not([disabled])") ?? []];
   }
 
-  private key(event: KeyboardEvent): void {
-    const entries = this.entries();
+  #key(event: KeyboardEvent): void {
+    const entries = this.#entries();
     const at = entries.indexOf(event.target as HTMLElement);
     const go = (to: number): void => {
       event.preventDefault();

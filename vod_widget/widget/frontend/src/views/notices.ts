@@ -11,33 +11,36 @@ import { is_finished } from "./strip";
 
 export class Foot {
   readonly element: HTMLElement;
-  private readonly mark = h("span", { class: "t-warn", hidden: true }, icon("warn"));
-  private readonly live = h("span", { class: "el", role: "status", "aria-live": "polite" });
-  private readonly chip = h("span", { class: "chip" });
-  private chip_key = "";
+  readonly #mark = h("span", { class: "t-warn", hidden: true }, icon("warn"));
+  readonly #live = h("span", { class: "el", role: "status", "aria-live": "polite" });
+  readonly #chip = h("span", { class: "chip" });
+  #chip_key = "";
 
-  constructor(private readonly host: Host) {
-    this.element = h("div", { class: "foot" }, this.mark, this.live, this.chip);
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
+    this.element = h("div", { class: "foot" }, this.#mark, this.#live, this.#chip);
   }
 
   update(): void {
-    const { session } = this.host;
+    const { session } = this.#host;
     const { store, t } = session;
-    set(this.mark, "hidden", store.status.tone !== "warn");
-    const line = store.status.text || this.idle();
-    text(this.live, line);
-    set(this.live, "title", line);
+    set(this.#mark, "hidden", store.status.tone !== "warn");
+    const line = store.status.text || this.#idle();
+    text(this.#live, line);
+    set(this.#live, "title", line);
     const profile = store.summary.profile;
     const key = JSON.stringify([t.locale, profile, store.summary.destination]);
-    if (key === this.chip_key) return;
-    this.chip_key = key;
+    if (key === this.#chip_key) return;
+    this.#chip_key = key;
     const emulator = profile?.is_emulator ?? false;
     const where = emulator ? t("emulator_chip") : profile ? [profile.name, profile.region].filter(Boolean).join(" · ") : store.summary.destination;
-    replace(this.chip, where && icon(emulator ? "plug" : "cloud"), h("span", null, where));
+    replace(this.#chip, where && icon(emulator ? "plug" : "cloud"), h("span", null, where));
   }
 
-  private idle(): string {
-    const { store, t } = this.host.session;
+  #idle(): string {
+    const { store, t } = this.#host.session;
     const { summary } = store;
     if (!store.known) return "";
     if (summary.total === 0) return t("live_empty");
@@ -49,12 +52,16 @@ export class Foot {
 
 export class Banner {
   readonly element = h("div", { class: "ban", hidden: true });
-  private shape = "";
+  #shape = "";
 
-  constructor(private readonly host: Host) {}
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
 
   update(): void {
-    const { session } = this.host;
+    const { session } = this.#host;
     const { store, t } = session;
     const { summary } = store;
     const over = summary.total > 0 && summary.left === 0 && summary.counts.uploading === 0 && summary.state !== "Start";
@@ -63,8 +70,8 @@ export class Banner {
         : store.link === "live" && over && !store.dismissed_done && summary.done + summary.failed > 0 ? (summary.failed > 0 ? "failed" : "done") : "";
     const shape = JSON.stringify([t.locale, kind, kind === "lost" ? session.since() : "", summary.done, summary.failed, summary.done_bytes]);
     for (const control of this.element.querySelectorAll<HTMLElement>("[data-action=retry-failed]")) enable(control, !store.busy.has("retry_failed"));
-    if (shape === this.shape) return;
-    this.shape = shape;
+    if (shape === this.#shape) return;
+    this.#shape = shape;
     set(this.element, "hidden", kind === "");
     if (kind === "") {
       replace(this.element);
@@ -75,14 +82,14 @@ export class Banner {
       "data-action": "dismiss", onclick: () => {
         store.dismissed_done = true;
         store.changed();
-        this.host.focus_grid();
+        this.#host.focus_grid();
       },
     });
     const ids = (first: boolean): HTMLElement => button(t("copy_ids", { n: summary.done }), "copy", {
-      "data-action": "copy-ids", onclick: press((event) => void this.copy_ids(event.currentTarget as HTMLElement)),
+      "data-action": "copy-ids", onclick: press((event) => void this.#copy_ids(event.currentTarget as HTMLElement)),
     }, first ? "pri sm" : "sm");
     const table = button(t("copy_table"), null, {
-      "data-action": "copy-table", onclick: press((event) => void this.copy_table(event.currentTarget as HTMLElement)),
+      "data-action": "copy-table", onclick: press((event) => void this.#copy_table(event.currentTarget as HTMLElement)),
     }, "sm");
     const [bold, rest, acts] = ((): [string, string, HTMLElement[]] => {
       switch (kind) {
@@ -103,8 +110,8 @@ export class Banner {
       h("div", null, h("b", null, bold), " ", rest), acts.length > 0 && h("div", { class: "acts" }, acts));
   }
 
-  private async copy_ids(control: HTMLElement): Promise<void> {
-    const { session } = this.host;
+  async #copy_ids(control: HTMLElement): Promise<void> {
+    const { session } = this.#host;
     enable(control, false);
     const rows = await session.done_rows();
     const ids = rows.map((row) => row.video_id || row.image_id).filter((id): id is string => Boolean(id));
@@ -113,8 +120,8 @@ export class Banner {
     enable(control, true);
   }
 
-  private async copy_table(control: HTMLElement): Promise<void> {
-    const { session } = this.host;
+  async #copy_table(control: HTMLElement): Promise<void> {
+    const { session } = this.#host;
     enable(control, false);
     const rows = await session.done_rows();
     const done = await copy_text(session.table(rows));
@@ -126,14 +133,18 @@ export class Banner {
 /** Refused files, in place and dismissible; never a dialog. */
 export class Refused {
   readonly element = h("div", { class: "ref", role: "group", hidden: true });
-  private shown: unknown = null;
+  #shown: unknown = null;
 
-  constructor(private readonly host: Host) {}
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
 
   update(): void {
-    const { store, t } = this.host.session;
-    if (this.shown === store.refused) return;
-    this.shown = store.refused;
+    const { store, t } = this.#host.session;
+    if (this.#shown === store.refused) return;
+    this.#shown = store.refused;
     const { refused } = store;
     set(this.element, "hidden", refused.length === 0);
     if (refused.length === 0) return;
@@ -145,7 +156,7 @@ export class Refused {
         "data-action": "dismiss-refused", onclick: () => {
           store.refused = [];
           store.changed();
-          this.host.focus_grid();
+          this.#host.focus_grid();
         },
       })),
     h("ul", { tabindex: 0 }, refused.slice(0, most).map((one) => h("li", null, h("b", null, one.name), t("colon"), cause_of(t, one.code, one.message))),

@@ -24,220 +24,220 @@ const SHEET_PX = 850;
 
 export class View implements Host {
   readonly root: HTMLElement;
-  private toolbar!: Toolbar;
-  private strip!: Strip;
-  private filters!: Filters;
-  private grid!: Grid;
-  private empty!: Empty;
-  private foot!: Foot;
-  private banner!: Banner;
-  private refused!: Refused;
-  private drop!: Drop;
-  private main!: HTMLElement;
-  private body!: HTMLElement;
-  private input!: HTMLInputElement;
-  private panel: Panel | null = null;
-  private back: HTMLElement | null = null;
-  private picking_again = false;
-  private locale = "";
-  private readonly leave: () => void;
-  private readonly sizes: ResizeObserver | null;
-  private drawn_at = 0;
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private frame = 0;
-  private readonly tick: ReturnType<typeof setInterval>;
+  #toolbar!: Toolbar;
+  #strip!: Strip;
+  #filters!: Filters;
+  #grid!: Grid;
+  #empty!: Empty;
+  #foot!: Foot;
+  #banner!: Banner;
+  #refused!: Refused;
+  #drop!: Drop;
+  #main!: HTMLElement;
+  #body!: HTMLElement;
+  #input!: HTMLInputElement;
+  #panel: Panel | null = null;
+  #back: HTMLElement | null = null;
+  #picking_again = false;
+  #locale = "";
+  readonly #leave: () => void;
+  readonly #sizes: ResizeObserver | null;
+  #drawn_at = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #frame = 0;
+  readonly #tick: ReturnType<typeof setInterval>;
 
   constructor(readonly session: Session, el: HTMLElement) {
     this.root = h("div", {
       class: "vod-widget", role: "region", "data-lm-suppress-shortcuts": "true",
-      onkeydown: (event: KeyboardEvent) => this.key(event),
+      onkeydown: (event: KeyboardEvent) => this.#key(event),
       // Keys pressed in here are ours: none may reach the notebook.
       onkeyup: (event: KeyboardEvent) => event.stopPropagation(),
       onkeypress: (event: KeyboardEvent) => event.stopPropagation(),
     });
-    this.build();
+    this.#build();
     el.append(this.root);
-    this.leave = session.store.subscribe((urgency) => this.schedule(urgency === "now"));
-    this.sizes = typeof ResizeObserver === "undefined" ? null : new ResizeObserver(() => this.schedule(true));
-    this.sizes?.observe(this.root);
-    this.tick = setInterval(() => {
-      if (this.grid.counting) this.schedule(true);
+    this.#leave = session.store.subscribe((urgency) => this.#schedule(urgency === "now"));
+    this.#sizes = typeof ResizeObserver === "undefined" ? null : new ResizeObserver(() => this.#schedule(true));
+    this.#sizes?.observe(this.root);
+    this.#tick = setInterval(() => {
+      if (this.#grid.counting) this.#schedule(true);
     }, 1_000);
     this.update();
   }
 
   close(): void {
-    this.leave();
-    this.sizes?.disconnect();
-    clearInterval(this.tick);
-    clearTimeout(this.timer);
-    cancelAnimationFrame(this.frame);
-    this.grid.close();
-    this.panel?.close();
-    this.panel = null;
-    for (const menu of this.toolbar.menus) menu.close(false);
+    this.#leave();
+    this.#sizes?.disconnect();
+    clearInterval(this.#tick);
+    clearTimeout(this.#timer);
+    cancelAnimationFrame(this.#frame);
+    this.#grid.close();
+    this.#panel?.close();
+    this.#panel = null;
+    for (const menu of this.#toolbar.menus) menu.close(false);
     this.root.remove();
   }
 
-  private build(): void {
+  #build(): void {
     const { t } = this.session;
-    this.locale = t.locale;
-    this.panel?.close();
-    this.panel = null;
+    this.#locale = t.locale;
+    this.#panel?.close();
+    this.#panel = null;
     this.root.replaceChildren();
     set(this.root, "aria-label", t("region"));
     set(this.root, "lang", t.locale);
-    this.toolbar = new Toolbar(this);
-    this.strip = new Strip(this);
-    this.filters = new Filters(this);
-    this.grid = new Grid(this);
-    this.empty = new Empty(this);
-    this.foot = new Foot(this);
-    this.banner = new Banner(this);
-    this.refused = new Refused(this);
-    this.main = h("div", { class: "main" }, this.strip.element, this.filters.element, this.refused.element, this.grid.element,
-      this.grid.position, this.empty.element, this.foot.element, this.banner.element);
-    this.body = h("div", { class: "body" }, this.main);
-    this.input = h("input", {
+    this.#toolbar = new Toolbar(this);
+    this.#strip = new Strip(this);
+    this.#filters = new Filters(this);
+    this.#grid = new Grid(this);
+    this.#empty = new Empty(this);
+    this.#foot = new Foot(this);
+    this.#banner = new Banner(this);
+    this.#refused = new Refused(this);
+    this.#main = h("div", { class: "main" }, this.#strip.element, this.#filters.element, this.#refused.element, this.#grid.element,
+      this.#grid.position, this.#empty.element, this.#foot.element, this.#banner.element);
+    this.#body = h("div", { class: "body" }, this.#main);
+    this.#input = h("input", {
       type: "file", multiple: true, class: "sr", tabindex: -1, "aria-hidden": "true", "aria-label": t("from_computer"),
       onchange: () => {
-        const files = [...this.input.files ?? []];
+        const files = [...this.#input.files ?? []];
         // Emptied, so that the same file can be picked again.
-        this.input.value = "";
-        const again = this.picking_again;
-        this.picking_again = false;
+        this.#input.value = "";
+        const again = this.#picking_again;
+        this.#picking_again = false;
         if (files.length) void this.session.offer(files, again);
       },
     });
-    this.root.append(this.toolbar.element, this.body, this.input);
-    this.drop = new Drop(this);
+    this.root.append(this.#toolbar.element, this.#body, this.#input);
+    this.#drop = new Drop(this);
   }
 
-  private schedule(now: boolean): void {
-    const wait = now ? 0 : Math.max(0, this.drawn_at + DATA_EVERY_MS - Date.now());
+  #schedule(now: boolean): void {
+    const wait = now ? 0 : Math.max(0, this.#drawn_at + DATA_EVERY_MS - Date.now());
     if (wait > 0) {
-      this.timer ??= setTimeout(() => {
-        this.timer = undefined;
-        this.schedule(true);
+      this.#timer ??= setTimeout(() => {
+        this.#timer = undefined;
+        this.#schedule(true);
       }, wait);
       return;
     }
-    if (this.frame) return;
-    this.frame = requestAnimationFrame(() => {
-      this.frame = 0;
+    if (this.#frame) return;
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = 0;
       this.update();
     });
   }
 
   update(): void {
-    this.drawn_at = Date.now();
+    this.#drawn_at = Date.now();
     const { session } = this;
     const { store } = session;
-    if (this.locale !== session.t.locale) this.build();
+    if (this.#locale !== session.t.locale) this.#build();
     this.root.classList.toggle("off", store.link === "gone" || store.link === "lost");
     set(this.root, "data-link", store.link);
     set(this.root, "data-uploader-state", store.summary.state);
     const bare = store.known ? store.matching === 0 : store.link !== "connecting";
-    set(this.empty.element, "hidden", !bare);
-    set(this.grid.element, "hidden", bare);
-    set(this.main, "aria-busy", store.known ? null : "true");
-    this.toolbar.update(this.panel?.kind === "credentials" || this.panel?.kind === "keys");
-    this.strip.update();
-    this.filters.update();
-    this.refused.update();
-    this.banner.update();
-    if (bare) this.empty.update();
-    else this.grid.update();
-    this.foot.update();
-    this.panel?.update();
-    const sheet = this.panel !== null && this.root.clientWidth > 0 && this.root.clientWidth <= SHEET_PX;
+    set(this.#empty.element, "hidden", !bare);
+    set(this.#grid.element, "hidden", bare);
+    set(this.#main, "aria-busy", store.known ? null : "true");
+    this.#toolbar.update(this.#panel?.kind === "credentials" || this.#panel?.kind === "keys");
+    this.#strip.update();
+    this.#filters.update();
+    this.#refused.update();
+    this.#banner.update();
+    if (bare) this.#empty.update();
+    else this.#grid.update();
+    this.#foot.update();
+    this.#panel?.update();
+    const sheet = this.#panel !== null && this.root.clientWidth > 0 && this.root.clientWidth <= SHEET_PX;
     // Under a sheet nothing may be reached by Tab.
-    set(this.main, "inert", sheet);
+    set(this.#main, "inert", sheet);
   }
 
   // ---- panels ----------------------------------------------------------------------------------------
 
   detail_of(): string | null {
-    return this.panel instanceof DetailPanel ? this.panel.file_id : null;
+    return this.#panel instanceof DetailPanel ? this.#panel.file_id : null;
   }
 
   open_detail(file_id: string): void {
-    this.open(() => new DetailPanel(this, file_id, false));
+    this.#open(() => new DetailPanel(this, file_id, false));
   }
 
   open_policy(file_id: string): void {
-    this.open(() => new DetailPanel(this, file_id, true));
+    this.#open(() => new DetailPanel(this, file_id, true));
   }
 
   open_credentials(keys: boolean): void {
-    if (!keys && this.panel?.kind === "credentials") {
+    if (!keys && this.#panel?.kind === "credentials") {
       this.close_panel();
       return;
     }
-    this.open(() => keys ? new KeysPanel(this) : new CredentialsPanel(this));
+    this.#open(() => keys ? new KeysPanel(this) : new CredentialsPanel(this));
   }
 
   open_browser(): void {
-    this.open(() => new BrowsePanel(this));
+    this.#open(() => new BrowsePanel(this));
   }
 
   open_address(): void {
-    this.open(() => new AddressPanel(this));
+    this.#open(() => new AddressPanel(this));
   }
 
-  private open(make: () => Panel): void {
-    if (this.panel && !this.panel.may_close()) return;
+  #open(make: () => Panel): void {
+    if (this.#panel && !this.#panel.may_close()) return;
     const active = focused_in(this.root);
     // From one panel to the next, the way back stays the first opener.
-    if (!this.panel) this.back = active instanceof HTMLElement ? active : null;
-    this.panel?.close();
-    this.panel?.element.remove();
-    this.panel = make();
-    this.body.append(this.panel.element);
+    if (!this.#panel) this.#back = active instanceof HTMLElement ? active : null;
+    this.#panel?.close();
+    this.#panel?.element.remove();
+    this.#panel = make();
+    this.#body.append(this.#panel.element);
     this.update();
-    fit_names(this.panel.element);
-    this.panel.focus();
+    fit_names(this.#panel.element);
+    this.#panel.focus();
   }
 
   close_panel(force = false): void {
-    const { panel } = this;
+    const panel = this.#panel;
     if (!panel || (!force && !panel.may_close())) return;
     const inside = focused_in(panel.element) !== null || focused_in(this.root) === null;
     const file_id = this.detail_of();
     panel.close();
     panel.element.remove();
-    this.panel = null;
+    this.#panel = null;
     this.update();
     if (!inside) return;
-    if (file_id !== null) this.grid.focus_file(file_id);
-    else if (this.back?.isConnected && this.back.getClientRects().length > 0) this.back.focus();
+    if (file_id !== null) this.#grid.focus_file(file_id);
+    else if (this.#back?.isConnected && this.#back.getClientRects().length > 0) this.#back.focus();
     else this.focus_grid();
-    this.back = null;
+    this.#back = null;
   }
 
   pick(again: boolean): void {
-    this.picking_again = again;
-    this.input.click();
+    this.#picking_again = again;
+    this.#input.click();
   }
 
   focus_grid(): void {
-    if (!this.grid.element.hidden) this.grid.focus();
-    else (this.empty.element.querySelector<HTMLElement>("button") ?? this.toolbar.add_button).focus();
+    if (!this.#grid.element.hidden) this.#grid.focus();
+    else (this.#empty.element.querySelector<HTMLElement>("button") ?? this.#toolbar.add_button).focus();
   }
 
   focus_search(): void {
-    this.filters.search.focus();
+    this.#filters.search.focus();
   }
 
   // ---- keys ------------------------------------------------------------------------------------------
 
-  private key(event: KeyboardEvent): void {
+  #key(event: KeyboardEvent): void {
     event.stopPropagation();
     const target = event.target as HTMLElement;
     const typing = target.matches("input:not([type=checkbox]),textarea,select");
     if (event.key === "Escape" && !event.defaultPrevented) {
-      if (this.drop.hide()) event.preventDefault();
-      else if (this.panel) {
+      if (this.#drop.hide()) event.preventDefault();
+      else if (this.#panel) {
         event.preventDefault();
         this.close_panel();
       } else if (this.session.store.selected.size > 0) {
@@ -248,7 +248,7 @@ export class View implements Host {
       }
       return;
     }
-    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey && this.filters.search.isConnected) {
+    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey && this.#filters.search.isConnected) {
       event.preventDefault();
       this.focus_search();
     }

@@ -25,28 +25,32 @@ const KIND = { video: "video", audio: "audio", image: "image" } as const;
 export class RowView {
   readonly element = h("div", { role: "row", class: "row", tabindex: -1 });
   file_id = "";
-  private shape = "";
-  private numbers_at = 0;
-  private write: ((now: Look) => void) | null = null;
-  private checkbox: HTMLInputElement | null = null;
+  #shape = "";
+  #numbers_at = 0;
+  #write: ((now: Look) => void) | null = null;
+  #checkbox: HTMLInputElement | null = null;
 
-  constructor(private readonly host: Host) {}
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
 
   update(cached: CachedRow, index: number, tab_stop: boolean): void {
-    const { store, t } = this.host.session;
+    const { store, t } = this.#host.session;
     // A kernel that is gone sends nothing any more, whatever its last word was.
     const row = store.link === "gone" && cached.row.state === "Uploading"
       ? { ...cached.row, state: "Stopped" as const, phase: "", wait: null, error: null } : cached.row;
     const now = look(row, t, (Date.now() - cached.heard_at) / 1000);
-    const offline = !this.host.session.controllable;
+    const offline = !this.#host.session.controllable;
     const shape = JSON.stringify([
       t.locale, row.file_id, row.name, row.size_bytes, row.source, row.media_type, row.state, now.icon, now.rest, now.facts,
       now.trouble, now.bar === "none", now.next, now.buttons, now.id, now.took, now.trouble ? row.state : now.word, row.play_url,
     ]);
-    if (shape !== this.shape) {
-      this.shape = shape;
+    if (shape !== this.#shape) {
+      this.#shape = shape;
       this.file_id = row.file_id;
-      this.build(row, now);
+      this.#build(row, now);
     }
     set(this.element, "aria-rowindex", index + 2);
     set(this.element, "tabindex", tab_stop ? 0 : -1);
@@ -54,28 +58,28 @@ export class RowView {
     set(this.element, "data-phase", row.phase || null);
     const selected = store.selected.has(row.file_id);
     set(this.element, "aria-selected", selected ? "true" : "false");
-    if (this.checkbox) this.checkbox.checked = selected;
-    this.element.classList.toggle("on", this.host.detail_of() === row.file_id);
-    this.write?.(now);
+    if (this.#checkbox) this.#checkbox.checked = selected;
+    this.element.classList.toggle("on", this.#host.detail_of() === row.file_id);
+    this.#write?.(now);
     for (const control of this.element.querySelectorAll<HTMLElement>("button[data-step]")) {
       const step = control.dataset["step"] ?? "";
       enable(control, !store.busy.has(`${step}:${row.file_id}`) && (!offline || step === "open"));
     }
   }
 
-  private build(row: Row, now: Look): void {
-    const { t } = this.host.session;
+  #build(row: Row, now: Look): void {
+    const { t } = this.#host.session;
     const active = focused_in(this.element);
     const focus_key = active === this.element ? "row" : active?.getAttribute("data-step") ?? (active ? "row" : null);
     const name = row.name;
     const kind = own<IconName & Key>(KIND, row.media_type);
     const kind_word = t(kind ?? "file");
 
-    this.checkbox = h("input", {
+    this.#checkbox = h("input", {
       type: "checkbox", tabindex: -1, "aria-label": `${t("select")} ${name}`, "data-step": "select",
       onchange: () => {
-        const { store } = this.host.session;
-        if (this.checkbox?.checked) store.selected.add(row.file_id);
+        const { store } = this.#host.session;
+        if (this.#checkbox?.checked) store.selected.add(row.file_id);
         else store.selected.delete(row.file_id);
         store.changed();
       },
@@ -107,18 +111,18 @@ export class RowView {
     const last = next
       ? h("div", { class: "nx", role: "gridcell" }, button(next.label, null, {
         tabindex: -1, "aria-label": t("of_name", { action: next.label, name }), "data-step": next.step,
-        "data-action": next.step, onclick: press(() => this.step(next.step, row)),
+        "data-action": next.step, onclick: press(() => this.#step(next.step, row)),
       }, "sm"))
       : h("div", { class: now.id ? "id" : "id no", role: "gridcell" }, now.id
         ? [h("span", { class: "mono", title: now.id }, short_id(now.id)),
-          copy_button(this.host.session, id_word, t("copy_id_of", { what: id_word, name }), () => now.id ?? "", { tabindex: -1 })]
+          copy_button(this.#host.session, id_word, t("copy_id_of", { what: id_word, name }), () => now.id ?? "", { tabindex: -1 })]
         : h("span", { class: "mut pad" }, NOTHING));
 
     const buttons = now.buttons.map((action) => icon_button(t("of_name", { action: t(action), name }), ACTION_ICON[action], {
-      tabindex: -1, "data-action": action, "data-step": action, onclick: press(() => this.step(action, row)),
+      tabindex: -1, "data-action": action, "data-step": action, onclick: press(() => this.#step(action, row)),
     }));
     const open = icon_button(t("open_of", { name }), "right", {
-      tabindex: -1, "data-action": "details", "data-step": "open", onclick: () => this.host.open_detail(row.file_id),
+      tabindex: -1, "data-action": "details", "data-step": "open", onclick: () => this.#host.open_detail(row.file_id),
     });
     const play = row.state === "Success" && row.play_url && /^https?:\/\//i.test(row.play_url)
       ? h("a", { class: "ply", href: row.play_url, target: "_blank", rel: "noopener noreferrer", tabindex: -1,
@@ -129,23 +133,23 @@ export class RowView {
     set(this.element, "data-file-id", row.file_id);
     this.element.className = `row${row.state === "Success" ? " done" : ""}${now.trouble ? " bad" : ""}`;
     replace(this.element,
-      h("div", { role: "gridcell", class: "ck" }, this.checkbox),
+      h("div", { role: "gridcell", class: "ck" }, this.#checkbox),
       h("div", { role: "gridcell", class: "kd" }, thumb),
       h("div", { role: "gridcell", class: "cn" }, name_element(name), h("div", { class: "sub el" }, source_word(t, row.source))),
       h("div", { role: "gridcell", class: "sz r n cl" }, bytes(row.size_bytes)),
       middle, last,
       h("div", { role: "gridcell", class: "act" }, play, buttons, open));
 
-    this.numbers_at = 0;
-    this.write = (look_now) => {
+    this.#numbers_at = 0;
+    this.#write = (look_now) => {
       text(word, look_now.word);
       if (now.trouble && now.bar !== "none") state.title = look_now.word;
       const full = look_now.bar === "verify" || look_now.bar === "ok";
       progress.update(full ? 100 : look_now.percent, look_now.bar, look_now.bar === "ask" ? null : look_now.bar === "verify" ? 99 : look_now.percent);
       text(percent, look_now.percent_text);
       const at = Date.now();
-      if (at - this.numbers_at < NUMBERS_EVERY_MS) return;
-      this.numbers_at = at;
+      if (at - this.#numbers_at < NUMBERS_EVERY_MS) return;
+      this.#numbers_at = at;
       number(speed, look_now.speed, t("speed"));
       number(left, look_now.left, t("time_left"));
     };
@@ -157,8 +161,8 @@ export class RowView {
     }
   }
 
-  private step(step: Step, row: Row): void {
-    run_step(this.host, step, row.file_id);
+  #step(step: Step, row: Row): void {
+    run_step(this.#host, step, row.file_id);
   }
 }
 

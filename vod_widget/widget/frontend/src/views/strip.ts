@@ -9,46 +9,49 @@ const NUMBERS_EVERY_MS = 1_000;
 
 export class Strip {
   readonly element: HTMLElement;
-  private readonly sum = h("div", { class: "sum" });
-  private readonly bar: HTMLElement;
-  private readonly parts = { done: h("i", { class: "p-ok" }), sent: h("i", { class: "p-sent" }), failed: h("i", { class: "p-err" }) };
-  private shape = "";
-  private numbers_at = 0;
-  private write: ((summary: Summary) => void) | null = null;
+  readonly #sum = h("div", { class: "sum" });
+  readonly #bar: HTMLElement;
+  readonly #parts = { done: h("i", { class: "p-ok" }), sent: h("i", { class: "p-sent" }), failed: h("i", { class: "p-err" }) };
+  #shape = "";
+  #numbers_at = 0;
+  #write: ((summary: Summary) => void) | null = null;
 
-  constructor(private readonly host: Host) {
-    this.bar = h("div", {
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
+    this.#bar = h("div", {
       class: "tot", role: "progressbar", "aria-label": host.session.t("all_files"), "aria-valuemin": 0, "aria-valuemax": 100,
-    }, this.parts.done, this.parts.sent, this.parts.failed);
-    this.element = h("div", { class: "strip" }, this.sum, this.bar);
+    }, this.#parts.done, this.#parts.sent, this.#parts.failed);
+    this.element = h("div", { class: "strip" }, this.#sum, this.#bar);
   }
 
   update(): void {
-    const { summary } = this.host.session.store;
+    const { summary } = this.#host.session.store;
     const shape = summary.total === 0 ? "empty" : summary.failed > 0 ? "failed" : "fine";
-    if (shape !== this.shape) {
-      this.shape = shape;
-      this.build(shape);
+    if (shape !== this.#shape) {
+      this.#shape = shape;
+      this.#build(shape);
     }
     const whole = is_finished(summary);
     const p = percent(summary.progress, whole);
-    set(this.bar, "aria-valuenow", p);
+    set(this.#bar, "aria-valuenow", p);
     const share = (part: number): string => `${summary.size_bytes > 0 ? Math.min(100, (part / summary.size_bytes) * 100) : 0}%`;
     const done = whole ? "100%" : share(summary.done_bytes);
-    if (this.parts.done.style.width !== done) this.parts.done.style.width = done;
+    if (this.#parts.done.style.width !== done) this.#parts.done.style.width = done;
     // sent_bytes holds everything sent; what is done and what was lost with failures is drawn apart.
     const moving = Math.max(0, summary.sent_bytes - summary.done_bytes);
-    this.parts.sent.style.width = whole ? "0" : share(moving);
-    this.parts.failed.style.width = whole ? "0" : share(summary.failed_bytes);
-    for (const part of Object.values(this.parts)) part.hidden = part.style.width === "0%" || part.style.width === "0" || part.style.width === "0px";
-    this.write?.(summary);
+    this.#parts.sent.style.width = whole ? "0" : share(moving);
+    this.#parts.failed.style.width = whole ? "0" : share(summary.failed_bytes);
+    for (const part of Object.values(this.#parts)) part.hidden = part.style.width === "0%" || part.style.width === "0" || part.style.width === "0px";
+    this.#write?.(summary);
   }
 
-  private build(shape: string): void {
-    const { t } = this.host.session;
+  #build(shape: string): void {
+    const { t } = this.#host.session;
     if (shape === "empty") {
-      replace(this.sum, h("span", { class: "mut" }, t("no_files")));
-      this.write = null;
+      replace(this.#sum, h("span", { class: "mut" }, t("no_files")));
+      this.#write = null;
       return;
     }
     const part = (name: IconName, tone: string, word: "n_done" | "n_failed" | "n_left"): [HTMLElement, HTMLElement] => {
@@ -62,20 +65,20 @@ export class Strip {
     const size = h("span", { class: "n" });
     const rate = h("span", { class: "n" });
     const time = h("span", { class: "n opt" });
-    replace(this.sum, pct, done, failed, left, h("span", { class: "rt" }, size, rate, time));
-    this.numbers_at = 0;
+    replace(this.#sum, pct, done, failed, left, h("span", { class: "rt" }, size, rate, time));
+    this.#numbers_at = 0;
     let state = "";
-    this.write = (summary) => {
+    this.#write = (summary) => {
       text(pct, `${percent(summary.progress, is_finished(summary))} %`);
       text(n_done, count(summary.done));
       text(n_failed, count(summary.failed));
       text(n_left, count(summary.left));
       const now = Date.now();
-      const { link } = this.host.session.store;
+      const { link } = this.#host.session.store;
       const running = summary.state === "Start" && link !== "gone";
-      if (now - this.numbers_at < NUMBERS_EVERY_MS && state === summary.state + link) return;
+      if (now - this.#numbers_at < NUMBERS_EVERY_MS && state === summary.state + link) return;
       state = summary.state + link;
-      this.numbers_at = now;
+      this.#numbers_at = now;
       const over = summary.left === 0;
       text(size, over ? bytes(summary.size_bytes) : bytes_pair(t, Math.max(0, summary.sent_bytes), summary.size_bytes));
       text(rate, running ? (summary.speed_bytes_per_s > 0 ? speed(summary.speed_bytes_per_s) : "0 B/s") : over ? "" : NOTHING);

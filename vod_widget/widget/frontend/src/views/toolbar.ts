@@ -10,91 +10,94 @@ export class Toolbar {
   readonly element: HTMLElement;
   readonly menus: Menu[];
   readonly add_button: HTMLButtonElement;
-  private readonly start: HTMLButtonElement;
-  private readonly stop: HTMLButtonElement;
-  private readonly clear: HTMLButtonElement;
-  private readonly select: HTMLSelectElement;
-  private readonly details: HTMLButtonElement;
-  private options_key = "";
+  readonly #start: HTMLButtonElement;
+  readonly #stop: HTMLButtonElement;
+  readonly #clear: HTMLButtonElement;
+  readonly #select: HTMLSelectElement;
+  readonly #details: HTMLButtonElement;
+  #options_key = "";
 
-  constructor(private readonly host: Host) {
+  readonly #host: Host;
+
+  constructor(host: Host) {
+    this.#host = host;
     const { session } = host;
     const { t } = session;
     const caret = (): HTMLElement => h("span", { class: "cv" }, icon("down"));
-    this.start = button(t("start"), "play", { "data-action": "start", onclick: press(() => session.start()) }, "pri");
-    this.stop = button(t("stop"), "stop", { "data-action": "stop", onclick: press(() => session.stop()) });
+    this.#start = button(t("start"), "play", { "data-action": "start", onclick: press(() => session.start()) }, "pri");
+    this.#stop = button(t("stop"), "stop", { "data-action": "stop", onclick: press(() => session.stop()) });
     this.add_button = button([t("add"), caret()], "plus", { "data-action": "add" });
-    this.clear = button([t("clear"), caret()], "trash", { "data-action": "clear" });
+    this.#clear = button([t("clear"), caret()], "trash", { "data-action": "clear" });
     const id = uid();
-    this.select = h("select", { id, "data-action": "credentials", onchange: () => this.chosen() });
-    this.details = button(h("span", { class: "tx" }, t("details")), "key", {
+    this.#select = h("select", { id, "data-action": "credentials", onchange: () => this.#chosen() });
+    this.#details = button(h("span", { class: "tx" }, t("details")), "key", {
       title: t("details"), "data-action": "credentials-details", "aria-expanded": "false", onclick: press(() => host.open_credentials(false)),
     });
-    this.element = h("div", { class: "bar", role: "toolbar", "aria-label": t("upload") }, this.start, this.stop, this.add_button, this.clear,
-      h("div", { class: "cred" }, h("label", { for: id }, t("credentials")), this.select, this.details));
+    this.element = h("div", { class: "bar", role: "toolbar", "aria-label": t("upload") }, this.#start, this.#stop, this.add_button, this.#clear,
+      h("div", { class: "cred" }, h("label", { for: id }, t("credentials")), this.#select, this.#details));
     this.menus = [
       new Menu(host.root, this.add_button, () => add_items(host)),
-      new Menu(host.root, this.clear, () => this.clear_items()),
+      new Menu(host.root, this.#clear, () => this.#clear_items()),
     ];
   }
 
   update(credentials_open: boolean): void {
-    const { session } = this.host;
+    const { session } = this.#host;
     const { store } = session;
     const on = session.controllable;
     const { summary, busy } = store;
     const sources = (["browser", "kernel", "address"] as const).some((source) => session.allows(source));
-    this.able(this.start, on && summary.can_start && !busy.has("start"));
-    this.able(this.stop, on && summary.can_stop && !busy.has("stop"));
-    this.able(this.add_button, on && sources);
-    this.able(this.clear, on && summary.total > 0 && !busy.has("clear"));
-    this.able(this.details, on);
-    set(this.details, "aria-expanded", credentials_open ? "true" : "false");
-    set(this.select, "disabled", !on || busy.has("credentials") || store.hello?.policy.choose_profile === false);
-    this.options(credentials_open);
+    this.#able(this.#start, on && summary.can_start && !busy.has("start"));
+    this.#able(this.#stop, on && summary.can_stop && !busy.has("stop"));
+    this.#able(this.add_button, on && sources);
+    this.#able(this.#clear, on && summary.total > 0 && !busy.has("clear"));
+    this.#able(this.#details, on);
+    set(this.#details, "aria-expanded", credentials_open ? "true" : "false");
+    set(this.#select, "disabled", !on || busy.has("credentials") || store.hello?.policy.choose_profile === false);
+    this.#options(credentials_open);
   }
 
   /** Greyed by the attribute that also other people's tests read; but not under the person's own focus. */
-  private able(element: HTMLButtonElement, on: boolean): void {
+  #able(element: HTMLButtonElement, on: boolean): void {
     const focused = (element.getRootNode() as Document | ShadowRoot).activeElement === element;
     enable(element, on);
     set(element, "disabled", !on && !focused);
   }
 
-  private options(keep: boolean): void {
-    const { session } = this.host;
+  #options(keep: boolean): void {
+    const { session } = this.#host;
     const { store, t } = session;
     const current = store.current_profile ?? store.summary.profile?.name ?? "";
     const inline = store.hello?.policy.inline_credentials !== false;
     const key = JSON.stringify([t.locale, store.profiles, current, store.summary.profile, inline]);
-    if (key !== this.options_key) {
-      this.options_key = key;
+    if (key !== this.#options_key) {
+      this.#options_key = key;
       const known = store.profiles.filter((profile) => profile.name !== "emulator");
       const listed = known.map((profile) => h("option", {
         value: profile.name, disabled: !profile.usable, title: profile.reason || null,
       }, session.profile_label(profile)));
       const own = store.summary.profile;
       const missing = current !== "" && current !== "emulator" && !known.some((profile) => profile.name === current);
-      replace(this.select,
+      replace(this.#select,
         current === "" && h("option", { value: "", disabled: true }, t("choose_profile")),
         missing && h("option", { value: current }, own && own.name === current ? session.profile_label(own) : current),
         listed.length > 0 && h("optgroup", { label: t("found") }, listed),
         h("option", { value: "emulator" }, t("emulator")),
         inline && h("option", { value: INLINE }, t("enter_keys")));
-      this.select.value = current;
+      this.#select.value = current;
     }
     // The entry "Enter keys…" stays chosen only while its form is open.
-    if (!keep && this.select.value !== current) this.select.value = current;
+    if (!keep && this.#select.value !== current) this.#select.value = current;
   }
 
-  private chosen(): void {
-    const { value } = this.select;
-    if (value === INLINE) this.host.open_credentials(true);
-    else if (value) void this.host.session.choose_profile(value);
+  #chosen(): void {
+    const { value } = this.#select;
+    if (value === INLINE) this.#host.open_credentials(true);
+    else if (value) void this.#host.session.choose_profile(value);
   }
 
-  private clear_items(): Item[] {
-    const { session } = this.host;
+  #clear_items(): Item[] {
+    const { session } = this.#host;
     const { t } = session;
     const { counts, total, done, failed } = session.store.summary;
     return [

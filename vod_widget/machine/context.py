@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from vod_widget import effects as fx
 from vod_widget.board import Board
@@ -69,6 +69,7 @@ class Context:
         self.wait_for_app = False
         self._clock = clock
         self._random = randomness
+        self._saved: Checkpoint | None = None
         self._known_before = checkpoint is not None
         self._hash_first = checkpoint is not None
         self._steps: Steps | None = None
@@ -108,13 +109,29 @@ class Context:
             profile=job.profile,
         )
 
+    def _to_save(self) -> Checkpoint:
+        """The checkpoint with the parts that the board holds: writing it replaces what was there."""
+        if not self.checkpoint.upload_id:
+            return self.checkpoint
+        parts = {p.part_number: p for p in (*self.checkpoint.parts, *self._board.accepted())}
+        return replace(self.checkpoint, parts=tuple(parts[number] for number in sorted(parts)))
+
     def _save_quietly(self) -> Steps:
         if not self._entry_open:
             return
+        now = replace(self.checkpoint, parts=())
         try:
-            yield fx.SaveCheckpoint(self.checkpoint, durable=True)
+            yield fx.SaveCheckpoint(self._to_save(), durable=True)
         except VODError as error:
             yield self._warn(error.code, error.message)
+        else:
+            self._saved = now
+
+    def _save_what_is_new(self) -> Steps:
+        """Write ids down that came while the person stopped the file, so that another process finds them."""
+        now = replace(self.checkpoint, parts=())
+        if now != self._saved and (now.media_id or now.upload_id):
+            yield from self._save_quietly()
 
     def _need_grant(self) -> Grant:
         if self.grant is None:

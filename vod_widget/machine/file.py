@@ -83,15 +83,17 @@ class FileMachine(Uploading):
         self.state = next_file_state(self.state, FileEvent.START)
         self.error = None
         self.verified = ""
-        self._interrupt = None
         self._discard = False
         if self._steps is None:
+            self._interrupt = None
             return self._begin(self._run())
-        if self._settling:
+        self.phase = Phase.PREPARING
+        if self._settling or self._interrupt is FileEvent.CANCEL:
+            # A cancel is carried out to its end, also when the person wants the file again meanwhile.
             self._restart_wanted = True
         else:
             # The step in flight was never told to stop: the run simply goes on.
-            self.phase = Phase.PREPARING
+            self._interrupt = None
         return []
 
     def ready(self, event: FileEvent) -> None:
@@ -199,7 +201,13 @@ class FileMachine(Uploading):
         return self._advance_throw(error)
 
     def broken_off(self, token: int) -> list[Out]:
-        """A transfer was broken by `StopSending`; nothing is known of it."""
+        """Reading was broken by `StopSending`; nothing is known of the request."""
+        if self._main is not None and self._main[0] == token:
+            # An order to stop that came late, after the file had begun again: what it broke is done once more.
+            effect = self._main[1]
+            self._token += 1
+            self._main = (self._token, effect)
+            return [self._main]
         taken = self._flight.pop(token, None)
         if taken is not None and isinstance(taken[0], fx.SendPart | fx.SendObject):
             self._board.put_back(taken[0].part)
@@ -222,6 +230,14 @@ class FileMachine(Uploading):
         self._settling = False
         return self._advance_send(None)
 
+    def _come_to_rest(self) -> None:
+        """Take back what a step wrote after the person had spoken."""
+        paused = self.state is UploadState.STOPPED and self._interrupt is FileEvent.PAUSE
+        self.phase = Phase.PAUSED if paused else Phase.NONE
+        self._clear_wait()
+        self.wait_for_app = False
+        self._sending = False
+
     def _advance_send(self, value: Any) -> list[Out]:
         assert self._steps is not None
         return self._advance(self._steps.send, value)
@@ -238,11 +254,13 @@ class FileMachine(Uploading):
                 step = resume(value)
             except StopIteration:
                 break
+            spoken = self._interrupt is not None and not self._settling and not self._committed
             if isinstance(step, fx.Note):
-                out.append(step)
+                if not (spoken and isinstance(step, fx.PartAccepted | fx.RetryNote)):
+                    out.append(step)
                 resume, value = self._steps.send, None
                 continue
-            if self._interrupt is not None and not self._settling and not self._committed:
+            if spoken:
                 # The person spoke while a step was running: what it brought is recorded, nothing new begins.
                 resume, value = self._steps.throw, Interrupted()
                 continue
@@ -261,6 +279,7 @@ class FileMachine(Uploading):
         self._steps = None
         self._main = None
         self._settling = False
+        self._interrupt = None
         if self._restart_wanted:
             self._restart_wanted = False
             out += self._begin(self._run())
@@ -276,6 +295,7 @@ class FileMachine(Uploading):
         try:
             yield from self._upload()
         except Interrupted:
+            self._come_to_rest()
             yield from self._settle()
         except Exception as raised:
             error = raised if isinstance(raised, VODError) else as_error(raised)
@@ -283,45 +303,52 @@ class FileMachine(Uploading):
             self.request_id = error.request_id or self.request_id
             self._settling = True
             self._sending = False
-            if self.state in {UploadState.UPLOADING, UploadState.EXPIRED}:
+            if self._interrupt is not None:
+                self._come_to_rest()
+            elif self.state in {UploadState.UPLOADING, UploadState.EXPIRED}:
                 self.state = next_file_state(self.state, FileEvent.FAIL)
                 self.phase = Phase.NONE
                 self.error = error
                 self._clear_wait()
                 yield fx.Failed(error)
             yield fx.StopSending()
-            yield Drained()
-            if self._interrupt is not None:
-                yield from self._settle()
-            else:
-                yield from self._close(fx.Closing.RELEASE)
+            yield from self._settle()
 
     def _settle_alone(self) -> Steps:
         """Clean up a file that was cancelled while it did not run."""
         self._settling = True
+        if (yield from self._open_again()):
+            yield from self._settle()
+
+    def _open_again(self) -> Steps:
+        """Take the journal entry for what is left to clean up; False when it cannot be had."""
         try:
             opened: fx.Opened = yield fx.OpenEntry()
         except VODError:
-            return
+            return False
         self._entry_open = True
         if opened.checkpoint is not None and not self.checkpoint.upload_id:
             self.checkpoint = opened.checkpoint
-        yield from self._settle()
+        return True
 
     def _settle(self) -> Steps:
-        """Drain what is in flight, then do what the person asked for last."""
+        """Drain what is in flight, then do what the person asked for, also when that comes meanwhile."""
         self._settling = True
         self._sending = False
-        done: FileEvent | None = None
         while True:
             yield Drained()
-            if self._interrupt is done or self._interrupt is None:
-                break
-            done = self._interrupt
-            if done is FileEvent.CANCEL:
+            asked, self._interrupt = self._interrupt, None
+            if asked is FileEvent.CANCEL:
+                if not self._entry_open and not (yield from self._open_again()):
+                    return
                 yield from self._abort_remote()
-        gone = self._discard and not self.checkpoint.upload_id
-        yield from self._close(fx.Closing.DISCARD if gone else fx.Closing.RELEASE)
+            elif self._entry_open:
+                yield from self._save_what_is_new()
+            if self._interrupt is None:
+                gone = self._discard and not self.checkpoint.upload_id
+                yield from self._close(fx.Closing.DISCARD if gone else fx.Closing.RELEASE)
+            if self._interrupt is None:
+                return
 
     def _abort_remote(self) -> Steps:
         """Abort the multipart upload and forget its parts; ids of the asset stay, so that a resume refreshes it."""
@@ -357,6 +384,9 @@ class FileMachine(Uploading):
             info, crc = value
             if self._board.single:
                 if info.crc64 is not None and info.crc64 != crc:
+                    if not self._sending:
+                        self._board.put_back(effect.part)
+                        return self._when_drained()
                     return self._part_fault(effect.part, IntegrityError("the stored object is not the file"))
                 self._board.object_done(effect.part, info, crc)
                 self._progress()
@@ -366,6 +396,9 @@ class FileMachine(Uploading):
         if effect.upload_id != self.checkpoint.upload_id or self._board.single:
             return self._when_drained()
         if remote.crc64 is not None and remote.crc64 != crc:
+            if not self._sending:
+                self._board.put_back(effect.part)
+                return self._when_drained()
             return self._part_fault(
                 effect.part, IntegrityError(f"part {effect.part.part_number} was damaged on its way")
             )
@@ -375,7 +408,8 @@ class FileMachine(Uploading):
             self.checkpoint = replace(self.checkpoint, parts=())
             self._token += 1
             out.append((self._token, fx.SavePart(part)))
-            out.append(fx.PartAccepted())
+            if self.state is UploadState.UPLOADING:
+                out.append(fx.PartAccepted())
             self._progress()
         return out + self._board_moved()
 

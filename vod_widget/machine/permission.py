@@ -11,6 +11,7 @@ from vod_widget.errors import (
     AccessDeniedError,
     AlreadyExistsError,
     AuthExpiredError,
+    NoSuchUploadError,
     NotFoundError,
     VODError,
 )
@@ -29,7 +30,9 @@ from vod_widget.states import FileEvent, next_file_state
 
 from .context import Context
 from .words import (
+    ABORT_TRIES,
     IMAGE_CREATES_MAX,
+    Restart,
     Steps,
 )
 
@@ -52,7 +55,17 @@ class Authorizing(Context):
             return
         self._app_grants = False
         self._sts = answer if isinstance(answer, Credentials) else None
+        if self.job.media_type is MediaType.IMAGE and self._grant_lives():
+            return  # An image cannot be refreshed: asking again would make a second one.
         yield from self._obtain()
+
+    def _grant_lives(self) -> bool:
+        grant = self.grant
+        return (
+            grant is not None
+            and grant.media_id == self.checkpoint.media_id
+            and grant.auth.expires_at_s > self._clock.now_s()
+        )
 
     def _obtain(self) -> Steps:
         """Create the asset, or refresh the one that we have."""
@@ -86,7 +99,13 @@ class Authorizing(Context):
         """Make the idempotency key durable before the call that uses it."""
         if not self.checkpoint.reference_id:
             self.checkpoint = replace(self.checkpoint, reference_id=self._random.hex(32))
-        yield from self._call(lambda: fx.SaveCheckpoint(self.checkpoint, durable=True))
+        yield from self._save()
+
+    def _save(self) -> Steps:
+        """Make the checkpoint durable before anything that relies on it."""
+        now = replace(self.checkpoint, parts=())
+        yield from self._call(lambda: fx.SaveCheckpoint(self._to_save(), durable=True))
+        self._saved = now
 
     def _create_image(self) -> Steps:
         # There is no refresh and no reference id for images (protocol A5): a repeated call makes another id, so it is
@@ -117,6 +136,7 @@ class Authorizing(Context):
         if not self.checkpoint.media_id:
             yield from self._name_reference()
         looked_for = False
+        exists: AlreadyExistsError | None = None
         while True:
             try:
                 if self.checkpoint.media_id:
@@ -124,6 +144,11 @@ class Authorizing(Context):
                 elif looked_for:
                     found: VideoStatus | None = yield fx.FindVideo("", self.checkpoint.reference_id, self._sts)
                     looked_for = False
+                    if found is None and exists is not None:
+                        raise AlreadyExistsError(
+                            f"reference id {self.checkpoint.reference_id} was used before, but no video has it",
+                            request_id=exists.request_id,
+                        )
                     if found is None:
                         continue
                     if found.title and found.title != self.job.metadata.title:
@@ -139,7 +164,7 @@ class Authorizing(Context):
             except AlreadyExistsError as error:
                 if self.checkpoint.media_id or looked_for or error.code == "Reference.Conflict":
                     raise
-                looked_for = True
+                looked_for, exists = True, error
             except NotFoundError as error:
                 if not self.checkpoint.media_id:
                     raise
@@ -188,7 +213,7 @@ class Authorizing(Context):
         before = self.checkpoint
         moved = bool(before.object) and (before.bucket, before.object) != (address.bucket, address.object)
         if moved:
-            had_bytes = bool(before.upload_id)
+            had_bytes = bool(before.upload_id) or self.ledger.loaded_percent > 0
             if before.upload_id:
                 yield from self._drop_old_upload()
             self._board.reset()
@@ -206,15 +231,23 @@ class Authorizing(Context):
             object=address.object,
         )
         if self.checkpoint != before or moved:
-            yield from self._call(lambda: fx.SaveCheckpoint(self.checkpoint, durable=True))
+            yield from self._save()
         self._clear_wait()
 
     def _drop_old_upload(self) -> Steps:
-        if self.grant is not None and self.grant.auth.expires_at_s > self._clock.now_s():
+        if self.grant is None or self.grant.auth.expires_at_s <= self._clock.now_s():
+            return
+        for number in range(1, ABORT_TRIES + 1):
             try:
                 yield fx.Abort(self.grant, self.checkpoint.upload_id)
-            except VODError:
+            except (NotFoundError, NoSuchUploadError):
+                return
+            except VODError as error:
+                if number < ABORT_TRIES and classify(error) is Action.RETRY:
+                    yield fx.Timer(self.policy.wait_s(number, error, self._random))
+                    continue
                 yield self._warn("Abort", f"old parts of {self.job.name} stay until the storage's lifecycle drops them")
+            return
 
     def _new_keys(self, error: VODError) -> Steps:
         """The keys behind the control plane ran out; True when the application answered with a whole permission.
@@ -276,8 +309,15 @@ class Authorizing(Context):
                 request_id=error.request_id,
             )
         self.phase = Phase.AUTHORIZING
+        place = self._place()
         granted = False
         if self._app_grants:
             granted = yield from self._ask_for_new(error)
         if not granted:
             yield from self._obtain()
+        if self._place() != place:
+            raise Restart("Address.Changed", error)
+
+    def _place(self) -> tuple[str, str]:
+        """Where the object is; a credential for another place is a new beginning."""
+        return self.checkpoint.bucket, self.checkpoint.object

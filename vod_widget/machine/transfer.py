@@ -51,6 +51,10 @@ class Transferring(Authorizing):
     def _transfer(self) -> Steps:
         part_size = self.checkpoint.part_size_bytes or choose_part_size(self.job.size_bytes, self.job.part_size_bytes)
         if self.job.size_bytes <= part_size:
+            if self.checkpoint.upload_id:
+                yield from self._drop_old_upload()
+                self.checkpoint = replace(self.checkpoint, upload_id="", parts=())
+                yield from self._save()
             self._board.plan_single()
             yield from self._send_all()
             yield from self._check_source()
@@ -59,6 +63,9 @@ class Transferring(Authorizing):
             yield from self._check_parts()
         if not self.checkpoint.upload_id:
             yield from self._init(part_size)
+        elif replace(self.checkpoint, parts=()) != self._saved:
+            # Durable before the first byte, also when an earlier run was stopped before it was.
+            yield from self._save()
         self._board.plan(part_size, self.checkpoint.parts)
         tries = 0
         while True:
@@ -83,7 +90,7 @@ class Transferring(Authorizing):
         upload_id: str = yield from self._oss(fx.Init)
         self.checkpoint = replace(self.checkpoint, upload_id=upload_id, part_size_bytes=part_size_bytes, parts=())
         # Durable before the first byte: after a kill the parts can be found and never become orphans.
-        yield from self._call(lambda: fx.SaveCheckpoint(self.checkpoint, durable=True))
+        yield from self._save()
 
     def _check_parts(self) -> Steps:
         """Keep only parts whose bytes are known, on our side and on theirs, to be the file's."""
@@ -91,8 +98,8 @@ class Transferring(Authorizing):
         by_number = {p.part_number: p for p in parts}
         parts = sorted(by_number.values(), key=lambda p: p.part_number)
         if parts and self.job.cheap_reads and self._hash_first:
-            self._hash_first = False
             crcs: tuple[int, ...] = yield fx.HashParts(tuple(parts))
+            self._hash_first = False
             parts = [p for p, crc in zip(parts, crcs, strict=True) if p.crc64 == crc]
         try:
             listed: Iterable[RemotePart] = yield from self._oss(
@@ -151,6 +158,7 @@ class Transferring(Authorizing):
                 if not (self._board.single and is_doubtful(error)):
                     raise
                 # The whole object may be there although its answer was lost.
+                self._sending = False
                 yield from self._retry(error)
                 yield from self._look_for_object()
                 self.phase = Phase.SENDING
@@ -173,6 +181,7 @@ class Transferring(Authorizing):
 
     def _renew_ahead(self) -> Steps:
         """Renew at 80 % of life; parts in flight go on with the old credential, which stays valid."""
+        place = self._place()
         try:
             if self.job.get_auth and self._sts is None:
                 yield from self._ask_get_auth(image=False)
@@ -185,6 +194,8 @@ class Transferring(Authorizing):
             auth = self.grant.auth
             self.grant = replace(self.grant, auth=replace(auth, issued_at_s=self._clock.now_s()))
             yield self._warn(error.code, f"the credential could not be renewed ahead of time: {error.message}")
+        if self._place() != place:
+            raise Restart("Address.Changed")
 
     def _complete(self) -> Steps:
         self.phase = Phase.COMPLETING
@@ -255,7 +266,7 @@ class Transferring(Authorizing):
         self._board.reset()
         self.ledger.restart()
         yield fx.RestartedNote(reason)
-        yield from self._call(lambda: fx.SaveCheckpoint(self.checkpoint, durable=True))
+        yield from self._save()
 
     def _oss(self, make: Callable[[Grant], fx.Effect]) -> Steps:
         """One call of the data plane with retries and refreshed credentials."""

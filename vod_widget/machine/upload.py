@@ -20,6 +20,7 @@ from vod_widget.states import FileEvent, next_file_state
 
 from .transfer import Transferring
 from .words import (
+    Interrupted,
     Restart,
     Steps,
 )
@@ -43,9 +44,10 @@ class Uploading(Transferring):
             yield from self._success(str(opened.finished.get("verified", "crc64")), None)
             return
         self._adopt_checkpoint(opened)
-        if self.checkpoint.fingerprint != opened.fingerprint:
-            yield from self._source_was_changed(opened.fingerprint)
         yield from self._authorize()
+        if self.checkpoint.fingerprint != opened.fingerprint:
+            # With a permission in hand, so that the parts of the former version can be removed.
+            yield from self._source_was_changed(opened.fingerprint)
         last: VODError | None = None
         for _ in range(1 + RESTARTS_MAX):
             try:
@@ -65,7 +67,6 @@ class Uploading(Transferring):
         """A file that was retried after it had changed may have another length."""
         if size_bytes != self.job.size_bytes:
             self.job = replace(self.job, size_bytes=size_bytes)
-            self.ledger.restart()
             self.ledger.total_bytes = size_bytes
             self._board.reset()
 
@@ -87,14 +88,18 @@ class Uploading(Transferring):
                 file_id=self.job.file_id,
                 reference_id=found.reference_id if found.media_id else self.job.reference_id or found.reference_id,
                 metadata=mine.metadata or found.metadata,
+                canceled=False,
             )
+            self._saved = replace(found, parts=())
             self._known_before = self._hash_first = True
         elif not mine.fingerprint:
             self.checkpoint = self._blank(opened.fingerprint)
+        elif mine.canceled:
+            self.checkpoint = replace(mine, canceled=False)
 
     def _source_was_changed(self, fingerprint: str) -> Steps:
         """The file is not the one that the checkpoint knows: the same asset, every byte again."""
-        had_bytes = bool(self.checkpoint.parts or self.ledger.accepted_bytes)
+        had_bytes = bool(self.checkpoint.parts) or self.ledger.loaded_percent > 0
         if self.checkpoint.upload_id:
             yield from self._drop_old_upload()
         self.checkpoint = replace(
@@ -111,6 +116,10 @@ class Uploading(Transferring):
             yield fx.RestartedNote("Source.Changed")
 
     def _success(self, verified: str, info: ObjectInfo | None) -> Steps:
+        if self._interrupt is not None:
+            if self._interrupt is FileEvent.CANCEL:
+                yield self._warn("Stored", f"{self.job.name} was stored completely before it could be canceled")
+            raise Interrupted
         self.verified = verified
         self.ledger.verify()
         self._committed = True

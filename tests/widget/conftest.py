@@ -12,7 +12,7 @@ def comms(monkeypatch: pytest.MonkeyPatch) -> type[FakeComm]:
     import comm
 
     FakeComm.opened.clear()
-    monkeypatch.setattr(comm, "create_comm", lambda **kwargs: FakeComm(**kwargs))
+    monkeypatch.setattr(comm, "create_comm", FakeComm)
     return FakeComm
 
 

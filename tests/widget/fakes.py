@@ -137,8 +137,7 @@ class FakeUploader:
         if self.fail_with is not None:
             raise self.fail_with
         kind = str(getattr(file, "kind", "kernel"))
-        info = self._add(getattr(file, "name", str(file)), getattr(file, "size_bytes", 10), source=kind, raw=file)
-        return info
+        return self._add(getattr(file, "name", str(file)), getattr(file, "size_bytes", 10), source=kind, raw=file)
 
     def list_files(self) -> list[Any]:
         return list(self.infos.values())

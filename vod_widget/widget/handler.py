@@ -243,7 +243,7 @@ class Handler:
             self._refuse(answer, error.code, error.message)
             return
         except Exception as error:
-            _log.error("a message could not be read: %s", type(error).__name__)  # noqa: TRY400  it may hold a key
+            _log.error("a message could not be read: %s", type(error).__name__)
             self._refuse(answer, "Message", "The message cannot be read.")
             return
         del content, buffers  # a traceback that shows local variables must not show a key

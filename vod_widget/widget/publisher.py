@@ -114,7 +114,8 @@ class Publisher:
         self._word = threading.Condition()
         self._outbox: deque[_Letter] = deque()
         self._later: list[tuple[float, Callable[[], None]]] = []
-        self._dirty: set[str] = set()
+        # Ordered: new files must be counted in the order in which they were added.
+        self._dirty: dict[str, None] = {}
         self._reseed = True
         self._wanted_s: float | None = 0.0
         self._asked: Window | None = None
@@ -159,7 +160,7 @@ class Publisher:
         soon = not isinstance(event, events.Progress)
         with self._word:
             if event.file_id:
-                self._dirty.add(event.file_id)
+                self._dirty[event.file_id] = None
                 if len(self._dirty) > _RESEED_ABOVE:
                     self._reseed = True
             # The first change after a quiet time shows at once; in a storm they share a tick.
@@ -206,7 +207,7 @@ class Publisher:
     def refresh(self, file_ids: Sequence[str] = ()) -> None:
         """Look again at these files, or at the summary only."""
         with self._word:
-            self._dirty.update(file_ids)
+            self._dirty.update(dict.fromkeys(file_ids))
             self._want(SOON_S)
 
     def call_later(self, at_s: float, job: Callable[[], None]) -> None:
@@ -241,7 +242,7 @@ class Publisher:
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             # A send that hangs must not hang the cell that closes the widget.
-            thread.join(timeout=2.0)
+            thread.join(timeout=5.0)
 
     # ---- the publisher's thread --------------------------------------------------------------------
 
@@ -312,7 +313,7 @@ class Publisher:
 
     def _tick(self, now_s: float) -> None:
         with self._word:
-            dirty, self._dirty = self._dirty, set()
+            dirty, self._dirty = list(self._dirty), {}
             reseed, self._reseed = self._reseed, False
             asked, self._asked = self._asked, None
             force, self._force = self._force, False
@@ -325,6 +326,8 @@ class Publisher:
         self._tick_s = now_s
         self._free_s = now_s + SOON_S
         totals = self._core.totals()
+        # A number that differs while no event is on its way: one was lost, or a slow callback holds it up.
+        reseed = reseed or (not dirty and self._differs_from(totals))
         changed = self._update_overview(dirty, reseed=reseed)
         news = bool(changed) or reseed
         changed |= self._changes_without_event(now_s)
@@ -355,7 +358,12 @@ class Publisher:
 
     # ---- rows --------------------------------------------------------------------------------------
 
-    def _update_overview(self, dirty: set[str], *, reseed: bool) -> set[str]:
+    def _differs_from(self, totals: Totals) -> bool:
+        own = self._overview
+        mine = (len(own), own.done, own.failed, own.canceled)
+        return mine != (totals.total, totals.done, totals.failed, totals.canceled)
+
+    def _update_overview(self, dirty: Sequence[str], *, reseed: bool) -> set[str]:
         """Bring the overview up to date; return the ids of files that may look different now."""
         ended: list[FileSnapshot] = []
         gone: list[str] = []
@@ -378,7 +386,7 @@ class Publisher:
             self._note_change(snap, old)
             self._sort_by_end(snap, old, ended, gone)
         self._tell_finished(ended, gone)
-        return dirty
+        return set(dirty)
 
     def _file(self, file_id: str) -> FileSnapshot | None:
         """One file, or None when it has left the queue."""

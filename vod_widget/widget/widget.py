@@ -119,6 +119,7 @@ class VODUploadWidget(anywidget.AnyWidget):
             if self._owns_uploader:
                 self.uploader.close()
             raise
+        _let_go_of_file_watchers()
         self._wire(files, clock)
 
     def _wire(self, files: KernelFiles, clock: Clock) -> None:
@@ -422,6 +423,20 @@ def _end(publisher: Publisher, pages: Pages, unsubscribe: Callable[[], None]) ->
     unsubscribe()
     pages.close()
     publisher.close()
+
+
+def _let_go_of_file_watchers() -> None:
+    """Let widgets be collected.
+
+    anywidget 0.11 connects each widget to the change signal of its class's files, and never lets go of it. The signal
+    serves live reloading alone, which a variable turns on. Remove when anywidget holds its widgets weakly.
+    """
+    if os.environ.get("ANYWIDGET_HMR") == "1":
+        return
+    for contents in (VODUploadWidget._esm, VODUploadWidget._css):
+        changed = getattr(contents, "changed", None)
+        if changed is not None:
+            changed.disconnect()
 
 
 def _let_clicks_through(comm: Any) -> None:

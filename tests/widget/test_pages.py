@@ -1,0 +1,259 @@
+"""Whose file is whose, and what a reload does to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.helpers.until import until
+from tests.widget.fakes import Rig, failure
+from tests.widget.test_browser_source import Reading
+from vod_widget.errors import InvalidStateError, RetriesExhaustedError, SourceDetachedError
+from vod_widget.model import UploadState
+from vod_widget.widget.policy import Policy
+
+OFFER = {"client_id": "c1", "name": "talk.mp4", "size_bytes": 5, "last_modified_ms": 1, "type": "video/mp4"}
+
+
+def offer(rig: Rig, token: str = "", kind: str = "offer_files", **changes: Any) -> dict[str, Any]:
+    keys: dict[str, Any] = {"files": [{**OFFER, **changes}]}
+    if token:
+        keys["token"] = token
+    return rig.data(kind, **keys)
+
+
+def source_of(rig: Rig, file_id: str) -> Any:
+    return rig.uploader.infos[file_id].raw
+
+
+def read_all(rig: Rig, file_id: str) -> Reading:
+    source = source_of(rig, file_id)
+    reading = Reading(source, 0, source.size_bytes)
+    until(lambda: source._pulls, "the slice is asked for")
+    rig.run()
+    return reading
+
+
+def feed(rig: Rig, token: str, data: bytes = b"12345") -> dict[str, Any]:
+    pull = rig.screen.of("pull")[-1]
+    keys = {name: pull[name] for name in ("file_id", "pull_id", "offset")}
+    return rig.ask("slice", [memoryview(data)], token=token, **keys)
+
+
+def test_an_offered_file_is_pulled_and_fed(rig: Rig) -> None:
+    token = rig.hello()["token"]
+    [added] = offer(rig, token)["added"]
+    assert (added["client_id"], added["name"]) == ("c1", "talk.mp4")
+    reading = read_all(rig, added["file_id"])
+    assert rig.screen.of("pull")[-1] == {
+        "kind": "pull",
+        "file_id": added["file_id"],
+        "pull_id": 0,
+        "offset": 0,
+        "length": 5,
+    }
+    assert feed(rig, token)["ok"] is True
+    assert reading.ended().result == b"12345"
+
+
+def test_no_pull_leaves_before_the_answer_that_names_the_file(rig: Rig) -> None:
+    token = rig.hello()["token"]
+    real = rig.uploader.add_file
+    readings: list[Reading] = []
+
+    def add_and_read_at_once(file: Any, **metadata: Any) -> Any:
+        info = real(file, **metadata)
+        readings.append(Reading(file, 0, 5))
+        until(lambda: file._reads, "the engine reads at once")
+        return info
+
+    rig.uploader.add_file = add_and_read_at_once  # type: ignore[method-assign]
+    offer(rig, token)
+    until(lambda: rig.publisher._outbox or rig.screen.of("pull"), "the pull is posted")
+    rig.run()
+    kinds = [m["kind"] for m in rig.screen.messages]
+    assert kinds.index("pull") > max(n for n, kind in enumerate(kinds) if kind == "answer")
+    feed(rig, token)
+    assert readings[0].ended().result == b"12345"
+
+
+def test_another_page_may_not_feed_nor_spoil_a_file(rig: Rig) -> None:
+    mine, other = rig.hello()["token"], rig.hello()["token"]
+    [added] = offer(rig, mine)["added"]
+    reading = read_all(rig, added["file_id"])
+    assert feed(rig, other, b"EVIL!")["error"]["code"] == "Owner"
+    assert feed(rig, "made-up", b"EVIL!")["error"]["code"] == "Owner"
+    pull = {"file_id": added["file_id"], "pull_id": 0}
+    assert rig.code("slice_error", token=other, reason="changed", **pull) == "Owner"
+    feed(rig, mine)
+    assert reading.ended().result == b"12345"
+
+
+def test_a_public_page_may_not_touch_another_page_s_file() -> None:
+    rig = Rig(policy=Policy.public())
+    mine, other = rig.hello()["token"], rig.hello()["token"]
+    [added] = offer(rig, mine)["added"]
+    keys = {"file_ids": [added["file_id"]]}
+    assert rig.code("remove", token=other, **keys) == "Owner"
+    assert rig.code("remove", **keys) == "Owner", "with two pages, one that does not say who it is owns nothing"
+    assert rig.data("clear", which="all", token=mine) == {"removed": 1}
+
+
+def test_a_lone_public_page_need_not_say_who_it_is() -> None:
+    rig = Rig(policy=Policy.public())
+    rig.hello()
+    [added] = offer(rig)["added"]
+    assert rig.data("cancel", file_ids=[added["file_id"]]) == {"changed": 1}
+
+
+def test_clear_all_of_a_public_page_leaves_the_author_s_files() -> None:
+    rig = Rig(policy=Policy.public())
+    rig.hello()
+    rig.uploader.add_many(2)
+    offer(rig)
+    assert rig.data("clear", which="all") == {"removed": 1}
+    assert len(rig.uploader.infos) == 2
+
+
+def test_after_a_reload_the_row_waits_and_the_same_file_brings_it_back(rig: Rig) -> None:
+    old = rig.hello()["token"]
+    [added] = offer(rig, old)["added"]
+    file_id = added["file_id"]
+    rig.uploader.put(file_id, state=UploadState.UPLOADING)
+    reading = read_all(rig, file_id)
+    new = rig.hello()["token"]
+    rig.clock.advance(5.1)
+    source_of(rig, file_id).wake()
+    until(lambda: source_of(rig, file_id).is_detached, "the old page is given up")
+    rig.publisher.refresh([file_id])
+    rig.run(1.0)
+    row = rig.data("detail", file_id=file_id)["row"]
+    assert (row["wait"]["reason"], row["error"]["next_step"]) == ("Source.Detached", "pick_file")
+    assert offer(rig, new, "reoffer_files")["added"][0]["file_id"] == file_id
+    until(lambda: source_of(rig, file_id)._pull is not None, "the page is attached")
+    until(lambda: rig.publisher._outbox, "the slice is asked for again")
+    rig.run()
+    assert feed(rig, old)["error"]["code"] == "Owner"
+    assert feed(rig, new)["ok"] is True
+    assert reading.ended().result == b"12345"
+
+
+def test_the_same_file_offered_plainly_after_a_reload_is_no_second_file(rig: Rig) -> None:
+    [added] = offer(rig, rig.hello()["token"])["added"]
+    new = rig.hello()["token"]
+    assert offer(rig, new)["added"][0]["file_id"] == added["file_id"]
+    assert len(rig.uploader.infos) == 1
+
+
+@pytest.mark.parametrize("change", [{"name": "other.mp4"}, {"size_bytes": 6}, {"last_modified_ms": 2}])
+def test_another_file_does_not_take_the_place_of_a_waiting_one(rig: Rig, change: dict[str, Any]) -> None:
+    offer(rig, rig.hello()["token"])
+    new = rig.hello()["token"]
+    data = offer(rig, new, "reoffer_files", **change)
+    assert (data["added"], [r["code"] for r in data["refused"]]) == ([], ["Source.NoMatch"])
+
+
+def test_a_stranger_may_not_take_over_a_file_whose_page_may_still_live() -> None:
+    rig = Rig(policy=Policy.public())
+    mine = rig.hello()["token"]
+    offer(rig, mine)
+    other = rig.hello()["token"]
+    real = rig.uploader.add_file
+
+    def refuse(file: Any, **metadata: Any) -> Any:
+        raise InvalidStateError("in the list already", code="AlreadyQueued")
+
+    rig.uploader.add_file = refuse  # type: ignore[method-assign]
+    assert offer(rig, other)["refused"][0]["code"] == "AlreadyQueued"
+    rig.uploader.add_file = real  # type: ignore[method-assign]
+
+
+def test_a_file_that_failed_for_want_of_its_page_is_tried_again_with_it(rig: Rig) -> None:
+    token = rig.hello()["token"]
+    [added] = offer(rig, token)["added"]
+    source_of(rig, added["file_id"]).detach()
+    error = RetriesExhaustedError(SourceDetachedError("gone"), ())
+    rig.uploader.put(added["file_id"], **failure(error))
+    offer(rig, rig.hello()["token"], "reoffer_files")
+    assert rig.uploader.infos[added["file_id"]].state == UploadState.READY
+
+
+@pytest.mark.parametrize("state", [UploadState.STOPPED, UploadState.CANCELED, UploadState.FAILURE])
+def test_a_read_ends_when_the_file_rests(rig: Rig, state: UploadState) -> None:
+    token = rig.hello()["token"]
+    [added] = offer(rig, token)["added"]
+    reading = read_all(rig, added["file_id"])
+    rig.uploader.put(added["file_id"], state=state)
+    assert reading.failed().code == "Source.Closed"  # type: ignore[attr-defined]
+
+
+def test_a_done_or_removed_file_is_dropped_by_the_page(rig: Rig) -> None:
+    token = rig.hello()["token"]
+    [done] = offer(rig, token)["added"]
+    [removed] = offer(rig, token, name="b.mp4")["added"]
+    rig.uploader.put(done["file_id"], state=UploadState.SUCCESS)
+    rig.data("remove", file_ids=[removed["file_id"]])
+    assert [m["file_id"] for m in rig.screen.of("drop")] == [done["file_id"], removed["file_id"]]
+    assert rig.code("slice", [b"x"], token=token, file_id=done["file_id"], pull_id=0, offset=0) == "Slice.Unknown"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"size_bytes": 0}, "EmptyFile"),
+        ({"size_bytes": -1}, "EmptyFile"),
+        ({"size_bytes": 10**18}, "FileTooLarge"),
+        ({"size_bytes": 11}, "FileTooLarge"),
+    ],
+)
+def test_sizes_that_cannot_be_or_are_not_allowed_are_refused(change: dict[str, Any], code: str) -> None:
+    rig = Rig(policy=Policy.public(max_file_bytes=10))
+    rig.hello()
+    assert offer(rig, **change)["refused"][0]["code"] == code
+    assert rig.uploader.calls == []
+
+
+def test_count_and_sum_are_limited() -> None:
+    rig = Rig(policy=Policy.public(max_files=2, max_total_bytes=9))
+    rig.hello()
+    assert offer(rig)["added"]
+    assert offer(rig, name="b.mp4")["refused"][0]["code"] == "Limit"
+    assert offer(rig, name="b.mp4", size_bytes=4)["added"]
+    assert offer(rig, name="c.mp4", size_bytes=1)["refused"][0]["code"] == "Limit"
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/a.mp4", "C:\\Windows\\a.mp4", "\\\\host\\share\\a.mp4", "a\0.mp4", "/abs/a.mp4", "\u202ea.mp4"]
+)
+def test_a_name_is_never_a_path(rig: Rig, name: str) -> None:
+    rig.hello()
+    [added] = offer(rig, name=name)["added"]
+    assert added["name"] == "a.mp4"
+
+
+def test_closing_ends_every_read(rig: Rig) -> None:
+    token = rig.hello()["token"]
+    reading = read_all(rig, offer(rig, token)["added"][0]["file_id"])
+    rig.pages.close()
+    assert isinstance(reading.failed(), Exception)
+
+
+def test_a_silent_page_is_told_on_the_row_without_any_event(rig: Rig) -> None:
+    token = rig.hello()["token"]
+    [added] = offer(rig, token)["added"]
+    rig.uploader.put(added["file_id"], state=UploadState.UPLOADING)
+    from vod_widget.model import UploaderState
+
+    rig.uploader.turn(UploaderState.START)
+    reading = read_all(rig, added["file_id"])
+    rig.run(1.0)
+    for _ in range(7):
+        rig.clock.advance(9.0)
+        rig.data("ping")
+        rig.run(1.0)
+    row = rig.screen.of("rows", "snapshot")[-1]["rows"][0]
+    assert row["wait"]["reason"] == "Source.Waiting"
+    assert [m["facts"]["name"] for m in rig.screen.of("note")] == ["talk.mp4"]
+    feed(rig, token)
+    reading.ended()

@@ -1,0 +1,198 @@
+"""The widget on the real uploader and the emulator: kernel files, a browser's file, credentials, the end."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers.until import until
+from tests.widget.fakes import FakeComm
+from vod_widget import VODUploadWidget
+
+pytestmark = pytest.mark.slow
+
+
+class Browser:
+    """A page with files: answers pulls as the front-end does, until it is told to be silent."""
+
+    def __init__(self, widget: VODUploadWidget, first_id: int = 1) -> None:
+        assert isinstance(widget.comm, FakeComm)
+        self.comm = widget.comm
+        self.files: dict[str, bytes] = {}
+        self.silent = False
+        self.number = first_id
+        self.sent_bytes = 0
+        self.token = ""
+        self.seen = len(self.comm.custom())
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._feed, name="test-browser", daemon=True)
+        self.token = self.ask("hello", version=1, locale="en")["token"]
+        self.thread.start()
+
+    def ask(self, kind: str, buffers: Any = None, **keys: Any) -> dict[str, Any]:
+        self.number += 1
+        number = self.number
+        self.comm.receive({"method": "custom", "content": {"id": number, "kind": kind, **keys}}, buffers)
+        until(lambda: any(a["id"] == number for a in self.comm.answers()), f"an answer to {kind}")
+        answer = next(a for a in self.comm.answers() if a["id"] == number)
+        assert answer.get("ok"), answer
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    def offer(self, name: str, data: bytes, kind: str = "offer_files") -> str:
+        offer = {"client_id": "c", "name": name, "size_bytes": len(data), "last_modified_ms": 5, "type": ""}
+        [added] = self.ask(kind, files=[offer], token=self.token)["added"]
+        self.files[added["file_id"]] = data
+        return str(added["file_id"])
+
+    def _feed(self) -> None:
+        while not self.over.wait(0.005):
+            messages = self.comm.custom()
+            for message in messages[self.seen :]:
+                if message["kind"] == "pull" and message["file_id"] in self.files and not self.silent:
+                    self._slice(message)
+            self.seen = len(messages)
+
+    def _slice(self, pull: dict[str, Any]) -> None:
+        data = self.files[pull["file_id"]][pull["offset"] : pull["offset"] + pull["length"]]
+        self.sent_bytes += len(data)
+        keys = {name: pull[name] for name in ("file_id", "pull_id", "offset")}
+        self.number += 1
+        content = {"id": 10_000_000 + self.number, "kind": "slice", "token": self.token, **keys}
+        self.comm.receive({"method": "custom", "content": content}, [memoryview(data)])
+
+    def close(self) -> None:
+        self.over.set()
+        self.thread.join()
+
+    def last_row(self, file_id: str) -> dict[str, Any]:
+        rows = [
+            row
+            for message in self.comm.custom()
+            if message["kind"] in ("snapshot", "rows")
+            for row in message["rows"]
+            if row["file_id"] == file_id
+        ]
+        return rows[-1] if rows else {}
+
+
+@pytest.fixture
+def widget(comms: type[FakeComm], emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[VODUploadWidget]:
+    from vod_widget import Credentials
+
+    made = VODUploadWidget(
+        credentials=Credentials(emulator.access_key_id, emulator.access_key_secret), endpoint=emulator.endpoint
+    )
+    yield made
+    made.close()
+
+
+def stored(emulator: Any, video_id: str) -> bytes:
+    return Path(emulator.object_path(video_id)).read_bytes()
+
+
+def a_video(size_bytes: int, seed: int = 3) -> bytes:
+    return random.Random(seed).randbytes(size_bytes)
+
+
+def test_a_file_of_the_kernel_is_uploaded_and_shown(widget: VODUploadWidget, emulator: Any, tmp_path: Path) -> None:
+    data = a_video(300_000)
+    (tmp_path / "talk.mp4").write_bytes(data)
+    page = Browser(widget)
+    [added] = page.ask("add_paths", paths=[str(tmp_path)])["added"]
+    page.ask("start")
+    until(lambda: page.last_row(added["file_id"]).get("state") == "Success", "the row shows Success", within_s=30)
+    row = page.last_row(added["file_id"])
+    assert stored(emulator, row["video_id"]) == data
+    assert (row["progress"], row["actions"]) == (1.0, ["remove"])
+    until(lambda: (widget.done, widget.progress) == (1, 1.0), "the traits are true")
+    assert widget.results[0]["video_id"] == row["video_id"]
+    assert widget.results[0]["verified"]
+    page.close()
+
+
+def test_a_file_of_the_browser_goes_through_the_kernel_byte_for_byte(widget: VODUploadWidget, emulator: Any) -> None:
+    data = a_video(21_000_000)
+    page = Browser(widget)
+    file_id = page.offer("browser.mp4", data)
+    page.ask("start")
+    until(lambda: page.last_row(file_id).get("state") == "Success", "the row shows Success", within_s=60)
+    assert stored(emulator, page.last_row(file_id)["video_id"]) == data
+    until(lambda: any(m["kind"] == "drop" for m in page.comm.custom()), "the page is told to let go")
+    assert page.sent_bytes == len(data)
+    page.close()
+
+
+def test_after_a_reload_the_same_file_goes_on(widget: VODUploadWidget, emulator: Any) -> None:
+    data = a_video(9_000_000)
+    old = Browser(widget)
+    old.silent = True
+    file_id = old.offer("reload.mp4", data)
+    old.ask("start")
+    until(lambda: any(m["kind"] == "pull" for m in old.comm.custom()), "bytes are asked for", within_s=20)
+    old.close()
+    new = Browser(widget, first_id=1000)
+    assert new.offer("reload.mp4", data, "reoffer_files") == file_id
+    until(lambda: new.last_row(file_id).get("state") == "Success", "the row shows Success", within_s=60)
+    assert stored(emulator, new.last_row(file_id)["video_id"]) == data
+    assert widget.total == 1
+    new.close()
+
+
+def test_pausing_and_resuming_a_browser_file_loses_nothing(widget: VODUploadWidget, emulator: Any) -> None:
+    data = a_video(9_000_000)
+    page = Browser(widget)
+    page.silent = True
+    file_id = page.offer("pause.mp4", data)
+    page.ask("start")
+    until(lambda: any(m["kind"] == "pull" for m in page.comm.custom()), "bytes are asked for", within_s=20)
+    assert page.ask("pause", file_ids=[file_id])["changed"] == 1
+    until(lambda: page.last_row(file_id).get("state") == "Stopped", "the row shows Stopped", within_s=20)
+    page.silent = False
+    assert page.ask("resume", file_ids=[file_id])["changed"] == 1
+    until(lambda: page.last_row(file_id).get("state") == "Success", "the row shows Success", within_s=60)
+    assert stored(emulator, page.last_row(file_id)["video_id"]) == data
+    page.close()
+
+
+def test_without_an_account_the_widget_opens_and_one_click_takes_the_emulator(
+    comms: type[FakeComm], tmp_path: Path
+) -> None:
+    (tmp_path / "a.mp4").write_bytes(a_video(1000))
+    widget = VODUploadWidget()
+    page = Browser(widget)
+    page.ask("add_paths", paths=[str(tmp_path / "a.mp4")])
+    assert page.ask("list_profiles")["current_profile"] is None
+    page.number += 1
+    page.comm.receive({"method": "custom", "content": {"id": 77, "kind": "start"}})
+    until(lambda: any(a["id"] == 77 for a in page.comm.answers()), "an answer")
+    answer = next(a for a in page.comm.answers() if a["id"] == 77)
+    assert answer["error"]["code"] == "Auth.Missing"
+    assert page.ask("choose_profile", name="emulator") == {"current_profile": "emulator"}
+    page.ask("start")
+    until(lambda: widget.done == 1, "the file is stored", within_s=30)
+    until(
+        lambda: any(
+            m["kind"] in ("rows", "snapshot") and (m["summary"]["profile"] or {}).get("is_emulator")
+            for m in page.comm.custom()
+        ),
+        "the summary names the emulator",
+    )
+    page.close()
+    widget.close()
+
+
+def test_closing_while_a_browser_file_is_awaited_ends_every_thread(widget: VODUploadWidget) -> None:
+    page = Browser(widget)
+    page.silent = True
+    page.offer("stuck.mp4", a_video(3_000_000))
+    page.ask("start")
+    until(lambda: any(m["kind"] == "pull" for m in page.comm.custom()), "bytes are asked for", within_s=20)
+    page.close()
+    widget.close()
+    assert [t.name for t in threading.enumerate() if t.name.startswith("vod-widget")] == []

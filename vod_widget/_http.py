@@ -37,7 +37,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.wait import wait_for_read
 
-from ._http_faults import own_frames, transport_error
+from ._http_faults import transport_error
 from .errors import (
     EndpointRefusedError,
     SourceChangedError,
@@ -92,7 +92,6 @@ class Exchange:
         idle_s: Longest silence while sending, seconds.
         send_s: Longest time for sending the whole request, seconds.
         answer_s: Longest time from the last byte sent to the last byte of the answer, seconds.
-        whole_s: Longest time from the first byte sent to the last byte of the answer, seconds, or None.
         handed_over: True once the whole request was given to the system, so that it may have had its effect.
         cut_short: True when the answer came before the request was sent; the connection is not used again.
         body_failure: What the body raised.
@@ -106,7 +105,6 @@ class Exchange:
     idle_s: float = 60.0
     send_s: float = 60.0
     answer_s: float = 60.0
-    whole_s: float | None = None
     handed_over: bool = False
     cut_short: bool = False
     body_failure: BaseException | None = field(default=None, repr=False)
@@ -123,9 +121,6 @@ class Exchange:
     def begin_waiting(self) -> None:
         """Start the deadline of the answer."""
         self._answer_until = self.clock.monotonic_s() + self.answer_s
-        if self.whole_s is not None:
-            begun = self._send_until - self.send_s
-            self._answer_until = min(self._answer_until, begun + self.whole_s)
 
     def send_timeout_s(self) -> float:
         """Seconds that the next send may take.
@@ -446,8 +441,8 @@ def perform(exchange: Exchange, send: Callable[[], T], explain: Callable[[Except
     """Run one request and let no foreign exception, and no foreign frame, come out.
 
     Frames of requests, urllib3 and the vendor's packages hold headers with tokens, and a verbose traceback prints the
-    variables of every frame. So errors are raised outside the handler, without context, and what a body raised loses
-    the frames between.
+    variables of every frame. So errors are raised outside the handler, without context; what a body raised was caught
+    before it passed any of those frames.
 
     Args:
         exchange: The request.
@@ -464,7 +459,6 @@ def perform(exchange: Exchange, send: Callable[[], T], explain: Callable[[Except
         return send()
     except _BodyError:
         failure = exchange.body_failure or RuntimeError("a body failed without saying why")
-        failure.__traceback__ = own_frames(failure.__traceback__)
     except VODError as exc:
         failure = exc.with_traceback(None)  # the frame that read the answer holds it
     except Exception as exc:

@@ -11,7 +11,6 @@ import logging
 import socket
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
-from types import TracebackType
 from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
@@ -31,9 +30,8 @@ from .errors import (
 )
 from .secret import RedactingFilter, redact
 
-__all__ = ["clean", "date_s", "guard_logs", "own_frames", "parse_xml", "retry_after_s", "transport_error"]
+__all__ = ["clean", "date_s", "guard_logs", "parse_xml", "retry_after_s", "transport_error"]
 
-_FOREIGN = frozenset({"requests", "urllib3", "http", "oss2", "aliyunsdkcore", "aliyunsdkvod", "ssl"})
 _MAX_TEXT = 300
 
 
@@ -43,20 +41,6 @@ def clean(text: object) -> str:
     flat = "".join(c if c.isprintable() else " " for c in redact(str(text or "")[:8192]))
     flat = " ".join(flat.split())
     return flat if len(flat) <= _MAX_TEXT else flat[: _MAX_TEXT - 1] + "…"
-
-
-def own_frames(traceback: TracebackType | None) -> TracebackType | None:
-    """Return the tail of a traceback below the last frame of a foreign package and of the wire.
-
-    What a source raised keeps the source's frames; frames that hold request headers are dropped.
-    """
-    tail = traceback
-    while traceback is not None:
-        name = str(traceback.tb_frame.f_globals.get("__name__", ""))
-        if name.split(".", maxsplit=1)[0] in _FOREIGN or name.endswith("._http"):
-            tail = traceback.tb_next
-        traceback = traceback.tb_next
-    return tail
 
 
 def _chain(exc: BaseException) -> Iterator[BaseException]:

@@ -72,7 +72,8 @@ class SdkVodApi:
 
     Args:
         clock: Wall time for Timestamp, monotonic time for deadlines.
-        timeout_s: Longest time of one call from its first byte sent to the last byte of the answer, seconds.
+        timeout_s: Longest time from the request sent to the last byte of the answer, seconds. (The request, some
+            2 KB, leaves at once; it has the same limit.)
         connect_timeout_s: Longest time for TCP and TLS to connect, seconds.
         pool_size: Connections kept open, >= 1.
         ca_file: PEM file of trusted authorities instead of certifi's; for the emulator's TLS.
@@ -192,7 +193,6 @@ class SdkVodApi:
             idle_s=self._timeout_s,
             send_s=self._timeout_s,
             answer_s=self._timeout_s,
-            whole_s=self._timeout_s,
         )
 
         def run() -> T:

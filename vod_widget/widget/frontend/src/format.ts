@@ -18,7 +18,7 @@ function scale(value: number): number {
 
 function digits(value: number, unit: number): string {
   if (unit === 0) return String(Math.round(value));
-  if (value >= 99.95) return Math.round(value).toLocaleString("en-US");
+  if (value >= 99.95) return COUNT.format(Math.round(value));
   if (value >= 9.995) return value.toFixed(1);
   return value.toFixed(2);
 }
@@ -62,8 +62,9 @@ export function percent(fraction: number, finished: boolean): number {
   return Math.max(0, Math.min(99, Math.floor(fraction * 100 + 1e-9)));
 }
 
+const COUNT = new Intl.NumberFormat("en-US");
 export function count(n: number): string {
-  return n.toLocaleString("en-US");
+  return COUNT.format(n);
 }
 
 export function clock(ms: number): string {

@@ -259,8 +259,9 @@ function matching_brace(template: string, open: number): number {
   return template.length;
 }
 
+const NUMBER = new Intl.NumberFormat("en-US");
 function fact(value: string | number | undefined): string {
-  return typeof value === "number" ? value.toLocaleString("en-US") : value ?? "";
+  return typeof value === "number" ? NUMBER.format(value) : value ?? "";
 }
 
 function plain_number(value: string | number | undefined): number {

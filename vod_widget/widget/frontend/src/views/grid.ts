@@ -27,6 +27,10 @@ export class Grid {
   #position_timer: ReturnType<typeof setTimeout> | undefined;
   #drawn: Range = { first: 0, count: 0 };
   #order = "";
+  #viewport = 0;
+  #name_width = 0;
+  #row_height = 40;
+  #header_height = HEADER_PX;
 
   readonly #host: Host;
 
@@ -59,20 +63,29 @@ export class Grid {
     this.element.addEventListener("scroll", () => this.#scrolled(), { passive: true });
   }
 
-  get row_height(): number {
-    const value = Number.parseFloat(getComputedStyle(this.element).getPropertyValue("--row"));
-    return value > 0 ? value : 40;
+  /** The size may be another one: measure before the next use. */
+  resized(): void {
+    this.#viewport = 0;
+    this.#name_width = 0;
   }
 
-  get #header_height(): number {
-    return this.#header.offsetHeight === 0 && this.element.clientHeight > 0 ? 0 : HEADER_PX;
+  /** Reading sizes makes the browser lay out at once, so it is done only after a change of size. */
+  #measure(): void {
+    if (this.#viewport > 0) return;
+    const value = Number.parseFloat(getComputedStyle(this.element).getPropertyValue("--row"));
+    this.#row_height = value > 0 ? value : 40;
+    const height = this.element.clientHeight;
+    // As cards the rows have no header.
+    this.#header_height = this.#header.offsetHeight === 0 && height > 0 ? 0 : HEADER_PX;
+    this.#viewport = Math.max(0, height - this.#header_height);
   }
 
   update(): void {
     const { store } = this.#host.session;
     const total = store.matching;
-    const height = this.row_height;
-    const viewport = Math.max(0, this.element.clientHeight - this.#header_height);
+    this.#measure();
+    const height = this.#row_height;
+    const viewport = this.#viewport;
     set(this.element, "aria-rowcount", total + 1);
     const body_height = `${Math.min(total * height, MAX_BODY_PX)}px`;
     if (this.#body.style.height !== body_height) this.#body.style.height = body_height;
@@ -116,7 +129,9 @@ export class Grid {
     this.#all.checked = selected > 0 && selected >= store.matching;
     this.#all.indeterminate = selected > 0 && selected < store.matching;
     set(this.#all, "disabled", !this.#host.session.controllable || total === 0);
-    fit_names(this.#slice);
+    // As a table all names are equally wide; as cards the buttons decide.
+    const width = fit_names(this.#slice, this.#name_width);
+    if (this.#header_height > 0) this.#name_width = width;
     this.#want();
   }
 
@@ -145,17 +160,20 @@ export class Grid {
   }
 
   #scrolled(): void {
+    // Read before the update writes.
+    const top = this.element.scrollTop;
+    const above = this.element.offsetTop;
     this.update();
     const { store, t } = this.#host.session;
     const total = store.matching;
     if (total < POSITION_FROM) return;
-    const height = this.row_height;
-    const viewport = this.element.clientHeight - this.#header_height;
-    const first = Math.round(this.element.scrollTop / height) + 1;
-    const last = Math.min(total, Math.max(first, Math.floor((this.element.scrollTop + viewport) / height)));
+    const height = this.#row_height;
+    const viewport = this.#viewport;
+    const first = Math.round(top / height) + 1;
+    const last = Math.min(total, Math.max(first, Math.floor((top + viewport) / height)));
     text(this.position, t("position", { a: count(first), b: count(last), n: count(total) }));
-    const share = this.element.scrollTop / Math.max(1, total * height - viewport);
-    this.position.style.top = `${this.element.offsetTop + this.#header_height + 14 + (viewport - 28) * share}px`;
+    const share = top / Math.max(1, total * height - viewport);
+    this.position.style.top = `${above + this.#header_height + 14 + (viewport - 28) * share}px`;
     set(this.position, "hidden", false);
     clearTimeout(this.#position_timer);
     this.#position_timer = setTimeout(() => set(this.position, "hidden", true), POSITION_MS);
@@ -197,8 +215,7 @@ export class Grid {
     const to = Math.max(0, Math.min(index, store.matching - 1));
     this.#row_element(this.#active)?.setAttribute("tabindex", "-1");
     this.#active = to;
-    const viewport = Math.max(0, this.element.clientHeight - this.#header_height);
-    const top = scroll_to_show(to, this.element.scrollTop, viewport, this.row_height);
+    const top = scroll_to_show(to, this.element.scrollTop, this.#viewport, this.#row_height);
     if (top !== this.element.scrollTop) this.element.scrollTop = top;
     this.update();
     this.focus();
@@ -209,7 +226,7 @@ export class Grid {
     const { store } = session;
     const target = event.target as HTMLElement;
     const on_row = target === this.element || target.classList.contains("row");
-    const page = Math.max(1, Math.floor((this.element.clientHeight - this.#header_height) / this.row_height) - 1);
+    const page = Math.max(1, Math.floor(this.#viewport / this.#row_height) - 1);
     const row = store.row_at(this.#active)?.row;
     const done = (): void => event.preventDefault();
     const command = event.ctrlKey || event.metaKey;

@@ -54,34 +54,31 @@ export function name_element(name: string): HTMLDivElement {
   return h("div", { class: "nm", title: name, "data-name": name }, name);
 }
 
-interface Fitted { name: string; width: number; font: string; cut: string }
+interface Fitted { name: string; width: number }
 const fitted = new WeakMap<Element, Fitted>();
 
-export function fit_names(scope: Element): void {
+/**
+ * Cuts the names below `scope`, which share one font. `width`: their common width where the caller knows it,
+ * because reading one makes the browser lay out. Returns the width of the first name.
+ */
+export function fit_names(scope: Element, width = 0): number {
   const elements = [...scope.querySelectorAll<HTMLElement>(".nm")];
-  if (elements.length === 0) return;
   // Read every width before the first write: one layout, not one per row.
-  const widths = elements.map((element) => element.clientWidth);
+  const widths = elements.map((element) => width || element.clientWidth);
   let measure: ((text: string) => number) | null = null;
-  let font = "";
   elements.forEach((element, k) => {
-    const width = widths[k] ?? 0;
+    const room = widths[k] ?? 0;
     const name = element.dataset["name"] ?? "";
-    if (width <= 0) return;
     const before = fitted.get(element);
-    if (before?.name === name && before.width === width) return;
-    const style = getComputedStyle(element);
-    const this_font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
-    if (!measure || font !== this_font) {
-      measure = measurer(element);
-      font = this_font;
-    }
+    if (room <= 0 || (before?.name === name && before.width === room)) return;
+    measure ??= measurer(element);
     const ruler = measure;
     if (!ruler) return;
-    const cut = middle_cut(name, (text) => ruler(text) + 4 <= width);
-    fitted.set(element, { name, width, font, cut });
+    fitted.set(element, { name, width: room });
+    const cut = middle_cut(name, (text) => ruler(text) + 4 <= room);
     if (element.textContent !== cut) element.textContent = cut;
   });
+  return widths[0] ?? 0;
 }
 
 export async function copy_text(value: string): Promise<boolean> {

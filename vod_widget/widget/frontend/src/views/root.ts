@@ -58,8 +58,12 @@ export class View implements Host {
     this.#build();
     el.append(this.root);
     this.#leave = session.store.subscribe((urgency) => this.#schedule(urgency === "now"));
-    this.#sizes = typeof ResizeObserver === "undefined" ? null : new ResizeObserver(() => this.#schedule(true));
+    this.#sizes = typeof ResizeObserver === "undefined" ? null : new ResizeObserver(() => {
+      this.#grid.resized();
+      this.#schedule(true);
+    });
     this.#sizes?.observe(this.root);
+    this.#sizes?.observe(this.#grid.element);
     this.#tick = setInterval(() => {
       if (this.#grid.counting) this.#schedule(true);
     }, 1_000);
@@ -133,7 +137,11 @@ export class View implements Host {
     this.#drawn_at = Date.now();
     const { session } = this;
     const { store } = session;
-    if (this.#locale !== session.t.locale) this.#build();
+    if (this.#locale !== session.t.locale) {
+      this.#sizes?.unobserve(this.#grid.element);
+      this.#build();
+      this.#sizes?.observe(this.#grid.element);
+    }
     this.root.classList.toggle("off", store.link === "gone" || store.link === "lost");
     set(this.root, "data-link", store.link);
     set(this.root, "data-uploader-state", store.summary.state);

@@ -13,9 +13,21 @@ from vod_widget.credentials.profile import Profile
 from .check import Check, Checks, check
 from .results import Results, Row
 from .resume import resume
-from .upload import upload
+from .upload import finish, results_of, upload
 
-__all__ = ["Check", "Checks", "Results", "Row", "check", "explain", "profiles", "resume", "upload"]
+__all__ = [
+    "Check",
+    "Checks",
+    "Results",
+    "Row",
+    "check",
+    "explain",
+    "finish",
+    "profiles",
+    "results_of",
+    "resume",
+    "upload",
+]
 
 
 def profiles() -> list[Profile]:

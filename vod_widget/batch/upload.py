@@ -21,7 +21,7 @@ from .bar import Bar, open_bar
 from .results import Results, Row, row_of
 from .table import Item, read_items, split_keywords
 
-__all__ = ["PATIENCE_S", "finish", "upload"]
+__all__ = ["PATIENCE_S", "finish", "results_of", "upload"]
 
 PATIENCE_S = 900.0
 """A batch runs unattended: it rides out an outage of a quarter of an hour."""
@@ -109,6 +109,11 @@ def finish(uploader: VODUpload, *, progress: bool | None = None) -> None:
         bar.close()
 
 
+def results_of(uploader: VODUpload) -> Results:
+    """Return the rows of a queue's files, in list order."""
+    return Results(row_of(result, columns={}, path=result.source, name=result.name) for result in uploader.results())
+
+
 @dataclass(slots=True)
 class _Added:
     """One item and what the queue made of it."""
@@ -154,14 +159,8 @@ def _add_all(uploader: VODUpload, items: list[Item], metadata: Mapping[str, Any]
 def _row(one: _Added, outcome: Mapping[str, Any]) -> Row:
     result = outcome.get(one.info.file_id) if one.info is not None else None
     path = result.source if result is not None else one.item.path
-    given = one.item.columns
     return row_of(
-        result,
-        columns=given,
-        path=path,
-        name=one.item.name,
-        error=one.error,
-        is_shared=one.is_shared,
+        result, columns=one.item.columns, path=path, name=one.item.name, error=one.error, is_shared=one.is_shared
     )
 
 

@@ -7,6 +7,7 @@ a deadline and says what was waited for. Nothing here knows the widget; that is 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import shutil
@@ -46,6 +47,11 @@ def chromium_path() -> str:
         if found:
             return found
     raise RuntimeError("Chromium was not found; scripts/test installs it, or: apt-get install chromium")
+
+
+def _end_with_parent() -> None:
+    """Runs in the child: a test run that is killed leaves no server behind (prctl PR_SET_PDEATHSIG, Linux)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def _free_port() -> int:
@@ -117,6 +123,7 @@ class Lab:
                 stderr=subprocess.STDOUT,
                 cwd=self.root,
                 start_new_session=True,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 -- it calls prctl and nothing that takes a lock
             )
         self._wait_until_up()
 

@@ -15,7 +15,7 @@ from tests.helpers.media import Media
 STORED = """
 import gc, hashlib
 from vod_widget.emulator import Emulator
-(emulator,) = [thing for thing in gc.get_objects() if isinstance(thing, Emulator)]
+(emulator,) = [thing for thing in gc.get_objects() if type(thing) is Emulator]
 for media_id in {ids!r}:
     print(hashlib.sha256(emulator.object_path(media_id).read_bytes()).hexdigest())
 """

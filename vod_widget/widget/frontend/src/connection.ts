@@ -4,7 +4,7 @@
  */
 import type { AnswerMessage, Down, Intents, Kind, Model } from "./protocol";
 
-/** The kernel said no, or said nothing in time (code "Timeout") or is not there (code "Offline"). */
+/** The kernel said no, or said nothing in time (code "NoAnswer") or is not there (code "Offline"). */
 export class IntentError extends Error {
   constructor(readonly code: string, message: string) {
     super(message);
@@ -42,11 +42,11 @@ export class Connection {
   readonly #timing: Timing;
 
   readonly #model: Model;
-  readonly #listen: { message: (message: Exclude<Down, AnswerMessage>) => void; link: (link: Link) => void };
+  readonly #listen: { message: (message: Exclude<Down, AnswerMessage>) => void; link: (link: Link) => void; pulse: (seq: number | undefined) => void };
 
   constructor(
     model: Model,
-    listen: { message: (message: Exclude<Down, AnswerMessage>) => void; link: (link: Link) => void },
+    listen: { message: (message: Exclude<Down, AnswerMessage>) => void; link: (link: Link) => void; pulse: (seq: number | undefined) => void },
     timing: Partial<Timing> = {}) {
     this.#model = model;
     this.#listen = listen;
@@ -63,7 +63,7 @@ export class Connection {
     return new Promise<Intents[K][1]>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#pending.delete(id);
-        reject(new IntentError("Timeout", kind));
+        reject(new IntentError("NoAnswer", kind));
       }, this.#timing.answer_ms);
       this.#pending.set(id, { resolve: resolve as (data: unknown) => void, reject, timer });
       if (!this.#asked_at) this.#asked_at = Date.now();
@@ -93,7 +93,7 @@ export class Connection {
   }
 
   #heartbeat(): void {
-    void this.request("ping", {}).catch(() => undefined);
+    this.request("ping", {}).then((answer) => this.#listen.pulse(answer.seq), () => undefined);
   }
 
   /** From the first unanswered question on, silence has a limit. Any message ends it: a kernel that is

@@ -9,7 +9,7 @@ const EN = {
   from_computer: "From this computer", from_computer_sub: "Sent through this page; keep it open",
   from_kernel: "From the kernel's files", from_kernel_sub: "Goes on when this page is closed",
   from_address: "From an address", from_address_sub: "https link, read by the kernel",
-  clear_done: "Clear done", clear_failed: "Clear failed", clear_all: "Clear all",
+  clear_done: "Clear done", clear_failed: "Clear failed and canceled", clear_all: "Clear all",
   clear_sub: "{n} {n|file|files}; the cloud is not touched",
   clear_all_sub: "{n} {n|file|files}; what is being sent is canceled",
   clear_sure: "Press again: {n} {n|upload|uploads} will be canceled",
@@ -101,7 +101,8 @@ const EN = {
   c_disk: "the checkpoint cannot be written", c_restart: "the upload starts over", c_protocol: "an answer that cannot be read",
   c_duplicate: "already in the list", c_too_large: "too large", c_empty: "empty", c_denied: "not allowed here", c_limit: "too many files",
   c_waiting_browser: "this page does not answer", c_callback: "a callback failed", c_no_match: "no row waits for a file of this name, size and date",
-  c_owner: "it belongs to another page",
+  c_owner: "it belongs to another page", c_rate: "too many requests at once, wait a second",
+  c_busy: "earlier requests are not done yet", c_slow: "it takes long and goes on",
 } as const;
 
 export type Key = keyof typeof EN;
@@ -112,7 +113,7 @@ const ZH: Record<Key, string> = {
   from_computer: "从这台电脑", from_computer_sub: "经此页面发送，需保持页面打开",
   from_kernel: "从内核的文件", from_kernel_sub: "关闭页面后仍继续",
   from_address: "从网址", from_address_sub: "由内核读取的 https 链接",
-  clear_done: "清除已完成", clear_failed: "清除失败", clear_all: "清除全部",
+  clear_done: "清除已完成", clear_failed: "清除失败和已取消", clear_all: "清除全部",
   clear_sub: "{n} 个文件，不影响云端",
   clear_all_sub: "{n} 个文件，正在发送的将被取消",
   clear_sure: "再按一次：将取消 {n} 个上传",
@@ -204,7 +205,8 @@ const ZH: Record<Key, string> = {
   c_disk: "断点记录无法写入", c_restart: "上传将从头开始", c_protocol: "无法识别的应答",
   c_duplicate: "已在列表中", c_too_large: "文件过大", c_empty: "空文件", c_denied: "此处不允许", c_limit: "文件过多",
   c_waiting_browser: "此页面没有应答", c_callback: "回调失败", c_no_match: "没有等待此文件的行（名称、大小、日期须相同）",
-  c_owner: "属于另一个页面",
+  c_owner: "属于另一个页面", c_rate: "请求过于频繁，稍等一秒",
+  c_busy: "之前的请求尚未完成", c_slow: "耗时较长，仍在进行",
 };
 
 export type Locale = "en" | "zh-CN";
@@ -287,7 +289,7 @@ const CAUSES: Record<string, Key> = {
   "Protocol": "c_protocol", "Callback": "c_callback", "AlreadyQueued": "c_duplicate", "FileTooLarge": "c_too_large",
   "File.TooLarge": "c_too_large", "Source.TooLarge": "c_too_large", "Source.Empty": "c_empty", "Policy": "c_denied", "Denied": "c_denied",
   "Policy.Denied": "c_denied", "Limit": "c_limit", "EmptyFile": "c_empty", "Source.NoMatch": "c_no_match", "Restriction.Extension": "c_extension",
-  "Source.Outside": "c_denied", "Source.Permission": "c_read", "Owner": "c_owner", "Source.Stalled": "c_waiting_browser", "Source.Waiting": "c_waiting_browser",
+  "Source.Outside": "c_denied", "Source.Permission": "c_read", "Owner": "c_owner", "RateLimit": "c_rate", "Busy": "c_busy", "Timeout": "c_slow", "Source.Stalled": "c_waiting_browser", "Source.Waiting": "c_waiting_browser",
 };
 
 /** A cause in words, as part of a sentence: our own for a code that we know, else the kernel's text. */

@@ -107,6 +107,7 @@ export interface Detail {
   reference_id: string | null;
   object: string | null;
   bucket: string | null;
+  path?: string | null;
   description?: string | null;
   tags?: string[] | null;
   cate_id?: number | null;
@@ -152,7 +153,8 @@ export interface Intents {
     { file_id: string; title: string; description: string; tags: string[]; cate_id: number | null },
     { row: Row },
   ];
-  ping: [Nothing, Nothing];
+  /** `seq` of the last snapshot or rows: what this page has not seen was lost on the way. */
+  ping: [Nothing, { seq?: number }];
   probe: [Nothing, { size_bytes: number }];
 }
 export type Kind = keyof Intents;

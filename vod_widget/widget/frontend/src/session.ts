@@ -62,6 +62,9 @@ export class Session {
         if (link === "gone") this.say(this.t("live_restarted"), "warn");
         this.store.changed();
       },
+      pulse: (seq) => {
+        if (seq !== undefined && this.store.behind(seq)) this.ask_view();
+      },
     }, timing);
     this.feeder = new Feeder(this.connection, this.store.held);
     model.on("change:locale", this.#relocate as (...args: never[]) => void);
@@ -112,7 +115,7 @@ export class Session {
 
   explain(error: unknown, label: string): string {
     if (!(error instanceof IntentError)) return this.t("offline", { action: label });
-    if (error.code === "Timeout") return this.t("timeout", { action: label });
+    if (error.code === "NoAnswer") return this.t("timeout", { action: label });
     if (error.code === "Offline") return this.t("offline", { action: label });
     return this.t("refused_intent", { action: label, cause: cause_of(this.t, error.code, error.message) });
   }
@@ -292,6 +295,8 @@ export class Session {
         rows.push(...page.rows);
         for (const row of page.rows) this.store.put(row);
         if (rows.length >= page.matching) break;
+        // The kernel takes twenty messages a second, and forty at once.
+        if (rows.length >= 20 * MAX_VIEW_ROWS) await new Promise((resolve) => setTimeout(resolve, 70));
       }
     } catch (error) {
       this.say(this.explain(error, this.t("files")), "warn");
@@ -329,7 +334,7 @@ export class Session {
       },
       (error: unknown) => {
         if (this.#closed) return;
-        if (error instanceof IntentError && error.code !== "Timeout" && error.code !== "Offline") {
+        if (error instanceof IntentError && error.code !== "NoAnswer" && error.code !== "Offline") {
           this.say(this.explain(error, this.t("upload")), "warn");
           return;
         }

@@ -12,7 +12,7 @@ describe("the line to the kernel", () => {
     kernel = new FakeKernel();
     links = [];
     heard.length = 0;
-    connection = new Connection(kernel, { message: (m) => heard.push(m), link: (l) => links.push(l) });
+    connection = new Connection(kernel, { message: (m) => heard.push(m), link: (l) => links.push(l), pulse: () => undefined });
   });
   afterEach(() => {
     connection.close();
@@ -43,7 +43,7 @@ describe("the line to the kernel", () => {
     expect(settled).toBe(false);
     await vi.advanceTimersByTimeAsync(200);
     expect(await failed).toBeInstanceOf(IntentError);
-    expect(await failed).toMatchObject({ code: "Timeout" });
+    expect(await failed).toMatchObject({ code: "NoAnswer" });
   });
   it("rejects at once when the comm is closed", async () => {
     vi.spyOn(kernel, "send").mockImplementation(() => { throw new Error("closed"); });

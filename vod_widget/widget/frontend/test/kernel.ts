@@ -51,7 +51,7 @@ export class FakeKernel implements Model {
   on_intent: ((message: Sent) => { data?: unknown; error?: { code: string; message: string } } | "silent" | undefined) | null = null;
   private readonly handlers = new Map<string, Set<Handler>>();
   private window: { first: number; count: number; filter: Filter; search: string } = { first: 0, count: 50, filter: "all", search: "" };
-  private seq = 0;
+  seq = 0;
 
   constructor(rows: Row[] = []) {
     this.rows = rows;
@@ -241,7 +241,7 @@ export class FakeKernel implements Model {
         this.answer(message, { row: structuredClone(r) });
         return;
       }
-      case "ping": this.answer(message, {}); return;
+      case "ping": this.answer(message, { seq: this.seq }); return;
       default:
     }
     this.answer(message, message["file_ids"] ? { changed: (message["file_ids"] as string[]).length } : {});

@@ -47,6 +47,13 @@ describe("meeting the kernel", () => {
     await settle();
     expect(page.kernel.of("view")).toHaveLength(before + 1);
   });
+  it("learns from the heartbeat that a message was lost", async () => {
+    const page = await open(files(2));
+    page.kernel.seq += 1; // a message that never came
+    page.kernel.rows = files(1);
+    await settle(10_500);
+    expect(page.rows()).toHaveLength(1);
+  });
   it("keeps two views of one model equal", async () => {
     const page = await open(files(2));
     const other = document.createElement("div");

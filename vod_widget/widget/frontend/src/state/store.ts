@@ -90,6 +90,11 @@ export class Store {
     return missed;
   }
 
+  /** True when the kernel has said more than this page heard. */
+  behind(seq: number): boolean {
+    return this.#last_seq !== null && seq > this.#last_seq;
+  }
+
   apply_snapshot(message: SnapshotMessage): void {
     const now = Date.now();
     const moved = message.matching !== this.matching ||

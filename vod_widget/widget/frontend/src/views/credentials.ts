@@ -156,14 +156,14 @@ export class KeysPanel implements Panel {
       }),
     }, "sm");
     const form = h("form", {
-      class: "sc top", autocomplete: "off",
+      class: "frm", autocomplete: "off",
       onsubmit: (event: Event) => {
         event.preventDefault();
         void this.#send();
       },
-    }, h("div", { class: "seg two", role: "group", "aria-label": t("keys_title") }, this.#tabs), this.#fields, this.#paste,
-    h("div", { class: "fl reg" }, field(t("key_region"), small(t("optional")), this.#region)),
-    this.#complaint, h("p", { class: "mut note" }, t("keys_note")), h("div", { class: "tst end" }, this.#forget, this.#use));
+    }, h("div", { class: "sc top" }, h("div", { class: "seg two", role: "group", "aria-label": t("keys_title") }, this.#tabs), this.#fields, this.#paste,
+      h("div", { class: "fl reg" }, field(t("key_region"), small(t("optional")), this.#region)), this.#complaint, h("p", { class: "mut note" }, t("keys_note"))),
+    h("div", { class: "sf" }, h("span"), this.#forget, this.#use));
     this.element = frame(host, t("keys_title"), h("div", null, h("h4", null, t("keys_title"))), form);
     this.#mode(false);
   }

@@ -333,6 +333,7 @@ export class DetailPanel implements Panel {
         row.error && line(t("error_code"), h("span", { class: "el" }, row.error.code)),
         (row.error || detail?.request_id) && line(t("request_id"), mono("RequestId", detail?.request_id)),
         line(t("source"), source_word(t, row.source)),
+        detail?.path && line(t("path"), mono(t("path"), detail.path)),
         line(t("sent"), bytes_pair(t, row.state === "Success" ? row.size_bytes ?? 0 : row.sent_bytes, row.size_bytes ?? 0)),
         line(t(row.image_id && !row.video_id ? "image_id" : "video_id"), mono(t(row.image_id && !row.video_id ? "image_id" : "video_id"), id)),
         line(t("reference_id"), mono("ReferenceId", detail?.reference_id)),

@@ -51,7 +51,7 @@ export class Toolbar {
     this.#able(this.#stop, on && summary.can_stop && !busy.has("stop"));
     this.#able(this.add_button, on && sources);
     this.#able(this.#clear, on && summary.total > 0 && !busy.has("clear"));
-    this.#able(this.#details, on);
+    this.#able(this.#details, on && store.hello?.policy.choose_profile !== false);
     set(this.#details, "aria-expanded", credentials_open ? "true" : "false");
     set(this.#select, "disabled", !on || busy.has("credentials") || store.hello?.policy.choose_profile === false);
     this.#options(credentials_open);
@@ -99,10 +99,10 @@ export class Toolbar {
   #clear_items(): Item[] {
     const { session } = this.#host;
     const { t } = session;
-    const { counts, total, done, failed } = session.store.summary;
+    const { counts, total, done, failed, canceled } = session.store.summary;
     return [
       { label: t("clear_done"), sub: t("clear_sub", { n: done }), icon: "ok", action: "clear-done", off: done === 0, run: () => void session.clear("done") },
-      { label: t("clear_failed"), sub: t("clear_sub", { n: failed }), icon: "fail", action: "clear-failed", off: failed === 0, run: () => void session.clear("failed") },
+      { label: t("clear_failed"), sub: t("clear_sub", { n: failed + canceled }), icon: "fail", action: "clear-failed", off: failed + canceled === 0, run: () => void session.clear("failed") },
       {
         label: t("clear_all"), sub: t(counts.uploading > 0 ? "clear_all_sub" : "clear_sub", { n: total }), icon: "trash", action: "clear-all",
         sure: () => counts.uploading > 0 ? t("clear_sure", { n: counts.uploading }) : null, run: () => void session.clear("all"),

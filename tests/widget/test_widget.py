@@ -393,6 +393,28 @@ def test_options_of_the_shell_are_taken(comms: type[FakeComm], uploader: FakeUpl
     widget.close()
 
 
+def test_the_traits_are_true_when_run_returns_and_were_sent_by_the_running_cell(
+    comms: type[FakeComm], uploader: FakeUploader
+) -> None:
+    cell: contextvars.ContextVar[str] = contextvars.ContextVar("running", default="none")
+    widget = VODUploadWidget(uploader)
+    parents: list[tuple[str, int]] = []
+    comm = comm_of(widget)
+    comm.send = lambda data=None, **_: parents.append((cell.get(), data["state"].get("done", 0)))  # type: ignore[method-assign]
+
+    def run() -> list[Any]:
+        uploader.add_many(2, state=UploadState.SUCCESS)
+        uploader.turn(UploaderState.END)
+        return []
+
+    uploader.run = run  # type: ignore[method-assign]
+    cell.set("cell 9")
+    widget.run()
+    assert (widget.state, widget.done) == ("End", 2)
+    assert ("cell 9", 2) in parents
+    widget.close()
+
+
 # ---- two views, lost comms, the end -----------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from vod_widget import events
@@ -113,6 +114,7 @@ class Publisher:
         # One condition guards what other threads leave here; it is never held while something is sent or asked.
         self._word = threading.Condition()
         self._outbox: deque[_Letter] = deque()
+        self._flushes: list[tuple[threading.Event, contextvars.Context]] = []
         self._later: list[tuple[float, Callable[[], None]]] = []
         # Ordered: new files must be counted in the order in which they were added.
         self._dirty: dict[str, None] = {}
@@ -209,6 +211,21 @@ class Publisher:
         with self._word:
             self._dirty.update(dict.fromkeys(file_ids))
             self._want(SOON_S)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Have everything that is known now shown, also the traits that could wait; False at the timeout.
+
+        The traits go out in the caller's context: a notebook that is executed without a browser keeps only what its
+        running cell published.
+        """
+        shown = threading.Event()
+        context = contextvars.copy_context()
+        with self._word:
+            if self._closed:
+                return False
+            self._flushes.append((shown, context))
+            self._want(0.0)
+        return shown.wait(timeout_s)
 
     def call_later(self, at_s: float, job: Callable[[], None]) -> None:
         """Call a quick job in the publisher's thread at a monotonic time."""
@@ -317,6 +334,7 @@ class Publisher:
             reseed, self._reseed = self._reseed, False
             asked, self._asked = self._asked, None
             force, self._force = self._force, False
+            flushes, self._flushes = self._flushes, []
             self._wanted_s = None
             silent = now_s - self._heard_s > PAGE_SILENCE_S
         repeat = self._closing_s is not None and now_s >= self._closing_s
@@ -338,6 +356,10 @@ class Publisher:
             self._show_rows(now_s, changed, facts, snapshot=force or repeat or self._stale)
         self._show_traits(now_s, facts)
         self._tell_notes(now_s)
+        for shown, context in flushes:
+            self._traits = self._wished_traits(facts)
+            _guarded(partial(context.run, self._screen.show, self._traits))
+            shown.set()
         self._plan_next(now_s, facts, news=news)
 
     def _plan_next(self, now_s: float, facts: dict[str, Any], *, news: bool) -> None:

@@ -48,6 +48,8 @@ _STATIC = Path(__file__).parent / "static"
 WIDGET_PATIENCE_S = 900.0
 """In a notebook somebody looks on and can press Stop: transient faults are retried for a quarter of an hour."""
 
+# A page that does not take messages must not hold up the cell.
+_FLUSH_S = 2.0
 _DISPLAY = ("state", "progress", "done", "failed", "total", "speed")
 _SHELL_OPTIONS = ("layout", "locale", "tooltip", "tabbable")
 _LOCALES = ("", "en", "zh-CN")
@@ -250,11 +252,15 @@ class VODUploadWidget(anywidget.AnyWidget):
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait as `VODUpload.wait` does; an interrupt ends the wait, not the upload."""
-        return bool(self.uploader.wait(timeout_s))
+        ended = bool(self.uploader.wait(timeout_s))
+        self._publisher.flush(_FLUSH_S)
+        return ended
 
     def run(self) -> Any:
-        """Start and wait, as `VODUpload.run` does."""
-        return self.uploader.run()
+        """Start and wait, as `VODUpload.run` does; the traits are true when it returns, also for a saved notebook."""
+        results = self.uploader.run()
+        self._publisher.flush(_FLUSH_S)
+        return results
 
     async def finished(self) -> Any:
         """Wait for the end without blocking the kernel: `await widget.finished()`."""

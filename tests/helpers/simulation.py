@@ -501,7 +501,7 @@ class Simulation:
                 upload = cloud.upload(grant, upload_id)
                 sent = (self.version, part.start, part.end, False)
                 self.sent_bytes += part.size_bytes
-                stored = sent[:3] + (self.lucky(self.plan.damage_ratio),)
+                stored = (*sent[:3], self.lucky(self.plan.damage_ratio))
                 upload.parts[part.part_number] = stored
                 crc = crc_of(stored) if cloud.gives_crc else None
                 return RemotePart(part.part_number, part.size_bytes, f"etag-{crc_of(stored):x}", crc), crc_of(sent)
@@ -509,7 +509,7 @@ class Simulation:
                 cloud.check(grant)
                 sent = (self.version, part.start, part.end, False)
                 self.sent_bytes += part.size_bytes
-                stored = sent[:3] + (self.lucky(self.plan.damage_ratio),)
+                stored = (*sent[:3], self.lucky(self.plan.damage_ratio))
                 cloud.objects[grant.address.object] = (stored,)
                 return cloud.info((stored,)), crc_of(sent)
             case fx.ListParts(grant, upload_id):

@@ -66,13 +66,13 @@ export class Filters {
       }, "sm"));
     }
     this.#bulk_parts = [this.#bulk_count, ...this.#bulk.values(), h("button", {
-      type: "button", class: "lnk", "data-action": "clear-selection",
+      type: "button", class: "lnk", "data-action": "clear-selection", title: t("clear_selection"),
       onclick: () => {
         session.store.selected.clear();
         session.store.changed();
         host.focus_grid();
       },
-    }, t("clear_selection"))];
+    }, icon("x"), h("span", { class: "tx" }, t("clear_selection")))];
   }
 
   update(): void {

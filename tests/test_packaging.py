@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import re
 import signal
@@ -75,9 +76,10 @@ def installed(
     tmp_path_factory: pytest.TempPathFactory, built: tuple[Path, Path], clean_environment: dict[str, str]
 ) -> Path:
     """`bin` of an empty environment with the wheel and its demo extra."""
+    faulthandler.cancel_dump_traceback_later()  # pip may take longer than a hanging test is given
     folder = tmp_path_factory.mktemp("empty")
     venv.create(folder, with_pip=True)
-    _run(folder / "bin/pip", "install", "-qq", f"{built[1]}[demo]", env=clean_environment, cwd=folder)
+    _run(folder / "bin/pip", "install", "-qq", "--no-compile", f"{built[1]}[demo]", env=clean_environment, cwd=folder)
     return folder / "bin"
 
 

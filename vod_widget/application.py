@@ -26,7 +26,7 @@ from .errors import (
 )
 from .interfaces import Clock, Randomness
 from .machine import FileMachine, Job
-from .model import Grant, UploadAddress, UploadAuth, UploadMetadata, UploadState
+from .model import Grant, UploadAddress, UploadAuth, UploaderState, UploadMetadata, UploadState
 from .options import APP_ANSWER_S
 from .record import Record
 from .retry import RetryPolicy
@@ -97,6 +97,8 @@ class Application:
         self.destination: Destination | None = None
         self.listeners: tuple[Callable[[ev.Event], None], ...] = ()
         self.ended_callbacks = True
+        self.is_ending = False
+        self._drains = 0
         self._uploader = uploader
         self._publish = publish
         self._tell_waiters = tell_waiters
@@ -158,8 +160,9 @@ class Application:
         self.emit(ev.StateChanged, record, state=str(record.state), phase=str(record.phase))
 
     def on_progress(self, record: Record) -> None:
-        """Tell listeners and on_upload_progress."""
-        self._progress(record)
+        """Tell listeners and on_upload_progress of a tick; 1 is left to the success itself, so that it comes once."""
+        if record.loaded_percent < 1.0:
+            self._progress(record, coalesce="tick")
 
     def on_note(self, record: Record, note: fx.Note) -> None:
         """Turn news of a machine into callbacks and events."""
@@ -201,24 +204,30 @@ class Application:
         self._publish()
 
     def on_drained(self) -> None:
-        """Fire on_upload_end once everything before it has returned."""
-        counts = self.queue.counts
-        self.emit(
-            ev.Drained,
-            None,
-            succeeded=counts[UploadState.SUCCESS],
-            failed=counts[UploadState.FAILURE],
-            canceled=counts[UploadState.CANCELED],
-        )
+        """Fire on_upload_end once everything before it has returned, if nothing was added meanwhile."""
         self.ended_callbacks = False
-        info = self._last_info
+        self.is_ending = True
+        self._drains += 1
+        mine, info = self._drains, self._last_info
 
         def end() -> Any:
+            with self.queue.cond:
+                if mine != self._drains or self.queue.state is not UploaderState.END:
+                    return None
+                self.is_ending = False
+                counts = self.queue.counts
+                self.emit(
+                    ev.Drained,
+                    None,
+                    succeeded=counts[UploadState.SUCCESS],
+                    failed=counts[UploadState.FAILURE],
+                    canceled=counts[UploadState.CANCELED],
+                )
             callback = self._uploader.on_upload_end
             return callback(info) if callback is not None else None
 
         def ended() -> None:
-            self.ended_callbacks = True
+            self.ended_callbacks = self.ended_callbacks or mine == self._drains
             self._tell_waiters()
             self._publish()
 
@@ -240,13 +249,16 @@ class Application:
         finally:
             current_record.reset(token)
 
-    def _progress(self, record: Record) -> None:
+    def _progress(self, record: Record, coalesce: str = "") -> None:
+        if record.state not in {UploadState.UPLOADING, UploadState.SUCCESS}:
+            return  # bytes that were on their way when the person spoke
         sent, accepted = record.sent_bytes, record.accepted_bytes
         total, share = record.size_bytes, record.loaded_percent
         self.emit(
             ev.Progress, record, sent_bytes=sent, accepted_bytes=accepted, total_bytes=total, loaded_percent=share
         )
-        self.fire(record, "on_upload_progress", record.info, total, share)
+        # Ticks that a slow callback has not yet taken replace one another; those of parts are all delivered.
+        self.fire(record, "on_upload_progress", record.info, total, share, coalesce=coalesce)
 
     def emit(self, kind: type[ev.Event], record: Record | None, **facts: Any) -> None:
         """Post one event to the listeners, in one strand of their own; under the condition."""
@@ -269,6 +281,8 @@ class Application:
     def ask_app(self, record: Record, token: int, effect: fx.AskApp) -> None:
         """Fire on_upload_started or on_upload_token_expired; the answer comes from a setter, then or later."""
         with self.queue.cond:
+            if record.machine is None or not record.machine.awaits(token):
+                return  # the person spoke before the question was put
             record.asked = token
         up = self._uploader
         if effect.expired is not None:
@@ -291,6 +305,8 @@ class Application:
 
     def _post_question(self, record: Record, token: int, callback: Callable[..., Any], *, others: bool) -> None:
         def ask() -> Any:
+            if record.asked != token:
+                return  # canceled or stopped while it waited for its turn
             context = current_record.set(record)
             try:
                 result = callback(record.info)

@@ -36,7 +36,13 @@ _ASKED_FILES_MAX = 8
 
 
 class Owner(Protocol):
-    """What the scheduler needs of the public class."""
+    """What the scheduler needs of the public class.
+
+    Attributes:
+        is_ending: Whether callbacks still run after which on_upload_end is due.
+    """
+
+    is_ending: bool
 
     def make_machine(self, record: Record) -> FileMachine:
         """Return the machine of a file whose turn has come, a new one or its own; quick, no I/O."""
@@ -270,6 +276,11 @@ class Scheduler:
 
     def settle(self) -> None:
         """After any change: start files, start senders, see whether the queue expired or ended; under the condition."""
+        if self.state is UploaderState.END and self.counts[UploadState.READY] and self._owner.is_ending:
+            # A callback of the last file added another, or wants one again: nothing has ended yet.
+            self.state = next_uploader_state(self.state, UploaderEvent.START)
+            self._scan_from = 0
+            self._owner.on_uploader_state()
         if self.state in {UploaderState.START, UploaderState.EXPIRE}:
             self._fill()
             self._judge()
@@ -289,6 +300,8 @@ class Scheduler:
             machine = record.machine
             assert machine is not None
             if machine.state not in {UploadState.UPLOADING, UploadState.EXPIRED}:
+                # What a canceled file has in flight still counts where files must go one after another.
+                running += 1 if self.parallel_files is not None else 0
                 continue
             running += 1
             if machine.wait_for_app:

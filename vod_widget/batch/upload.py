@@ -31,7 +31,8 @@ _POLL_S = 0.5
 _LOOKS_PER_NEWS = 20
 """Reading the other's checkpoint means reading the whole folder, so that is done every 10 s only."""
 _CLOSE_S = 10.0
-_CLOSE_IN_A_HURRY_S = 1.0
+_CLOSE_IN_A_HURRY_S = 0.25
+"""Per kind of thread: whoever pressed Ctrl-C gets the prompt back within a second."""
 
 
 def upload(

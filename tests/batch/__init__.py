@@ -1,0 +1,1 @@
+"""Uploads without a screen, on the emulator."""

@@ -10,10 +10,10 @@ from vod_widget.credentials import explain
 from vod_widget.credentials import find_profiles as _find_profiles
 from vod_widget.credentials.profile import Profile
 
-from .check import Check, Checks, check
+from .preflight import Check, Checks, check
 from .results import Results, Row
-from .resume import resume
-from .upload import finish, results_of, upload
+from .resuming import resume
+from .sending import finish, results_of, upload
 
 __all__ = [
     "Check",

@@ -21,7 +21,7 @@ from vod_widget.model import Checkpoint, SourceKind, UploadMetadata
 from vod_widget.sources import LocalSource
 from vod_widget.uploader import VODUpload
 
-from .upload import PATIENCE_S
+from .sending import PATIENCE_S
 from .words import count_words, one_line
 
 __all__ = ["resume"]

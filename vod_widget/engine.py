@@ -79,7 +79,7 @@ class FileBody:
         while position < self.part.end:
             end = min(position + self.source.block_bytes, self.part.end)
             self._check()
-            block = memoryview(self.source.read(position, end))
+            block = memoryview(self._read(position, end))
             self.crc64 = crc64(block, self.crc64)
             if end == self.part.end and self.source.fingerprint() != self._fingerprint:
                 raise SourceChangedError("the file changed while it was sent", file_name=self.source.name)
@@ -92,6 +92,13 @@ class FileBody:
                 self._transfer.sent_bytes += len(piece)
                 self._record.total_sent_bytes += len(piece)
             position = end
+
+    def _read(self, start: int, end: int) -> bytes | memoryview:
+        try:
+            return self.source.read(start, end)
+        except SourceError:
+            self._check()  # a read that was woken because nobody wants its bytes any more
+            raise
 
     def _check(self) -> None:
         if self._cancel.is_set():
@@ -320,9 +327,7 @@ class Engine:
         if not grant.image_url:
             raise VODError("the cover has no ImageURL", code="Cover", file_name=record.name)
         whole = Part(1, 0, cover.size_bytes)
-        body = FileBody(
-            cover, whole, cover.fingerprint(), record=record, transfer=Transfer(), rate=self.bandwidth
-        )
+        body = FileBody(cover, whole, cover.fingerprint(), record=record, transfer=Transfer(), rate=self.bandwidth)
         info = self._open(grant).put_object(body, {})
         if info.crc64 is not None and info.crc64 != body.crc64:
             raise IntegrityError("the cover was damaged on its way", file_name=cover.name)

@@ -18,7 +18,7 @@ from .engine import BrokenOff, Engine
 from .errors import VODError
 from .interfaces import Clock
 from .machine import FileMachine, Out
-from .model import UploaderState, UploadState
+from .model import SourceKind, UploaderState, UploadState
 from .options import PARALLEL_DEFAULT, PART_DEFAULT_BYTES
 from .progress import SpeedMeter
 from .record import Record
@@ -96,6 +96,7 @@ class Scheduler:
         self._owner = owner
         self._clock = clock
         self._by_source: dict[str, Record] = {}
+        self._by_id: dict[str, Record] = {}
         self._active: dict[str, Record] = {}
         self._scan_from = 0
         self._control = Pool("vod-control", _CONTROL_THREADS)
@@ -113,6 +114,7 @@ class Scheduler:
         """Append a file; the caller holds the condition and has checked that it is new."""
         self.records.append(record)
         self._by_source[record.source.source_id] = record
+        self._by_id[record.file_id] = record
         self._count(record, None)
         self._scan_from = min(self._scan_from, len(self.records) - 1)
 
@@ -121,10 +123,15 @@ class Scheduler:
         record = self._by_source.get(source_id)
         return record if record is not None and record.state is not UploadState.SUCCESS else None
 
+    def find(self, file_id: str) -> Record | None:
+        """The file of an id, or None when it is not in the list; under the condition."""
+        return self._by_id.get(file_id)
+
     def remove(self, record: Record) -> None:
         """Take a file off the list; under the condition."""
         self.records.remove(record)
         record.removed = True
+        self._by_id.pop(record.file_id, None)
         if self._by_source.get(record.source.source_id) is record:
             del self._by_source[record.source.source_id]
         self.counts[record.state] -= 1
@@ -213,6 +220,9 @@ class Scheduler:
                 # Bodies keep the flag that they began with; what is sent later gets a new one.
                 record.cancel.set()
                 record.cancel = threading.Event()
+                if record.source.kind is SourceKind.BROWSER:
+                    # Wakes the reads that wait for a page; a later read asks it again.
+                    record.source.close()
             elif isinstance(effect, fx.SavePart):
                 self._save_part(record, machine, effect)
             elif isinstance(effect, fx.Timer):

@@ -393,7 +393,7 @@ class VODUpload(traitlets.HasTraits):
                 self._queue.make_ready(record, FileEvent.RESUME)
         if not failed:
             return self._queue.step(record, lambda machine: machine.retry_now())
-        self._run_ready()
+        self.start_ready()
         return True
 
     def retry_failed(self) -> int:
@@ -403,7 +403,7 @@ class VODUpload(traitlets.HasTraits):
             for record in failed:
                 self._queue.make_ready(record, FileEvent.RESUME)
         if failed:
-            self._run_ready()
+            self.start_ready()
         return len(failed)
 
     def clean_list(self) -> None:
@@ -457,7 +457,7 @@ class VODUpload(traitlets.HasTraits):
         """The record of an index or an info; None for an info that left the list."""
         if isinstance(file, UploadInfo):
             record = file._record
-            return None if record.removed or record.info is not file or record not in self._queue.records else record
+            return None if record.removed or self._queue.find(record.file_id) is not record else record
         if isinstance(file, bool) or not isinstance(file, int):
             raise InvalidArgumentError("file must be an index or an UploadInfo")
         if not 0 <= file < len(self._queue.records):
@@ -522,8 +522,12 @@ class VODUpload(traitlets.HasTraits):
             self._take_loop()
             self._start()
 
-    def _run_ready(self) -> None:
-        """Start the queue for files that were made Ready, leaving the others as they are."""
+    def start_ready(self) -> None:
+        """Start the queue for the files that are Ready, leaving Failure and Stopped ones as they are.
+
+        Raises:
+            MissingCredentialError: As `start_upload`.
+        """
         self._prepare()
         with self._queue.cond:
             if not self._is_running():
@@ -566,9 +570,16 @@ class VODUpload(traitlets.HasTraits):
             here: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
             here = None
-        if here is not None and here is loop and self._has_coroutine_callbacks():
+        if here is None or here is not loop:
+            return self._wait_blocking(timeout_s)
+        if self._has_coroutine_callbacks():
             return self._wait_in_loop(here, timeout_s)
-        return self._wait_blocking(timeout_s)
+        # The loop is blocked by this very call: a coroutine that a plain callback returns must run elsewhere.
+        self._dispatcher.home_loop = None
+        try:
+            return self._wait_blocking(timeout_s)
+        finally:
+            self._dispatcher.home_loop = loop
 
     def _wait_blocking(self, timeout_s: float | None) -> bool:
         deadline_s = None if timeout_s is None else self._clock.monotonic_s() + timeout_s
@@ -808,10 +819,8 @@ class VODUpload(traitlets.HasTraits):
     def file_snapshot(self, file_id: str) -> FileSnapshot | None:
         """Return a frozen copy of one file, or None when it is not in the list."""
         with self._queue.cond:
-            for record in self._queue.records:
-                if record.file_id == file_id:
-                    return freeze(record, self.region, self._clock.monotonic_s())
-        return None
+            record = self._queue.find(file_id)
+            return freeze(record, self.region, self._clock.monotonic_s()) if record is not None else None
 
     def results(self) -> list[UploadResult]:
         """Return one row a file in list order, whatever its state."""

@@ -162,6 +162,10 @@ class FileMachine(Uploading):
             self._clear_wait()
         return self._token, effect
 
+    def awaits(self, token: int) -> bool:
+        """Tell whether the outcome of this effect is still wanted."""
+        return self._main is not None and self._main[0] == token
+
     def refresh_due(self) -> bool:
         """Tell whether 80 % of the credential's life has passed; the driver asks before it hands out a part."""
         grant = self.grant

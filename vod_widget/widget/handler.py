@@ -134,7 +134,7 @@ class Commands:
         if action == "resume" and changed and self._uploader.totals().state is UploaderState.END:
             # A queue that ended by itself goes on for the files that the person wants again, and for these alone;
             # one that was stopped waits for Start.
-            self._uploader._run_ready()
+            self._uploader.start_ready()
         return changed
 
     def clear(self, which: str) -> int:

@@ -188,7 +188,7 @@ class FakeUploader:
         self.calls.append(("stop_upload",))
         self.turn(UploaderState.STOP)
 
-    def _run_ready(self) -> None:
+    def start_ready(self) -> None:
         self.calls.append(("run_ready",))
         self.turn(UploaderState.START)
 

@@ -28,7 +28,7 @@ from .errors import (
 from .interfaces import Clock, Journal, ObjectStore, Source, VodApi, VodSession
 from .machine import FileMachine
 from .model import Credentials, Grant, ObjectInfo, Part, RemotePart, SourceKind
-from .options import KIB, MIB
+from .options import KIB, MIB, PARALLEL_DEFAULT
 from .record import Record, Transfer
 from .workers import Rate
 
@@ -37,6 +37,7 @@ __all__ = ["BrokenOff", "Engine", "FileBody"]
 _PIECE_BYTES = MIB
 """Most bytes given to the socket at once: the socket's timeout covers one piece, not a whole part (oss2's one timeout
 is the total of a `sendall`), and a cancel is seen after one piece. 4 MiB pieces measured no faster than 1 MiB."""
+_PIECE_MIN_BYTES = 4 * KIB
 _COVER_MAX_BYTES = 100 * MIB
 
 
@@ -83,9 +84,11 @@ class FileBody:
             self.crc64 = crc64(block, self.crc64)
             if end == self.part.end and self.source.fingerprint() != self._fingerprint:
                 raise SourceChangedError("the file changed while it was sent", file_name=self.source.name)
-            for start in range(0, len(block), _PIECE_BYTES):
+            start = 0
+            while start < len(block):
                 self._check()
-                piece = block[start : start + _PIECE_BYTES]
+                piece = block[start : start + self._piece_bytes()]
+                start += len(piece)
                 self._rate.take(len(piece), self._cancel)
                 self._check()
                 yield piece
@@ -99,6 +102,13 @@ class FileBody:
         except SourceError:
             self._check()  # a read that was woken because nobody wants its bytes any more
             raise
+
+    def _piece_bytes(self) -> int:
+        """Small pieces under a limit, so that no connection of several is silent for longer than about a second."""
+        per_s = self._rate.per_s
+        return (
+            _PIECE_BYTES if per_s is None else min(_PIECE_BYTES, max(_PIECE_MIN_BYTES, int(per_s / PARALLEL_DEFAULT)))
+        )
 
     def _check(self) -> None:
         if self._cancel.is_set():

@@ -22,6 +22,9 @@ __all__ = ["Pool", "Rate", "Timers", "start_thread"]
 _log = logging.getLogger("vod_widget")
 Job = Callable[[], None]
 
+_LOOK_AGAIN_S = 0.2
+"""How long a limiter sleeps before it looks whether the limit was changed."""
+
 
 class _Waits(Protocol):
     def wait(self, timeout: float | None = None) -> bool: ...
@@ -164,20 +167,38 @@ class Rate:
     """
 
     def __init__(self, per_s: float | None, clock: Clock, burst_s: float = 1.0) -> None:
-        self.per_s = per_s
+        self._per_s = per_s
         self._clock = clock
         self._burst_s = burst_s
         self._lock = threading.Lock()
         self._free_at_s = clock.monotonic_s() - burst_s
 
+    @property
+    def per_s(self) -> float | None:
+        """Units a second; a change counts at once, also for those who wait."""
+        return self._per_s
+
+    @per_s.setter
+    def per_s(self, per_s: float | None) -> None:
+        with self._lock:
+            if per_s != self._per_s:
+                self._per_s = per_s
+                self._free_at_s = self._clock.monotonic_s()
+
     def take(self, units: float, stopped: _Waits) -> bool:
         """Wait until `units` may pass; False when `stopped` was set first."""
-        per_s = self.per_s
-        if per_s is None:
-            return True
-        with self._lock:
-            now_s = self._clock.monotonic_s()
-            start_s = max(self._free_at_s, now_s - self._burst_s)
-            self._free_at_s = start_s + units / per_s
-            wait_s = start_s - now_s
-        return not (wait_s > 0 and stopped.wait(wait_s))
+        while True:
+            with self._lock:
+                per_s = self._per_s
+                if per_s is None:
+                    return True
+                now_s = self._clock.monotonic_s()
+                start_s = max(self._free_at_s, now_s - self._burst_s)
+                self._free_at_s = start_s + units / per_s
+            while (wait_s := start_s - self._clock.monotonic_s()) > 0:
+                if stopped.wait(min(wait_s, _LOOK_AGAIN_S)):
+                    return False
+                if self._per_s != per_s:
+                    break
+            else:
+                return True

@@ -32,6 +32,13 @@ SUB_RESOURCES = (
     "response-content-type",
     "append",
     "position",
+    "bucketInfo",
+    "location",
+    "live",
+    "delete",
+    "tagging",
+    "restore",
+    "continuation-token",
 )
 
 

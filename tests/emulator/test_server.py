@@ -192,7 +192,7 @@ PREFLIGHT = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Hea
 
 @pytest.mark.parametrize("origin", ["http://localhost:8888", "https://127.0.0.1", "http://[::1]:3000"])
 def test_pages_of_this_machine_may_upload(emulator: Emulator, origin: str) -> None:
-    for path in ("/", "/bucket-name/key"):
+    for path in ("/", f"/{emulator.bucket}/key"):
         answer = send(emulator.endpoint, "OPTIONS", path, {"Origin": origin, **PREFLIGHT})
         assert answer.status == 200
         assert answer.headers["access-control-allow-origin"] == origin

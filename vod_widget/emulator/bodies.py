@@ -7,6 +7,7 @@ What lives here: `BodyReader`, one for each request. It imports aiohttp's stream
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import Executor
 
 from aiohttp.streams import StreamReader
@@ -52,13 +53,21 @@ class BodyReader:
                 kept += block
         return bytes(kept)
 
-    async def fill(self, sink: Sink, pool: Executor, *, corrupt: bool) -> None:
+    async def fill(
+        self,
+        sink: Sink,
+        pool: Executor,
+        *,
+        corrupt: bool,
+        through: Callable[[bytes], bytes] | None = None,
+    ) -> None:
         """Stream into a sink: one block is hashed in the pool while the next arrives.
 
         Args:
             sink: Takes the bytes; used by one thread at a time.
             pool: Where large blocks are hashed and written.
             corrupt: Change the first byte on the way.
+            through: What each block goes through first; its exceptions come out here.
         """
         loop = asyncio.get_running_loop()
         blocks: list[bytes] = []
@@ -66,6 +75,10 @@ class BodyReader:
         pending: asyncio.Future[None] | None = None
         try:
             while block := await self._next():
+                if through is not None:
+                    block = through(block)
+                    if not block:
+                        continue
                 if corrupt:
                     blocks.append(bytes([block[0] ^ 0xFF]) + block[1:])
                     corrupt = False

@@ -20,8 +20,10 @@ from urllib.parse import quote, urlsplit
 from vod_widget.emulator import signatures
 from vod_widget.emulator.blobs import Blob, BlobStore, MemoryBlobs
 from vod_widget.emulator.clock import Clock
+from vod_widget.emulator.cors import LOOPBACK_PAGES, CorsRule
 from vod_widget.emulator.oss_api import OssGateway
 from vod_widget.emulator.oss_auth import OssAuthenticator
+from vod_widget.emulator.oss_buckets import BucketDesk
 from vod_widget.emulator.oss_names import LOOPBACK_HOST
 from vod_widget.emulator.rpc import RpcGateway
 from vod_widget.emulator.storage import ObjectStore
@@ -94,7 +96,7 @@ class Cloud:
             sign_url=self.sign_url,
         )
         self.store = ObjectStore(blobs or MemoryBlobs(), self.clock, rng, self.vod.object_stored)
-        self.store.add_bucket(self.bucket)
+        self.store.add_bucket(self.bucket, managed=True)
         self.sts = StsService(self.clock, self.keys, self.switches, account_id, DEFAULT_ROLE_NAME)
         self.rpc = RpcGateway(self.clock, rng, self.keys, switches=self.switches, vod=self.vod, sts=self.sts)
         auth = OssAuthenticator(self.clock, self.keys, self.switches, region)
@@ -105,10 +107,19 @@ class Cloud:
             rng=rng,
             switches=self.switches,
             on_notification=self._take_notification,
+            desk=BucketDesk(self.store, account_id, region),
         )
 
     def __repr__(self) -> str:
         return f"<Cloud account={self.account_id} region={self.region} {self.vod!r} {self.store!r}>"
+
+    def cors_rules(self, bucket: str) -> tuple[CorsRule, ...]:
+        """Return the CORS rules of a bucket, "" for the VOD and STS API."""
+        found = self.store.find_bucket(bucket)
+        if found is not None and (found.cors or not found.managed):
+            return found.cors
+        allowed = not bucket or (found is not None and self.switches.vod_bucket_cors)
+        return LOOPBACK_PAGES if allowed else ()
 
     def sign_url(self, endpoint: str, bucket: str, key: str, seconds: int) -> str:
         """Return a V1 signed URL to GET an object for so many seconds of the ageing clock."""

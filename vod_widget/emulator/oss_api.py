@@ -2,8 +2,8 @@
 
 What lives here: `OssGateway`, in two steps because a body may be large. `begin` judges all that
 can be judged before the body (signature, rights, names, upload id); `finish` takes the stored
-body and acts. It imports `oss_auth`, `oss_checks`, `oss_views`, `storage`; both steps happen under
-the lock of `Cloud`. No HTTP: a simulator calls `handle` with bytes.
+body and acts. It imports the other `oss_` modules and `storage`; both steps happen under the lock
+of `Cloud`. No HTTP: a simulator calls `handle` with bytes.
 
 Source: OSS API reference, the page of each operation; codes from "HTTP 4xx".
 """
@@ -16,9 +16,10 @@ import json
 import random
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import quote, urlencode
 
-from vod_widget.emulator import oss_xml
+from vod_widget.emulator import oss_buckets, oss_forms, oss_xml
 from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.clock import Clock
 from vod_widget.emulator.errors import (
@@ -29,16 +30,19 @@ from vod_widget.emulator.errors import (
     oss_invalid_argument,
 )
 from vod_widget.emulator.oss_auth import OssAuthenticator, SignedRequest
+from vod_widget.emulator.oss_buckets import BucketDesk
 from vod_widget.emulator.oss_checks import (
     CRC_HEADER,
+    KEPT_HEADERS,
     blob_headers,
     check_blob,
     check_body_headers,
     check_names,
     kept_headers,
 )
+from vod_widget.emulator.oss_forms import FormReader
 from vod_widget.emulator.oss_names import OssRequest, operation_of
-from vod_widget.emulator.oss_views import OssAnswer, list_parts, list_uploads, look
+from vod_widget.emulator.oss_views import OssAnswer, list_parts, list_uploads, look, show_meta
 from vod_widget.emulator.storage import (
     MAX_PARTS,
     ObjectStore,
@@ -53,6 +57,8 @@ _RIGHTS: Mapping[str, str] = {
     "PutObject": "oss:PutObject",
     "InitiateMultipartUpload": "oss:PutObject",
     "UploadPart": "oss:PutObject",
+    "AppendObject": "oss:PutObject",
+    "GetObjectMeta": "oss:GetObject",
     "CompleteMultipartUpload": "oss:PutObject",
     "AbortMultipartUpload": "oss:AbortMultipartUpload",
     "ListParts": "oss:ListParts",
@@ -60,7 +66,15 @@ _RIGHTS: Mapping[str, str] = {
     "GetObject": "oss:GetObject",
     "DeleteObject": "oss:DeleteObject",
     "ListMultipartUploads": "oss:ListMultipartUploads",
+    "DeleteMultipleObjects": "oss:DeleteObject",
+    "ListObjects": "oss:ListObjects",
+    "ListObjectsV2": "oss:ListObjects",
+    **{
+        name: f"oss:{name}"
+        for name in oss_buckets.OPERATIONS - {"DeleteMultipleObjects", "ListObjects", "ListObjectsV2"}
+    },
 }
+_BODIES = frozenset({"PutObject", "UploadPart", "AppendObject", "PostObject"})
 
 
 @dataclass(frozen=True)
@@ -69,14 +83,19 @@ class Ticket:
 
     request: OssRequest
     operation: str
-    key: Key
+    key: Key | None
+    """None: the form of PostObject will tell."""
     upload: Upload | None = None
     part_number: int = 0
+    position: int = 0
+    """Of AppendObject."""
+    form: FormReader | None = None
+    """Of PostObject: the body goes through it, and what it gives is stored."""
 
     @property
     def stores_body(self) -> bool:
-        """Tell whether the body becomes stored bytes."""
-        return self.operation in ("PutObject", "UploadPart")
+        """Tell whether the body, or the file in it, becomes stored bytes."""
+        return self.operation in _BODIES
 
 
 OnNotification = Callable[[str, str, str], None]
@@ -92,6 +111,7 @@ class OssGateway:
         rng: Makes request ids.
         switches: Decisions about the undocumented.
         on_notification: Told of each x-oss-notification: (bucket, key, decoded JSON).
+        desk: Performs the bucket operations.
     """
 
     def __init__(
@@ -103,6 +123,7 @@ class OssGateway:
         rng: random.Random,
         switches: Switches,
         on_notification: OnNotification,
+        desk: BucketDesk,
     ) -> None:
         self._store = store
         self._auth = auth
@@ -110,6 +131,7 @@ class OssGateway:
         self._rng = rng
         self._switches = switches
         self._on_notification = on_notification
+        self._desk = desk
 
     def new_request_id(self) -> str:
         """Return 24 upper-case hex digits."""
@@ -122,7 +144,11 @@ class OssGateway:
             if not ticket.stores_body:
                 return self.finish(ticket, None, body)
             sink = self._store.blobs.sink(f"{request.bucket}/{request.key}")
-            sink.write([body])
+            try:
+                sink.write([ticket.form.feed(body) if ticket.form else body])
+            except OssError:
+                sink.discard()
+                raise
             return self.finish(ticket, sink.finish(), b"")
         except OssError as problem:
             return self.render_error(problem, request)
@@ -150,6 +176,8 @@ class OssGateway:
         """
         operation = operation_of(request)
         check_names(request)
+        if operation == "PostObject":
+            return self._begin_form(request)
         resource = f"/{request.bucket}/{request.key}" if request.bucket else "/"
         signed = SignedRequest(request.method, resource, request.query, request.headers)
         key = self._auth.identify(signed)
@@ -159,14 +187,68 @@ class OssGateway:
         target = f"acs:oss:*:*:{request.bucket}" + (f"/{request.key}" if request.key else "")
         if not key.may(right, target):
             raise access_denied("Access denied by authorizer's policy.", ec="0003-00000301")
-        self._store.require_bucket(request.bucket)
+        if request.bucket and operation != "PutBucket":
+            self._store.require_bucket(request.bucket)
         self._check_notification(request)
         ticket = self._with_upload(Ticket(request, operation, key))
         if ticket.stores_body:
             check_body_headers(request)
             if operation == "PutObject":
                 self._check_overwrite(request)
+            elif operation == "AppendObject":
+                ticket = replace(ticket, position=_position_of(request))
+                self._store.check_append(request.bucket, request.key, ticket.position)
         return ticket
+
+    def _begin_form(self, request: OssRequest) -> Ticket:
+        self._store.require_bucket(request.bucket)
+        check_body_headers(request)
+        form = FormReader(
+            oss_forms.boundary_of(request.headers.get("content-type", "")),
+            lambda reader: self._judge_form(request, reader),
+        )
+        return Ticket(request, "PostObject", None, form=form)
+
+    def _judge_form(self, request: OssRequest, form: FormReader) -> None:
+        """Judge a form when its file begins: signature, policy, rights."""
+        fields = form.fields
+        if not fields.get("key"):
+            raise oss_invalid_argument("Bucket POST must contain a field named 'key'.", name="key", value="")
+        fields["key"] = fields["key"].replace("${filename}", form.file_name)
+        signature = oss_forms.signature_of(fields)
+        key = self._auth.identify_form(signature, fields["policy"])
+        oss_forms.judge(fields["policy"], fields, request.bucket, self._clock.signed_url_s())
+        named = replace(request, key=fields["key"], headers={**request.headers, **_form_headers(form)})
+        check_names(named)
+        if not key.may("oss:PutObject", f"acs:oss:*:*:{named.bucket}/{named.key}"):
+            raise access_denied("Access denied by authorizer's policy.", ec="0003-00000301")
+        self._check_overwrite(named)
+        self._check_notification(named)
+
+    def _finish_form(self, request: OssRequest, form: FormReader, blob: Blob) -> OssAnswer:
+        form.close()
+        fields = form.fields
+        policy = oss_forms.judge(fields["policy"], fields, request.bucket, self._clock.signed_url_s())
+        policy.check_length(blob.size_bytes)
+        named = replace(request, key=fields["key"], headers=_form_headers(form))
+        self._check_overwrite(named)
+        stored = self._store.put(named.bucket, named.key, blob, kept_headers(named))
+        etag = f'"{stored.etag}"'
+        target = fields.get("success_action_redirect", "")
+        location = f"http://{request.host}/{quote(named.key)}"
+        headers = {**blob_headers(blob), "Location": location}
+        if target:
+            query = urlencode({"bucket": named.bucket, "etag": etag, "key": named.key})
+            joint = "&" if "?" in target else "?"
+            return OssAnswer(303, {**headers, "Location": f"{target}{joint}{query}"})
+        match fields.get("success_action_status", ""):
+            case "200":
+                return OssAnswer(200, headers)
+            case "201":
+                pairs = [("Bucket", named.bucket), ("ETag", etag), ("Key", named.key), ("Location", location)]
+                return OssAnswer(201, headers, oss_xml.document("PostResponse", pairs))
+            case _:  # also for anything else. Source: OSS "PostObject", success_action_status
+                return OssAnswer(204, headers)
 
     def _with_upload(self, ticket: Ticket) -> Ticket:
         request = ticket.request
@@ -180,10 +262,10 @@ class OssGateway:
             if not 1 <= number <= MAX_PARTS:
                 raise bad_part_number(number_text)
             upload = self._find_upload(request)
-            return Ticket(request, ticket.operation, ticket.key, upload, number)
+            return replace(ticket, upload=upload, part_number=number)
         if ticket.operation in ("ListParts", "AbortMultipartUpload", "CompleteMultipartUpload"):
             upload = self._find_upload(request)
-            return Ticket(request, ticket.operation, ticket.key, upload)
+            return replace(ticket, upload=upload)
         return ticket
 
     def _find_upload(self, request: OssRequest) -> Upload:
@@ -228,7 +310,7 @@ class OssGateway:
             OssError: It is refused; nothing has happened.
         """
         try:
-            if blob is not None:
+            if blob is not None and ticket.form is None:
                 check_blob(ticket.request, blob)
             answer = self._act(ticket, blob, body)
         except OssError:
@@ -255,6 +337,22 @@ class OssGateway:
                 assert upload is not None
                 self._store.put_part(upload, ticket.part_number, blob)
                 return OssAnswer(200, blob_headers(blob))
+            case "AppendObject":
+                assert blob is not None
+                stored = self._store.append(request.bucket, request.key, ticket.position, blob, kept_headers(request))
+                return OssAnswer(
+                    200,
+                    {
+                        **blob_headers(blob),
+                        "ETag": f'"{stored.etag}"',
+                        CRC_HEADER: str(stored.crc64),
+                        "x-oss-next-append-position": str(stored.size_bytes),
+                    },
+                )
+            case "PostObject":
+                assert blob is not None
+                assert ticket.form is not None
+                return self._finish_form(request, ticket.form, blob)
             case "CompleteMultipartUpload":
                 assert upload is not None
                 return self._complete(request, upload, body)
@@ -270,6 +368,10 @@ class OssGateway:
             case "DeleteObject":
                 self._store.delete(request.bucket, request.key)
                 return OssAnswer(204)
+            case "GetObjectMeta":
+                return show_meta(self._store.get(request.bucket, request.key))
+            case operation if operation in oss_buckets.OPERATIONS:
+                return self._desk.answer(operation, request, body)
             case _:
                 return look(request, self._store.get(request.bucket, request.key))
 
@@ -309,3 +411,18 @@ class OssGateway:
             {"ETag": f'"{stored.etag}"', CRC_HEADER: str(stored.crc64)},
             oss_xml.document("CompleteMultipartUploadResult", pairs),
         )
+
+
+def _position_of(request: OssRequest) -> int:
+    text = request.param("position")
+    if not re.fullmatch(r"[0-9]{1,15}", text):
+        raise oss_invalid_argument("The position must be a number, 0 or more.", name="position", value=text)
+    return int(text)
+
+
+def _form_headers(form: FormReader) -> dict[str, str]:
+    """Return the fields of a form that act as headers."""
+    named = {name: value for name, value in form.fields.items() if name in KEPT_HEADERS or name.startswith("x-oss-")}
+    if "content-type" not in named and form.file_type:
+        named["content-type"] = form.file_type
+    return named

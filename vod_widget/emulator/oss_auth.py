@@ -22,6 +22,7 @@ from time import strptime
 from vod_widget.emulator import signatures
 from vod_widget.emulator.clock import Clock, iso_millis
 from vod_widget.emulator.errors import OssError, access_denied, oss_invalid_argument
+from vod_widget.emulator.oss_forms import FormSignature
 from vod_widget.emulator.switches import Switches
 from vod_widget.emulator.tokens import REAL_KEY_WARNING, Key, KeyRing, looks_real
 
@@ -83,6 +84,16 @@ class OssAuthenticator:
         if header:
             return self._by_v1_header(request, header)
         raise access_denied("You have no right to access this object because of bucket acl.")
+
+    def identify_form(self, signature: FormSignature, policy: str) -> Key:
+        """Return the key that signed the policy of a form, or raise the fitting OssError."""
+        if signature.scope:
+            self._v4_scope(f"{signature.access_key_id}/{signature.scope}", signature.date)
+            self._v4_date(signature.date)
+        key = self._key(signature.access_key_id, signature.security_token)
+        if not signatures.equal(signature.expected(key.access_key_secret, policy), signature.given):
+            raise _mismatch(key, signature.given, policy)
+        return key
 
     # --- V1 ------------------------------------------------------------------------------
 

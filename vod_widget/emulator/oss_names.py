@@ -96,13 +96,77 @@ def parse_query(raw: str) -> list[tuple[str, str]]:
     return pairs
 
 
+# Sub-resources that this emulator does not have. They must be named apart: a PUT of tags that
+# was taken for a PutObject would overwrite the object.
+_NOT_THERE = (
+    "acl",
+    "callback",
+    "encryption",
+    "inventory",
+    "lifecycle",
+    "link",
+    "logging",
+    "policy",
+    "qos",
+    "referer",
+    "replication",
+    "requestPayment",
+    "restore",
+    "select",
+    "stat",
+    "style",
+    "symlink",
+    "tagging",
+    "versioning",
+    "versions",
+    "versionId",
+    "vod",
+    "website",
+    "worm",
+)
+_BUCKET_OPERATIONS = {
+    ("GET", "uploads"): "ListMultipartUploads",
+    ("GET", "bucketInfo"): "GetBucketInfo",
+    ("GET", "location"): "GetBucketLocation",
+    ("GET", "acl"): "GetBucketAcl",
+    ("PUT", "acl"): "PutBucketAcl",
+    ("GET", "cors"): "GetBucketCors",
+    ("PUT", "cors"): "PutBucketCors",
+    ("DELETE", "cors"): "DeleteBucketCors",
+    ("GET", "live"): "ListLiveChannel",
+    ("POST", "delete"): "DeleteMultipleObjects",
+}
+
+
 def operation_of(request: OssRequest) -> str:
     """Name the operation of a request; unknown combinations get a made-up name."""
+    if not request.bucket:
+        return "ListBuckets" if request.method == "GET" else f"{request.method.title()}Service"
+    return _object_operation(request) if request.key else _bucket_operation(request)
+
+
+def _bucket_operation(request: OssRequest) -> str:
     params = request.params
-    if not request.key:
-        if request.bucket and request.method == "GET" and "uploads" in params:
-            return "ListMultipartUploads"
-        return f"{request.method.title()}{'Bucket' if request.bucket else 'Service'}"
+    for (method, name), operation in _BUCKET_OPERATIONS.items():
+        if request.method == method and name in params:
+            return operation
+    odd = next((name for name in _NOT_THERE if name in params), "")
+    if odd:
+        return f"{request.method.title()}Bucket{odd[0].upper()}{odd[1:]}"
+    match request.method:
+        case "GET":
+            return "ListObjectsV2" if request.param("list-type") == "2" else "ListObjects"
+        case "POST":
+            return "PostObject"
+        case _:
+            return f"{request.method.title()}Bucket"
+
+
+def _object_operation(request: OssRequest) -> str:
+    params = request.params
+    odd = next((name for name in _NOT_THERE if name in params), "")
+    if odd:
+        return f"{request.method.title()}Object{odd[0].upper()}{odd[1:]}"
     match request.method:
         case "PUT":
             return "UploadPart" if "uploadId" in params or "partNumber" in params else "PutObject"
@@ -114,6 +178,8 @@ def operation_of(request: OssRequest) -> str:
             return "AppendObject"
         case "GET" if "uploadId" in params:
             return "ListParts"
+        case "GET" | "HEAD" if "objectMeta" in params:
+            return "GetObjectMeta"
         case "DELETE" if "uploadId" in params:
             return "AbortMultipartUpload"
         case "GET" | "HEAD" | "DELETE":

@@ -9,9 +9,10 @@ Source: OSS API reference, the page of each operation.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from typing import Generic, TypeVar
 
 from vod_widget.emulator import oss_xml
 from vod_widget.emulator.clock import http_date
@@ -19,6 +20,8 @@ from vod_widget.emulator.errors import OssError, oss_invalid_argument
 from vod_widget.emulator.oss_checks import CRC_HEADER, KEPT_HEADERS, md5_base64
 from vod_widget.emulator.oss_names import OssRequest
 from vod_widget.emulator.storage import StoredObject, Upload
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ def look(request: OssRequest, stored: StoredObject) -> OssAnswer:
         CRC_HEADER: str(stored.crc64),
         **stored.headers,
     }
+    if stored.object_type == "Appendable":
+        headers["x-oss-next-append-position"] = str(stored.size_bytes)
     if stored.md5_hex:
         headers["Content-MD5"] = md5_base64(stored.md5_hex)
     status = _condition(request, stored)
@@ -69,6 +74,19 @@ def look(request: OssRequest, stored: StoredObject) -> OssAnswer:
     if request.method == "HEAD":
         return OssAnswer(status, headers)
     return OssAnswer(status, headers, stream=Body(stored, start, end))
+
+
+def show_meta(stored: StoredObject) -> OssAnswer:
+    """GetObjectMeta: the few facts of it that cost nothing."""
+    return OssAnswer(
+        200,
+        {
+            "ETag": f'"{stored.etag}"',
+            "Last-Modified": http_date(stored.modified_s),
+            "Content-Length": str(stored.size_bytes),
+            CRC_HEADER: str(stored.crc64),
+        },
+    )
 
 
 def _range(header: str, size_bytes: int) -> tuple[int, int] | None:
@@ -97,38 +115,87 @@ def _range(header: str, size_bytes: int) -> tuple[int, int] | None:
 
 
 def _condition(request: OssRequest, stored: StoredObject) -> int:
-    """Return 200 or 304 for the If-... headers, or raise PreconditionFailed."""
+    """Return 200 or 304 for the If-... headers, or raise PreconditionFailed.
+
+    Dates that cannot be read count as absent. Source: OSS "GetObject", request headers.
+    """
     headers, etag = request.headers, stored.etag
     failed = OssError(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold.")
-    if "if-match" in headers and headers["if-match"].strip('"') != etag:
+    if "if-match" in headers and not _names_etag(headers["if-match"], etag):
         raise failed
-    if headers.get("if-none-match", "\0").strip('"') == etag:
-        return 304
     modified_s = int(stored.modified_s)
+    limit_s = _date_of(headers.get("if-unmodified-since", ""))
+    if limit_s is not None and modified_s > limit_s:
+        raise failed
+    if "if-none-match" in headers:
+        return 304 if _names_etag(headers["if-none-match"], etag) else 200
+    limit_s = _date_of(headers.get("if-modified-since", ""))
+    return 304 if limit_s is not None and modified_s <= limit_s else 200
+
+
+def _names_etag(header: str, etag: str) -> bool:
+    names = [item.strip().removeprefix("W/").strip('"') for item in header.split(",")]
+    return "*" in names or etag in names
+
+
+def _date_of(text: str) -> float | None:
     try:
-        if "if-unmodified-since" in headers:
-            limit = parsedate_to_datetime(headers["if-unmodified-since"]).timestamp()
-            if modified_s > limit:
-                raise failed
-        if "if-modified-since" in headers:
-            limit = parsedate_to_datetime(headers["if-modified-since"]).timestamp()
-            if modified_s <= limit:
-                return 304
-    except ValueError:
-        return 200
-    return 200
+        return parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError):
+        return None
 
 
-def _limit(request: OssRequest, name: str) -> int:
-    text = request.param(name) or "1000"
+def limit_of(request: OssRequest, name: str, default: int = 1000) -> int:
+    """Return the size of a page, 1 to 1,000."""
+    text = request.param(name) or str(default)
     if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= 1000:
         raise oss_invalid_argument(f"Argument {name} must be an integer between 1 and 1000.", name=name, value=text)
     return int(text)
 
 
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """One page of a listing."""
+
+    items: list[T]
+    prefixes: list[str]
+    truncated: bool
+    last: str
+    """The key or group at which the next page goes on."""
+
+
+def page_of(entries: Iterable[tuple[str, T]], prefix: str, delimiter: str, after: str, limit: int) -> Page[T]:
+    """Cut one page out of sorted keys.
+
+    Groups count like keys, and a group is passed over whole by `after`.
+    """
+    items: list[T] = []
+    prefixes: list[str] = []
+    last = ""
+    for key, entry in entries:
+        if not key.startswith(prefix):
+            continue
+        head, sign, _ = key[len(prefix) :].partition(delimiter) if delimiter else (key, "", "")
+        name = prefix + head + sign if sign else key
+        if (prefixes and name == prefixes[-1]) or _bytes(name) <= _bytes(after):
+            continue
+        if len(items) + len(prefixes) == limit:
+            return Page(items, prefixes, True, last)
+        if sign:
+            prefixes.append(name)
+        else:
+            items.append(entry)
+        last = name
+    return Page(items, prefixes, False, last)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
 def list_parts(request: OssRequest, upload: Upload) -> OssAnswer:
     """ListParts."""
-    limit = _limit(request, "max-parts")
+    limit = limit_of(request, "max-parts")
     marker_text = request.param("part-number-marker") or "0"
     if not re.fullmatch(r"[0-9]{1,9}", marker_text):
         raise oss_invalid_argument(
@@ -156,7 +223,7 @@ def list_parts(request: OssRequest, upload: Upload) -> OssAnswer:
 
 def list_uploads(request: OssRequest, uploads: list[Upload]) -> OssAnswer:
     """ListMultipartUploads."""
-    limit = _limit(request, "max-uploads")
+    limit = limit_of(request, "max-uploads")
     encoding = request.param("encoding-type")
     prefix, key_marker = request.param("prefix"), request.param("key-marker")
     id_marker = request.param("upload-id-marker") if key_marker else ""
@@ -188,7 +255,5 @@ def list_uploads(request: OssRequest, uploads: list[Upload]) -> OssAnswer:
         ("IsTruncated", "true" if truncated else "false"),
     ]
     inner = "".join(oss_xml.upload(item, encoding) for item in shown)
-    for group in groups:
-        text = oss_xml.elements([("Prefix", oss_xml.key_text(group, encoding))])
-        inner += f"<CommonPrefixes>{text}</CommonPrefixes>"
+    inner += oss_xml.common_prefixes(groups, encoding)
     return OssAnswer(200, body=oss_xml.document("ListMultipartUploadsResult", pairs, inner))

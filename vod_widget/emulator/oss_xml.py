@@ -1,6 +1,6 @@
-"""The XML of OSS: what it answers, and the one document that a client sends.
+"""The XML of OSS: what it answers, and what a client sends.
 
-What lives here: renderers and the parser of CompleteMultipartUpload. It imports `errors`,
+What lives here: renderers, and the parsers of CompleteMultipartUpload and DeleteMultipleObjects. It imports `errors`,
 `storage`, `clock`; pure functions, any thread.
 
 Source: OSS API reference, the page of each operation.
@@ -9,7 +9,7 @@ Source: OSS API reference, the page of each operation.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
@@ -20,6 +20,8 @@ from vod_widget.emulator.storage import StoredPart, Upload, bad_part_number
 
 # 10,000 parts of about 100 bytes make 1 MB; ten times that is not a list of parts.
 MAX_COMPLETE_BYTES = 10 << 20
+# Source: OSS "DeleteMultipleObjects": at most 1,000 objects in a request.
+MAX_DELETED_KEYS = 1000
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 Pairs = Iterable[tuple[str, str]]
@@ -83,6 +85,13 @@ def upload(item: Upload, encoding: str) -> str:
     return f"<Upload>{elements(pairs)}</Upload>"
 
 
+def common_prefixes(groups: Iterable[str], encoding: str) -> str:
+    """Render the groups that a delimiter makes."""
+    return "".join(
+        f"<CommonPrefixes>{elements([('Prefix', key_text(group, encoding))])}</CommonPrefixes>" for group in groups
+    )
+
+
 def parse_complete(body: bytes) -> Sequence[tuple[int, str]]:
     """Parse a client's list of parts.
 
@@ -92,20 +101,11 @@ def parse_complete(body: bytes) -> Sequence[tuple[int, str]]:
     Raises:
         OssError: MalformedXML, or InvalidArgument for a number that is none.
     """
-    # A document type is the door to entity tricks, and no client has a use for it.
-    if len(body) > MAX_COMPLETE_BYTES or b"<!DOCTYPE" in body:
-        raise malformed_xml()
-    try:
-        root = ET.fromstring(body)  # noqa: S314 - no document type gets this far
-    except (ET.ParseError, ValueError, LookupError) as exc:
-        raise malformed_xml() from exc
-    if _local(root.tag) != "CompleteMultipartUpload":
-        raise malformed_xml()
     found = []
-    for node in root:
-        if _local(node.tag) != "Part":
+    for tag, node in children(parse(body, "CompleteMultipartUpload")):
+        if tag != "Part":
             raise malformed_xml()
-        fields = {_local(child.tag): (child.text or "").strip() for child in node}
+        fields = {name: (child.text or "").strip() for name, child in children(node)}
         if "PartNumber" not in fields or "ETag" not in fields:
             raise malformed_xml()
         number = fields["PartNumber"]
@@ -117,5 +117,55 @@ def parse_complete(body: bytes) -> Sequence[tuple[int, str]]:
     return found
 
 
-def _local(tag: str) -> str:
+def parse_delete(body: bytes) -> tuple[list[str], bool]:
+    """Parse a client's list of keys to delete.
+
+    Returns:
+        The keys in the order sent, and whether the answer shall be quiet.
+
+    Raises:
+        OssError: MalformedXML; also for no key, and for more than 1,000.
+    """
+    keys, quiet = [], False
+    for tag, node in children(parse(body, "Delete")):
+        if tag == "Quiet":
+            quiet = (node.text or "").strip().lower() == "true"
+        elif tag == "Object":
+            found = [child.text or "" for name, child in children(node) if name == "Key"]
+            if len(found) != 1 or not found[0]:
+                raise malformed_xml()
+            keys += found
+        else:
+            raise malformed_xml()
+    if not 1 <= len(keys) <= MAX_DELETED_KEYS:
+        raise malformed_xml()
+    return keys, quiet
+
+
+def parse(body: bytes, root_name: str) -> ET.Element:
+    """Parse a document of a client's.
+
+    Raises:
+        OssError: MalformedXML: not XML, another root, a document type, or too long.
+    """
+    # A document type is the door to entity tricks, and no client has a use for it.
+    if len(body) > MAX_COMPLETE_BYTES or b"<!DOCTYPE" in body:
+        raise malformed_xml()
+    try:
+        root = ET.fromstring(body)  # noqa: S314 - no document type gets this far
+    except (ET.ParseError, ValueError, LookupError) as exc:
+        raise malformed_xml() from exc
+    if local_name(root.tag) != root_name:
+        raise malformed_xml()
+    return root
+
+
+def children(node: ET.Element) -> Iterator[tuple[str, ET.Element]]:
+    """Yield the children of an element with their names, without namespaces."""
+    for child in node:
+        yield local_name(child.tag), child
+
+
+def local_name(tag: str) -> str:
+    """Return a tag without its namespace."""
     return tag.rpartition("}")[2]

@@ -153,7 +153,9 @@ class HttpFront:
         if exchange.request.method == "OPTIONS":
             exchange.op = "OptionObject"
             try:
-                return _Reply(200, cors.preflight(exchange.headers))
+                with self._cloud.lock:
+                    rules = self._cloud.cors_rules(exchange.route.bucket)
+                return _Reply(200, cors.preflight(rules, exchange.headers))
             except OssError as problem:
                 return self._oss_error(exchange, problem)
         if exchange.route.service == "rpc":
@@ -261,11 +263,23 @@ class HttpFront:
         with self._cloud.lock:
             sink = self._cloud.store.blobs.sink(f"{ticket.request.bucket}/{ticket.request.key}")
         try:
-            await exchange.body.fill(sink, self._pool, corrupt=corrupt)
+            await exchange.body.fill(sink, self._pool, corrupt=corrupt, through=self._through(ticket))
             return sink.finish()
         except BaseException:
             sink.discard()
             raise
+
+    def _through(self, ticket: Ticket) -> Callable[[bytes], bytes] | None:
+        """Return what takes the file out of a form; None: the body is the file."""
+        form = ticket.form
+        if form is None:
+            return None
+
+        def feed(block: bytes) -> bytes:
+            with self._cloud.lock:
+                return form.feed(block)
+
+        return feed
 
     # --- faults --------------------------------------------------------------------------
 
@@ -312,7 +326,7 @@ class HttpFront:
         headers = {
             "Server": "AliyunOSS" if exchange.route.service == "oss" else "VOD",
             "Date": http_date(self._cloud.clock.wall_s()),
-            **cors.answer_headers(exchange.headers.get("origin", "")),
+            **self._cors_headers(exchange),
             **reply.headers,
         }
         if exchange.route.service != "rpc" and "x-oss-request-id" not in headers:
@@ -339,6 +353,14 @@ class HttpFront:
                 response.force_close()
             return response
         return await self._send_stream(exchange, reply, cut)
+
+    def _cors_headers(self, exchange: _Exchange) -> dict[str, str]:
+        origin = exchange.headers.get("origin", "")
+        if not origin or not exchange.route.service:
+            return {}
+        with self._cloud.lock:
+            rules = self._cloud.cors_rules(exchange.route.bucket)
+        return cors.answer_headers(rules, origin, exchange.request.method)
 
     async def _send_stream(self, exchange: _Exchange, reply: _Reply, cut: int | None) -> web.StreamResponse:
         response = web.StreamResponse(status=reply.status, headers=reply.headers)

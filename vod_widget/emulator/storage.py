@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 
 from vod_widget.emulator.blobs import Blob, BlobStore, combined_crc64
 from vod_widget.emulator.clock import Clock
+from vod_widget.emulator.cors import CorsRule
 from vod_widget.emulator.errors import (
     OssError,
+    access_denied,
     malformed_xml,
     no_such_bucket,
     no_such_key,
@@ -26,7 +28,8 @@ from vod_widget.emulator.errors import (
 )
 
 # Source: OSS "Limits": parts are 100 KB to 5 GB, the last may be smaller; numbers 1 to 10,000.
-# KB is 1,024 bytes: oss2 and the web SDK both refuse below 102,400.
+# KB is 1,024 bytes: oss2 and the web SDK both refuse below 102,400. An appended object may grow
+# to 5 GB in all.
 MIN_PART_BYTES = 100 * 1024
 MAX_BODY_BYTES = 5 * 1024**3
 MAX_PARTS = 10_000
@@ -34,8 +37,23 @@ _READ_STEP_BYTES = 256 * 1024
 
 
 @dataclass
+class Bucket:
+    """One bucket."""
+
+    name: str
+    created_s: float
+    acl: str = "private"
+    managed: bool = False
+    """Allocated by VOD: it cannot be deleted, and pages of this machine may use it."""
+    cors: tuple[CorsRule, ...] = ()
+
+
+@dataclass
 class Content:
-    """The bytes of one version of an object; lives as long as someone reads it."""
+    """The bytes of one version of an object; lives as long as someone reads it.
+
+    AppendObject adds to `blobs` and takes nothing away, so a reader that began before it is safe.
+    """
 
     blobs: tuple[Blob, ...]
     readers: int = 0
@@ -53,7 +71,7 @@ class StoredObject:
     etag: str
     crc64: int
     object_type: str
-    """`Normal` (PutObject) or `Multipart`."""
+    """`Normal` (PutObject, PostObject), `Multipart` or `Appendable`."""
     headers: Mapping[str, str]
     """Content-Type, Cache-Control, x-oss-meta-*... as sent."""
     modified_s: float
@@ -106,7 +124,7 @@ class ObjectStore:
         self._clock = clock
         self._rng = rng
         self._on_stored = on_stored
-        self._buckets: set[str] = set()
+        self._buckets: dict[str, Bucket] = {}
         self._objects: dict[tuple[str, str], StoredObject] = {}
         self._uploads: dict[str, Upload] = {}
 
@@ -115,14 +133,52 @@ class ObjectStore:
 
     # --- buckets and objects -------------------------------------------------------------
 
-    def add_bucket(self, bucket: str) -> None:
-        """Make a bucket; existing ones stay as they are."""
-        self._buckets.add(bucket)
+    def add_bucket(self, bucket: str, *, acl: str = "", managed: bool = False) -> Bucket:
+        """Make a bucket; an existing one keeps all but the ACL, when one is given."""
+        made = self._buckets.setdefault(bucket, Bucket(bucket, self._clock.wall_s(), managed=managed))
+        made.acl = acl or made.acl
+        return made
+
+    def bucket(self, bucket: str) -> Bucket:
+        """Return a bucket or raise NoSuchBucket."""
+        found = self._buckets.get(bucket)
+        if found is None:
+            raise no_such_bucket(bucket)
+        return found
+
+    def find_bucket(self, bucket: str) -> Bucket | None:
+        """Return a bucket or None."""
+        return self._buckets.get(bucket)
 
     def require_bucket(self, bucket: str) -> None:
         """Raise NoSuchBucket for an unknown bucket."""
-        if bucket not in self._buckets:
-            raise no_such_bucket(bucket)
+        self.bucket(bucket)
+
+    def buckets(self) -> list[Bucket]:
+        """Return every bucket, by name."""
+        return [self._buckets[name] for name in sorted(self._buckets)]
+
+    def set_cors(self, bucket: str, rules: tuple[CorsRule, ...]) -> None:
+        """Replace the CORS rules of a bucket."""
+        self.bucket(bucket).cors = rules
+
+    def delete_bucket(self, bucket: str) -> None:
+        """Delete an empty bucket of the caller's.
+
+        Raises:
+            OssError: BucketNotEmpty while objects or unfinished uploads are in it; AccessDenied
+                for the one that VOD allocated (INFERRED).
+        """
+        if self.bucket(bucket).managed:
+            raise access_denied("The bucket is managed by VOD and cannot be deleted.")
+        if self.objects(bucket) or self.uploads(bucket):
+            raise OssError(
+                409,
+                "BucketNotEmpty",
+                "The bucket you tried to delete is not empty.",
+                extras={"BucketName": bucket},
+            )
+        del self._buckets[bucket]
 
     def find(self, bucket: str, key: str) -> StoredObject | None:
         """Return an object or None."""
@@ -136,9 +192,10 @@ class ObjectStore:
             raise no_such_key(key)
         return found
 
-    def objects(self) -> list[StoredObject]:
-        """Return every object, by bucket and key."""
-        return [self._objects[name] for name in sorted(self._objects)]
+    def objects(self, bucket: str) -> list[StoredObject]:
+        """Return the objects of a bucket, by key as bytes."""
+        mine = (stored for stored in self._objects.values() if stored.bucket == bucket)
+        return sorted(mine, key=lambda stored: stored.key.encode("utf-8", "surrogateescape"))
 
     def put(self, bucket: str, key: str, blob: Blob, headers: Mapping[str, str]) -> StoredObject:
         """Store a whole body as an object; replaces an existing one."""
@@ -157,6 +214,51 @@ class ObjectStore:
         self._publish(stored)
         return stored
 
+    def check_append(self, bucket: str, key: str, position: int) -> None:
+        """Raise unless bytes may be appended at this position.
+
+        Raises:
+            OssError: ObjectNotAppendable, PositionNotEqualToLength (with the right position in
+                a header, which oss2 reads) or EntityTooLarge.
+        """
+        found = self.find(bucket, key)
+        if found is not None and found.object_type != "Appendable":
+            raise OssError(409, "ObjectNotAppendable", "The object is not appendable")
+        length = found.size_bytes if found else 0
+        if position != length:
+            raise OssError(
+                409,
+                "PositionNotEqualToLength",
+                "Position is not equal to file length",
+                headers={
+                    "x-oss-next-append-position": str(length),
+                    "x-oss-hash-crc64ecma": str(found.crc64 if found else 0),
+                },
+            )
+
+    def append(self, bucket: str, key: str, position: int, blob: Blob, headers: Mapping[str, str]) -> StoredObject:
+        """Put bytes behind an appendable object, or begin one at position 0."""
+        self.check_append(bucket, key, position)
+        if position + blob.size_bytes > MAX_BODY_BYTES:
+            raise OssError(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size.")
+        old = self.find(bucket, key)
+        content = old.content if old else Content(())
+        content.blobs = (*content.blobs, blob)
+        digest = hashlib.md5("".join(b.md5_hex for b in content.blobs).encode(), usedforsecurity=False)
+        stored = StoredObject(
+            bucket,
+            key,
+            content,
+            position + blob.size_bytes,
+            digest.hexdigest().upper(),
+            combined_crc64(content.blobs),
+            "Appendable",
+            old.headers if old else headers,  # the first append decides, as with real OSS
+            self._clock.wall_s(),
+        )
+        self._publish(stored)
+        return stored
+
     def delete(self, bucket: str, key: str) -> None:
         """Delete an object; absent ones are fine."""
         self.require_bucket(bucket)
@@ -167,7 +269,7 @@ class ObjectStore:
     def _publish(self, stored: StoredObject) -> None:
         old = self._objects.get((stored.bucket, stored.key))
         self._objects[stored.bucket, stored.key] = stored
-        if old is not None:
+        if old is not None and old.content is not stored.content:
             self._drop(old.content)
         self._on_stored(stored)
 
@@ -337,7 +439,10 @@ class ObjectStore:
         return chosen
 
     def clear(self) -> None:
-        """Forget every object and upload; buckets stay."""
+        """Forget every object and upload, and every bucket but those of VOD."""
+        self._buckets = {name: bucket for name, bucket in self._buckets.items() if bucket.managed}
+        for bucket in self._buckets.values():
+            bucket.cors = ()
         self._objects.clear()
         self._uploads.clear()
         self.blobs.clear()

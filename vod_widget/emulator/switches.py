@@ -47,6 +47,10 @@ class Switches:
     upload_token_may_list_uploads: bool = False
     """May the token of an UploadAuth list the uploads of the bucket? Undocumented."""
 
+    vod_bucket_cors: bool = True
+    """Do the buckets that VOD allocates allow the pages of this machine? The vendor's browser SDK
+    needs no set-up, so the real ones come with CORS on (INFERRED). False: no rule at all."""
+
     expired_answer: Literal["SecurityTokenExpired", "InvalidAccessKeyId"] = "SecurityTokenExpired"
     """OSS has both answers: the first while it remembers the token (EC 0002-00000007), the
     second once the key has vanished (EC 0002-00000002)."""

@@ -1,0 +1,307 @@
+"""Bucket operations: make, delete, describe, list, CORS.
+
+What lives here: `answer`, which performs one bucket operation. It imports `oss_views`, `oss_xml`,
+`storage`, `cors`; called under the lock of `Cloud`, after signature and rights were judged.
+
+Source: OSS API reference, "Bucket operations", "GetBucket (ListObjects)", "ListObjectsV2",
+"PutBucketCors"; as far as the test suites of the SDKs ask for it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Iterable
+
+from vod_widget.emulator import oss_xml
+from vod_widget.emulator.clock import iso_millis
+from vod_widget.emulator.cors import ALLOWED_METHODS, MAX_RULES, CorsRule
+from vod_widget.emulator.errors import OssError, malformed_xml, oss_invalid_argument
+from vod_widget.emulator.oss_names import OssRequest
+from vod_widget.emulator.oss_views import OssAnswer, limit_of, page_of
+from vod_widget.emulator.storage import Bucket, ObjectStore, StoredObject
+
+OPERATIONS = frozenset(
+    {
+        "DeleteBucket",
+        "DeleteBucketCors",
+        "DeleteMultipleObjects",
+        "GetBucketAcl",
+        "GetBucketCors",
+        "GetBucketInfo",
+        "GetBucketLocation",
+        "ListBuckets",
+        "ListLiveChannel",
+        "ListObjects",
+        "ListObjectsV2",
+        "PutBucket",
+        "PutBucketAcl",
+        "PutBucketCors",
+    }
+)
+_ACLS = ("private", "public-read", "public-read-write")
+
+
+class BucketDesk:
+    """Perform bucket operations.
+
+    Args:
+        store: The buckets.
+        account_id: Their owner.
+        region: Where they are.
+    """
+
+    def __init__(self, store: ObjectStore, account_id: str, region: str) -> None:
+        self._store = store
+        self._account_id = account_id
+        self._region = region
+
+    def answer(self, operation: str, request: OssRequest, body: bytes) -> OssAnswer:
+        """Perform one operation.
+
+        Raises:
+            OssError: It is refused; nothing has happened.
+        """
+        match operation:
+            case "ListBuckets":
+                return self._list_buckets(request)
+            case "PutBucket" | "PutBucketAcl":
+                return self._put(operation, request, body)
+            case "DeleteBucket":
+                self._store.delete_bucket(request.bucket)
+                return OssAnswer(204)
+            case "PutBucketCors":
+                self._store.set_cors(request.bucket, parse_cors(body))
+                return OssAnswer(200)
+            case "DeleteBucketCors":
+                self._store.set_cors(request.bucket, ())
+                return OssAnswer(204)
+            case "DeleteMultipleObjects":
+                return self._delete_objects(request, body)
+            case "ListLiveChannel":
+                pairs = [("Prefix", ""), ("Marker", ""), ("MaxKeys", "100"), ("IsTruncated", "false")]
+                return _xml("ListLiveChannelResult", [*pairs, ("NextMarker", "")])
+            case "ListObjects":
+                return list_objects(request, self._store.objects(request.bucket), self._owner())
+            case "ListObjectsV2":
+                return list_objects_v2(request, self._store.objects(request.bucket), self._owner())
+            case _:
+                return self._describe(operation, self._store.bucket(request.bucket))
+
+    def _describe(self, operation: str, bucket: Bucket) -> OssAnswer:
+        grant = f"<AccessControlList><Grant>{bucket.acl}</Grant></AccessControlList>"
+        match operation:
+            case "GetBucketInfo":
+                inner = oss_xml.elements(self._facts(bucket)) + self._owner() + grant
+                return _xml("BucketInfo", [], f"<Bucket>{inner}</Bucket>")
+            case "GetBucketAcl":
+                return _xml("AccessControlPolicy", [], self._owner() + grant)
+            case "GetBucketLocation":
+                text = oss_xml.elements([("LocationConstraint", f"oss-{self._region}")])
+                return OssAnswer(200, body=f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode())
+            case _:
+                return _show_cors(bucket)
+
+    def _facts(self, bucket: Bucket) -> list[tuple[str, str]]:
+        return [
+            ("CreationDate", iso_millis(bucket.created_s)),
+            ("ExtranetEndpoint", f"oss-{self._region}.aliyuncs.com"),
+            ("IntranetEndpoint", f"oss-{self._region}-internal.aliyuncs.com"),
+            ("Location", f"oss-{self._region}"),
+            ("Name", bucket.name),
+            ("StorageClass", "Standard"),
+            ("DataRedundancyType", "LRS"),
+            ("Region", self._region),
+        ]
+
+    def _owner(self) -> str:
+        pairs = [("ID", self._account_id), ("DisplayName", self._account_id)]
+        return f"<Owner>{oss_xml.elements(pairs)}</Owner>"
+
+    def _list_buckets(self, request: OssRequest) -> OssAnswer:
+        limit = limit_of(request, "max-keys", default=100)
+        prefix, marker = request.param("prefix"), request.param("marker")
+        matching = [b for b in self._store.buckets() if b.name.startswith(prefix) and b.name > marker]
+        shown, truncated = matching[:limit], len(matching) > limit
+        pairs = [
+            ("Prefix", prefix),
+            ("Marker", marker),
+            ("MaxKeys", str(limit)),
+            ("IsTruncated", "true" if truncated else "false"),
+            ("NextMarker", shown[-1].name if truncated else ""),
+        ]
+        items = "".join(f"<Bucket>{oss_xml.elements(self._facts(bucket))}</Bucket>" for bucket in shown)
+        return _xml("ListAllMyBucketsResult", pairs, f"{self._owner()}<Buckets>{items}</Buckets>")
+
+    def _put(self, operation: str, request: OssRequest, body: bytes) -> OssAnswer:
+        acl = request.headers.get("x-oss-acl", "")
+        if acl not in ("", *_ACLS):
+            raise oss_invalid_argument("no such bucket access control exists", name="x-oss-acl", value=acl)
+        if operation == "PutBucketAcl":
+            self._store.require_bucket(request.bucket)
+        elif body:
+            oss_xml.parse(body, "CreateBucketConfiguration")
+        self._store.add_bucket(request.bucket, acl=acl)
+        return OssAnswer(200, {"Location": f"/{request.bucket}"})
+
+    def _delete_objects(self, request: OssRequest, body: bytes) -> OssAnswer:
+        digest = request.headers.get("content-md5", "")
+        if not digest:
+            raise OssError(400, "MissingArgument", "Missing Some Required Arguments.", extras={"Header": "Content-MD5"})
+        try:
+            given = base64.b64decode(digest, validate=True)
+        except (ValueError, binascii.Error):
+            given = b""
+        if given != hashlib.md5(body, usedforsecurity=False).digest():
+            raise OssError(400, "InvalidDigest", "The Content-MD5 you specified did not match what we received.")
+        keys, quiet = oss_xml.parse_delete(body)
+        encoding = request.param("encoding-type")
+        for key in keys:
+            self._store.delete(request.bucket, key)
+        if quiet:
+            return OssAnswer(200)
+        inner = "".join(
+            f"<Deleted>{oss_xml.elements([('Key', oss_xml.key_text(key, encoding))])}</Deleted>" for key in keys
+        )
+        return _xml("DeleteResult", oss_xml.encoding_pair(encoding), inner)
+
+
+def _xml(root: str, pairs: Iterable[tuple[str, str]], inner: str = "") -> OssAnswer:
+    return OssAnswer(200, body=oss_xml.document(root, pairs, inner))
+
+
+# --- listing -----------------------------------------------------------------------------
+
+
+def list_objects(request: OssRequest, objects: list[StoredObject], owner: str) -> OssAnswer:
+    """GetBucket, also called ListObjects V1: pages go on by `marker`."""
+    encoding = request.param("encoding-type")
+    prefix, marker, delimiter = (request.param(name) for name in ("prefix", "marker", "delimiter"))
+    limit = limit_of(request, "max-keys", default=100)
+    page = page_of(((stored.key, stored) for stored in objects), prefix, delimiter, marker, limit)
+    pairs = [
+        *oss_xml.encoding_pair(encoding),
+        ("Name", request.bucket),
+        ("Prefix", oss_xml.key_text(prefix, encoding)),
+        ("Marker", oss_xml.key_text(marker, encoding)),
+        ("MaxKeys", str(limit)),
+        ("Delimiter", oss_xml.key_text(delimiter, encoding)),
+        ("IsTruncated", "true" if page.truncated else "false"),
+    ]
+    if page.truncated:
+        pairs.append(("NextMarker", oss_xml.key_text(page.last, encoding)))
+    inner = "".join(_contents(stored, encoding, owner) for stored in page.items)
+    return _xml("ListBucketResult", pairs, inner + oss_xml.common_prefixes(page.prefixes, encoding))
+
+
+def list_objects_v2(request: OssRequest, objects: list[StoredObject], owner: str) -> OssAnswer:
+    """ListObjectsV2: pages go on by an opaque token."""
+    encoding = request.param("encoding-type")
+    prefix, start, delimiter = (request.param(name) for name in ("prefix", "start-after", "delimiter"))
+    token = request.param("continuation-token")
+    try:
+        after = base64.b64decode(token, altchars=b"-_", validate=True).decode("utf-8") if token else start
+    except (ValueError, binascii.Error) as exc:
+        raise oss_invalid_argument(
+            "The continuation token is invalid.", name="continuation-token", value=token
+        ) from exc
+    limit = limit_of(request, "max-keys", default=100)
+    page = page_of(((stored.key, stored) for stored in objects), prefix, delimiter, after, limit)
+    pairs = [
+        *oss_xml.encoding_pair(encoding),
+        ("Name", request.bucket),
+        ("Prefix", oss_xml.key_text(prefix, encoding)),
+        ("StartAfter", oss_xml.key_text(start, encoding)),
+        ("ContinuationToken", token),
+        ("MaxKeys", str(limit)),
+        ("Delimiter", oss_xml.key_text(delimiter, encoding)),
+        ("IsTruncated", "true" if page.truncated else "false"),
+        ("KeyCount", str(len(page.items) + len(page.prefixes))),
+    ]
+    if page.truncated:
+        text = page.last.encode("utf-8", "surrogateescape")
+        pairs.append(("NextContinuationToken", base64.urlsafe_b64encode(text).decode("ascii")))
+    shown_owner = owner if request.param("fetch-owner") == "true" else ""
+    inner = "".join(_contents(stored, encoding, shown_owner) for stored in page.items)
+    return _xml("ListBucketResult", pairs, inner + oss_xml.common_prefixes(page.prefixes, encoding))
+
+
+def _contents(stored: StoredObject, encoding: str, owner: str) -> str:
+    pairs = [
+        ("Key", oss_xml.key_text(stored.key, encoding)),
+        ("LastModified", iso_millis(stored.modified_s)),
+        ("ETag", f'"{stored.etag}"'),
+        ("Type", stored.object_type),
+        ("Size", str(stored.size_bytes)),
+        ("StorageClass", "Standard"),
+    ]
+    return f"<Contents>{oss_xml.elements(pairs)}{owner}</Contents>"
+
+
+# --- CORS --------------------------------------------------------------------------------
+
+
+def parse_cors(body: bytes) -> tuple[CorsRule, ...]:
+    """Parse a CORSConfiguration.
+
+    Raises:
+        OssError: MalformedXML, or InvalidArgument for a value that no rule may have.
+    """
+    rules = []
+    for tag, node in oss_xml.children(oss_xml.parse(body, "CORSConfiguration")):
+        if tag == "ResponseVary":
+            continue
+        if tag != "CORSRule":
+            raise malformed_xml()
+        values: dict[str, list[str]] = {}
+        for name, child in oss_xml.children(node):
+            values.setdefault(name, []).append((child.text or "").strip())
+        rules.append(_rule(values))
+    if not 1 <= len(rules) <= MAX_RULES:
+        raise malformed_xml()
+    return tuple(rules)
+
+
+def _rule(values: dict[str, list[str]]) -> CorsRule:
+    origins, methods = values.get("AllowedOrigin", []), values.get("AllowedMethod", [])
+    if not origins or not methods:
+        raise malformed_xml()
+    for origin in origins:
+        if origin.count("*") > 1:
+            raise oss_invalid_argument("CORS config is not valid.", name="AllowedOrigin", value=origin)
+    for method in methods:
+        if method not in ALLOWED_METHODS:
+            raise oss_invalid_argument("CORS config is not valid.", name="AllowedMethod", value=method)
+    exposed = values.get("ExposeHeader", [])
+    for name in exposed:
+        if "*" in name:  # no wildcard here. Source: OSS "PutBucketCors", ExposeHeader
+            raise oss_invalid_argument("CORS config is not valid.", name="ExposeHeader", value=name)
+    age = values.get("MaxAgeSeconds", [""])[0]
+    if age and not re.fullmatch(r"[0-9]{1,9}", age):
+        raise malformed_xml()
+    headers = tuple(name.lower() for name in values.get("AllowedHeader", []))
+    return CorsRule(tuple(origins), tuple(methods), headers, tuple(exposed), int(age) if age else None)
+
+
+def _show_cors(bucket: Bucket) -> OssAnswer:
+    if not bucket.cors:
+        raise OssError(
+            404,
+            "NoSuchCORSConfiguration",
+            "The CORS Configuration does not exist.",
+            extras={"BucketName": bucket.name},
+        )
+    inner = ""
+    for rule in bucket.cors:
+        pairs = [
+            *(("AllowedOrigin", origin) for origin in rule.origins),
+            *(("AllowedMethod", method) for method in rule.methods),
+            *(("AllowedHeader", name) for name in rule.headers),
+            *(("ExposeHeader", name) for name in rule.exposed),
+        ]
+        if rule.max_age_s is not None:
+            pairs.append(("MaxAgeSeconds", str(rule.max_age_s)))
+        inner += f"<CORSRule>{oss_xml.elements(pairs)}</CORSRule>"
+    return _xml("CORSConfiguration", [], inner)

@@ -14,6 +14,7 @@ from vod_widget.errors import AccessDeniedError, ClockSkewError, MissingCredenti
 from vod_widget.model import Credentials
 from vod_widget.uploader import VODUpload
 
+from .sending import add_item
 from .table import read_items, split_keywords
 from .words import count_words, html_table, size_words, text_table
 
@@ -208,9 +209,7 @@ def _files(uploader: VODUpload, files: Any, metadata: dict[str, Any]) -> list[Ch
     good, size_bytes = 0, 0
     for item in items:
         try:
-            if item.error is not None:
-                raise item.error
-            info = uploader.add_file(item.file, **{**metadata, **item.fields})
+            info = add_item(uploader, item, metadata)
         except VODError as error:
             bad.append(_failed(item.name, error))
         else:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vod_widget.errors import InvalidStateError, LockedError, VODError
+from vod_widget.errors import LockedError, VODError
 from vod_widget.interfaces import Clock
 from vod_widget.system import SystemClock
 from vod_widget.upload_info import UploadInfo
@@ -21,7 +21,7 @@ from .bar import Bar, open_bar
 from .results import Results, Row, row_of
 from .table import Item, read_items, split_keywords
 
-__all__ = ["PATIENCE_S", "finish", "results_of", "upload"]
+__all__ = ["PATIENCE_S", "add_item", "finish", "results_of", "upload"]
 
 PATIENCE_S = 900.0
 """A batch runs unattended: it rides out an outage of a quarter of an hour."""
@@ -125,34 +125,43 @@ class _Added:
     is_shared: bool = False
 
 
+def add_item(uploader: VODUpload, item: Item, metadata: Mapping[str, Any]) -> UploadInfo:
+    """Add one item to a queue.
+
+    Raises:
+        VODError: It cannot be added, whatever was wrong with the row.
+    """
+    try:
+        if item.error is not None:
+            raise item.error
+        return uploader.add_file(item.file, **{**metadata, **item.fields})
+    except VODError as error:
+        error.file_name = error.file_name or item.name
+        raise
+    except (TypeError, ValueError, OverflowError) as error:  # a value that no check of ours foresaw
+        raise VODError(
+            f"a value of the row cannot be used ({type(error).__name__})",
+            code="InvalidArgument",
+            hint="Check the types of its columns.",
+            file_name=item.name,
+        ) from error
+
+
 def _add_all(uploader: VODUpload, items: list[Item], metadata: Mapping[str, Any]) -> list[_Added]:
     added: list[_Added] = []
     first: dict[str, _Added] = {}
     for item in items:
-        one = _Added(item, error=item.error)
-        if one.error is None:
-            fields = {**metadata, **item.fields}
-            try:
-                one.info = uploader.add_file(item.file, **fields)
-            except InvalidStateError as error:
-                # The same file with the same words twice in a table is one asset, and each row gets its id.
-                twin = first.get(item.path)
-                if error.code == "AlreadyQueued" and twin is not None and twin.item.fields == item.fields:
-                    one.info, one.is_shared = twin.info, True
-                else:
-                    one.error = error
-            except VODError as error:
-                one.error = error
-            except (TypeError, ValueError, OverflowError) as error:  # a value that no check of ours foresaw
-                one.error = VODError(
-                    f"a value of the row cannot be used ({type(error).__name__})",
-                    code="InvalidArgument",
-                    hint="Check the types of its columns.",
-                )
+        one = _Added(item)
+        try:
+            one.info = add_item(uploader, item, metadata)
+            first[item.path] = one
+        except VODError as error:
+            # The same file with the same words twice in a table is one asset, and each row gets its id.
+            twin = first.get(item.path)
+            if error.code == "AlreadyQueued" and twin is not None and twin.item.fields == item.fields:
+                one.info, one.is_shared = twin.info, True
             else:
-                first.setdefault(item.path, one)
-        if one.error is not None:
-            one.error.file_name = one.error.file_name or item.name
+                one.error = error
         added.append(one)
     return added
 

@@ -258,8 +258,10 @@ class VODUpload(traitlets.HasTraits):
             record.reference_id = checked_reference(reference_id, source.name)
             record.given_address = (endpoint, bucket, object)
             return self._enlist(record)
-        except BaseException:
+        except BaseException as raised:
             source.close()
+            if isinstance(raised, VODError):
+                raised.file_name = raised.file_name or source.name
             raise
 
     def _enlist(self, record: Record) -> UploadInfo:

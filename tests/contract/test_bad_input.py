@@ -319,14 +319,14 @@ def test_clock_twenty_minutes_off_is_learned(emulator: Any, tmp_path: Path, offs
 
 
 def test_clock_off_in_the_data_plane_alone_is_learned_too(emulator: Any, tmp_path: Path) -> None:
-    with uploader(emulator, tmp_path, on_upload_started=lambda info: answer(info)) as up:
-        app = AppServer(emulator)
+    app = AppServer(emulator)
 
-        def answer(info: Any) -> None:
-            got = app.create_upload_video("t", info.name)
-            emulator.clock.skew(1200)
-            up.set_upload_auth_and_address(info, got["UploadAuth"], got["UploadAddress"], got["VideoId"])
+    def answer(info: Any) -> None:
+        got = app.create_upload_video("t", info.name)
+        emulator.clock.skew(1200)
+        up.set_upload_auth_and_address(info, got["UploadAuth"], got["UploadAddress"], got["VideoId"])
 
+    with uploader(emulator, tmp_path, on_upload_started=answer) as up:
         info = up.add_file(file_of(tmp_path, size=3 * PART))
         runs(up)
         assert info.state == "Success", info.error

@@ -24,7 +24,7 @@ from .errors import (
     UnexpectedAnswerError,
     VODError,
 )
-from .interfaces import Clock, Randomness
+from .interfaces import Clock, Randomness, Source
 from .machine import FileMachine, Job
 from .model import Grant, UploadAddress, UploadAuth, UploaderState, UploadMetadata, UploadState
 from .options import APP_ANSWER_S
@@ -356,8 +356,8 @@ class Application:
         if asked is not None:
             self.queue.refuse(record, asked, error)
 
-    def get_auth(self, record: Record, effect: fx.GetAuth) -> Grant:
-        """Call the application's `get_auth` and read its answer; on a worker thread."""
+    def get_auth(self, record: Record, effect: fx.GetAuth, cover: Source | None) -> Grant:
+        """Call the application's `get_auth` for a file, or for its cover, and read its answer; on a worker thread."""
         ask = self._uploader.get_auth
         assert ask is not None
         context = AuthContext(
@@ -366,8 +366,8 @@ class Application:
             video_id=effect.media_id,
             reference_id=effect.reference_id,
             title=record.metadata.title,
-            file_name=record.name,
-            size_bytes=record.size_bytes,
+            file_name=record.name if cover is None else cover.name,
+            size_bytes=record.size_bytes if cover is None else cover.size_bytes,
             metadata=record.metadata,
         )
         token = current_record.set(record)

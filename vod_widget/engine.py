@@ -121,12 +121,11 @@ class Settings:
 
     Attributes:
         journal: Where checkpoints are kept.
-        get_auth: Calls the application's `get_auth`, or None.
-        force_refresh: Asks for new own keys once, after they were refused as expired.
+        get_auth: Calls the application's `get_auth`, for a file or for its cover; or None.
     """
 
     journal: Journal
-    get_auth: Callable[[Record, fx.GetAuth], Grant] | None
+    get_auth: Callable[[Record, fx.GetAuth, Source | None], Grant] | None
 
 
 class Engine:
@@ -214,10 +213,11 @@ class Engine:
         journal = self._settings().journal
         job = machine.job
         fingerprint = record.source.fingerprint()
-        finished = journal.finished(job.source_id, job.destination) if job.skip_uploaded else None
         record.entry = journal.open(job.source_id, job.destination)
         try:
             checkpoint = record.entry.load()
+            # Asked while the entry is held: another process may have finished the file a moment ago.
+            finished = journal.finished(job.source_id, job.destination)
         except BaseException:
             record.entry.release()
             record.entry = None
@@ -297,17 +297,13 @@ class Engine:
         grant: Grant = self._call(
             record, effect.credentials, lambda vod: vod.create_upload_image(record.metadata, file_name=record.name)
         )
-        record.image_url = grant.image_url
         return grant
 
     def _get_auth(self, record: Record, _machine: FileMachine, effect: fx.GetAuth) -> Grant:
         ask = self._settings().get_auth
         if ask is None:
             raise MissingCredentialError("get_auth was taken away", file_name=record.name)
-        grant = ask(record, effect)
-        if effect.kind is fx.AuthKind.CREATE_IMAGE:
-            record.image_url = grant.image_url
-        return grant
+        return ask(record, effect, None)
 
     def _send_cover(self, record: Record, _machine: FileMachine, effect: fx.SendCover) -> str:
         """Upload the cover as an image of its own and return its URL."""
@@ -329,7 +325,7 @@ class Engine:
         )
         ask = self._settings().get_auth
         if ask is not None and effect.credentials is None:
-            grant = ask(record, fx.GetAuth(fx.AuthKind.CREATE_IMAGE, "", ""))
+            grant = ask(record, fx.GetAuth(fx.AuthKind.CREATE_IMAGE, "", ""), cover)
         else:
             grant = self._call(
                 record, effect.credentials, lambda vod: vod.create_upload_image(metadata, file_name=cover.name)

@@ -44,7 +44,6 @@ class Record:
         "file_id",
         "given_address",
         "held_state",
-        "image_url",
         "info",
         "machine",
         "media_type",
@@ -85,7 +84,6 @@ class Record:
         self.endpoint: str | None = None
         self.provider: CredentialProvider | None = None
         self.entry: JournalEntry | None = None
-        self.image_url: str | None = None
         self.cancel = threading.Event()
         self.transfers: set[Transfer] = set()
         self.total_sent_bytes = 0
@@ -113,6 +111,11 @@ class Record:
     def media_id(self) -> str | None:
         """VideoId or ImageId once known."""
         return self.checkpoint_field("media_id")
+
+    @property
+    def image_url(self) -> str | None:
+        """ImageURL of an image once known."""
+        return self.machine.image_url if self.machine is not None else None
 
     @property
     def cover_url(self) -> str | None:

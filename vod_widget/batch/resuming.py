@@ -171,6 +171,8 @@ def _named(checkpoints: Iterable[Checkpoint]) -> str:
 
 def _take(uploader: VODUpload, journal: Journal, checkpoints: Iterable[Checkpoint], missed: _Missed) -> None:
     for checkpoint in checkpoints:
+        if checkpoint.canceled and not checkpoint.upload_id:
+            continue  # given up, and nothing is left to be removed
         if not checkpoint.source_id.startswith(_FILE):
             missed.no_source.append(checkpoint)
             continue

@@ -64,6 +64,7 @@ class Context:
         self.grant: Grant | None = None
         self.verified = ""
         self.skipped = False
+        self.image_url: str | None = None
         self.request_id: str | None = None
         self.warnings: list[tuple[str, str]] = []
         self.wait_for_app = False

@@ -378,7 +378,8 @@ class FileMachine(Uploading):
                     if isinstance(error, AuthExpiredError):
                         self.grant = None
                     yield fx.Timer(self.policy.wait_s(number, error, self._random))
-        self.checkpoint = replace(self.checkpoint, upload_id="", parts=(), canceled=False)
+        # Still marked: a later process must not take up what the person gave up; adding or resuming it clears the mark.
+        self.checkpoint = replace(self.checkpoint, upload_id="", parts=(), canceled=True)
         if self.checkpoint.media_id or self.checkpoint.reference_id:
             yield from self._save_quietly()
 

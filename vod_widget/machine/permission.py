@@ -222,6 +222,7 @@ class Authorizing(Context):
             if had_bytes:
                 yield fx.RestartedNote("Address.Changed")
         self.grant = grant
+        self.image_url = grant.image_url or self.image_url
         self._grants += 1
         self.checkpoint = replace(
             before,

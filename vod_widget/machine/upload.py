@@ -40,6 +40,7 @@ class Uploading(Transferring):
         if self._may_skip(opened):
             assert opened.finished is not None
             self.skipped = True
+            self.image_url = opened.finished.get("image_url")
             self.checkpoint = replace(self.checkpoint, media_id=str(opened.finished.get("media_id", "")))
             yield from self._success(str(opened.finished.get("verified", "crc64")), None)
             return
@@ -71,13 +72,15 @@ class Uploading(Transferring):
             self._board.reset()
 
     def _may_skip(self, opened: fx.Opened) -> bool:
+        """Whether the journal knows these bytes as stored here.
+
+        Without `skip_uploaded` that counts only for the very asset of this file: another process finished it meanwhile.
+        """
         done = opened.finished
-        return bool(
-            self.job.skip_uploaded
-            and done is not None
-            and opened.fingerprint_is_strong
-            and done.get("fingerprint") == opened.fingerprint
-        )
+        if done is None or not opened.fingerprint_is_strong or done.get("fingerprint") != opened.fingerprint:
+            return False
+        mine = self.checkpoint.media_id
+        return self.job.skip_uploaded or bool(mine and mine == done.get("media_id"))
 
     def _adopt_checkpoint(self, opened: fx.Opened) -> None:
         found = opened.checkpoint
@@ -135,6 +138,7 @@ class Uploading(Transferring):
                 "media_type": str(ck.media_type),
                 "media_id": ck.media_id,
                 "reference_id": ck.reference_id,
+                "image_url": self.image_url,
                 "bucket": ck.bucket,
                 "object": ck.object,
                 "crc64": None if self.skipped else self._board.crc64(),

@@ -215,7 +215,7 @@ def test_unknown_option_is_refused(tmp_path: Path) -> None:
 
 def test_file_that_the_person_gave_up_is_not_taken_up_again(emulator: Any, to: dict[str, Any], movie: Path) -> None:
     stall = emulator.faults.add(op="UploadPart", part_number=3, action=faults.Stall())
-    with vw.VODUpload(**to) as first:
+    with vw.VODUpload(part_size_bytes=102_400, **to) as first:
         info = first.add_file(movie)
         first.start_upload()
         until(lambda: stall.fired, "part 3 is on its way", within_s=30)
@@ -223,12 +223,12 @@ def test_file_that_the_person_gave_up_is_not_taken_up_again(emulator: Any, to: d
         stall.release()
         assert first.wait(30)
         video_id = info.video_id
-    assert emulator.unfinished_uploads == ()
+    assert not emulator.unfinished_uploads
     (kept,) = left_behind(to)
     assert kept.canceled
     with vw.resume(**to) as second:
         assert second.list_files() == []
-    with vw.VODUpload(**to) as third:  # asked for by name it goes on, under the same video
+    with vw.VODUpload(part_size_bytes=102_400, **to) as third:  # asked for by name it goes on, under the same video
         again = third.add_file(movie)
         third.run(30)
         assert again.state == vw.UploadState.SUCCESS
@@ -236,7 +236,7 @@ def test_file_that_the_person_gave_up_is_not_taken_up_again(emulator: Any, to: d
 
 
 def test_file_that_another_process_finished_is_not_sent_again(emulator: Any, to: dict[str, Any], movie: Path) -> None:
-    with vw.VODUpload(**to) as mine:
+    with vw.VODUpload(part_size_bytes=102_400, **to) as mine:
         stall = emulator.faults.add(op="UploadPart", part_number=2, action=faults.Stall())
         info = mine.add_file(movie)
         mine.start_upload()
@@ -245,7 +245,7 @@ def test_file_that_another_process_finished_is_not_sent_again(emulator: Any, to:
         stall.release()
         assert mine.wait(30)
         video_id = info.video_id
-        with vw.VODUpload(**to) as other:
+        with vw.VODUpload(part_size_bytes=102_400, **to) as other:
             theirs = other.add_file(movie)
             other.run(30)
             assert theirs.video_id == video_id

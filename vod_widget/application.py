@@ -312,7 +312,7 @@ class Application:
                 result = callback(record.info)
                 if hasattr(result, "__await__"):
                     self._dispatcher.run_coroutine(result)
-            except Exception as raised:
+            except BaseException as raised:  # SystemExit of a callback, too, is this file's failure alone
                 _log.exception("a callback failed")
                 if not others:
                     text = redact(f"{type(raised).__name__}: {raised}")[:300]

@@ -34,10 +34,12 @@ class Dispatcher:
 
     Args:
         clock: Monotonic time.
+        on_idle: Called on the delivering thread whenever nothing waits and nothing runs.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, on_idle: Job = lambda: None) -> None:
         self._clock = clock
+        self._on_idle = on_idle
         self._cond = threading.Condition()
         self._strands: dict[str, deque[tuple[str, Job]]] = {}
         self._ready: deque[str] = deque()
@@ -122,21 +124,20 @@ class Dispatcher:
             try:
                 result = job()
                 if inspect.iscoroutine(result):
-                    self._await(result)
-            except Exception:
+                    self.run_coroutine(result)
+            except BaseException:  # a callback that raises SystemExit must not take the deliveries of all files along
                 _log.exception("a callback failed")
-            finally:
-                with self._cond:
-                    self._busy.pop(me, None)
-                    if self._strands[key]:
-                        self._ready.append(key)
-                    else:
-                        del self._strands[key]
-                        self._release_idle()
-                    self._cond.notify_all()
-
-    def _await(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        self.run_coroutine(coroutine)
+            with self._cond:
+                self._busy.pop(me, None)
+                if self._strands[key]:
+                    self._ready.append(key)
+                else:
+                    del self._strands[key]
+                    self._release_idle()
+                idle = not self._strands
+                self._cond.notify_all()
+            if idle:
+                self._on_idle()
 
     def run_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine to its end and return its value; blocks the calling thread, never the loop's own."""

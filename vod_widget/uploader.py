@@ -125,7 +125,7 @@ class VODUpload(traitlets.HasTraits):
         values = check_options(options)
         self._clock: Clock = options.get("_clock") or SystemClock()
         self._random: Randomness = SystemRandomness()
-        self._dispatcher = Dispatcher(self._clock)
+        self._dispatcher = Dispatcher(self._clock, on_idle=self._tell_waiters)
         self._app = Application(
             self,
             self._clock,

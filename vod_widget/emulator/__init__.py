@@ -11,20 +11,20 @@ outside of this package, so that client and emulator cannot share a mistake.
         emulator.clock.advance(3000)  # every UploadAuth has expired
 
 Layers, imports go down only: `clock crc64 errors switches signatures policy record faults` know
-nothing of each other's callers; `tokens blobs storage checks` are the state; `vod sts rpc
-oss_auth oss_api` are the services; `cloud` joins them without HTTP; `server emulator cli` put
-sockets around.
+nothing of each other's callers; `assets tokens blobs book storage checks` are the state; `vod*
+sts rpc oss_*` are the services; `durable` reads them back after a restart; `cloud` joins them
+without HTTP; `courier` runs its errands; `server emulator cli` put sockets around.
 """
 
 from __future__ import annotations
 
 from vod_widget.emulator import faults
+from vod_widget.emulator.assets import Asset, Event
 from vod_widget.emulator.clock import Clock
 from vod_widget.emulator.cloud import Cloud
 from vod_widget.emulator.emulator import Emulator, UnfinishedUpload
 from vod_widget.emulator.record import RequestRecord
 from vod_widget.emulator.switches import Switches
-from vod_widget.emulator.vod import Asset, Event
 
 __all__ = [
     "Asset",

@@ -14,8 +14,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import secrets
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -64,7 +65,13 @@ class BlobStore(Protocol):
         """Read at most `size` bytes from `start`."""
 
     def remove(self, blobs: Iterable[Blob]) -> None:
-        """Delete; names that are gone already are fine."""
+        """Delete at the next `sweep`; names that are gone already are fine."""
+
+    def sweep(self) -> None:
+        """Delete for good what `remove` named."""
+
+    def keep_only(self, names: Collection[str]) -> None:
+        """Delete every blob but these; once, at the start."""
 
     def join(self, blobs: Sequence[Blob], hint: str) -> Blob:
         """Copy blobs into one; the originals stay. Checksums: CRC combined, MD5 empty."""
@@ -87,12 +94,13 @@ def combined_crc64(blobs: Iterable[Blob]) -> int:
 class _Names:
     """Make unique blob names; safe from any thread, since `next` of a count is one step."""
 
-    def __init__(self) -> None:
+    def __init__(self, salt: str = "") -> None:
+        self._salt = salt
         self._count = itertools.count(1)
 
     def new(self, hint: str) -> str:
         digest = hashlib.sha256(hint.encode("utf-8", "surrogateescape")).hexdigest()
-        return f"{digest[:40]}-{next(self._count)}"
+        return f"{digest[:40]}-{self._salt}-{next(self._count)}"
 
 
 class _FileSink:
@@ -138,14 +146,12 @@ class DiskBlobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._names = _Names()
+        self._names = _Names(secrets.token_hex(4))  # unlike those of an earlier process
+        self._doomed: list[str] = []
 
     def sink(self, hint: str) -> Sink:
-        """Open a new file; names left by an earlier process are stepped over."""
-        while True:
-            path = self._folder / self._names.new(hint)
-            if not path.exists():
-                return _FileSink(path)
+        """Open a new file."""
+        return _FileSink(self._folder / self._names.new(hint))
 
     def read(self, blob: Blob, start: int, size: int) -> bytes:
         """Read at most `size` bytes from `start`."""
@@ -154,9 +160,20 @@ class DiskBlobs:
             return file.read(size)
 
     def remove(self, blobs: Iterable[Blob]) -> None:
-        """Delete files."""
-        for blob in blobs:
-            (self._folder / blob.name).unlink(missing_ok=True)
+        """Mark files; they are needed until the change that frees them is written down."""
+        self._doomed.extend(blob.name for blob in blobs)
+
+    def sweep(self) -> None:
+        """Delete the marked files."""
+        doomed, self._doomed = self._doomed, []
+        for name in doomed:
+            (self._folder / name).unlink(missing_ok=True)
+
+    def keep_only(self, names: Collection[str]) -> None:
+        """Delete files that no record names: bodies whose request was never answered."""
+        for path in self._folder.iterdir():
+            if path.name not in names:
+                path.unlink(missing_ok=True)
 
     def join(self, blobs: Sequence[Blob], hint: str) -> Blob:
         """Concatenate inside the kernel where it can (copy_file_range)."""
@@ -236,6 +253,12 @@ class MemoryBlobs:
         """Forget blobs."""
         for blob in blobs:
             self.data.pop(blob.name, None)
+
+    def sweep(self) -> None:
+        """Do nothing: `remove` was enough."""
+
+    def keep_only(self, names: Collection[str]) -> None:
+        """Do nothing: memory begins empty."""
 
     def join(self, blobs: Sequence[Blob], hint: str) -> Blob:
         """Concatenate."""

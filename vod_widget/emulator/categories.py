@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vod_widget.emulator import checks
+from vod_widget.emulator.book import Book, NoBook
 from vod_widget.emulator.checks import Params
 from vod_widget.emulator.errors import RpcError
 
@@ -47,8 +48,13 @@ class Category:
 class Categories:
     """Add and list categories."""
 
-    def __init__(self) -> None:
+    def __init__(self, book: Book | None = None) -> None:
+        self._book = book or NoBook()
         self._nodes: dict[int, Category] = {}
+
+    def put_back(self, node: Category) -> None:
+        """Take a category that was made before."""
+        self._nodes[node.cate_id] = node
 
     def require(self, cate_id: int) -> Category:
         """Return a category or raise InvalidCateId.NotFound."""
@@ -78,7 +84,8 @@ class Categories:
         if len(self._children(parent_id)) >= MAX_CHILDREN:
             raise RpcError(400, "SubTotalExceededMax", "A category has at most 100 children.")
         node = Category(_FIRST_ID + len(self._nodes), name, level, parent_id, kind)
-        self._nodes[node.cate_id] = node
+        self.put_back(node)
+        self._book.put("category", str(node.cate_id), node)
         return {"Category": node.fields()}
 
     def get(self, params: Params) -> dict[str, Any]:

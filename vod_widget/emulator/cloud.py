@@ -14,11 +14,13 @@ import hashlib
 import random
 import re
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from vod_widget.emulator import signatures
+from vod_widget.emulator import durable, signatures
 from vod_widget.emulator.blobs import Blob, BlobStore, MemoryBlobs
+from vod_widget.emulator.book import Book, NoBook
 from vod_widget.emulator.clock import Clock
 from vod_widget.emulator.cors import LOOPBACK_PAGES, CorsRule
 from vod_widget.emulator.oss_api import OssGateway
@@ -29,14 +31,42 @@ from vod_widget.emulator.rpc import RpcGateway
 from vod_widget.emulator.storage import ObjectStore
 from vod_widget.emulator.sts import StsService
 from vod_widget.emulator.switches import Switches
-from vod_widget.emulator.tokens import KeyRing
+from vod_widget.emulator.tokens import Key, KeyRing
 from vod_widget.emulator.vod import VodService
+from vod_widget.emulator.vod_library import VodLibrary
+from vod_widget.emulator.vod_pulls import VodPulls
+from vod_widget.emulator.vod_search import VodSearch
 
 DEFAULT_ACCOUNT_ID = "1234567890123456"
 DEFAULT_REGION = "cn-shanghai"
 DEFAULT_ROLE_NAME = "vod-upload"
 # Source: VOD "Upload URLs and credentials": an UploadAuth lives 3,000 s.
 DEFAULT_UPLOAD_AUTH_TTL_S = 3000.0
+
+
+class StateLock:
+    """A re-entrant lock; whoever releases it for good ends a change.
+
+    Args:
+        commit: Called just before the release; its exception comes out of the with block.
+    """
+
+    def __init__(self, commit: Callable[[], None]) -> None:
+        self._lock = threading.RLock()
+        self._commit = commit
+        self._depth = 0
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._depth += 1
+
+    def __exit__(self, *exception: object) -> None:
+        try:
+            if self._depth == 1:
+                self._commit()
+        finally:
+            self._depth -= 1
+            self._lock.release()
 
 
 class Cloud:
@@ -52,6 +82,7 @@ class Cloud:
         switches: Decisions about the undocumented.
         access_key_id: Id of the RAM user's key; made up when empty.
         access_key_secret: Its secret; made up when empty.
+        book: Where state is written down, and read back from at the start; nothing by default.
 
     Raises:
         ValueError: The key id looks like a real one, or a value is out of range.
@@ -69,19 +100,21 @@ class Cloud:
         switches: Switches | None = None,
         access_key_id: str = "",
         access_key_secret: str = "",
+        book: Book | None = None,
     ) -> None:
         if not re.fullmatch(r"[0-9]{1,32}", account_id):
             raise ValueError(f"account_id must be digits, got {account_id!r}")
         if upload_auth_ttl_s <= 0:
             raise ValueError(f"upload_auth_ttl_s must be > 0, got {upload_auth_ttl_s}")
-        self.lock = threading.RLock()
+        self.lock = StateLock(self._commit)
         self.clock = clock or Clock()
+        self._book = book or NoBook()
+        self._written_clock = (0.0, 0.0)
         self.switches = switches or Switches()
         self.account_id = account_id
         self.region = region
         rng = rng or random.SystemRandom()
-        self.keys = KeyRing(self.clock, rng, account_id)
-        self.owner = self.keys.add_user(access_key_id=access_key_id, access_key_secret=access_key_secret)
+        self.keys = KeyRing(self.clock, rng, account_id, self._book)
         digest = hashlib.sha256(account_id.encode()).hexdigest()
         self.bucket = f"outin-{digest[:32]}"
         self.vod = VodService(
@@ -93,12 +126,24 @@ class Cloud:
             region=region,
             upload_auth_ttl_s=upload_auth_ttl_s,
             bucket=self.bucket,
-            sign_url=self.sign_url,
+            book=self._book,
         )
-        self.store = ObjectStore(blobs or MemoryBlobs(), self.clock, rng, self.vod.object_stored)
-        self.store.add_bucket(self.bucket, managed=True)
+        self.store = ObjectStore(blobs or MemoryBlobs(), self.clock, rng, self.vod.object_stored, self._book)
+        self.library = VodLibrary(self.vod, self.store, self.clock, region, self.sign_url)
+        self.search = VodSearch(self.vod, self.library, self.clock, self.keys)
+        self.pulls = VodPulls(self.vod, self.store, self.clock, self.keys)
         self.sts = StsService(self.clock, self.keys, self.switches, account_id, DEFAULT_ROLE_NAME)
-        self.rpc = RpcGateway(self.clock, rng, self.keys, switches=self.switches, vod=self.vod, sts=self.sts)
+        self.rpc = RpcGateway(
+            self.clock,
+            rng,
+            self.keys,
+            switches=self.switches,
+            vod=self.vod,
+            library=self.library,
+            search=self.search,
+            pulls=self.pulls,
+            sts=self.sts,
+        )
         auth = OssAuthenticator(self.clock, self.keys, self.switches, region)
         self.oss = OssGateway(
             self.store,
@@ -109,9 +154,63 @@ class Cloud:
             on_notification=self._take_notification,
             desk=BucketDesk(self.store, account_id, region),
         )
+        with self.lock:
+            self.owner = self._restore(access_key_id, access_key_secret)
 
     def __repr__(self) -> str:
         return f"<Cloud account={self.account_id} region={self.region} {self.vod!r} {self.store!r}>"
+
+    def _restore(self, access_key_id: str, access_key_secret: str) -> Key:
+        """Read the book, and return the user's key: the given one, else the written one, else a new one."""
+        meta = next(self._book.read("meta"), None)
+        if meta and meta["account_id"] != self.account_id:
+            raise ValueError(f"the data folder belongs to account {meta['account_id']}, not {self.account_id}")
+        for key in durable.keys(self._book):
+            self.keys.put_back(key)
+        for asset in durable.assets(self._book):
+            self.vod.put_back(asset)
+        for job in durable.jobs(self._book):
+            self.pulls.jobs[job.job_id] = job
+        for node in durable.categories(self._book):
+            self.vod.categories.put_back(node)
+        durable.restore_store(self._book, self.store)
+        if self.store.find_bucket(self.bucket) is None:
+            self.store.add_bucket(self.bucket, managed=True)
+        if meta:
+            self.clock.advance(meta["advanced_s"])
+            self.clock.skew(meta["skew_s"])
+        old = self.keys.find(access_key_id or (meta or {}).get("owner", ""))
+        if old is None or (access_key_secret and access_key_secret != old.access_key_secret):
+            old = self.keys.add_user(access_key_id=access_key_id, access_key_secret=access_key_secret)
+        self.owner = old
+        self._write_meta()
+        return old
+
+    def _write_meta(self) -> None:
+        self._written_clock = (self.clock.advanced_s, self.clock.skew_s)
+        self._book.put(
+            "meta",
+            "meta",
+            {
+                "account_id": self.account_id,
+                "owner": self.owner.access_key_id,
+                "advanced_s": self.clock.advanced_s,
+                "skew_s": self.clock.skew_s,
+            },
+        )
+
+    def _commit(self) -> None:
+        """End a change, under the lock: write it down, then free what it made needless."""
+        if self._written_clock != (self.clock.advanced_s, self.clock.skew_s):
+            self._write_meta()
+        self._book.commit()
+        self.store.blobs.sweep()
+
+    def close(self) -> None:
+        """Let go of the book."""
+        with self.lock:
+            pass  # commits
+        self._book.close()
 
     def cors_rules(self, bucket: str) -> tuple[CorsRule, ...]:
         """Return the CORS rules of a bucket, "" for the VOD and STS API."""
@@ -176,13 +275,18 @@ class Cloud:
     def reset(self) -> None:
         """Forget assets, objects, uploads, temporary keys, nonces; the clock starts over."""
         with self.lock:
+            self._book.clear()
             self.vod.clear()
+            self.pulls.clear()
+            self.search.clear()
             self.store.clear()
             self.keys.forget_temporary()
             self.rpc.clear()
             self.clock.reset()
+            self._write_meta()
 
     def _take_notification(self, bucket: str, key: str, text: str) -> None:
         asset = self.vod.asset_of(bucket, key)
         if asset is not None:
             asset.notification = text
+            self.vod.touch(asset)

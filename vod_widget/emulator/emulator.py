@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import shutil
 import ssl
@@ -22,7 +23,9 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from vod_widget.emulator.assets import Asset, Event
 from vod_widget.emulator.blobs import DiskBlobs
+from vod_widget.emulator.book import SqliteBook
 from vod_widget.emulator.clock import Clock
 from vod_widget.emulator.cloud import (
     DEFAULT_ACCOUNT_ID,
@@ -31,12 +34,12 @@ from vod_widget.emulator.cloud import (
     Cloud,
 )
 from vod_widget.emulator.connection import MAX_LINE_BYTES, FrontServer
+from vod_widget.emulator.courier import Courier
 from vod_widget.emulator.faults import Faults
 from vod_widget.emulator.record import RequestLog, RequestRecord
 from vod_widget.emulator.server import HttpFront
 from vod_widget.emulator.switches import Switches
 from vod_widget.emulator.tls import make_server_context
-from vod_widget.emulator.vod import Asset, Event
 
 # What aiohttp says about clients that speak no HTTP is for those who listen, not for stderr.
 _HTTP_LOGGER = logging.getLogger("vod_widget.emulator.http")
@@ -67,8 +70,9 @@ class Emulator:
     `endpoint` with `access_key_id` and `access_key_secret`.
 
     Args:
-        data_dir: Where bytes are kept, in a folder of this run; a temporary one by default,
-            deleted at `close`.
+        data_dir: Where everything is kept: what was answered with success is there when the
+            next emulator opens this folder, also after SIGKILL (not after a power cut). One
+            emulator at a time. By default a temporary folder, deleted at `close`.
         port: TCP port on 127.0.0.1; 0 takes a free one.
         tls_port: Also serve https on this port; None: no https.
         upload_auth_ttl_s: Seconds an UploadAuth lives, > 0.
@@ -107,8 +111,9 @@ class Emulator:
         self._oss_endpoint = oss_endpoint.rstrip("/")
         self._folder, self._remove_folder = self._make_folder(data_dir)
         rng = random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311
-        self._blobs = DiskBlobs(self._folder / "blobs")
+        book = None if data_dir is None else SqliteBook(self._folder / "state.sqlite3")
         try:
+            self._blobs = DiskBlobs(self._folder / "blobs")
             self.cloud = Cloud(
                 clock=self.clock,
                 rng=rng,
@@ -119,10 +124,14 @@ class Emulator:
                 switches=switches,
                 access_key_id=access_key_id,
                 access_key_secret=access_key_secret,
+                book=book,
             )
-        except ValueError:
+        except BaseException:
+            if book is not None:
+                book.close()
             self._remove_folder()
             raise
+        self._courier = Courier(self.cloud)
         self._port: int | None = None
         self._tls_port: int | None = None
         self._ca_file: Path | None = None
@@ -138,14 +147,10 @@ class Emulator:
     def _make_folder(self, data_dir: str | Path | None) -> tuple[Path, weakref.finalize[Any, Any]]:
         if data_dir is None:
             folder = Path(tempfile.mkdtemp(prefix="vod-emulator-"))  # mode 0700
-            return folder, weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        base = Path(data_dir)
-        base.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # A folder for each run: state is not persisted, so older files mean nothing to us, and
-        # two emulators may share the base.
-        folder = Path(tempfile.mkdtemp(prefix="run-", dir=base))
-        keep = weakref.finalize(self, lambda: None)
-        return folder, keep
+            return folder, weakref.finalize(self, _remove_own, folder, os.getpid())
+        folder = Path(data_dir)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder, weakref.finalize(self, lambda: None)
 
     # --- life ----------------------------------------------------------------------------
 
@@ -175,6 +180,7 @@ class Emulator:
         failure: list[BaseException] = []
         thread = threading.Thread(target=self._run, args=(ready, failure), name="vod-emulator", daemon=True)
         self._thread = thread
+        self._courier.attach()
         thread.start()
         if not ready.wait(_START_TIMEOUT_S):
             raise RuntimeError("the emulator did not start in time")
@@ -195,6 +201,8 @@ class Emulator:
             self._thread.join()
             self._thread = None
         self._port = self._tls_port = None
+        self._courier.close()
+        self.cloud.close()
         self._remove_folder()
 
     def _run(self, ready: threading.Event, failure: list[BaseException]) -> None:
@@ -285,7 +293,7 @@ class Emulator:
 
     @property
     def data_dir(self) -> Path:
-        """Return the folder of this run; mode 0700."""
+        """Return the folder with everything that is kept."""
         return self._folder
 
     @property
@@ -380,12 +388,22 @@ class Emulator:
 
     @property
     def events(self) -> list[Event]:
-        """Return the callbacks that the service would send. They are recorded only."""
+        """Return the callbacks of the service, sent to loopback addresses; `delivery` tells more."""
         with self.cloud.lock:
-            return list(self.cloud.vod.events)
+            return [replace(event) for event in self.cloud.vod.events]
+
+    def settle(self, timeout_s: float = 10.0) -> bool:
+        """Wait until no callback and no pull is on its way; False when time was too short."""
+        return self._courier.settle(timeout_s)
 
     def reset(self) -> None:
         """Forget everything but ports and long-lived keys: also faults, log and clock."""
         self.faults.clear()
         self.cloud.reset()
         self._log.clear()
+
+
+def _remove_own(folder: Path, pid: int) -> None:
+    """Remove a temporary folder, but not in a forked child: it is the parent's."""
+    if os.getpid() == pid:
+        shutil.rmtree(folder, ignore_errors=True)

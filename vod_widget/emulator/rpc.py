@@ -27,12 +27,16 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from vod_widget.emulator import signatures
+from vod_widget.emulator.assets import CallContext
 from vod_widget.emulator.clock import Clock
 from vod_widget.emulator.errors import RpcError, invalid_parameter, missing_parameter
 from vod_widget.emulator.sts import StsService
 from vod_widget.emulator.switches import Switches
 from vod_widget.emulator.tokens import REAL_KEY_WARNING, Key, KeyRing, looks_real
-from vod_widget.emulator.vod import CallContext, VodService
+from vod_widget.emulator.vod import VodService
+from vod_widget.emulator.vod_library import VodLibrary
+from vod_widget.emulator.vod_pulls import VodPulls
+from vod_widget.emulator.vod_search import VodSearch
 
 VOD_VERSION = "2017-03-21"
 STS_VERSION = "2015-04-01"
@@ -85,7 +89,10 @@ class RpcGateway:
         rng: Makes request ids.
         keys: Knows who signs.
         switches: Whether Timestamp may be absent.
-        vod: Media operations.
+        vod: Operations that create uploads.
+        library: Operations that look, list, change and delete.
+        search: SearchMedia.
+        pulls: Uploads by URL.
         sts: Identity operations.
     """
 
@@ -97,6 +104,9 @@ class RpcGateway:
         *,
         switches: Switches,
         vod: VodService,
+        library: VodLibrary,
+        search: VodSearch,
+        pulls: VodPulls,
         sts: StsService,
     ) -> None:
         self._clock = clock
@@ -104,15 +114,30 @@ class RpcGateway:
         self._keys = keys
         self._switches = switches
         self._nonces: dict[tuple[str, str], float] = {}
+        self._calls: dict[str, tuple[int, int]] = {}
         self._operations: dict[str, dict[str, Operation]] = {
             VOD_VERSION: {
                 "CreateUploadVideo": vod.create_upload_video,
                 "RefreshUploadVideo": vod.refresh_upload_video,
                 "CreateUploadImage": vod.create_upload_image,
                 "CreateUploadAttachedMedia": vod.create_upload_attached_media,
-                "GetVideoInfo": vod.get_video_info,
-                "GetMezzanineInfo": vod.get_mezzanine_info,
-                "GetImageInfo": vod.get_image_info,
+                "UploadMediaByURL": pulls.upload_media_by_url,
+                "GetURLUploadInfos": pulls.get_url_upload_infos,
+                "GetVideoInfo": library.get_video_info,
+                "GetVideoInfos": library.get_video_infos,
+                "GetVideoList": library.get_video_list,
+                "GetMezzanineInfo": library.get_mezzanine_info,
+                "GetPlayInfo": library.get_play_info,
+                "GetImageInfo": library.get_image_info,
+                "GetAttachedMediaInfo": library.get_attached_media_info,
+                "GetUploadDetails": library.get_upload_details,
+                "SearchMedia": search.search_media,
+                "UpdateVideoInfo": library.update_video_info,
+                "DeleteVideo": library.delete_video,
+                "DeleteMezzanines": library.delete_mezzanines,
+                "DeleteImage": library.delete_image,
+                "DeleteAttachedMedia": library.delete_attached_media,
+                "DeleteMultipartUpload": library.delete_multipart_upload,
                 "AddCategory": lambda params, _: vod.categories.add(params),
                 "GetCategories": lambda params, _: vod.categories.get(params),
             },
@@ -126,8 +151,9 @@ class RpcGateway:
         return f"<RpcGateway nonces={len(self._nonces)}>"
 
     def clear(self) -> None:
-        """Forget the nonces."""
+        """Forget the nonces, and who called how often."""
         self._nonces.clear()
+        self._calls.clear()
 
     def new_request_id(self) -> str:
         """Return an upper-case UUID."""
@@ -171,6 +197,7 @@ class RpcGateway:
             return {}
         self._check_common(params)
         key = self._authenticate(request, params)
+        self._throttle(params["Action"])
         self._authorise(key, params)
         context = CallContext(key, request.oss_endpoint, request.host)
         return operation(params, context)
@@ -285,6 +312,17 @@ class RpcGateway:
         if len(self._nonces) > 100_000:
             self._nonces = {name: used for name, used in self._nonces.items() if abs(now_s - used) <= _NONCE_MEMORY_S}
         self._nonces[access_key_id, nonce] = now_s
+
+    def _throttle(self, action: str) -> None:
+        limit = self._switches.qps_limits.get(action)
+        if not self._switches.throttle or limit is None:
+            return
+        second = int(self._clock.age_s())
+        old, count = self._calls.get(action, (second, 0))
+        count = count + 1 if old == second else 1
+        self._calls[action] = (second, count)
+        if count > limit:
+            raise RpcError(400, "Throttling.User", "Request was denied due to user flow throttling.")
 
     def _authorise(self, key: Key, params: Mapping[str, str]) -> None:
         if params["Version"] != VOD_VERSION:

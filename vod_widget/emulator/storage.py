@@ -1,6 +1,6 @@
 """Objects and multipart uploads, as OSS keeps them; no HTTP, no keys, no policies.
 
-What lives here: `ObjectStore`. It imports `blobs`, `clock`, `errors`. Every method runs under
+What lives here: `ObjectStore`. It imports `blobs`, `book`, `clock`, `cors`, `errors`. Every method runs under
 the lock of `Cloud`; only `BlobStore.join` and `BlobStore.read` may run outside of it.
 
 Theory: a multipart object is the list of its parts' blobs, so Complete costs no copying however
@@ -12,9 +12,10 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from vod_widget.emulator.blobs import Blob, BlobStore, combined_crc64
+from vod_widget.emulator.book import Book, NoBook
 from vod_widget.emulator.clock import Clock
 from vod_widget.emulator.cors import CorsRule
 from vod_widget.emulator.errors import (
@@ -117,13 +118,22 @@ class ObjectStore:
         clock: Dates objects.
         rng: Makes upload ids.
         on_stored: Called after an object has become visible.
+        book: Where everything but bytes is written down.
     """
 
-    def __init__(self, blobs: BlobStore, clock: Clock, rng: random.Random, on_stored: OnStored) -> None:
+    def __init__(
+        self,
+        blobs: BlobStore,
+        clock: Clock,
+        rng: random.Random,
+        on_stored: OnStored,
+        book: Book | None = None,
+    ) -> None:
         self.blobs = blobs
         self._clock = clock
         self._rng = rng
         self._on_stored = on_stored
+        self._book = book or NoBook()
         self._buckets: dict[str, Bucket] = {}
         self._objects: dict[tuple[str, str], StoredObject] = {}
         self._uploads: dict[str, Upload] = {}
@@ -137,7 +147,17 @@ class ObjectStore:
         """Make a bucket; an existing one keeps all but the ACL, when one is given."""
         made = self._buckets.setdefault(bucket, Bucket(bucket, self._clock.wall_s(), managed=managed))
         made.acl = acl or made.acl
+        self._book.put("bucket", bucket, made)
         return made
+
+    def put_back(self, item: Bucket | StoredObject | Upload) -> None:
+        """Take what was made before."""
+        if isinstance(item, Bucket):
+            self._buckets[item.name] = item
+        elif isinstance(item, Upload):
+            self._uploads[item.upload_id] = item
+        else:
+            self._objects[item.bucket, item.key] = item
 
     def bucket(self, bucket: str) -> Bucket:
         """Return a bucket or raise NoSuchBucket."""
@@ -160,7 +180,9 @@ class ObjectStore:
 
     def set_cors(self, bucket: str, rules: tuple[CorsRule, ...]) -> None:
         """Replace the CORS rules of a bucket."""
-        self.bucket(bucket).cors = rules
+        found = self.bucket(bucket)
+        found.cors = rules
+        self._book.put("bucket", bucket, found)
 
     def delete_bucket(self, bucket: str) -> None:
         """Delete an empty bucket of the caller's.
@@ -179,6 +201,7 @@ class ObjectStore:
                 extras={"BucketName": bucket},
             )
         del self._buckets[bucket]
+        self._book.drop("bucket", bucket)
 
     def find(self, bucket: str, key: str) -> StoredObject | None:
         """Return an object or None."""
@@ -264,11 +287,13 @@ class ObjectStore:
         self.require_bucket(bucket)
         old = self._objects.pop((bucket, key), None)
         if old is not None:
+            self._book.drop("object", f"{bucket}/{key}")
             self._drop(old.content)
 
     def _publish(self, stored: StoredObject) -> None:
         old = self._objects.get((stored.bucket, stored.key))
         self._objects[stored.bucket, stored.key] = stored
+        self._book.put("object", f"{stored.bucket}/{stored.key}", stored)
         if old is not None and old.content is not stored.content:
             self._drop(old.content)
         self._on_stored(stored)
@@ -315,6 +340,7 @@ class ObjectStore:
             self.blobs.remove([joined])
             return False
         stored.content = Content((joined,))
+        self._book.put("object", f"{stored.bucket}/{stored.key}", stored)
         self._drop(content)
         return True
 
@@ -326,6 +352,7 @@ class ObjectStore:
         upload_id = f"{self._rng.getrandbits(128):032X}"
         upload = Upload(upload_id, bucket, key, headers, self._clock.wall_s())
         self._uploads[upload_id] = upload
+        self._book.put("upload", upload_id, upload)
         return upload
 
     def upload(self, bucket: str, key: str, upload_id: str) -> Upload:
@@ -347,13 +374,15 @@ class ObjectStore:
         old = upload.parts.get(part_number)
         part = StoredPart(part_number, blob, self._clock.wall_s())
         upload.parts[part_number] = part
+        record = {**asdict(part), "upload_id": upload.upload_id}
+        self._book.put("part", f"{upload.upload_id}/{part_number}", record)
         if old is not None:
             self.blobs.remove([old.blob])
         return part
 
     def abort(self, upload: Upload) -> None:
         """Drop an upload with its parts."""
-        del self._uploads[upload.upload_id]
+        self._forget(upload)
         self.blobs.remove(part.blob for part in upload.parts.values())
 
     def complete(self, upload: Upload, wanted: Sequence[tuple[int, str]] | None) -> StoredObject:
@@ -383,7 +412,7 @@ class ObjectStore:
                         "ETag": f'"{part.etag}"',
                     },
                 )
-        del self._uploads[upload.upload_id]
+        self._forget(upload)
         kept = {part.part_number for part in chosen}
         self.blobs.remove(p.blob for n, p in upload.parts.items() if n not in kept)
         blobs = tuple(part.blob for part in chosen)
@@ -402,6 +431,12 @@ class ObjectStore:
         )
         self._publish(stored)
         return stored
+
+    def _forget(self, upload: Upload) -> None:
+        del self._uploads[upload.upload_id]
+        self._book.drop("upload", upload.upload_id)
+        for number in upload.parts:
+            self._book.drop("part", f"{upload.upload_id}/{number}")
 
     def _choose(self, upload: Upload, wanted: Sequence[tuple[int, str]] | None) -> list[StoredPart]:
         if wanted is None:
@@ -443,6 +478,7 @@ class ObjectStore:
         self._buckets = {name: bucket for name, bucket in self._buckets.items() if bucket.managed}
         for bucket in self._buckets.values():
             bucket.cors = ()
+            self._book.put("bucket", bucket.name, bucket)
         self._objects.clear()
         self._uploads.clear()
         self.blobs.clear()

@@ -6,8 +6,24 @@ standard library; immutable, any thread. Each field says why its default is what
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
+
+# Source: VOD "QPS limits" (October 2024) and "Introduction/Limits".
+VENDOR_QPS: Mapping[str, int] = {
+    "AddCategory": 30,
+    "CreateUploadAttachedMedia": 80,
+    "CreateUploadImage": 80,
+    "CreateUploadVideo": 80,
+    "DeleteMultipartUpload": 10,
+    "GetCategories": 50,
+    "GetURLUploadInfos": 100,
+    "GetUploadDetails": 100,
+    "GetVideoInfo": 100,
+    "RefreshUploadVideo": 80,
+    "SearchMedia": 50,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +70,17 @@ class Switches:
     expired_answer: Literal["SecurityTokenExpired", "InvalidAccessKeyId"] = "SecurityTokenExpired"
     """OSS has both answers: the first while it remembers the token (EC 0002-00000007), the
     second once the key has vanished (EC 0002-00000002)."""
+
+    call_anywhere: bool = False
+    """Send callbacks and pull UploadURLs to and from any address, not only this machine's. With
+    this on, whoever may call the emulator can make it send requests into your network."""
+
+    throttle: bool = False
+    """Refuse calls beyond `qps_limits` with Throttling.User. The service rejects at random near the
+    limit; ours counts calls in whole seconds of the ageing clock."""
+
+    qps_limits: Mapping[str, int] = field(default_factory=lambda: dict(VENDOR_QPS))
+    """Calls a second and account, by action; others are free."""
 
     upload_succeeded_s: float = 1.0
     """Seconds a finished upload shows as UploadSucc before it is transcoded."""

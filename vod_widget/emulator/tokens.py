@@ -1,6 +1,6 @@
 """Access keys, STS tokens and who may do what.
 
-What lives here: `KeyRing`, the only owner of secrets in the emulator. It imports `clock` and
+What lives here: `KeyRing`, the only owner of secrets in the emulator. It imports `book`, `clock`,
 `policy`; every call happens under the lock of `Cloud`. Secrets never appear in a repr.
 
 Theory: a `Key` is long-lived (a RAM user's or the root account's) or temporary (issued by
@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from vod_widget.emulator.book import Book, NoBook
 from vod_widget.emulator.clock import Clock
 from vod_widget.emulator.policy import Policy, all_allow
 
@@ -70,12 +71,14 @@ class KeyRing:
         clock: Ages temporary keys.
         rng: Source of ids and secrets; `random.SystemRandom` outside of simulations.
         account_id: The account of all keys.
+        book: Where keys are written down.
     """
 
-    def __init__(self, clock: Clock, rng: random.Random, account_id: str) -> None:
+    def __init__(self, clock: Clock, rng: random.Random, account_id: str, book: Book | None = None) -> None:
         self._clock = clock
         self._rng = rng
         self._account_id = account_id
+        self._book = book or NoBook()
         self._keys: dict[str, Key] = {}
 
     def __repr__(self) -> str:
@@ -117,8 +120,13 @@ class KeyRing:
             arn=f"acs:ram::{self._account_id}:{owner}",
             principal_id=self._account_id if root else f"2{self._rng.randrange(10**17):017d}",
         )
-        self._keys[key.access_key_id] = key
+        self.put_back(key)
+        self._book.put("key", key.access_key_id, key)
         return key
+
+    def put_back(self, key: Key) -> None:
+        """Take a key that was made before."""
+        self._keys[key.access_key_id] = key
 
     def issue(
         self,
@@ -152,7 +160,8 @@ class KeyRing:
             principal_id=principal_id,
             media_id=media_id,
         )
-        self._keys[key.access_key_id] = key
+        self.put_back(key)
+        self._book.put("key", key.access_key_id, key)
         return key
 
     def find(self, access_key_id: str) -> Key | None:
@@ -173,8 +182,11 @@ class KeyRing:
         if key is None or not key.temporary:
             return False
         key.expires_age_s = self._clock.age_s()
+        self._book.put("key", key.access_key_id, key)
         return True
 
     def forget_temporary(self) -> None:
-        """Drop every issued key; the long-lived ones stay."""
+        """Drop every issued key; the long-lived ones stay, and are written down again."""
         self._keys = {k: v for k, v in self._keys.items() if not v.temporary}
+        for key in self._keys.values():
+            self._book.put("key", key.access_key_id, key)

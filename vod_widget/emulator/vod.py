@@ -1,8 +1,8 @@
 """The VOD service: media assets from creation to Normal.
 
-What lives here: `VodService`, one method for each operation; each takes the call's parameters
-and returns the answer as a dict. It imports `checks`, `clock`, `errors`, `policy`, `storage`,
-`switches`, `tokens`. Every method runs under the lock of `Cloud`.
+What lives here: `VodService`, the operations that create uploads, and the life of assets; looking,
+searching and deleting are in `vod_library`, pulling by URL in `vod_pulls`. Each method takes a call's
+parameters and returns the answer as a dict, under the lock of `Cloud`.
 
 Theory: an asset is Uploading until the object of its own bucket and key is complete, whoever
 completed it; then UploadSucc, Transcoding, Normal by the ageing clock. Its key never changes,
@@ -18,10 +18,11 @@ import base64
 import json
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from vod_widget.emulator import checks
+from vod_widget.emulator.assets import DEFAULT_APP_ID, Answer, Asset, CallContext, Event, MediaKind
+from vod_widget.emulator.book import Book, NoBook
 from vod_widget.emulator.categories import Categories
 from vod_widget.emulator.checks import Params
 from vod_widget.emulator.clock import Clock, iso_z
@@ -29,69 +30,7 @@ from vod_widget.emulator.errors import RpcError, missing_parameter
 from vod_widget.emulator.policy import Policy, allow
 from vod_widget.emulator.storage import StoredObject
 from vod_widget.emulator.switches import Switches
-from vod_widget.emulator.tokens import Key, KeyRing
-
-MediaKind = Literal["video", "image", "attached"]
-Answer = dict[str, Any]
-DEFAULT_APP_ID = "app-1000000"
-
-
-@dataclass
-class Asset:
-    """One media asset: a video or audio, an image, an attached medium."""
-
-    media_id: str
-    kind: MediaKind
-    bucket: str
-    key: str
-    title: str
-    created_age_s: float
-    created_wall_s: float
-    description: str = ""
-    tags: str = ""
-    cate_id: int | None = None
-    cover_url: str = ""
-    file_name: str = ""
-    declared_bytes: int | None = None
-    reference_id: str = ""
-    template_group_id: str = ""
-    workflow_id: str = ""
-    storage_location: str = ""
-    app_id: str = DEFAULT_APP_ID
-    sub_type: str = ""
-    """ImageType of an image, BusinessType of an attached medium."""
-    user_data: Mapping[str, Any] = field(default_factory=dict)
-    completed_age_s: float | None = None
-    completed_wall_s: float | None = None
-    size_bytes: int = 0
-    crc64: int = 0
-    notification: str = ""
-    """The last x-oss-notification of its object requests, decoded JSON text."""
-
-
-@dataclass(frozen=True)
-class Event:
-    """What the service would send to the callback URL. Recorded, not sent over HTTP yet."""
-
-    event_type: str
-    """FileUploadComplete, ImageUploadComplete or AttachedMediaUploadComplete."""
-    media_id: str
-    event_time: str
-    size_bytes: int
-    file_url: str
-    extend: Any
-    """`Extend` of the asset's UserData, echoed."""
-    callback_url: str
-
-
-@dataclass(frozen=True)
-class CallContext:
-    """Who calls, and by which way; some answers depend on it."""
-
-    key: Key
-    oss_endpoint: str
-    """What UploadAddress shall say: scheme and host, no bucket."""
-    host: str = "vod.aliyuncs.com"
+from vod_widget.emulator.tokens import KeyRing
 
 
 class VodService:
@@ -106,7 +45,7 @@ class VodService:
         region: Service region; part of answers only.
         upload_auth_ttl_s: Life of an UploadAuth.
         bucket: The account's bucket.
-        sign_url: Makes a signed URL of an object: (endpoint, bucket, key, seconds).
+        book: Where assets are written down.
     """
 
     def __init__(
@@ -120,7 +59,7 @@ class VodService:
         region: str,
         upload_auth_ttl_s: float,
         bucket: str,
-        sign_url: Callable[[str, str, str, int], str],
+        book: Book | None = None,
     ) -> None:
         self._clock = clock
         self._rng = rng
@@ -129,11 +68,12 @@ class VodService:
         self._account_id = account_id
         self._region = region
         self._ttl_s = upload_auth_ttl_s
-        self._sign_url = sign_url
         self.bucket = bucket
-        self.categories = Categories()
+        self.book = book or NoBook()
+        self.categories = Categories(self.book)
         self.assets: dict[str, Asset] = {}
         self.events: list[Event] = []
+        self.on_event: Callable[[Event], None] = _nobody_listens
         self._by_key: dict[tuple[str, str], Asset] = {}
         self._by_reference: dict[str, Asset] = {}
 
@@ -146,7 +86,7 @@ class VodService:
         self.events.clear()
         self._by_key.clear()
         self._by_reference.clear()
-        self.categories = Categories()
+        self.categories = Categories(self.book)
 
     @property
     def own_location(self) -> str:
@@ -159,7 +99,7 @@ class VodService:
         """CreateUploadVideo: make an asset in Uploading and a credential for its object."""
         asset_title = checks.title(params, required=True)
         file_name, ext = checks.media_file_name(params)
-        common = self._common(params)
+        common = self.common_fields(params)
         reference = checks.reference_id(params)
         cover_url = checks.text(params, "CoverURL", 1024)
         template = checks.template_group_id(params, self._switches.template_group_ids)
@@ -168,9 +108,9 @@ class VodService:
                 raise RpcError(400, "ReferenceIdExists", "The specified ReferenceId already exists.")
             if self._switches.reference_id_repeated == "same":
                 return self._grant(self._by_reference[reference], "VideoId", context)
-        asset = self._new_asset(
+        asset = self.new_asset(
             "video",
-            f"sv/{self._stamp()}/{self._stamp()}.{ext}",
+            self.video_key(ext),
             title=asset_title,
             file_name=file_name,
             cover_url=cover_url,
@@ -179,25 +119,23 @@ class VodService:
             workflow_id=params.get("WorkflowId", ""),
             **common,
         )
-        if reference:
-            self._by_reference[reference] = asset
         return self._grant(asset, "VideoId", context)
 
     def refresh_upload_video(self, params: Params, context: CallContext) -> Answer:
         """RefreshUploadVideo: a new credential for the same asset and object."""
-        return self._grant(self._video(params), "VideoId", context)
+        return self._grant(self.video(params), "VideoId", context)
 
     def create_upload_image(self, params: Params, context: CallContext) -> Answer:
         """CreateUploadImage: like a video, without refresh."""
         image_type = checks.one_of(params, "ImageType", {"default", "cover"})
         ext = checks.one_of(params, "ImageExt", checks.IMAGE_EXTENSIONS, "png")
-        asset = self._new_asset(
+        asset = self.new_asset(
             "image",
             f"image/{image_type}/{self._keys.random_hex(32).upper()}-6-2.{ext}",
             title=checks.title(params, required=False),
             file_name=params.get("OriginalFileName", ""),
             sub_type=image_type,
-            **self._common(params),
+            **self.common_fields(params),
         )
         answer = self._grant(asset, "ImageId", context)
         url = self._public_url(asset, context)
@@ -209,19 +147,19 @@ class VodService:
         allowed = checks.ATTACHED_EXTENSIONS[business]
         given = params.get("MediaExt", "") or checks.extension(params.get("FileName", ""))
         ext = checks.one_of({"MediaExt": given}, "MediaExt", allowed)
-        asset = self._new_asset(
+        asset = self.new_asset(
             "attached",
             f"{business}/{self._keys.random_hex(32)}.{ext}",
             title=checks.title(params, required=False),
             file_name=params.get("FileName", ""),
             sub_type=business,
-            **self._common(params),
+            **self.common_fields(params),
         )
         answer = self._grant(asset, "MediaId", context)
         url = self._public_url(asset, context)
         return {**answer, "MediaURL": url, "FileURL": url}
 
-    def _common(self, params: Params) -> dict[str, Any]:
+    def common_fields(self, params: Params) -> dict[str, Any]:
         """Check and return what every creating operation takes."""
         cate_id = checks.integer(params, "CateId", low=-1)
         if cate_id is not None and self._switches.refuse_unknown_category:
@@ -236,10 +174,23 @@ class VodService:
             "user_data": checks.user_data(params),
         }
 
+    def video_key(self, extension: str) -> str:
+        """Return a new object key for a video; the service chooses, the caller cannot."""
+        return f"sv/{self._stamp()}/{self._stamp()}.{extension}"
+
+    def forget(self, asset: Asset) -> None:
+        """Drop an asset; its object is the caller's business."""
+        self.assets.pop(asset.media_id, None)
+        self.book.drop("asset", asset.media_id)
+        self._by_key.pop((asset.bucket, asset.key), None)
+        if self._by_reference.get(asset.reference_id) is asset:
+            del self._by_reference[asset.reference_id]
+
     def _stamp(self) -> str:
         return f"{self._keys.random_hex(8)}-{self._keys.random_hex(11)}"
 
-    def _new_asset(self, kind: MediaKind, key: str, **fields: Any) -> Asset:
+    def new_asset(self, kind: MediaKind, key: str, **fields: Any) -> Asset:
+        """Make an asset in Uploading."""
         asset = Asset(
             media_id=self._keys.random_hex(32),
             kind=kind,
@@ -249,9 +200,21 @@ class VodService:
             created_wall_s=self._clock.wall_s(),
             **fields,
         )
+        self.put_back(asset)
+        self.touch(asset)
+        return asset
+
+    def put_back(self, asset: Asset) -> None:
+        """Take an asset that was made before."""
         self.assets[asset.media_id] = asset
         self._by_key[asset.bucket, asset.key] = asset
-        return asset
+        if asset.reference_id:
+            # With `reference_id_repeated="new"` the newest has the name.
+            self._by_reference[asset.reference_id] = asset
+
+    def touch(self, asset: Asset) -> None:
+        """Write an asset down after a change."""
+        self.book.put("asset", asset.media_id, asset)
 
     def _grant(self, asset: Asset, id_name: str, context: CallContext) -> Answer:
         key = self._keys.issue(
@@ -291,99 +254,9 @@ class VodService:
         listing = allow(["oss:ListMultipartUploads"], [f"acs:oss:*:*:{asset.bucket}"])
         return Policy(own.statements + listing.statements)
 
-    # --- operations: look ----------------------------------------------------------------
+    # --- finding -------------------------------------------------------------------------
 
-    def get_video_info(self, params: Params, context: CallContext) -> Answer:
-        """GetVideoInfo: the asset as it is now."""
-        del context
-        asset = self._video(params)
-        video: Answer = {
-            "VideoId": asset.media_id,
-            "Title": asset.title,
-            "Description": asset.description,
-            "Tags": asset.tags,
-            "Status": self.status(asset),
-            "Size": asset.size_bytes,
-            "Duration": 0.0,
-            "CoverURL": asset.cover_url,
-            "Snapshots": {"Snapshot": []},
-            "CreationTime": iso_z(asset.created_wall_s),
-            "CreateTime": iso_z(asset.created_wall_s),
-            "ModificationTime": iso_z(asset.completed_wall_s or asset.created_wall_s),
-            "ModifyTime": iso_z(asset.completed_wall_s or asset.created_wall_s),
-            "RegionId": self._region,
-            "StorageLocation": asset.storage_location,
-            "TemplateGroupId": asset.template_group_id,
-            "AppId": asset.app_id,
-            "AuditStatus": "Normal",
-            **self._category_fields(asset),
-        }
-        if asset.reference_id:
-            video["ReferenceId"] = asset.reference_id
-        return {"Video": video}
-
-    def get_mezzanine_info(self, params: Params, context: CallContext) -> Answer:
-        """GetMezzanineInfo: the uploaded file itself, with a signed URL."""
-        asset = self._video(params)
-        checks.one_of(params, "OutputType", {"oss", "cdn"}, "cdn")
-        timeout_s = checks.integer(params, "AuthTimeout", low=1, default=3600)
-        if asset.completed_age_s is None:
-            raise RpcError(404, "InvalidFile.NotFound", "The source file does not exist.")
-        return {
-            "Mezzanine": {
-                "VideoId": asset.media_id,
-                "FileName": asset.file_name,
-                "FileURL": self._sign_url(context.oss_endpoint, asset.bucket, asset.key, timeout_s or 3600),
-                "Size": asset.size_bytes,
-                "FileSize": str(asset.size_bytes),
-                "Status": "Normal",
-                "Duration": "0.0",
-                "CreationTime": iso_z(asset.created_wall_s),
-                "OutputType": params.get("OutputType", "") or "cdn",
-                "CRC64": str(asset.crc64),
-                "VideoStreamList": [],
-                "AudioStreamList": [],
-            }
-        }
-
-    def get_image_info(self, params: Params, context: CallContext) -> Answer:
-        """GetImageInfo: the image as it is now."""
-        media_id = checks.media_id(params, "ImageId")
-        asset = self.assets.get(media_id)
-        if asset is None or asset.kind != "image":
-            raise RpcError(404, "NoSuchResource", "The specified resource does not exist.")
-        url = self._sign_url(context.oss_endpoint, asset.bucket, asset.key, 3600)
-        return {
-            "ImageInfo": {
-                "ImageId": asset.media_id,
-                "Title": asset.title,
-                "Description": asset.description,
-                "Tags": asset.tags,
-                "ImageType": asset.sub_type,
-                "Status": self.status(asset),
-                "URL": url,
-                "StorageLocation": asset.storage_location,
-                "RegionId": self._region,
-                "AppId": asset.app_id,
-                "AuditStatus": "Normal",
-                "CreationTime": iso_z(asset.created_wall_s),
-                "Mezzanine": {
-                    "OriginalFileName": asset.file_name,
-                    "FileURL": url,
-                    "FileSize": asset.size_bytes,
-                    "Width": 0,
-                    "Height": 0,
-                },
-                **self._category_fields(asset),
-            }
-        }
-
-    def _category_fields(self, asset: Asset) -> Answer:
-        if asset.cate_id is None:
-            return {}
-        return {"CateId": asset.cate_id, "CateName": self.categories.name(asset.cate_id)}
-
-    def _video(self, params: Params) -> Asset:
+    def video(self, params: Params) -> Asset:
         """Find the video of VideoId or ReferenceId; VideoId wins when both are there."""
         media_id = params.get("VideoId", "")
         reference = checks.reference_id(params)
@@ -428,23 +301,45 @@ class VodService:
         asset.completed_wall_s = self._clock.wall_s()
         asset.size_bytes = stored.size_bytes
         asset.crc64 = stored.crc64
+        asset.source_deleted = False
+        self.touch(asset)
         names = {
             "video": "FileUploadComplete",
             "image": "ImageUploadComplete",
             "attached": "AttachedMediaUploadComplete",
         }
-        callback = asset.user_data.get("MessageCallback") or {}
-        self.events.append(
-            Event(
-                event_type=names[asset.kind],
-                media_id=asset.media_id,
-                event_time=iso_z(asset.completed_wall_s),
-                size_bytes=stored.size_bytes,
-                file_url=f"http://{self.own_location}/{asset.key}",
-                extend=asset.user_data.get("Extend"),
-                callback_url=str(callback.get("CallbackURL", "")),
-            )
+        if not asset.job_id:
+            self.announce(names[asset.kind], asset.user_data, media_id=asset.media_id, size_bytes=asset.size_bytes)
+
+    def announce(
+        self,
+        event_type: str,
+        user_data: Mapping[str, Any],
+        *,
+        media_id: str = "",
+        size_bytes: int = 0,
+        **fields: str,
+    ) -> Event:
+        """Record an event and hand it to who sends them."""
+        callback = user_data.get("MessageCallback") or {}
+        asset = self.assets.get(media_id)
+        event = Event(
+            event_type=event_type,
+            media_id=media_id,
+            event_time=iso_z(self._clock.wall_s()),
+            size_bytes=size_bytes,
+            file_url=f"http://{self.own_location}/{asset.key}" if asset else "",
+            extend=user_data.get("Extend"),
+            callback_url=str(callback.get("CallbackURL", "")),
+            **fields,
         )
+        self.events.append(event)
+        self.on_event(event)
+        return event
+
+
+def _nobody_listens(event: Event) -> None:
+    del event
 
 
 def _encoded(value: Mapping[str, str]) -> str:

@@ -1,0 +1,260 @@
+"""What the service does by itself: pulls by URL, and callbacks over HTTP."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.emulator.raw import call, create, info, oss
+from vod_widget.emulator import Emulator
+from vod_widget.emulator.courier import Courier, host_is_here
+
+DATA = bytes(range(256)) * 5000
+
+
+class Site:
+    """A small web server that remembers what it was sent."""
+
+    def __init__(self) -> None:
+        self.posts: list[tuple[str, dict[str, Any]]] = []
+        self.release = threading.Event()
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if self.path.startswith("/moved"):
+                    self.send_response(302)
+                    place = "/moved.mp4" if "round" in self.path else "/film.mp4"
+                    self.send_header("Location", "http://192.0.2.1/film.mp4" if "away" in self.path else place)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                if "film" not in self.path and "short" not in self.path:
+                    self.send_error(404)
+                    return
+                self.send_response(200)
+                self.send_header("Content-Type", "video/mp4")
+                self.send_header("Content-Length", str(len(DATA) + (9 if "short" in self.path else 0)))
+                self.end_headers()
+                self.wfile.write(DATA)
+                self.close_connection = True
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                site.posts.append((self.path, json.loads(body)))
+                if self.path == "/slow":
+                    site.release.wait(20)
+                self.send_response(500 if self.path == "/broken" else 200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *args: Any) -> None:
+                del args
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.base = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+
+    def close(self) -> None:
+        self.release.set()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    made = Site()
+    yield made
+    made.close()
+
+
+def pull(emulator: Emulator, *urls: str, **params: str) -> list[str]:
+    reply = call(emulator, "UploadMediaByURL", {"UploadURLs": ",".join(quote(u, safe="") for u in urls), **params})
+    assert reply.status == 200, reply.body
+    return [job["JobId"] for job in reply.json["UploadJobs"]]
+
+
+def rows(emulator: Emulator, *job_ids: str) -> list[dict[str, Any]]:
+    assert emulator.settle()
+    return call(emulator, "GetURLUploadInfos", {"JobIds": ",".join(job_ids)}).json["URLUploadInfoList"]
+
+
+# --- pulls -------------------------------------------------------------------------------
+
+
+def test_a_file_is_really_pulled(emulator: Emulator, site: Site) -> None:
+    url = f"{site.base}/film.mp4?a=1,2"
+    metadata = json.dumps([{"SourceURL": quote(url, safe=""), "Title": "Pulled", "Tags": "a,b", "CateId": 4}])
+    user_data = json.dumps({"Extend": {"n": 1}, "MessageCallback": {"CallbackURL": f"{site.base}/hook"}})
+    (job_id,) = pull(emulator, url, UploadMetadatas=metadata, UserData=user_data)
+    (row,) = rows(emulator, job_id)
+    assert (row["Status"], row["UploadURL"], row["FileSize"]) == ("SUCCESS", url, str(len(DATA)))
+    assert row["UserData"] == user_data
+    video = info(emulator, row["MediaId"])
+    assert (video["Title"], video["Tags"], video["CateId"], video["Size"]) == ("Pulled", "a,b", 4, len(DATA))
+    assert emulator.object_path(row["MediaId"]).read_bytes() == DATA
+    assert emulator.settle()
+    (event,) = emulator.events
+    assert (event.event_type, event.job_id, event.delivery) == ("UploadByURLComplete", job_id, "200")
+    ((_, body),) = site.posts
+    assert (body["JobId"], body["SourceURL"], body["Status"], body["Extend"]) == (job_id, url, "success", {"n": 1})
+
+
+def test_redirects_are_followed_but_not_for_ever_and_not_away(emulator: Emulator, site: Site) -> None:
+    ids = pull(emulator, f"{site.base}/moved.mp4", f"{site.base}/moved-round.mp4", f"{site.base}/moved-away.mp4")
+    good, around, away = rows(emulator, *ids)
+    assert good["Status"] == "SUCCESS"
+    assert around["Status"] == "SUCCESS"
+    assert (away["Status"], "loopback" in away["ErrorMessage"]) == ("DOWNLOAD_FAIL", True)
+
+
+def test_failures_are_told(emulator: Emulator, site: Site) -> None:
+    urls = [f"{site.base}/gone.mp4", f"{site.base}/short.mp4", "http://127.0.0.1:1/x.mp4", "http://192.0.2.1/x.mp4"]
+    found = rows(emulator, *pull(emulator, *urls))
+    assert [row["Status"] for row in found] == ["DOWNLOAD_FAIL"] * 4
+    assert [row["ErrorCode"] for row in found] == ["DownloadFailed"] * 4
+    assert "404" in found[0]["ErrorMessage"]
+    assert "loopback" in found[3]["ErrorMessage"]
+    assert emulator.assets == []
+    assert [event.status for event in emulator.events] == ["fail"] * 4
+
+
+def test_infos_by_address_and_what_is_unknown(emulator: Emulator, site: Site) -> None:
+    url = f"{site.base}/film.mp4"
+    ids = {*pull(emulator, url), *pull(emulator, url)}
+    assert emulator.settle()
+    got = call(emulator, "GetURLUploadInfos", {"UploadURLs": f"{quote(url, safe='')},http%3A%2F%2Fx"}).json
+    assert {row["JobId"] for row in got["URLUploadInfoList"]} == ids
+    assert got["NonExists"] == ["http://x"]
+    assert call(emulator, "GetURLUploadInfos", {"JobIds": "nope"}).json["NonExists"] == ["nope"]
+    assert call(emulator, "GetURLUploadInfos").code == "MissingJobIds"
+    many = ",".join(map(str, range(11)))
+    assert call(emulator, "GetURLUploadInfos", {"JobIds": many}).code == "InvalidParameter"
+
+
+def test_the_same_session_is_the_same_request(emulator: Emulator, site: Site) -> None:
+    url = f"{site.base}/film.mp4"
+    assert pull(emulator, url, SessionId="s") == pull(emulator, url, SessionId="s")
+    assert pull(emulator, url) != pull(emulator, url)
+    assert emulator.settle()
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({}, "MissingUploadURLs"),
+        ({"UploadURLs": ","}, "InvalidParameter.UploadURLs"),
+        ({"UploadURLs": ",".join(["http%3A%2F%2F127.0.0.1%2Fa.mp4"] * 21)}, "InvalidParameter.UploadURLs"),
+        ({"UploadURLs": "file%3A%2F%2F%2Fetc%2Fa.mp4"}, "InvalidParameter.UploadURLs"),
+        ({"UploadURLs": "http%3A%2F%2F127.0.0.1%2Fa"}, "InvalidFileName.Extension"),
+        ({"UploadURLs": "http%3A%2F%2F127.0.0.1%2Fa.mp4", "UploadMetadatas": "{"}, "InvalidParameter"),
+        ({"UploadURLs": "http%3A%2F%2F127.0.0.1%2Fa.mp4", "UploadMetadatas": "{}"}, "InvalidParameter"),
+        ({"UploadURLs": "http%3A%2F%2F127.0.0.1%2Fa.mp4", "UploadMetadatas": "[{}]"}, "InvalidParameter"),
+        (
+            {
+                "UploadURLs": "http%3A%2F%2F127.0.0.1%2Fa.mp4",
+                "UploadMetadatas": '[{"SourceURL":"http://127.0.0.1/a.mp4"}]',
+            },
+            "MissingTitle",
+        ),
+    ],
+)
+def test_bad_pulls_are_refused(emulator: Emulator, params: dict[str, str], code: str) -> None:
+    reply = call(emulator, "UploadMediaByURL", params)
+    assert (reply.status, reply.code) == (400, code)
+    assert emulator.cloud.pulls.jobs == {}
+
+
+def test_an_extension_may_stand_in_the_metadata(emulator: Emulator, site: Site) -> None:
+    url = f"{site.base}/film"
+    metadata = json.dumps([{"SourceURL": url, "Title": "t", "FileExtension": "MP4"}])
+    (row,) = rows(emulator, *pull(emulator, url, UploadMetadatas=metadata))
+    assert row["Status"] == "SUCCESS"
+
+
+# --- callbacks ---------------------------------------------------------------------------
+
+
+def upload_with_callback(emulator: Emulator, url: str) -> str:
+    user_data = {"MessageCallback": {"CallbackURL": url, "CallbackType": "http"}, "Extend": {"id": "7"}}
+    grant = create(emulator, UserData=json.dumps(user_data))
+    assert oss(grant, "PUT", "", b"12345").status == 200
+    return grant.media_id
+
+
+def test_a_callback_is_posted(emulator: Emulator, site: Site) -> None:
+    media_id = upload_with_callback(emulator, f"{site.base}/hook")
+    assert emulator.settle()
+    ((path, body),) = site.posts
+    assert path == "/hook"
+    assert (body["EventType"], body["VideoId"], body["Size"]) == ("FileUploadComplete", media_id, 5)
+    assert body["Extend"] == {"id": "7"}
+    assert body["FileUrl"].endswith(".mp4")
+    assert [event.delivery for event in emulator.events] == ["200"]
+
+
+def test_images_have_their_own_event(emulator: Emulator, site: Site) -> None:
+    from tests.emulator.raw import grant_of
+
+    user_data = json.dumps({"MessageCallback": {"CallbackURL": f"{site.base}/hook"}})
+    grant = grant_of(call(emulator, "CreateUploadImage", {"ImageType": "default", "UserData": user_data}).json)
+    oss(grant, "PUT", "", b"x")
+    assert emulator.settle()
+    ((_, body),) = site.posts
+    assert (body["EventType"], body["ImageId"], "VideoId" in body) == ("ImageUploadComplete", grant.media_id, False)
+
+
+@pytest.mark.parametrize(
+    ("url", "outcome"),
+    [("/broken", "500"), ("http://127.0.0.1:1/", "Connection"), ("http://192.0.2.1/", "loopback")],
+)
+def test_a_failed_callback_is_recorded_and_harms_nobody(emulator: Emulator, site: Site, url: str, outcome: str) -> None:
+    media_id = upload_with_callback(emulator, site.base + url if url.startswith("/") else url)
+    assert emulator.settle()
+    (event,) = emulator.events
+    assert outcome in event.delivery
+    assert info(emulator, media_id)["Status"] == "UploadSucc"
+
+
+def test_a_slow_callback_holds_nothing_up_and_ends(emulator: Emulator, site: Site) -> None:
+    courier = Courier(emulator.cloud, callback_deadline_s=0.3)
+    courier.attach()
+    media_id = upload_with_callback(emulator, f"{site.base}/slow")
+    assert info(emulator, media_id)["Status"] == "UploadSucc"
+    assert courier.settle(10)
+    assert [event.delivery for event in emulator.events] == ["no answer in time"]
+    courier.close()
+
+
+def test_closing_breaks_off(site: Site) -> None:
+    with Emulator() as emulator:
+        upload_with_callback(emulator, f"{site.base}/slow")
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("localhost", True),
+        ("a.localhost.", True),
+        ("localhost.evil.test", False),
+        ("10.0.0.1", False),
+        ("169.254.169.254", False),
+        ("0.0.0.0", False),
+        ("::ffff:10.0.0.1", False),
+        ("example.com", False),
+        ("", False),
+    ],
+)
+def test_which_hosts_are_here(host: str, here: bool) -> None:
+    assert host_is_here(host) is here

@@ -496,7 +496,7 @@ class Simulation:
             case fx.Init(grant):
                 return cloud.init(grant)
             case fx.SendPart(grant, upload_id, part):
-                if upload_id not in journal.upload_ids:
+                if not upload_id or upload_id not in journal.upload_ids:
                     self.fail(f"part {part.part_number} of {upload_id!r} left before its upload id was durable")
                 upload = cloud.upload(grant, upload_id)
                 sent = (self.version, part.start, part.end, False)
@@ -763,6 +763,11 @@ class Simulation:
                 self.check_stuck()
                 return
         self.fail("does not come to rest in 400 steps without trouble")
+
+    def drain_threads(self) -> None:
+        """Let every thread do what it was given, and nothing else happen."""
+        while self.threads:
+            self.act(self.threads[0])
 
     def heal(self) -> None:
         """Every file that is brought on without trouble succeeds."""

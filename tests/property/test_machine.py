@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from tests.helpers.simulation import PART, Plan, Simulation
 from vod_widget import effects as fx
-from vod_widget.model import MediaType, Phase, UploadState
+from vod_widget.errors import ConnectionLostError
+from vod_widget.model import Grant, MediaType, ObjectInfo, Part, Phase, UploadState
 from vod_widget.states import FileEvent
 
 RUNS = int(os.environ.get("VOD_SIM_RUNS", "40"))
@@ -178,3 +180,223 @@ def test_a_lost_put_answer_is_waited_for_and_looked_up_before_bytes_go_again() -
     run.drain()
     assert run.machine.state is UploadState.SUCCESS
     assert run.sent_bytes == 50_000
+
+
+# ---- one rule each, which chance alone would let slip since another rule heals what it misses
+
+
+def _calm(seed: int = 1, **changes: object) -> Simulation:
+    run = Simulation(seed, replace(CALM, **{"size": 3 * PART + 5, **changes}))  # type: ignore[arg-type]
+    run.in_trouble = False
+    return run
+
+
+def _until(run: Simulation, condition: Callable[[], object]) -> None:
+    while not condition():
+        assert run.step(), "the run ended before it came to this"
+
+
+def _performing(run: Simulation, kind: type[fx.Effect]) -> bool:
+    return any(isinstance(effect, kind) for _, effect, _ in run.performing)
+
+
+def _outcome_of(run: Simulation, kind: type[fx.Effect], deliver: Callable[[int], list[object] | None]) -> None:
+    """Take the effect that is being done, and bring another outcome than its own."""
+    (item,) = [item for item in run.performing if isinstance(item[1], kind)]
+    run.performing.remove(item)
+    run.take(deliver(item[0]))
+
+
+def _done(run: Simulation) -> list[str]:
+    return [line.split("done ")[1].split(" ", 1)[1].split(" ")[0] for line in run.log if "  done " in line]
+
+
+def _restarts(run: Simulation) -> list[str]:
+    return [note.reason for note in run.notes if isinstance(note, fx.RestartedNote)]
+
+
+def test_damaged_part_is_sent_again_alone() -> None:
+    run = _calm()
+    run.start()
+    _until(run, lambda: run.transfers)
+    run.in_trouble, run.plan = True, replace(run.plan, damage_ratio=1.0)
+    run.send(run.transfers[0])
+    run.in_trouble = False
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert _restarts(run) == []
+    assert run.sent_bytes <= run.plan.size + PART
+
+
+def test_damage_inside_the_storage_is_seen_at_the_end_and_sent_again() -> None:
+    run = _calm()
+    complete = run.cloud.complete
+    spoiled: list[int] = []
+
+    def spoil(grant: Grant, upload_id: str, parts: tuple[Part, ...]) -> ObjectInfo:
+        info = complete(grant, upload_id, parts)
+        if spoiled:
+            return info
+        spoiled.append(1)
+        key = grant.address.object
+        run.cloud.objects[key] = tuple((v, a, b, True) for v, a, b, _ in run.cloud.objects[key])
+        return run.cloud.info(run.cloud.objects[key])
+
+    run.cloud.complete = spoil  # type: ignore[method-assign]
+    run.start()
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert _restarts(run) == ["Integrity"]
+
+
+def test_source_that_changes_after_its_last_part_is_no_success() -> None:
+    run = _calm()
+    run.start()
+    _until(run, lambda: run.machine.ledger.accepted_bytes == run.plan.size)
+    run.version = 1
+    run.drain()
+    assert run.machine.state is UploadState.FAILURE
+    assert run.machine.error is not None
+    assert run.machine.error.code == "Source.Changed"
+    assert run.cloud.objects == {}
+
+
+def test_remote_part_that_is_not_ours_is_sent_again_alone_on_resume() -> None:
+    run = _calm(parallel=1)
+    run.start()
+    _until(run, lambda: run.machine.ledger.accepted_bytes >= 2 * PART)
+    run.interrupt("stop")
+    run.drain()
+    (upload,) = run.cloud.uploads.values()
+    version, start, end, _ = upload.parts[1]
+    upload.parts[1] = (version, start, end, True)
+    before = run.sent_bytes
+    run.ready()
+    run.start()
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert _restarts(run) == []
+    assert run.sent_bytes - before <= run.plan.size - PART + PART
+
+
+def test_complete_whose_answer_was_lost_is_asked_for_and_nothing_is_sent_again() -> None:
+    run = _calm()
+    run.start()
+    _until(run, lambda: _performing(run, fx.Complete))
+    (item,) = run.performing
+    run.apply(item[1])
+    _outcome_of(run, fx.Complete, lambda token: run.machine.fail(token, ConnectionLostError("lost", was_sent=True)))
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert run.sent_bytes == run.plan.size
+    assert _done(run).count("Complete") == 0  # ours was the only one
+
+
+def test_create_whose_answer_was_lost_is_looked_up_before_anything_is_created() -> None:
+    run = _calm()
+    run.start()
+    _until(run, lambda: _performing(run, fx.CreateVideo))
+    (item,) = run.performing
+    run.apply(item[1])
+    _outcome_of(run, fx.CreateVideo, lambda token: run.machine.fail(token, ConnectionLostError("lost", was_sent=True)))
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert [name for name in _done(run) if name in {"CreateVideo", "FindVideo", "RefreshVideo"}] == [
+        "FindVideo",
+        "RefreshVideo",
+    ]
+    assert len(run.cloud.assets) == 1
+
+
+def test_reference_id_that_exists_and_is_not_found_fails_instead_of_asking_for_ever() -> None:
+    run = _calm()
+    run.cloud.find = lambda video_id, reference_id: None  # type: ignore[method-assign]
+    run.start()
+    _until(run, lambda: _performing(run, fx.CreateVideo))
+    (item,) = run.performing
+    run.apply(item[1])
+    run.drain()
+    assert run.machine.state is UploadState.FAILURE
+    assert run.machine.error is not None
+    assert run.machine.error.code == "Reference.Conflict"
+
+
+def test_many_parts_that_expire_together_are_one_refresh() -> None:
+    run = _calm(size=5 * PART, parallel=3)
+    run.start()
+    _until(run, lambda: run.machine.wants_transfer)
+    while len(run.transfers) < 3:
+        run.take_transfer()
+    run.clock.t += 3001
+    for item in list(run.transfers):
+        run.send(item)
+    late = run.outcomes.pop()
+    while run.outcomes:
+        run.deliver(run.outcomes[0])
+    _until(run, lambda: "RefreshVideo" in _done(run) and run.transfers)
+    run.outcomes.append(late)  # the last of the old ones comes when the new credential is there
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert _done(run).count("RefreshVideo") == 1
+
+
+def test_late_order_to_stop_does_not_leave_a_file_hashing_for_ever() -> None:
+    run = _calm(parallel=1)
+    run.start()
+    _until(run, lambda: run.machine.ledger.accepted_bytes >= PART)
+    run.drain_threads()
+    run.kill()
+    run.start()
+    _until(run, lambda: _performing(run, fx.HashParts))
+    (item,) = run.performing
+    item[2][0] = True  # the flag of an order that an earlier run got
+    run.cancel_flag = [False]
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+
+
+@pytest.mark.parametrize("kind", [fx.CreateVideo, fx.Init])
+def test_ids_that_came_while_the_file_stopped_are_written_down(kind: type[fx.Effect]) -> None:
+    run = _calm()
+    run.start()
+    _until(run, lambda: _performing(run, kind))
+    run.interrupt("stop")
+    run.drain()
+    saved = run.journal.checkpoint
+    assert saved is not None
+    assert saved.media_id
+    assert bool(saved.upload_id) is (kind is fx.Init)
+    run.kill()
+    run.start()
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert run.cloud.uploads == {}
+
+
+def test_checkpoint_written_during_a_renewal_keeps_the_parts() -> None:
+    run = _calm(size=5 * PART, authority="get_auth", parallel=1)
+    run.start()
+    _until(run, lambda: run.machine.ledger.accepted_bytes >= 2 * PART)
+    run.clock.t += 0.9 * 3000
+    _until(run, lambda: _done(run).count("GetAuth") == 2)
+    _until(run, lambda: run.machine.ledger.accepted_bytes >= 3 * PART)
+    run.drain_threads()
+    saved = run.journal.checkpoint
+    assert saved is not None
+    assert len(saved.parts) >= 3
+
+
+@pytest.mark.parametrize("size", [50_000, 4 * PART])
+def test_credential_for_another_object_begins_again_there_whole(size: int) -> None:
+    run = _calm(size=size, authority="app", parallel=1)
+    run.start()
+    _until(run, lambda: run.transfers)
+    moved = run.cloud.create("")
+    run.asset_of_app = moved.media_id
+    run.machine.checkpoint = replace(run.machine.checkpoint, media_id="")  # it asks for its asset anew
+    run.clock.t += 3001
+    run.rng.random = lambda: 0.1  # type: ignore[method-assign]  # the application answers with a whole permission
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert run.machine.checkpoint.media_id == moved.media_id
+    assert "Address.Changed" in _restarts(run) or size == 50_000

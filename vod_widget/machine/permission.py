@@ -213,6 +213,7 @@ class Authorizing(Context):
         before = self.checkpoint
         moved = bool(before.object) and (before.bucket, before.object) != (address.bucket, address.object)
         if moved:
+            self._sending = False  # nothing may leave for the former place, nor for the new one before it is planned
             had_bytes = bool(before.upload_id) or self.ledger.loaded_percent > 0
             if before.upload_id:
                 yield from self._drop_old_upload()

@@ -26,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--port", type=int, default=0, help="http port; 0 takes a free one")
     parser.add_argument("--tls-port", type=int, default=None, help="also serve https; 0 takes a free port")
-    parser.add_argument("--data-dir", default=None, help="keep uploaded bytes below this folder")
+    parser.add_argument("--data-dir", default=None, help="keep everything in this folder, over restarts")
     parser.add_argument("--json", action="store_true", help="print one JSON line when ready, for programs")
     parser.add_argument("--oss-endpoint", default="", metavar="URL", help="what UploadAddress says as Endpoint")
     parser.add_argument(
@@ -100,6 +100,8 @@ def _announce(emulator: Emulator, *, as_json: bool) -> None:
     if emulator.has_tls:
         facts["tls_ca_file"] = str(emulator.tls_ca_file)
     if as_json:
+        # For programs only: a person's terminal keeps no secret that moves clocks and injects faults.
+        facts["admin_secret"] = emulator.admin_secret
         print(json.dumps(facts), flush=True)
         return
     width = max(map(len, facts))

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import random
+import secrets
 import shutil
 import ssl
 import tempfile
@@ -36,6 +37,7 @@ from vod_widget.emulator.cloud import (
 from vod_widget.emulator.connection import MAX_LINE_BYTES, FrontServer
 from vod_widget.emulator.courier import Courier
 from vod_widget.emulator.faults import Faults
+from vod_widget.emulator.house import House
 from vod_widget.emulator.record import RequestLog, RequestRecord
 from vod_widget.emulator.server import HttpFront
 from vod_widget.emulator.switches import Switches
@@ -106,6 +108,7 @@ class Emulator:
         self.clock = Clock()
         self.faults = Faults()
         self._log = RequestLog()
+        self._admin_secret = secrets.token_urlsafe(24)
         self._wanted_port = port
         self._wanted_tls_port = tls_port
         self._oss_endpoint = oss_endpoint.rstrip("/")
@@ -216,7 +219,8 @@ class Emulator:
     async def _main(self, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        front = HttpFront(self.cloud, self.faults, self._log, self._endpoint_for)
+        house = House(self.cloud, self.faults, self._log, self._admin_secret, self.reset)
+        front = HttpFront(self.cloud, self.faults, self._log, house, self._endpoint_for)
         server = FrontServer(
             front.handle,
             access_log=None,
@@ -305,6 +309,11 @@ class Emulator:
     def access_key_secret(self) -> str:
         """Return the secret of that key; it opens nothing but this emulator."""
         return self.cloud.owner.access_key_secret
+
+    @property
+    def admin_secret(self) -> str:
+        """Return what opens the admin API of this run to another process; see `house`."""
+        return self._admin_secret
 
     @property
     def account_id(self) -> str:

@@ -13,6 +13,7 @@ moment of `add`; `when="after"` lets the effect happen and spoils the answer onl
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -94,7 +95,31 @@ class ExpireToken:
     """Let the temporary key of this request die now: before it is judged, or after."""
 
 
-Action = Status | Reset | Drop | Stall | SpoilHeaders | Redirect | ErrorIn200 | Truncate | CorruptBody | ExpireToken
+@dataclass(frozen=True)
+class Drip:
+    """Send the body of the answer in small steps with pauses; `fault.release()` ends the pauses."""
+
+    step_bytes: int = 1
+    pause_s: float = 0.05
+
+
+Action = (
+    Status | Reset | Drop | Stall | SpoilHeaders | Redirect | ErrorIn200 | Truncate | CorruptBody | ExpireToken | Drip
+)
+ACTIONS = (
+    Status,
+    Reset,
+    Drop,
+    Stall,
+    SpoilHeaders,
+    Redirect,
+    ErrorIn200,
+    Truncate,
+    CorruptBody,
+    ExpireToken,
+    Drip,
+)
+"""Every action, for those who make one by its name."""
 
 
 def Throttle(code: str = "Throttling.User") -> Status:  # noqa: N802 - reads as an action
@@ -134,7 +159,10 @@ class Fault:
         times: int | None,
         part_number: int | None,
         when: When,
+        fault_id: int = 0,
     ) -> None:
+        self.fault_id = fault_id
+        """From 1, in the order of `add`."""
         self.op = op
         self.action = action
         self.nth = nth
@@ -192,6 +220,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._ids = itertools.count(1)
         self._armed: list[Fault] = []
         self._fired: list[Fired] = []
 
@@ -225,7 +254,17 @@ class Faults:
             raise ValueError("nth and times must be >= 1")
         if when == "after" and isinstance(action, CorruptBody):
             raise ValueError("CorruptBody acts on the request: it can only come before")
-        fault = Fault(op=op, action=action, nth=nth, times=times, part_number=part_number, when=when)
+        if isinstance(action, Drip) and (action.step_bytes < 1 or action.pause_s < 0):
+            raise ValueError("Drip needs step_bytes >= 1 and pause_s >= 0")
+        fault = Fault(
+            op=op,
+            action=action,
+            nth=nth,
+            times=times,
+            part_number=part_number,
+            when=when,
+            fault_id=next(self._ids),
+        )
         with self._lock:
             self._armed.append(fault)
         return fault
@@ -236,6 +275,18 @@ class Faults:
             struck = [fault for fault in self._armed if fault.take(op, part_number)]
             self._fired.extend(Fired(op, part_number, fault) for fault in struck)
         return struck
+
+    @property
+    def armed(self) -> list[Fault]:
+        """What is armed, in the order of `add`; rules that have struck enough stay listed."""
+        with self._lock:
+            return list(self._armed)
+
+    def remove(self, fault: Fault) -> None:
+        """Disarm one rule, and release what it stalls; absent ones are fine."""
+        with self._lock:
+            self._armed = [other for other in self._armed if other is not fault]
+        fault.release()
 
     @property
     def fired(self) -> list[Fired]:

@@ -58,6 +58,11 @@ class Route:
     key: str = ""
 
 
+def is_loopback(host_header: str) -> bool:
+    """Tell whether a Host header names this machine, and no bucket on it."""
+    return LOOPBACK_HOST.fullmatch(re.sub(r":\d+$", "", host_header)) is not None
+
+
 def route(host_header: str, raw_path: str, *, has_oss_signature: bool) -> Route:
     """Choose the service, bucket and key of a request.
 

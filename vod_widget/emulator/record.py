@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 # Enough for any test; a demo that runs for days must not grow.
 MAX_RECORDS = 200_000
@@ -87,6 +88,12 @@ class RequestLog:
         """Return a copy, oldest answer first."""
         with self._lock:
             return list(self._records)
+
+    def last(self, count: int) -> list[RequestRecord]:
+        """Return the newest so many, oldest first."""
+        with self._lock:
+            newest = list(islice(reversed(self._records), count))
+        return newest[::-1]
 
     def clear(self) -> None:
         """Forget the records; numbers go on."""

@@ -1,7 +1,7 @@
 """The HTTP layer: sockets in, `Cloud` calls out.
 
 What lives here: `HttpFront`, the handler of every request, and the injection of faults. It
-imports aiohttp, `cloud`, `faults`, `record`, `cors`, `oss_names`. Everything runs on the event
+imports aiohttp, `cloud`, `faults`, `house`, `record`, `cors`, `oss_names`. Everything runs on the event
 loop of the emulator's own thread; hashing and writing of large bodies goes to a small pool.
 
 Theory of one request: name it, strike it with faults that come before, judge it, stream its
@@ -20,15 +20,16 @@ from dataclasses import dataclass, field, replace
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from vod_widget.emulator import cors, faults, oss_xml
+from vod_widget.emulator import cors, faults, house, oss_xml
 from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.bodies import BodyReader
 from vod_widget.emulator.clock import http_date
 from vod_widget.emulator.cloud import Cloud
 from vod_widget.emulator.connection import BodyBroken, HangUp, hang_up, stall
 from vod_widget.emulator.errors import OssError, RpcError
+from vod_widget.emulator.house import House
 from vod_widget.emulator.oss_api import Ticket
-from vod_widget.emulator.oss_names import OssRequest, Route, operation_of, parse_query, route
+from vod_widget.emulator.oss_names import OssRequest, Route, is_loopback, operation_of, parse_query, route
 from vod_widget.emulator.oss_views import Body, OssAnswer
 from vod_widget.emulator.record import RequestLog, RequestRecord, masked
 from vod_widget.emulator.rpc import RpcAnswer, RpcRequest
@@ -84,6 +85,7 @@ class HttpFront:
         cloud: Does everything.
         armed: Faults to strike with.
         log: Where requests are recorded.
+        house: Answers the emulator's own paths.
         endpoint_of: The OSS endpoint that answers to callers over TLS (True) or not.
     """
 
@@ -92,11 +94,13 @@ class HttpFront:
         cloud: Cloud,
         armed: faults.Faults,
         log: RequestLog,
+        house: House,
         endpoint_of: Callable[[bool], str],
     ) -> None:
         self._cloud = cloud
         self._armed = armed
         self._log = log
+        self._house = house
         self._endpoint_of = endpoint_of
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="vod-emulator-io")
 
@@ -140,6 +144,8 @@ class HttpFront:
             target = "/" + target.split("://", 1)[1].partition("/")[2]
         path, _, raw_query = target.partition("?")
         found = route(headers.get("host", ""), path, has_oss_signature="authorization" in headers)
+        if found.service and is_loopback(headers.get("host", "")) and path.startswith(house.PREFIX):
+            found = Route("house")
         number = self._log.next_number()
         return _Exchange(request, headers, path, parse_query(raw_query), found, number, BodyReader(request.content))
 
@@ -150,6 +156,8 @@ class HttpFront:
                 exchange,
                 OssError(403, "AccessDenied", "This emulator answers to loopback names only."),
             )
+        if exchange.route.service == "house":
+            return await self._serve_house(exchange)
         if exchange.request.method == "OPTIONS":
             exchange.op = "OptionObject"
             try:
@@ -162,12 +170,24 @@ class HttpFront:
             return await self._serve_rpc(exchange)
         return await self._serve_oss(exchange)
 
+    async def _serve_house(self, exchange: _Exchange) -> _Reply:
+        body = await self._read(exchange, _MAX_FORM_BYTES)
+        exchange.op = "Emulator"
+        auth = exchange.headers.get("authorization", "")
+        answer = self._house.handle(exchange.request.method, exchange.path, dict(exchange.query), auth, body)
+        return _Reply(answer.status, dict(answer.headers), answer.body, code=answer.code)
+
     # --- RPC -----------------------------------------------------------------------------
 
     async def _serve_rpc(self, exchange: _Exchange) -> _Reply:
         body = await self._read(exchange, _MAX_FORM_BYTES)
         if exchange.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
             exchange.query = exchange.query + parse_query(body.decode("utf-8", "surrogateescape"))
+        if exchange.request.method == "GET" and not exchange.query and is_loopback(exchange.headers.get("host", "")):
+            # No client of the API asks for nothing at all: this is a person with a browser.
+            exchange.op = "Page"
+            shown = self._house.page()
+            return _Reply(shown.status, dict(shown.headers), shown.body)
         params = dict(exchange.query)
         exchange.op = params.get("Action", "")
         exchange.access_key_id = params.get("AccessKeyId", "")
@@ -329,9 +349,10 @@ class HttpFront:
             **self._cors_headers(exchange),
             **reply.headers,
         }
-        if exchange.route.service != "rpc" and "x-oss-request-id" not in headers:
+        if exchange.route.service in ("oss", "") and "x-oss-request-id" not in headers:
             headers["x-oss-request-id"] = self._cloud.oss.new_request_id()
         cut: int | None = None
+        drip: faults.Fault | None = None
         for fault in exchange.struck:
             match fault.action:
                 case faults.SpoilHeaders(changes, remove):
@@ -340,6 +361,8 @@ class HttpFront:
                     headers.update(changes)
                 case faults.Truncate(body_bytes):
                     cut = body_bytes
+                case faults.Drip():
+                    drip = fault
                 case _:
                     pass
         reply = replace(reply, headers=headers)
@@ -347,22 +370,24 @@ class HttpFront:
             self._record(exchange, 0, reply.code or "Gone")
             return web.Response(status=500)
         self._record(exchange, reply.status, reply.code, _request_id(headers))
-        if reply.stream is None and cut is None:
+        if reply.stream is None and cut is None and drip is None:
             response = web.Response(status=reply.status, headers=headers, body=reply.body or None)
             if reply.close:
                 response.force_close()
             return response
-        return await self._send_stream(exchange, reply, cut)
+        return await self._send_stream(exchange, reply, cut, drip)
 
     def _cors_headers(self, exchange: _Exchange) -> dict[str, str]:
         origin = exchange.headers.get("origin", "")
-        if not origin or not exchange.route.service:
+        if not origin or exchange.route.service not in ("rpc", "oss") or exchange.op == "Page":
             return {}
         with self._cloud.lock:
             rules = self._cloud.cors_rules(exchange.route.bucket)
         return cors.answer_headers(rules, origin, exchange.request.method)
 
-    async def _send_stream(self, exchange: _Exchange, reply: _Reply, cut: int | None) -> web.StreamResponse:
+    async def _send_stream(
+        self, exchange: _Exchange, reply: _Reply, cut: int | None, drip: faults.Fault | None
+    ) -> web.StreamResponse:
         response = web.StreamResponse(status=reply.status, headers=reply.headers)
         if reply.stream is None:
             response.content_length = len(reply.body)
@@ -383,7 +408,7 @@ class HttpFront:
                     left -= len(shown)
                 else:
                     shown = block
-                await response.write(shown)
+                await _write(response, shown, drip)
                 if left == 0:
                     break
             if cut is not None:
@@ -418,6 +443,15 @@ class HttpFront:
                 request_id=request_id,
             )
         )
+
+
+async def _write(response: web.StreamResponse, block: bytes, drip: faults.Fault | None) -> None:
+    if drip is None or not isinstance(drip.action, faults.Drip):
+        await response.write(block)
+        return
+    for at in range(0, len(block), drip.action.step_bytes):
+        await response.write(block[at : at + drip.action.step_bytes])
+        await stall(drip, drip.action.pause_s)
 
 
 def _request_id(headers: dict[str, str]) -> str:

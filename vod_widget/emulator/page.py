@@ -48,7 +48,7 @@ HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src 'self'; media-src 'self'; "
+        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src 'self' data:; media-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -82,6 +82,7 @@ def render(cloud: Cloud, requests: Sequence[RequestRecord]) -> bytes:
     text = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>VOD emulator</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="data:,">'
         f"<style>{_STYLE}</style></head><body><header><h1>VOD emulator</h1>"
         f"<span>account {_text(cloud.account_id)}</span><span>region {_text(cloud.region)}</span>"
         f"<span>bucket {_text(cloud.bucket)}</span><span>{iso_z(cloud.clock.wall_s())}</span>"

@@ -237,7 +237,9 @@ class Authorizing(Context):
         self._clear_wait()
 
     def _drop_old_upload(self) -> Steps:
+        kept = f"old parts of {self.job.name} stay until the storage's lifecycle drops them"
         if self.grant is None or self.grant.auth.expires_at_s <= self._clock.now_s():
+            yield self._warn("Abort", kept)
             return
         for number in range(1, ABORT_TRIES + 1):
             try:
@@ -248,7 +250,7 @@ class Authorizing(Context):
                 if number < ABORT_TRIES and classify(error) is Action.RETRY:
                     yield fx.Timer(self.policy.wait_s(number, error, self._random))
                     continue
-                yield self._warn("Abort", f"old parts of {self.job.name} stay until the storage's lifecycle drops them")
+                yield self._warn("Abort", kept)
             return
 
     def _new_keys(self, error: VODError) -> Steps:

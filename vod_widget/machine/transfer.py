@@ -216,6 +216,9 @@ class Transferring(Authorizing):
                 if doubtful or isinstance(error, NoSuchUploadError):
                     found: ObjectInfo | None = yield from self._look()
                     if found is not None:
+                        if not isinstance(error, NoSuchUploadError):
+                            # The same bytes may stand there from an earlier run, beside this one's parts.
+                            yield from self._drop_old_upload()
                         return found
                     if isinstance(error, NoSuchUploadError):
                         raise Restart(error.code, error) from None

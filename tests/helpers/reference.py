@@ -7,8 +7,9 @@ import inspect
 from vod_widget import errors, retry
 from vod_widget.errors import VODError
 from vod_widget.options import CALLBACKS, OPTIONS, PLAIN, Option
+from vod_widget.uploader import VODUpload
 
-__all__ = ["render"]
+__all__ = ["methods", "render"]
 
 CALLBACK_SIGNATURES = {
     "on_file_added": "upload_info",
@@ -43,6 +44,8 @@ def render() -> str:
     ]
     lines += [f"| `{o.name}` | `{o.default!r}` | {_range(o)} | {o.text} |" for o in OPTIONS]
     lines += [f"| `{name}` | `None` | | {PLAIN_TEXTS[name]} |" for name in PLAIN]
+    lines += ["", "## Methods of `VODUpload`", "", "`file` is an index into `list_files()` or an `UploadInfo`.", ""]
+    lines += [f"- `{name}{_signature(VODUpload, name)}`: {_first_line(getattr(VODUpload, name))}" for name in methods()]
     lines += ["", "## Callbacks", "", "Functions or coroutines; in order per file, without a lock held.", ""]
     lines += [f"- `{name}({CALLBACK_SIGNATURES[name]})`" for name in CALLBACKS]
     lines += [
@@ -61,6 +64,30 @@ def render() -> str:
     return "\n".join(lines) + "\n"
 
 
+def methods() -> list[str]:
+    """The public methods and properties of `VODUpload`, in the order of the source."""
+    return [
+        name
+        for name, value in vars(VODUpload).items()
+        if not name.startswith("_") and (inspect.isfunction(value) or isinstance(value, property))
+    ]
+
+
+def _signature(cls: type, name: str) -> str:
+    """Names and defaults alone, without types; nothing for a property."""
+    value = vars(cls)[name]
+    if not inspect.isfunction(value):
+        return ""
+    words = []
+    for parameter in list(inspect.signature(value).parameters.values())[1:]:
+        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in words:
+            words.append("*")
+        stars = "**" if parameter.kind is parameter.VAR_KEYWORD else ""
+        default = "" if parameter.default is parameter.empty else f"={parameter.default!r}"
+        words.append(f"{stars}{parameter.name}{default}")
+    return f"({', '.join(words)})"
+
+
 def _range(option: Option) -> str:
     if option.low is None and option.high is None:
         return ""
@@ -74,8 +101,8 @@ def _leaves(root: type[VODError]) -> list[type[VODError]]:
     return [leaf for child in children for leaf in _leaves(child)] or [root]
 
 
-def _first_line(cls: type[VODError]) -> str:
-    return (inspect.getdoc(cls) or "").splitlines()[0]
+def _first_line(thing: object) -> str:
+    return (inspect.getdoc(thing) or "").splitlines()[0]
 
 
 def _action(cls: type[VODError]) -> str:

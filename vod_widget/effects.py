@@ -137,6 +137,7 @@ class SavePart(Effect):
     """Append one acknowledged part; nothing waits for it."""
 
     part: Part
+    upload_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,8 +229,9 @@ class Engine:
         if record.entry is not None:
             record.entry.write(effect.checkpoint, durable=effect.durable)
 
-    def _save_part(self, record: Record, _machine: FileMachine, effect: fx.SavePart) -> None:
-        if record.entry is not None:
+    def _save_part(self, record: Record, machine: FileMachine, effect: fx.SavePart) -> None:
+        # A part of an upload that was begun again meanwhile must not stand behind the new one's checkpoint.
+        if record.entry is not None and machine.checkpoint.upload_id == effect.upload_id:
             record.entry.add_part(effect.part)
 
     def _close_entry(self, record: Record, _machine: FileMachine, effect: fx.CloseEntry) -> None:

@@ -463,7 +463,7 @@ class Simulation:
                     self.fail("a checkpoint is written without the entry")
                 journal.write(checkpoint)
                 return None
-            case fx.SavePart(part):
+            case fx.SavePart(part, _):
                 if journal.held and journal.checkpoint is not None:
                     journal.add_part(part)
                 return None

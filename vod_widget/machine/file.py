@@ -412,7 +412,7 @@ class FileMachine(Uploading):
         if self._board.part_done(part):
             self.checkpoint = replace(self.checkpoint, parts=())
             self._token += 1
-            out.append((self._token, fx.SavePart(part)))
+            out.append((self._token, fx.SavePart(part, effect.upload_id)))
             if self.state is UploadState.UPLOADING:
                 out.append(fx.PartAccepted())
             self._progress()

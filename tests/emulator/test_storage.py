@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -148,3 +149,30 @@ def test_a_sink_thrown_away_leaves_nothing_and_names_are_never_reused(tmp_path: 
     others = [written(second, b"new") for _ in range(3)]
     assert first.read(kept, 0, 9) == b"kept"
     assert len({kept.name, *(blob.name for blob in others)}) == 4
+
+
+# --- large bodies, for which the kernel collects before it wakes the server ----------------
+
+
+@pytest.mark.parametrize("size_bytes", [(1 << 20) - 1, 1 << 20, (1 << 20) + 1, (3 << 20) + 12345])
+def test_large_bodies_in_small_pieces_arrive_to_the_last_byte(emulator: Emulator, size_bytes: int) -> None:
+    grant = create(emulator)
+    data = random.Random(size_bytes).randbytes(size_bytes)
+    pieces = (data[at : at + 7000] for at in range(0, size_bytes, 7000))
+    answer = oss(grant, "PUT", "", pieces, {"Content-Length": str(size_bytes)})
+    assert (answer.status, answer.headers["x-oss-hash-crc64ecma"]) == (200, str(crc64.update(data)))
+    assert emulator.object_path(grant.media_id).read_bytes() == data
+
+
+def test_a_large_body_that_breaks_off_is_refused(emulator: Emulator) -> None:
+    grant = create(emulator)
+    pieces = iter([bytes(700_000), bytes(900_000), b"end"])
+    with pytest.raises((ConnectionError, TimeoutError, OSError)):
+        answer = oss(grant, "PUT", "", _broken(pieces), {"Content-Length": str(8 << 20)})
+        raise ConnectionError(answer.code)  # an answer is fine too, as long as nothing is stored
+    assert oss(grant, "HEAD").status == 404
+
+
+def _broken(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    yield from pieces
+    raise OSError("the file was cut while it was read")

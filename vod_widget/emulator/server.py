@@ -25,7 +25,7 @@ from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.bodies import BodyReader
 from vod_widget.emulator.clock import http_date
 from vod_widget.emulator.cloud import Cloud
-from vod_widget.emulator.connection import BodyBroken, HangUp, hang_up, stall
+from vod_widget.emulator.connection import BodyBroken, Handler, HangUp, hang_up, stall
 from vod_widget.emulator.errors import OssError, RpcError
 from vod_widget.emulator.house import House
 from vod_widget.emulator.oss_api import Ticket
@@ -282,6 +282,10 @@ class HttpFront:
         corrupt = any(isinstance(fault.action, faults.CorruptBody) for fault in exchange.struck)
         with self._cloud.lock:
             sink = self._cloud.store.blobs.sink(f"{ticket.request.bucket}/{ticket.request.key}")
+        length = exchange.headers.get("content-length", "")
+        connection = exchange.request.protocol
+        if isinstance(connection, Handler) and length.isdecimal():
+            connection.expect_large(exchange.request.content, int(length))
         try:
             await exchange.body.fill(sink, self._pool, corrupt=corrupt, through=self._through(ticket))
             return sink.finish()

@@ -23,7 +23,7 @@ _ECHOES = re.compile(
     r"(?is)<(StringToSign|StringToSignBytes|CanonicalRequest|CanonicalRequestBytes|SignatureProvided|SecurityToken)>"
     r".*?</\1>"
 )
-_STRING_TO_SIGN = re.compile(r"(?is)(string to sign is\s*:?).*")
+_STRING_TO_SIGN = re.compile(r"(?is)[\s,;]*(?:server )?string to sign is\b.*")
 _PAIRS = re.compile(
     r"(?i)((?:x-oss-)?security-?token|signature|access_?key_?secret|authorization|policy)"
     r"(['\"]?\s*[=:]\s*['\"]?)((?:OSS\s|OSS4-HMAC-SHA256\s)?[^\s&'\",<>}]+)"
@@ -89,7 +89,7 @@ def redact(text: str) -> str:
         if len(value) >= 6 and value in text:
             text = text.replace(value, "***")
     text = _ECHOES.sub(r"<\1>***</\1>", text)
-    text = _STRING_TO_SIGN.sub(r"\1 ***", text)
+    text = _STRING_TO_SIGN.sub("", text)
     text = _PAIRS.sub(r"\1\2***", text)
     return _KEY_ID.sub(r"\1…\2", text)
 

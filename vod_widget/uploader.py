@@ -140,7 +140,9 @@ class VODUpload(traitlets.HasTraits):
         self._closed = False
         self._waiters: list[Callable[[], None]] = []
         self._published: dict[str, Any] = {}
-        self._bandwidth = Rate(None, self._clock)
+        self._bandwidth = Rate(
+            None, self._clock, burst_s=0.1
+        )  # a limit that a person set is not overdrawn by a second's worth
         self._authority.region_is_given = "region" in options
         self.credentials: Any = values.pop("credentials", None)
         self.get_auth: Callable[[AuthContext], Any] | None = values.pop("get_auth", None)

@@ -155,6 +155,8 @@ class Engine:
         self._api = api
         self._clock = clock
         self._api_rate = api_rate
+        self._full_api_rate_per_s = api_rate.per_s or 0.0
+        self._paced_at_s = clock.monotonic_s() - 1.0
         self._settings = settings
         self._do: dict[type[fx.Effect], Callable[[Record, FileMachine, Any], Any]] = {
             fx.OpenEntry: self._open_entry,
@@ -187,16 +189,22 @@ class Engine:
         """
         try:
             return self._do[type(effect)](record, machine, effect)
-        except ThrottledError:
-            self._slow_down()
-            raise
         except ClockSkewError as error:
             self._learn_clock(error)
             raise
 
-    def _slow_down(self) -> None:
-        if self._api_rate.per_s is not None:
-            self._api_rate.per_s = max(1.0, self._api_rate.per_s / 2)
+    def _pace(self, *, throttled: bool) -> None:
+        """Halve the rate of control calls when the account's limit was hit, else grow back; at most once a second."""
+        now_s = self._clock.monotonic_s()
+        rate = self._api_rate
+        if rate.per_s is None or now_s - self._paced_at_s < 1.0:
+            return
+        if throttled:
+            self._paced_at_s = now_s
+            rate.per_s = max(1.0, rate.per_s / 2)
+        elif rate.per_s < self._full_api_rate_per_s:
+            self._paced_at_s = now_s
+            rate.per_s = min(self._full_api_rate_per_s, rate.per_s * 1.25)
 
     def _learn_clock(self, error: ClockSkewError) -> None:
         """Both planes sign with the same wrong clock: what one learned, the other takes."""
@@ -226,13 +234,15 @@ class Engine:
         return fx.Opened(fingerprint, record.source.size_bytes, checkpoint, finished, strong)
 
     def _save_checkpoint(self, record: Record, _machine: FileMachine, effect: fx.SaveCheckpoint) -> None:
-        if record.entry is not None:
-            record.entry.write(effect.checkpoint, durable=effect.durable)
+        entry = record.entry
+        if entry is not None:
+            entry.write(effect.checkpoint, durable=effect.durable)
 
     def _save_part(self, record: Record, machine: FileMachine, effect: fx.SavePart) -> None:
         # A part of an upload that was begun again meanwhile must not stand behind the new one's checkpoint.
-        if record.entry is not None and machine.checkpoint.upload_id == effect.upload_id:
-            record.entry.add_part(effect.part)
+        entry = record.entry
+        if entry is not None and machine.checkpoint.upload_id == effect.upload_id:
+            entry.add_part(effect.part)
 
     def _close_entry(self, record: Record, _machine: FileMachine, effect: fx.CloseEntry) -> None:
         entry, record.entry = record.entry, None
@@ -265,12 +275,18 @@ class Engine:
         """One control call within the account's rate; own keys that ran out are renewed once on the spot."""
         self._api_rate.take(1.0, _NEVER)
         try:
-            return call(self._session(record, given))
-        except AuthExpiredError:
-            if given is not None or record.provider is None:
-                raise
-            fresh = record.provider.credentials(force_refresh=True)
-            return call(self._api.open(fresh, record.region_given, record.endpoint))
+            try:
+                value = call(self._session(record, given))
+            except AuthExpiredError:
+                if given is not None or record.provider is None:
+                    raise
+                fresh = record.provider.credentials(force_refresh=True)
+                value = call(self._api.open(fresh, record.region_given, record.endpoint))
+        except ThrottledError:
+            self._pace(throttled=True)
+            raise
+        self._pace(throttled=False)
+        return value
 
     def _create_video(self, record: Record, _machine: FileMachine, effect: fx.CreateVideo) -> Any:
         metadata = record.metadata

@@ -18,7 +18,7 @@ from .engine import BrokenOff, Engine
 from .errors import VODError
 from .interfaces import Clock
 from .machine import FileMachine, Out
-from .model import SourceKind, UploaderState, UploadState
+from .model import Phase, SourceKind, UploaderState, UploadState
 from .options import PARALLEL_DEFAULT, PART_DEFAULT_BYTES
 from .progress import SpeedMeter
 from .record import Record
@@ -33,6 +33,9 @@ TICK_S = 0.1
 _CONTROL_THREADS = 16
 _LOOKAHEAD_FILES = 2
 _ASKED_FILES_MAX = 8
+_WAITING_FILES_MAX = 32
+"""Files in backoff that do not count for the room; more do, so that an outage does not start the whole list."""
+_STOP_GRACE_S = 2.0
 
 
 class Owner(Protocol):
@@ -105,6 +108,7 @@ class Scheduler:
         self._idle_senders = 0
         self._sender_number = 0
         self._ticking = False
+        self._stopped_at_s = 0.0
         self._closed = False
         self._started_one = False
 
@@ -117,6 +121,7 @@ class Scheduler:
         self._by_id[record.file_id] = record
         self._count(record, None)
         self._scan_from = min(self._scan_from, len(self.records) - 1)
+        self._tick_soon()
 
     def unfinished(self, source_id: str) -> Record | None:
         """The file of this source that is in the list and has not ended in success; under the condition."""
@@ -129,7 +134,10 @@ class Scheduler:
 
     def remove(self, record: Record) -> None:
         """Take a file off the list; under the condition."""
-        self.records.remove(record)
+        index = self.records.index(record)
+        del self.records[index]
+        if index < self._scan_from:
+            self._scan_from -= 1
         record.removed = True
         self._by_id.pop(record.file_id, None)
         if self._by_source.get(record.source.source_id) is record:
@@ -138,7 +146,7 @@ class Scheduler:
         self.state_bytes[record.state] -= record.size_bytes
         self.size_bytes -= record.size_bytes
         self.accepted_bytes -= self._counted.pop(record.file_id, 0)
-        self._scan_from = 0
+        self._tick_soon()
 
     def _count(self, record: Record, before: UploadState | None) -> None:
         """Keep the sums; `before` is the state that the file was counted under, None for a new one."""
@@ -265,10 +273,10 @@ class Scheduler:
         assert self.engine is not None
         try:
             self.engine.perform(record, machine, effect)
-        except VODError as error:
-            note = fx.Warned(error.code, error.message)
+        except Exception as raised:
+            error = raised if isinstance(raised, VODError) else VODError(f"{type(raised).__name__} in the journal")
             with self.cond:
-                self._owner.on_note(record, note)
+                self._owner.on_note(record, fx.Warned(error.code, error.message))
 
     # ---- what runs
 
@@ -305,35 +313,46 @@ class Scheduler:
     def _fill(self) -> None:
         """Start files in list order while there is room in the pool."""
         room = self.parallel_now + _LOOKAHEAD_FILES
-        running = asked = demand = 0
+        running = asked = demand = waiting = 0
+        leaving = set()
         for record in self._active.values():
             machine = record.machine
             assert machine is not None
             if machine.state not in {UploadState.UPLOADING, UploadState.EXPIRED}:
                 # What a canceled file has in flight still counts where files must go one after another.
                 running += 1 if self.parallel_files is not None else 0
+                if record.removed:
+                    leaving.add(record.source.source_id)
                 continue
             running += 1
             if machine.wait_for_app:
                 asked += 1
+            elif machine.phase is Phase.WAITING and not machine.transfers_in_flight and waiting < _WAITING_FILES_MAX:
+                waiting += 1  # its turn comes later; the room is for others
             else:
                 demand += self._demand(record, machine)
+        later: int | None = None
         while self._scan_from < len(self.records):
             if self.parallel_files is not None and running >= self.parallel_files:
-                return
+                break
             if demand >= room or asked >= _ASKED_FILES_MAX:
-                return
+                break
             record = self.records[self._scan_from]
+            self._scan_from += 1
             if record.state is not UploadState.READY:
-                self._scan_from += 1
+                continue
+            if record.source.source_id in leaving:
+                # The same file was removed a moment ago and still holds its journal entry.
+                later = self._scan_from - 1 if later is None else later
                 continue
             running += 1
-            self._scan_from += 1
             machine = self._begin(record)
             if machine.wait_for_app:
                 asked += 1
             else:
                 demand += self._demand(record, machine)
+        if later is not None:
+            self._scan_from = later
 
     def _demand(self, record: Record, machine: FileMachine) -> int:
         """How many requests this file may keep busy."""
@@ -393,6 +412,8 @@ class Scheduler:
             if effects is not None:
                 work.append((record, machine, effects))
         self._move(UploaderEvent.STOP)
+        self._stopped_at_s = self._clock.monotonic_s()
+        self._tick_soon()
         return work
 
     def act_all(self, work: Iterable[tuple[Record, FileMachine, list[tuple[int, fx.Effect]]]]) -> None:
@@ -428,12 +449,22 @@ class Scheduler:
         missing = min(wanted - self._idle_senders, self.parallel_now - len(self._senders))
         for _ in range(max(0, missing)):
             self._sender_number += 1
-            self._senders.add(start_thread(f"vod-send-{self._sender_number}", self._send_loop))
+            try:
+                self._senders.add(start_thread(f"vod-send-{self._sender_number}", self._send_loop))
+            except RuntimeError:
+                # No thread can be had now: those that run do the work; without any, it is tried again in a while.
+                _log.warning("no thread could be started; %d senders go on", len(self._senders))
+                if not self._senders:
+                    self._timers.after(1.0, self.kick)
+                return
 
     def _send_loop(self) -> None:
         while True:
             renewals: list[tuple[Record, FileMachine, list[tuple[int, fx.Effect]]]] = []
             with self.cond:
+                if len(self._senders) > self.parallel_now:
+                    self._senders.discard(threading.current_thread())
+                    return
                 job = self._take(renewals)
                 if job is None and not renewals:
                     self._idle_senders += 1
@@ -451,7 +482,7 @@ class Scheduler:
     def _take(
         self, renewals: list[tuple[Record, FileMachine, list[tuple[int, fx.Effect]]]]
     ) -> tuple[Record, FileMachine, int, fx.Effect] | None:
-        if self._closed or len(self._senders) > self.parallel_now:
+        if self._closed:
             return None
         for record in tuple(self._active.values()):
             machine = record.machine
@@ -489,7 +520,7 @@ class Scheduler:
                     record.shown_bytes = sent
                     self._owner.on_progress(record)
             self.meter.sample(self.accepted_bytes + in_flight, now_s)
-            if self._active:
+            if self._active or not self.dispatcher.idle:
                 self._tick_soon()
         self.dispatcher.help_if_slow()
         self._owner.on_tick()
@@ -505,9 +536,10 @@ class Scheduler:
     @property
     def quiet(self) -> bool:
         """Whether no file is left to do and nothing is in flight; under the condition."""
-        return not self._active and (
-            self.state is UploaderState.STOP or not any(self.counts[state] for state in LEFT_TO_DO)
-        )
+        if self.state is UploaderState.STOP:
+            # A server that is silent must not hold a wait for a stopped queue; its request ends by its own deadline.
+            return not self._active or self._clock.monotonic_s() - self._stopped_at_s > _STOP_GRACE_S
+        return not self._active and not any(self.counts[state] for state in LEFT_TO_DO)
 
     def close(self, timeout_s: float) -> bool:
         """Join every thread; False when one is still busy."""

@@ -70,7 +70,13 @@ class Pool:
             if self._idle >= len(self._jobs) or len(self._threads) >= self._size:
                 self._cond.notify()
                 return
-            self._threads.add(start_thread(f"{self._name}-{next(self._numbers)}", self._work))
+            try:
+                self._threads.add(start_thread(f"{self._name}-{next(self._numbers)}", self._work))
+            except RuntimeError:
+                # No thread can be had now: a running one takes the job; without any, the caller must know.
+                if not self._threads:
+                    self._jobs.remove(job)
+                    raise
 
     def _work(self) -> None:
         while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import quote
@@ -50,9 +51,20 @@ class Site:
                 site.posts.append((self.path, json.loads(body)))
                 if self.path == "/slow":
                     site.release.wait(20)
+                if self.path == "/drip":
+                    self.drip()
+                    return
                 self.send_response(500 if self.path == "/broken" else 200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
+
+            def drip(self) -> None:
+                """Send a byte of a header now and then: no single read takes long."""
+                self.close_connection = True
+                with suppress(OSError):
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                    while not site.release.wait(0.05):
+                        self.wfile.write(b".")
 
             def log_message(self, *args: Any) -> None:
                 del args
@@ -237,6 +249,17 @@ def test_a_slow_callback_holds_nothing_up_and_ends(emulator: Emulator, site: Sit
 def test_closing_breaks_off(site: Site) -> None:
     with Emulator() as emulator:
         upload_with_callback(emulator, f"{site.base}/slow")
+
+
+def test_a_dripping_answer_ends_too(emulator: Emulator, site: Site) -> None:
+    courier = Courier(emulator.cloud, callback_deadline_s=0.3)
+    courier.attach()
+    upload_with_callback(emulator, f"{site.base}/drip")
+    done = courier.settle(10)
+    site.release.set()
+    courier.close()
+    assert done
+    assert [event.delivery for event in emulator.events] == ["no answer in time"]
 
 
 @pytest.mark.parametrize(

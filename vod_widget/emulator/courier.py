@@ -24,7 +24,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from vod_widget.emulator.assets import Event, PullJob
 from vod_widget.emulator.cloud import Cloud
-from vod_widget.emulator.storage import MAX_BODY_BYTES
+from vod_widget.emulator.objects import MAX_BODY_BYTES
 
 # Source: VOD "Event notification": a callback that is not answered within 5 s has failed.
 CALLBACK_DEADLINE_S = 5.0
@@ -140,10 +140,13 @@ class Courier:
     def _posted(self, event: Event) -> str:
         body = json.dumps(event.body(), ensure_ascii=False).encode("utf-8", "backslashreplace")
         parts = urlsplit(event.callback_url)
-        with _Call(self, parts, self._callback_deadline_s) as connection:
+        call = _Call(self, parts, self._callback_deadline_s)
+        with call as connection:
             headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "vod_widget.emulator"}
             connection.request("POST", _target(parts), body, headers)
-            return str(connection.getresponse().status)
+            status = connection.getresponse().status
+            call.require_alive()
+            return str(status)
 
     # --- pulls ---------------------------------------------------------------------------
 
@@ -165,7 +168,8 @@ class Courier:
 
     def _pulled(self, job: PullJob, url: str, redirects_left: int) -> None:
         parts = urlsplit(url)
-        with _Call(self, parts, PULL_DEADLINE_S) as connection:
+        call = _Call(self, parts, PULL_DEADLINE_S)
+        with call as connection:
             connection.request("GET", _target(parts), headers={"User-Agent": "vod_widget.emulator"})
             answer = connection.getresponse()
             place = answer.headers.get("Location", "")
@@ -174,13 +178,13 @@ class Courier:
                     raise ErrandError("too many redirects")
                 following = urljoin(url, place)
             elif answer.status == 200:
-                self._store(job, answer)
+                self._store(job, answer, call)
                 return
             else:
                 raise ErrandError(f"the source answered {answer.status}")
         self._pulled(job, following, redirects_left - 1)
 
-    def _store(self, job: PullJob, answer: http.client.HTTPResponse) -> None:
+    def _store(self, job: PullJob, answer: http.client.HTTPResponse, call: _Call) -> None:
         expected = answer.length
         with self._cloud.lock:
             sink = self._cloud.store.blobs.sink(job.job_id)
@@ -191,6 +195,7 @@ class Courier:
                     raise ErrandError("the file is larger than 5 GB")
             if expected is not None and sink.size_bytes != expected:
                 raise ErrandError("the source broke off in the middle of the file")
+            call.require_alive()
             blob = sink.finish()
         except BaseException:
             sink.discard()
@@ -227,6 +232,14 @@ class _Call:
             self._courier._open.add(self._connection)
         self._timer.start()
         return self._connection
+
+    def require_alive(self) -> None:
+        """Raise ErrandError when the connection was broken from here.
+
+        To http.client that looks like an end: of the headers, or of a body without a length.
+        """
+        if self._courier._closed or time.monotonic() >= self._ends_s:
+            raise ErrandError("no answer in time")
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._timer.cancel()

@@ -14,8 +14,9 @@ from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.book import Book
 from vod_widget.emulator.categories import Category
 from vod_widget.emulator.cors import CorsRule
+from vod_widget.emulator.objects import Bucket, Content, StoredObject, StoredPart, Upload
 from vod_widget.emulator.policy import Policy, Statement
-from vod_widget.emulator.storage import Bucket, Content, ObjectStore, StoredObject, StoredPart, Upload
+from vod_widget.emulator.storage import ObjectStore
 from vod_widget.emulator.tokens import Key
 
 

@@ -29,6 +29,7 @@ from vod_widget.emulator.errors import (
     no_such_upload,
     oss_invalid_argument,
 )
+from vod_widget.emulator.objects import MAX_PARTS, Upload, bad_part_number
 from vod_widget.emulator.oss_auth import OssAuthenticator, SignedRequest
 from vod_widget.emulator.oss_buckets import BucketDesk
 from vod_widget.emulator.oss_checks import (
@@ -43,12 +44,7 @@ from vod_widget.emulator.oss_checks import (
 from vod_widget.emulator.oss_forms import FormReader
 from vod_widget.emulator.oss_names import OssRequest, operation_of
 from vod_widget.emulator.oss_views import OssAnswer, list_parts, list_uploads, look, show_meta
-from vod_widget.emulator.storage import (
-    MAX_PARTS,
-    ObjectStore,
-    Upload,
-    bad_part_number,
-)
+from vod_widget.emulator.storage import ObjectStore
 from vod_widget.emulator.switches import Switches
 from vod_widget.emulator.tokens import Key
 

@@ -19,9 +19,10 @@ from vod_widget.emulator import oss_xml
 from vod_widget.emulator.clock import iso_millis
 from vod_widget.emulator.cors import ALLOWED_METHODS, MAX_RULES, CorsRule
 from vod_widget.emulator.errors import OssError, malformed_xml, oss_invalid_argument
+from vod_widget.emulator.objects import Bucket, StoredObject
 from vod_widget.emulator.oss_names import OssRequest
 from vod_widget.emulator.oss_views import OssAnswer, limit_of, page_of
-from vod_widget.emulator.storage import Bucket, ObjectStore, StoredObject
+from vod_widget.emulator.storage import ObjectStore
 
 OPERATIONS = frozenset(
     {

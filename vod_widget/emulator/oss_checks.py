@@ -14,8 +14,8 @@ import re
 
 from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.errors import OssError, oss_invalid_argument
+from vod_widget.emulator.objects import MAX_BODY_BYTES
 from vod_widget.emulator.oss_names import OssRequest
-from vod_widget.emulator.storage import MAX_BODY_BYTES
 
 CRC_HEADER = "x-oss-hash-crc64ecma"
 KEPT_HEADERS = (

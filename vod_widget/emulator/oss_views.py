@@ -17,9 +17,9 @@ from typing import Generic, TypeVar
 from vod_widget.emulator import oss_xml
 from vod_widget.emulator.clock import http_date
 from vod_widget.emulator.errors import OssError, oss_invalid_argument
+from vod_widget.emulator.objects import StoredObject, Upload
 from vod_widget.emulator.oss_checks import CRC_HEADER, KEPT_HEADERS, md5_base64
 from vod_widget.emulator.oss_names import OssRequest
-from vod_widget.emulator.storage import StoredObject, Upload
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 
 from vod_widget.emulator.clock import iso_millis
 from vod_widget.emulator.errors import OssError, malformed_xml
-from vod_widget.emulator.storage import StoredPart, Upload, bad_part_number
+from vod_widget.emulator.objects import StoredPart, Upload, bad_part_number
 
 # 10,000 parts of about 100 bytes make 1 MB; ten times that is not a list of parts.
 MAX_COMPLETE_BYTES = 10 << 20

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from vod_widget.emulator.assets import Asset
 from vod_widget.emulator.clock import iso_z
 from vod_widget.emulator.cloud import Cloud
+from vod_widget.emulator.objects import Upload
 from vod_widget.emulator.record import RequestRecord
-from vod_widget.emulator.storage import Upload
 
 _URL_LIFE_S = 3600
 _STYLE = """

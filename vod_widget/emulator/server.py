@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -27,55 +27,17 @@ from vod_widget.emulator.clock import http_date
 from vod_widget.emulator.cloud import Cloud
 from vod_widget.emulator.connection import BodyBroken, Handler, HangUp, hang_up, stall
 from vod_widget.emulator.errors import OssError, RpcError
+from vod_widget.emulator.exchange import Exchange, Reply
 from vod_widget.emulator.house import House
 from vod_widget.emulator.oss_api import Ticket
 from vod_widget.emulator.oss_names import OssRequest, Route, is_loopback, operation_of, parse_query, route
-from vod_widget.emulator.oss_views import Body, OssAnswer
+from vod_widget.emulator.oss_views import OssAnswer
 from vod_widget.emulator.record import RequestLog, RequestRecord, masked
 from vod_widget.emulator.rpc import RpcAnswer, RpcRequest
 
 _MAX_FORM_BYTES = 1 << 20
 
 _LOGGER = logging.getLogger("vod_widget.emulator")
-
-
-@dataclass
-class _Reply:
-    """An answer on its way out."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes = b""
-    stream: Body | None = None
-    code: str = ""
-    close: bool = False
-
-
-@dataclass
-class _Exchange:
-    """One request and what became of it."""
-
-    request: web.BaseRequest
-    headers: dict[str, str]
-    path: str
-    query: list[tuple[str, str]]
-    route: Route
-    number: int
-    body: BodyReader
-    op: str = ""
-    part_number: int | None = None
-    access_key_id: str = ""
-    struck: list[faults.Fault] = field(default_factory=list)
-
-    @property
-    def secure(self) -> bool:
-        """Tell whether it came over TLS."""
-        transport = self.request.transport
-        return transport is not None and transport.get_extra_info("sslcontext") is not None
-
-    def actions(self, when: faults.When) -> list[faults.Fault]:
-        """Return the faults that strike at this moment."""
-        return [fault for fault in self.struck if fault.when == when]
 
 
 class HttpFront:
@@ -133,7 +95,7 @@ class HttpFront:
             reply.close = True
         return await self._send(exchange, reply)
 
-    def _open(self, request: web.BaseRequest) -> _Exchange:
+    def _open(self, request: web.BaseRequest) -> Exchange:
         headers: dict[str, str] = {}
         for raw_name, raw_value in request.raw_headers:
             name = raw_name.decode("latin-1").lower()
@@ -147,9 +109,9 @@ class HttpFront:
         if found.service and is_loopback(headers.get("host", "")) and path.startswith(house.PREFIX):
             found = Route("house")
         number = self._log.next_number()
-        return _Exchange(request, headers, path, parse_query(raw_query), found, number, BodyReader(request.content))
+        return Exchange(request, headers, path, parse_query(raw_query), found, number, BodyReader(request.content))
 
-    async def _serve(self, exchange: _Exchange) -> _Reply:
+    async def _serve(self, exchange: Exchange) -> Reply:
         if not exchange.route.service:
             await exchange.body.drain()
             return self._oss_error(
@@ -163,23 +125,23 @@ class HttpFront:
             try:
                 with self._cloud.lock:
                     rules = self._cloud.cors_rules(exchange.route.bucket)
-                return _Reply(200, cors.preflight(rules, exchange.headers))
+                return Reply(200, cors.preflight(rules, exchange.headers))
             except OssError as problem:
                 return self._oss_error(exchange, problem)
         if exchange.route.service == "rpc":
             return await self._serve_rpc(exchange)
         return await self._serve_oss(exchange)
 
-    async def _serve_house(self, exchange: _Exchange) -> _Reply:
+    async def _serve_house(self, exchange: Exchange) -> Reply:
         body = await self._read(exchange, _MAX_FORM_BYTES)
         exchange.op = "Emulator"
         auth = exchange.headers.get("authorization", "")
         answer = self._house.handle(exchange.request.method, exchange.path, dict(exchange.query), auth, body)
-        return _Reply(answer.status, dict(answer.headers), answer.body, code=answer.code)
+        return Reply(answer.status, dict(answer.headers), answer.body, code=answer.code)
 
     # --- RPC -----------------------------------------------------------------------------
 
-    async def _serve_rpc(self, exchange: _Exchange) -> _Reply:
+    async def _serve_rpc(self, exchange: Exchange) -> Reply:
         body = await self._read(exchange, _MAX_FORM_BYTES)
         if exchange.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
             exchange.query = exchange.query + parse_query(body.decode("utf-8", "surrogateescape"))
@@ -187,7 +149,7 @@ class HttpFront:
             # No client of the API asks for nothing at all: this is a person with a browser.
             exchange.op = "Page"
             shown = self._house.page()
-            return _Reply(shown.status, dict(shown.headers), shown.body)
+            return Reply(shown.status, dict(shown.headers), shown.body)
         params = dict(exchange.query)
         exchange.op = params.get("Action", "")
         exchange.access_key_id = params.get("AccessKeyId", "")
@@ -208,7 +170,7 @@ class HttpFront:
 
     # --- OSS -----------------------------------------------------------------------------
 
-    async def _serve_oss(self, exchange: _Exchange) -> _Reply:
+    async def _serve_oss(self, exchange: Exchange) -> Reply:
         request = OssRequest(
             exchange.request.method,
             exchange.route.bucket,
@@ -236,10 +198,10 @@ class HttpFront:
             else:
                 await exchange.body.drain()
         else:
-            reply = _Reply(answer.status, dict(answer.headers), answer.body, answer.stream, answer.code)
+            reply = Reply(answer.status, dict(answer.headers), answer.body, answer.stream, answer.code)
         return await self._strike(exchange, "after") or reply
 
-    async def _finish_oss(self, exchange: _Exchange, ticket: Ticket) -> OssAnswer:
+    async def _finish_oss(self, exchange: Exchange, ticket: Ticket) -> OssAnswer:
         if not ticket.stores_body:
             body = await self._read(exchange, oss_xml.MAX_COMPLETE_BYTES)
             with self._cloud.lock:
@@ -248,15 +210,15 @@ class HttpFront:
         with self._cloud.lock:
             return self._cloud.oss.finish(ticket, blob, b"")
 
-    def _oss_error(self, exchange: _Exchange, problem: OssError) -> _Reply:
+    def _oss_error(self, exchange: Exchange, problem: OssError) -> Reply:
         if exchange.route.service == "rpc":
             return self._rpc_error(exchange, problem.status, problem.code, problem.message)
         request = OssRequest(exchange.request.method, "", "", host=exchange.headers.get("host", ""))
         with self._cloud.lock:
             answer = self._cloud.oss.render_error(problem, request)
-        return _Reply(answer.status, dict(answer.headers), answer.body, code=answer.code)
+        return Reply(answer.status, dict(answer.headers), answer.body, code=answer.code)
 
-    def _rpc_error(self, exchange: _Exchange, status: int, code: str, message: str) -> _Reply:
+    def _rpc_error(self, exchange: Exchange, status: int, code: str, message: str) -> Reply:
         with self._cloud.lock:
             answer = self._cloud.rpc.render_error(
                 RpcError(status, code, message),
@@ -267,17 +229,17 @@ class HttpFront:
 
     # --- bodies --------------------------------------------------------------------------
 
-    async def _continue(self, exchange: _Exchange) -> None:
+    async def _continue(self, exchange: Exchange) -> None:
         if exchange.headers.pop("expect", "").lower() == "100-continue":
             transport = exchange.request.transport
             if transport is not None:
                 transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    async def _read(self, exchange: _Exchange, limit_bytes: int) -> bytes:
+    async def _read(self, exchange: Exchange, limit_bytes: int) -> bytes:
         await self._continue(exchange)
         return await exchange.body.read_small(limit_bytes)
 
-    async def _store_body(self, exchange: _Exchange, ticket: Ticket) -> Blob:
+    async def _store_body(self, exchange: Exchange, ticket: Ticket) -> Blob:
         await self._continue(exchange)
         corrupt = any(isinstance(fault.action, faults.CorruptBody) for fault in exchange.struck)
         with self._cloud.lock:
@@ -307,7 +269,7 @@ class HttpFront:
 
     # --- faults --------------------------------------------------------------------------
 
-    async def _strike(self, exchange: _Exchange, when: faults.When) -> _Reply | None:
+    async def _strike(self, exchange: Exchange, when: faults.When) -> Reply | None:
         """Apply the faults of a moment; return the answer when one of them is an answer."""
         for fault in exchange.actions(when):
             match fault.action:
@@ -334,19 +296,19 @@ class HttpFront:
                     return self._injected(exchange, 200, code, message)
                 case faults.Redirect(location, status):
                     await exchange.body.drain()
-                    return _Reply(status, {"Location": location}, code="Redirect")
+                    return Reply(status, {"Location": location}, code="Redirect")
                 case _:
                     pass  # SpoilHeaders and Truncate act on the answer, CorruptBody on the body
         return None
 
-    def _injected(self, exchange: _Exchange, status: int, code: str, message: str) -> _Reply:
+    def _injected(self, exchange: Exchange, status: int, code: str, message: str) -> Reply:
         if exchange.route.service == "rpc":
             return self._rpc_error(exchange, status, code, message)
         return self._oss_error(exchange, OssError(status, code, message))
 
     # --- answers -------------------------------------------------------------------------
 
-    async def _send(self, exchange: _Exchange, reply: _Reply) -> web.StreamResponse:
+    async def _send(self, exchange: Exchange, reply: Reply) -> web.StreamResponse:
         headers = {
             "Server": "AliyunOSS" if exchange.route.service == "oss" else "VOD",
             "Date": http_date(self._cloud.clock.wall_s()),
@@ -381,7 +343,7 @@ class HttpFront:
             return response
         return await self._send_stream(exchange, reply, cut, drip)
 
-    def _cors_headers(self, exchange: _Exchange) -> dict[str, str]:
+    def _cors_headers(self, exchange: Exchange) -> dict[str, str]:
         origin = exchange.headers.get("origin", "")
         if not origin or exchange.route.service not in ("rpc", "oss") or exchange.op == "Page":
             return {}
@@ -390,7 +352,7 @@ class HttpFront:
         return cors.answer_headers(rules, origin, exchange.request.method)
 
     async def _send_stream(
-        self, exchange: _Exchange, reply: _Reply, cut: int | None, drip: faults.Fault | None
+        self, exchange: Exchange, reply: Reply, cut: int | None, drip: faults.Fault | None
     ) -> web.StreamResponse:
         response = web.StreamResponse(status=reply.status, headers=reply.headers)
         if reply.stream is None:
@@ -424,7 +386,7 @@ class HttpFront:
                     self._cloud.store.release(content)
         return response
 
-    def _record(self, exchange: _Exchange, status: int, code: str, request_id: str = "") -> None:
+    def _record(self, exchange: Exchange, status: int, code: str, request_id: str = "") -> None:
         query = dict(exchange.query)
         self._log.add(
             RequestRecord(
@@ -462,13 +424,13 @@ def _request_id(headers: dict[str, str]) -> str:
     return headers.get("x-oss-request-id") or headers.get("x-acs-request-id", "")
 
 
-def _rpc_reply(answer: RpcAnswer) -> _Reply:
+def _rpc_reply(answer: RpcAnswer) -> Reply:
     headers = {
         "Content-Type": answer.content_type,
         "x-acs-request-id": answer.request_id,
         **answer.headers,
     }
-    return _Reply(answer.status, headers, answer.body, code=answer.code)
+    return Reply(answer.status, headers, answer.body, code=answer.code)
 
 
 def _oss_key_id(headers: dict[str, str], request: OssRequest) -> str:

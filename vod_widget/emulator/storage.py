@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 
 from vod_widget.emulator.blobs import Blob, BlobStore, combined_crc64
 from vod_widget.emulator.book import Book, NoBook
@@ -25,86 +25,20 @@ from vod_widget.emulator.errors import (
     no_such_bucket,
     no_such_key,
     no_such_upload,
-    oss_invalid_argument,
+)
+from vod_widget.emulator.objects import (
+    MAX_BODY_BYTES,
+    MAX_PARTS,
+    MIN_PART_BYTES,
+    Bucket,
+    Content,
+    StoredObject,
+    StoredPart,
+    Upload,
+    bad_part_number,
 )
 
-# Source: OSS "Limits": parts are 100 KB to 5 GB, the last may be smaller; numbers 1 to 10,000.
-# KB is 1,024 bytes: oss2 and the web SDK both refuse below 102,400. An appended object may grow
-# to 5 GB in all.
-MIN_PART_BYTES = 100 * 1024
-MAX_BODY_BYTES = 5 * 1024**3
-MAX_PARTS = 10_000
 _READ_STEP_BYTES = 256 * 1024
-
-
-@dataclass
-class Bucket:
-    """One bucket."""
-
-    name: str
-    created_s: float
-    acl: str = "private"
-    managed: bool = False
-    """Allocated by VOD: it cannot be deleted, and pages of this machine may use it."""
-    cors: tuple[CorsRule, ...] = ()
-
-
-@dataclass
-class Content:
-    """The bytes of one version of an object; lives as long as someone reads it.
-
-    AppendObject adds to `blobs` and takes nothing away, so a reader that began before it is safe.
-    """
-
-    blobs: tuple[Blob, ...]
-    readers: int = 0
-    replaced: bool = False
-
-
-@dataclass
-class StoredObject:
-    """One object with what HEAD tells about it."""
-
-    bucket: str
-    key: str
-    content: Content
-    size_bytes: int
-    etag: str
-    crc64: int
-    object_type: str
-    """`Normal` (PutObject, PostObject), `Multipart` or `Appendable`."""
-    headers: Mapping[str, str]
-    """Content-Type, Cache-Control, x-oss-meta-*... as sent."""
-    modified_s: float
-    """On the wall clock."""
-    md5_hex: str = ""
-    """Empty for multipart objects: they have no Content-MD5."""
-
-
-@dataclass
-class Upload:
-    """One multipart upload in progress."""
-
-    upload_id: str
-    bucket: str
-    key: str
-    headers: Mapping[str, str]
-    initiated_s: float
-    parts: dict[int, StoredPart] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class StoredPart:
-    """One accepted part."""
-
-    part_number: int
-    blob: Blob
-    modified_s: float
-
-    @property
-    def etag(self) -> str:
-        """The part's MD5, upper-case hex, without quotes."""
-        return self.blob.md5_hex
 
 
 OnStored = Callable[[StoredObject], None]
@@ -482,13 +416,3 @@ class ObjectStore:
         self._objects.clear()
         self._uploads.clear()
         self.blobs.clear()
-
-
-def bad_part_number(value: str) -> OssError:
-    """Build the refusal of a part number outside of 1 to 10,000."""
-    return oss_invalid_argument(
-        "Part number must be an integer between 1 and 10000, inclusive.",
-        name="PartNumber",
-        value=value,
-        ec="0017-00000220",
-    )

@@ -27,8 +27,8 @@ from vod_widget.emulator.categories import Categories
 from vod_widget.emulator.checks import Params
 from vod_widget.emulator.clock import Clock, iso_z
 from vod_widget.emulator.errors import RpcError, missing_parameter
+from vod_widget.emulator.objects import StoredObject
 from vod_widget.emulator.policy import Policy, allow
-from vod_widget.emulator.storage import StoredObject
 from vod_widget.emulator.switches import Switches
 from vod_widget.emulator.tokens import KeyRing
 

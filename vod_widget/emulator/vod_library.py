@@ -18,7 +18,8 @@ from vod_widget.emulator.assets import Answer, Asset, CallContext, MediaKind
 from vod_widget.emulator.checks import AUDIO_EXTENSIONS, Params
 from vod_widget.emulator.clock import Clock, iso_z
 from vod_widget.emulator.errors import RpcError, invalid_parameter, missing_parameter
-from vod_widget.emulator.storage import ObjectStore, Upload
+from vod_widget.emulator.objects import Upload
+from vod_widget.emulator.storage import ObjectStore
 from vod_widget.emulator.vod import VodService
 
 MAX_IDS = 20

@@ -1,0 +1,101 @@
+"""What OSS keeps, as plain data: buckets, objects, uploads, and their limits.
+
+What lives here: data classes and constants. It imports `blobs`, `cors`, `errors`; read and written under
+the lock of `Cloud`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vod_widget.emulator.blobs import Blob
+from vod_widget.emulator.cors import CorsRule
+from vod_widget.emulator.errors import OssError, oss_invalid_argument
+
+# Source: OSS "Limits": parts are 100 KB to 5 GB, the last may be smaller; numbers 1 to 10,000.
+# KB is 1,024 bytes: oss2 and the web SDK both refuse below 102,400. An appended object may grow
+# to 5 GB in all.
+MIN_PART_BYTES = 100 * 1024
+MAX_BODY_BYTES = 5 * 1024**3
+MAX_PARTS = 10_000
+
+
+@dataclass
+class Bucket:
+    """One bucket."""
+
+    name: str
+    created_s: float
+    acl: str = "private"
+    managed: bool = False
+    """Allocated by VOD: it cannot be deleted, and pages of this machine may use it."""
+    cors: tuple[CorsRule, ...] = ()
+
+
+@dataclass
+class Content:
+    """The bytes of one version of an object; lives as long as someone reads it.
+
+    AppendObject adds to `blobs` and takes nothing away, so a reader that began before it is safe.
+    """
+
+    blobs: tuple[Blob, ...]
+    readers: int = 0
+    replaced: bool = False
+
+
+@dataclass
+class StoredObject:
+    """One object with what HEAD tells about it."""
+
+    bucket: str
+    key: str
+    content: Content
+    size_bytes: int
+    etag: str
+    crc64: int
+    object_type: str
+    """`Normal` (PutObject, PostObject), `Multipart` or `Appendable`."""
+    headers: Mapping[str, str]
+    """Content-Type, Cache-Control, x-oss-meta-*... as sent."""
+    modified_s: float
+    """On the wall clock."""
+    md5_hex: str = ""
+    """Empty for multipart objects: they have no Content-MD5."""
+
+
+@dataclass
+class Upload:
+    """One multipart upload in progress."""
+
+    upload_id: str
+    bucket: str
+    key: str
+    headers: Mapping[str, str]
+    initiated_s: float
+    parts: dict[int, StoredPart] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StoredPart:
+    """One accepted part."""
+
+    part_number: int
+    blob: Blob
+    modified_s: float
+
+    @property
+    def etag(self) -> str:
+        """The part's MD5, upper-case hex, without quotes."""
+        return self.blob.md5_hex
+
+
+def bad_part_number(value: str) -> OssError:
+    """Build the refusal of a part number outside of 1 to 10,000."""
+    return oss_invalid_argument(
+        "Part number must be an integer between 1 and 10000, inclusive.",
+        name="PartNumber",
+        value=value,
+        ec="0017-00000220",
+    )

@@ -17,6 +17,7 @@ import pytest
 
 from tests.emulator.raw import Grant, call, complete, create, info, initiate, oss, owner, put_part
 from vod_widget.emulator import Emulator
+from vod_widget.emulator.emulator import _remove_own
 
 BIG = bytes(range(256)) * 500  # 128,000: enough for a part that is not the last
 
@@ -222,6 +223,15 @@ def test_the_state_is_private(tmp_path: Path) -> None:
     with Emulator(data_dir=tmp_path / "new"):
         assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
         assert {p.stat().st_mode & 0o077 for p in (tmp_path / "new").glob("state*")} == {0}
+
+
+def test_only_the_process_that_made_a_folder_removes_it(tmp_path: Path) -> None:
+    folder = tmp_path / "made"
+    folder.mkdir()
+    _remove_own(folder, os.getpid() + 1)
+    assert folder.exists()
+    _remove_own(folder, os.getpid())
+    assert not folder.exists()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -281,6 +281,9 @@ def test_v4_header(emulator: Emulator, region: str, day: str, payload: str, stat
     headers["Authorization"] = f"OSS4-HMAC-SHA256 Credential={credential}, Signature={signature}"
     answer = send(emulator.endpoint, "PUT", path, headers, b"x")
     assert (answer.status, answer.code if answer.body else None) == (status, code)
+    headers["Authorization"] = f"OSS4-HMAC-SHA256 Credential={credential}, Signature={'0' * 64}"
+    wrong = send(emulator.endpoint, "PUT", path, headers, b"x")
+    assert wrong.code == (code or "SignatureDoesNotMatch")
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,10 @@ def test_small_parts_are_told_at_complete(grant: Grant) -> None:
         b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber></Part></CompleteMultipartUpload>",
         b"<CompleteMultipartUpload><Piece/></CompleteMultipartUpload>",
         b'<!DOCTYPE x [<!ENTITY a "b">]><CompleteMultipartUpload/>',
+        (
+            b'<!DOCTYPE x [<!ENTITY n "1">]><CompleteMultipartUpload><Part><PartNumber>&n;</PartNumber>'
+            b"<ETag>a</ETag></Part></CompleteMultipartUpload>"
+        ),
         b'<?xml version="1.0" encoding="nonsense"?><CompleteMultipartUpload/>',
     ],
 )

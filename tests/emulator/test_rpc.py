@@ -58,6 +58,7 @@ def test_error_json_has_the_four_keys_and_a_help_link(emulator: Emulator) -> Non
         ({"Timestamp": None}, 400, "MissingTimestamp"),
         ({"Timestamp": None, "TimeStamp": "2026-01-01T00:00:00Z"}, 400, "MissingTimestamp"),
         ({"Timestamp": "2026-01-01 00:00:00"}, 400, "InvalidTimeStamp.Format"),
+        ({"Timestamp": "2026-1-2T3:4:5Z"}, 400, "InvalidTimeStamp.Format"),
         ({"Timestamp": "2026-13-01T00:00:00Z"}, 400, "InvalidTimeStamp.Format"),
         ({"Timestamp": "2020-01-01T00:00:00Z"}, 400, "InvalidTimeStamp.Expired"),
         ({"SecurityToken": "CAISrubbish"}, 400, "InvalidSecurityToken.Malformed"),

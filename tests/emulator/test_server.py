@@ -168,6 +168,7 @@ def test_log_tells_all_but_secrets(emulator: Emulator) -> None:
 def test_only_loopback_and_vendor_names_are_answered(emulator: Emulator, host: str, good: bool) -> None:
     answer = send(emulator.endpoint, "GET", "/?Action=X&Format=JSON", {"Host": host})
     assert (answer.status != 403) == good
+    assert (b"loopback names only" in answer.body) != good
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,8 @@ def test_session_policy_cannot_widen_the_role_and_deny_wins(emulator: Emulator) 
     assert call(emulator, "CreateUploadVideo", GOOD, keys=keys).code == "Forbidden.RAM"
     video_id = create(emulator).media_id
     assert call(emulator, "GetVideoInfo", {"VideoId": video_id}, keys=keys).status == 200
+    again = {"RoleArn": emulator.role_arn, "RoleSessionName": "me"}
+    assert call(emulator, "AssumeRole", again, keys=keys).code == "NoPermission"
 
 
 def test_duration_is_the_life_of_the_token(emulator: Emulator) -> None:

@@ -95,6 +95,8 @@ def test_unknown_videos_are_not_found(emulator: Emulator, action: str) -> None:
     answer = call(emulator, action, {"VideoId": "0" * 32})
     assert (answer.status, answer.code) == (404, "InvalidVideo.NotFound")
     assert call(emulator, action).code == "MissingVideoId"
+    image_id = call(emulator, "CreateUploadImage", {"ImageType": "default"}).json["ImageId"]
+    assert call(emulator, action, {"VideoId": image_id}).code == "InvalidVideo.NotFound"
 
 
 def test_reference_id_is_unique_and_finds_the_video(emulator: Emulator) -> None:

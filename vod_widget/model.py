@@ -395,6 +395,8 @@ class Checkpoint:
         canceled: True when the person gave up and the remote parts may still wait to be aborted.
         metadata: Fields of `UploadMetadata` as a plain dict.
         profile: Name of the profile that was used, or "".
+        completed_before: True when bytes of an earlier try may stand in the asset already; then its state alone proves
+            nothing about the present upload.
     """
 
     file_id: str
@@ -415,6 +417,7 @@ class Checkpoint:
     canceled: bool = False
     metadata: dict[str, Any] = field(default_factory=dict)
     profile: str = ""
+    completed_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)

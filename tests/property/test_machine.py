@@ -16,7 +16,7 @@ import pytest
 
 from tests.helpers.simulation import PART, Plan, Simulation
 from vod_widget import effects as fx
-from vod_widget.errors import ConnectionLostError
+from vod_widget.errors import AccessDeniedError, ConnectionLostError
 from vod_widget.model import Grant, MediaType, ObjectInfo, Part, Phase, UploadState
 from vod_widget.states import FileEvent
 
@@ -36,6 +36,8 @@ PLANS = {
     "edited": Plan(edit_ratio=0.02, kill_ratio=0.01),
     "may_not_list_and_uploads_vanish": Plan(may_list=False, drop_upload_ratio=0.02),
     "may_not_head": Plan(may_head=False),
+    "edited_and_may_not_head": Plan(may_head=False, edit_ratio=0.03, fault_ratio=0.3),
+    "edited_and_no_crc": Plan(gives_crc=False, damage_ratio=0.0, edit_ratio=0.03, fault_ratio=0.3),
     "no_crc": Plan(gives_crc=False, damage_ratio=0.0),
     "damage": Plan(damage_ratio=0.2),
     "full_disk": Plan(journal_fault_ratio=0.3),
@@ -290,6 +292,49 @@ def test_complete_whose_answer_was_lost_is_asked_for_and_nothing_is_sent_again()
     assert run.machine.state is UploadState.SUCCESS
     assert run.sent_bytes == run.plan.size
     assert _done(run).count("Complete") == 0  # ours was the only one
+
+
+@pytest.mark.parametrize("size", [50_000, 4 * PART])
+def test_state_of_an_asset_that_an_earlier_version_filled_is_no_proof(size: int) -> None:
+    run = _calm(size=size, may_head=False)
+    run.start()
+    if size > PART:
+        _until(run, lambda: _performing(run, fx.Complete))
+        (item,) = run.performing
+        run.apply(item[1])
+        lost = ConnectionLostError("lost", was_sent=True)
+        _outcome_of(run, fx.Complete, lambda token: run.machine.fail(token, lost))
+        _until(run, lambda: _performing(run, fx.FindVideo))
+        denied = AccessDeniedError("not now", status=403)
+        _outcome_of(run, fx.FindVideo, lambda token: run.machine.fail(token, denied))
+    else:
+        _until(run, lambda: _performing(run, fx.CheckSource))
+        run.interrupt("stop")
+    run.drain()
+    assert run.cloud.objects
+    run.version, run.plan = 1, replace(run.plan, size=4 * PART)
+    run.bring_on()
+    run.bring_on()
+    _until(run, lambda: _performing(run, fx.Complete))
+    dropped = ConnectionLostError("dropped before it arrived", was_sent=True)
+    _outcome_of(run, fx.Complete, lambda token: run.machine.fail(token, dropped))
+    run.drain()  # a success is compared with the file by the simulation
+    assert run.machine.state is UploadState.SUCCESS
+    assert "Complete" in _done(run)
+
+
+def test_state_of_an_asset_that_only_this_upload_can_have_filled_is_proof() -> None:
+    run = _calm(may_head=False)
+    run.start()
+    _until(run, lambda: _performing(run, fx.Complete))
+    (item,) = run.performing
+    run.apply(item[1])
+    lost = ConnectionLostError("lost", was_sent=True)
+    _outcome_of(run, fx.Complete, lambda token: run.machine.fail(token, lost))
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert run.machine.verified == "status"
+    assert run.sent_bytes == run.plan.size
 
 
 def test_create_whose_answer_was_lost_is_looked_up_before_anything_is_created() -> None:

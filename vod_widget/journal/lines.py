@@ -51,6 +51,7 @@ _CHECKPOINT_TYPES: dict[str, type] = {
     "size_bytes": int,
     "part_size_bytes": int,
     "canceled": bool,
+    "completed_before": bool,
     "metadata": dict,
 }
 

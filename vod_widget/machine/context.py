@@ -110,6 +110,11 @@ class Context:
             profile=job.profile,
         )
 
+    def _without_upload(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Forget the upload id; it may have been completed by a request whose answer nobody got."""
+        stained = checkpoint.completed_before or bool(checkpoint.upload_id)
+        return replace(checkpoint, upload_id="", parts=(), completed_before=stained)
+
     def _to_save(self) -> Checkpoint:
         """The checkpoint with the parts that the board holds: writing it replaces what was there."""
         if not self.checkpoint.upload_id:

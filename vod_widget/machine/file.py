@@ -379,7 +379,7 @@ class FileMachine(Uploading):
                         self.grant = None
                     yield fx.Timer(self.policy.wait_s(number, error, self._random))
         # Still marked: a later process must not take up what the person gave up; adding or resuming it clears the mark.
-        self.checkpoint = replace(self.checkpoint, upload_id="", parts=(), canceled=True)
+        self.checkpoint = replace(self._without_upload(self.checkpoint), canceled=True)
         if self.checkpoint.media_id or self.checkpoint.reference_id:
             yield from self._save_quietly()
 

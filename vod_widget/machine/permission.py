@@ -16,6 +16,7 @@ from vod_widget.errors import (
     VODError,
 )
 from vod_widget.model import (
+    Checkpoint,
     Credentials,
     Grant,
     MediaType,
@@ -25,6 +26,7 @@ from vod_widget.model import (
     VideoStatus,
 )
 from vod_widget.options import EXPIRIES_MAX
+from vod_widget.parts import choose_part_size
 from vod_widget.retry import Action, classify, is_doubtful
 from vod_widget.states import FileEvent, next_file_state
 
@@ -129,7 +131,7 @@ class Authorizing(Context):
                         raise
                 yield from self._retry(error)
                 continue
-            yield from self._adopt(grant)
+            yield from self._adopt(grant, is_new=True)
             return
 
     def _create_or_refresh_video(self) -> Steps:
@@ -156,10 +158,13 @@ class Authorizing(Context):
                         raise AlreadyExistsError(
                             f"reference id {self.checkpoint.reference_id} belongs to another video, {found.title!r}"
                         )
-                    self.checkpoint = replace(self.checkpoint, media_id=found.video_id)
+                    # One that the caller named may have been filled by an earlier program.
+                    self.checkpoint = replace(self.checkpoint, media_id=found.video_id, completed_before=not mine)
                     continue
                 else:
                     grant = yield fx.CreateVideo(self.checkpoint.reference_id, self._sts, self._cover_url)
+                    yield from self._adopt(grant, is_new=True)
+                    return
                 yield from self._adopt(grant)
                 return
             except AlreadyExistsError as error:
@@ -196,8 +201,13 @@ class Authorizing(Context):
                     looked_for = True
                 yield from self._retry(error)
 
-    def _adopt(self, grant: Grant) -> Steps:
-        """Take a permission: check where it points, and note which asset and object it is for."""
+    def _adopt(self, grant: Grant, *, is_new: bool = False) -> Steps:
+        """Take a permission: check where it points, and note which asset and object it is for.
+
+        Args:
+            grant: The permission.
+            is_new: Whether we have just made its asset ourselves, so that nothing can stand in it yet.
+        """
         job = self.job
         if job.endpoint or job.bucket or job.object:
             address = grant.address
@@ -220,15 +230,18 @@ class Authorizing(Context):
                 yield from self._drop_old_upload()
             self._board.reset()
             self.ledger.restart()
-            before = replace(before, upload_id="", parts=())
+            before = self._without_upload(before)
             if had_bytes:
                 yield fx.RestartedNote("Address.Changed")
         self.grant = grant
         self.image_url = grant.image_url or self.image_url
         self._grants += 1
+        media_id = grant.media_id or before.media_id
+        stained = before.completed_before if media_id == before.media_id else not is_new
         self.checkpoint = replace(
             before,
-            media_id=grant.media_id or before.media_id,
+            media_id=media_id,
+            completed_before=stained or self._goes_as_one(before),
             endpoint=address.endpoint,
             bucket=address.bucket,
             object=address.object,
@@ -236,6 +249,10 @@ class Authorizing(Context):
         if self.checkpoint != before or moved:
             yield from self._save()
         self._clear_wait()
+
+    def _goes_as_one(self, checkpoint: Checkpoint) -> bool:
+        part_size = checkpoint.part_size_bytes or choose_part_size(self.job.size_bytes, self.job.part_size_bytes)
+        return self.job.size_bytes <= part_size
 
     def _drop_old_upload(self) -> Steps:
         kept = f"old parts of {self.job.name} stay until the storage's lifecycle drops them"

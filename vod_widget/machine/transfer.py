@@ -53,7 +53,10 @@ class Transferring(Authorizing):
         if self.job.size_bytes <= part_size:
             if self.checkpoint.upload_id:
                 yield from self._drop_old_upload()
-                self.checkpoint = replace(self.checkpoint, upload_id="", parts=())
+                self.checkpoint = self._without_upload(self.checkpoint)
+            # Durable before the bytes: what a PutObject left must never be taken for what a later upload brought.
+            self.checkpoint = replace(self.checkpoint, completed_before=True)
+            if replace(self.checkpoint, parts=()) != self._saved:
                 yield from self._save()
             self._board.plan_single()
             yield from self._send_all()
@@ -224,21 +227,28 @@ class Transferring(Authorizing):
                         raise Restart(error.code, error) from None
 
     def _look(self) -> Steps:
-        """Ask whether the object is there with our bytes; None when it is not."""
+        """Ask whether the object is there with our bytes; None when it is not, or when nothing proves it.
+
+        Without a CRC64 an object says only that something was completed. That is proof while nothing but the present
+        upload id can have been; else an earlier version of the file would pass for this one.
+        """
+        is_ours = not self.checkpoint.completed_before
         self.phase = Phase.VERIFYING
         expected = self._board.crc64()
         try:
             info: ObjectInfo | None = yield from self._oss(fx.Head)
         except AccessDeniedError:
+            if not is_ours:
+                return None
             status: VideoStatus | None = yield from self._call(
                 lambda: fx.FindVideo(self.checkpoint.media_id, "", self._sts)
             )
             if status is not None and status.status not in {"Uploading", "UploadFail"}:
-                return ObjectInfo(size_bytes=self.job.size_bytes, etag="", crc64=None)
+                return ObjectInfo(None, "", None)
             return None
         if info is None or info.size_bytes not in (None, self.job.size_bytes) or info.crc64 not in (None, expected):
             return None
-        return info
+        return info if info.crc64 is not None or is_ours else None
 
     def _verify(self, info: ObjectInfo | None) -> Steps:
         self.phase = Phase.VERIFYING
@@ -255,8 +265,11 @@ class Transferring(Authorizing):
         if info.crc64 is None:
             if info.size_bytes not in (None, self.job.size_bytes):
                 raise Restart("Integrity", IntegrityError("the stored object has another length"))
+            if info.size_bytes is None:
+                yield self._warn("NoCrc", "the storage gave no CRC64: only the state of the asset was checked")
+                return "status"
             yield self._warn("NoCrc", "the storage gave no CRC64: only the length was checked")
-            return "length" if info.size_bytes is not None else "status"
+            return "length"
         if info.crc64 != expected:
             raise Restart("Integrity", IntegrityError("the CRC64 of the stored object is not that of the file"))
         return "crc64"
@@ -265,7 +278,7 @@ class Transferring(Authorizing):
         self._sending = False
         yield fx.StopSending()
         yield Drained()
-        self.checkpoint = replace(self.checkpoint, upload_id="", parts=())
+        self.checkpoint = self._without_upload(self.checkpoint)
         self._board.reset()
         self.ledger.restart()
         yield fx.RestartedNote(reason)

@@ -106,11 +106,9 @@ class Uploading(Transferring):
         if self.checkpoint.upload_id:
             yield from self._drop_old_upload()
         self.checkpoint = replace(
-            self.checkpoint,
+            self._without_upload(self.checkpoint),
             fingerprint=fingerprint,
             size_bytes=self.job.size_bytes,
-            upload_id="",
-            parts=(),
             part_size_bytes=0,
         )
         self._board.reset()

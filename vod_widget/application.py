@@ -30,19 +30,24 @@ from .model import Grant, UploadAddress, UploadAuth, UploaderState, UploadMetada
 from .options import APP_ANSWER_S
 from .record import Record
 from .retry import RetryPolicy
-from .secret import redact
+from .secret import RedactingFilter, redact
 
 if TYPE_CHECKING:
     from .authority import Destination
     from .scheduler import Scheduler
     from .upload_info import UploadInfo
 
-__all__ = ["Application", "AuthContext", "current_record"]
+__all__ = ["Application", "AuthContext", "current_record", "in_callback"]
 
 _log = logging.getLogger("vod_widget")
 
 current_record: contextvars.ContextVar[Record | None] = contextvars.ContextVar("vod_widget_current", default=None)
 """The file whose callback runs in this context."""
+in_callback: contextvars.ContextVar[bool] = contextvars.ContextVar("vod_widget_in_callback", default=False)
+"""Whether a callback of ours runs in this context, which must not wait for itself."""
+
+# An application's error text can hold what nobody foresaw; its traceback is logged, cleaned.
+_log.addFilter(RedactingFilter())
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +206,7 @@ class Application:
 
     def on_tick(self) -> None:
         """Write the live traits."""
-        self._publish()
+        self._dispatcher.post("\0traits", self._publish, coalesce="traits")
 
     def on_drained(self) -> None:
         """Fire on_upload_end once everything before it has returned, if nothing was added meanwhile."""
@@ -212,9 +217,10 @@ class Application:
 
         def end() -> Any:
             with self.queue.cond:
+                if mine == self._drains:
+                    self.is_ending = False
                 if mine != self._drains or self.queue.state is not UploaderState.END:
                     return None
-                self.is_ending = False
                 counts = self.queue.counts
                 self.emit(
                     ev.Drained,
@@ -224,7 +230,7 @@ class Application:
                     canceled=counts[UploadState.CANCELED],
                 )
             callback = self._uploader.on_upload_end
-            return callback(info) if callback is not None else None
+            return self._run(None, callback, info) if callback is not None else None
 
         def ended() -> None:
             self.ended_callbacks = self.ended_callbacks or mine == self._drains
@@ -242,12 +248,15 @@ class Application:
         if callback is not None:
             self._dispatcher.post(record.file_id, lambda: self._run(record, callback, *args), coalesce=coalesce)
 
-    def _run(self, record: Record, callback: Callable[..., Any], *args: Any) -> Any:
-        token = current_record.set(record)
+    def _run(self, record: Record | None, callback: Callable[..., Any], *args: Any) -> Any:
+        """Call, and run the coroutine if it returns one, in a context that knows the file."""
+        tokens = current_record.set(record), in_callback.set(True)
         try:
-            return callback(*args)
+            result = callback(*args)
+            return self._dispatcher.run_coroutine(result) if hasattr(result, "__await__") else result
         finally:
-            current_record.reset(token)
+            current_record.reset(tokens[0])
+            in_callback.reset(tokens[1])
 
     def _progress(self, record: Record, coalesce: str = "") -> None:
         if record.state not in {UploadState.UPLOADING, UploadState.SUCCESS}:
@@ -307,18 +316,13 @@ class Application:
         def ask() -> Any:
             if record.asked != token:
                 return  # canceled or stopped while it waited for its turn
-            context = current_record.set(record)
             try:
-                result = callback(record.info)
-                if hasattr(result, "__await__"):
-                    self._dispatcher.run_coroutine(result)
+                self._run(record, callback, record.info)
             except BaseException as raised:  # SystemExit of a callback, too, is this file's failure alone
                 _log.exception("a callback failed")
                 if not others:
                     text = redact(f"{type(raised).__name__}: {raised}")[:300]
                     self._no_answer(record, token, CallbackError(f"the callback raised {text}"))
-            finally:
-                current_record.reset(context)
             if others:
                 self._answer_asked(record, token, None)
 
@@ -370,13 +374,12 @@ class Application:
             size_bytes=record.size_bytes if cover is None else cover.size_bytes,
             metadata=record.metadata,
         )
-        token = current_record.set(record)
         try:
-            answer = ask(context)
-            if hasattr(answer, "__await__"):
-                answer = self._dispatcher.run_coroutine(answer)
+            answer = self._run(record, ask, context)
         except VODError:
             raise
+        except (FileNotFoundError, PermissionError, IsADirectoryError) as raised:
+            raise CallbackError(f"get_auth raised {type(raised).__name__}") from None
         except OSError as raised:
             # Connection errors of every HTTP library derive from OSError: the application's server is away.
             raise ConnectionLostError(f"get_auth: {type(raised).__name__}") from None
@@ -384,8 +387,6 @@ class Application:
             _log.exception("get_auth failed")
             text = redact(f"{type(raised).__name__}: {raised}")[:300]
             raise CallbackError(f"get_auth raised {text}") from None
-        finally:
-            current_record.reset(token)
         return self._read_answer(answer)
 
     def _read_answer(self, answer: Any) -> Grant:

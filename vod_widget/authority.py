@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from .caller import Caller
 from .errors import VODError
-from .interfaces import Clock, CredentialProvider, Journal, ObjectStore
+from .interfaces import Clock, CredentialProvider, Journal
 from .model import Credentials
 from .options import PARALLEL_DEFAULT
 
 if TYPE_CHECKING:
+    from .oss import OssStore
     from .vod_api import SdkVodApi
 
 __all__ = ["Authority", "Destination"]
@@ -63,7 +64,7 @@ class Authority:
         self._provider: CredentialProvider | None = None
         self._asked: tuple[Any, ...] | None = None
         self._api: SdkVodApi | None = None
-        self._store: ObjectStore | None = None
+        self._store: OssStore | None = None
         self._journal: tuple[str | None, Journal] | None = None
 
     @property
@@ -84,7 +85,7 @@ class Authority:
             self._api = SdkVodApi(self._clock, timeout_s=self._uploader.timeout_s)
         return self._api
 
-    def store(self) -> ObjectStore:
+    def store(self) -> OssStore:
         """The data plane: one pool of connections for all files."""
         if self._store is None:
             from .oss import OssStore
@@ -102,6 +103,13 @@ class Authority:
             self._journal = (folder, FileJournal(Path(folder) if folder else None, self._clock))
         return self._journal[1]
 
+    def _pass_on_limits(self) -> None:
+        """Options of a request count for files that start later, also on connections that exist already."""
+        if self._store is not None:
+            self._store._read_timeout_s = self._uploader.timeout_s
+        if self._api is not None:
+            self._api._timeout_s = self._uploader.timeout_s
+
     def resolve(self, *, required: bool) -> Destination:
         """Find keys, region and endpoint.
 
@@ -118,9 +126,10 @@ class Authority:
         from .credentials import endpoint_from_env, resolve
 
         up = self._uploader
-        named = (up.profile, up.credentials)
+        self._pass_on_limits()
+        wished = up.endpoint or endpoint_from_env()
+        named = (up.profile, up.credentials, wished)
         if self._asked != named or self._provider is None:
-            wished = up.endpoint or endpoint_from_env()
             try:
                 self._provider = resolve(
                     credentials=up.credentials,

@@ -50,6 +50,7 @@ class Dispatcher:
         self._closed = False
         self._numbers = itertools.count(1)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._at_home = 0
         self.home_loop: asyncio.AbstractEventLoop | None = None
 
     def post(self, key: str, job: Job, *, coalesce: str = "") -> None:
@@ -141,9 +142,28 @@ class Dispatcher:
 
     def run_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine to its end and return its value; blocks the calling thread, never the loop's own."""
-        home = self.home_loop
-        loop = home if home is not None and home.is_running() else self._own_loop()
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+        with self._cond:
+            home = self.home_loop
+            is_home = home is not None and home.is_running()
+            self._at_home += is_home
+        try:
+            loop = home if is_home and home is not None else self._own_loop()
+            return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+        finally:
+            if is_home:
+                with self._cond:
+                    self._at_home -= 1
+
+    def leave_home(self) -> bool:
+        """Send later coroutines to our own loop, as the home loop is about to be blocked; False when it is too late.
+
+        Coroutines that wait on the home loop already would never end.
+        """
+        with self._cond:
+            if self._at_home:
+                return False
+            self.home_loop = None
+            return True
 
     def _own_loop(self) -> asyncio.AbstractEventLoop:
         with self._cond:

@@ -25,9 +25,10 @@ _ECHOES = re.compile(
 )
 _STRING_TO_SIGN = re.compile(r"(?is)[\s,;]*(?:server )?string to sign is\b.*")
 _PAIRS = re.compile(
-    r"(?i)((?:x-oss-)?security-?token|signature|access_?key_?secret|authorization|policy)"
+    r"(?i)((?:x-oss-)?security-?token|signature|access_?key_?secret|authorization|policy|secret|token|password)"
     r"(['\"]?\s*[=:]\s*['\"]?)((?:OSS\s|OSS4-HMAC-SHA256\s)?[^\s&'\",<>}]+)"
 )
+_STS_TOKEN = re.compile(r"\bCAIS[A-Za-z0-9+/=]{16,}")
 _KEY_ID = re.compile(r"\b((?:LTAI|STS\.|TMP\.)[A-Za-z0-9]{4})[A-Za-z0-9]{4,}([A-Za-z0-9]{4})\b")
 
 
@@ -91,6 +92,7 @@ def redact(text: str) -> str:
     text = _ECHOES.sub(r"<\1>***</\1>", text)
     text = _STRING_TO_SIGN.sub("", text)
     text = _PAIRS.sub(r"\1\2***", text)
+    text = _STS_TOKEN.sub("***", text)
     return _KEY_ID.sub(r"\1…\2", text)
 
 

@@ -18,7 +18,7 @@ import traitlets
 from . import effects as fx
 from . import events as ev
 from .addresses import check_address, check_lifetime
-from .application import Application, AuthContext, current_record
+from .application import Application, AuthContext, current_record, in_callback
 from .arguments import checked_reference, sts_keys
 from .authority import Authority
 from .caller import Callback
@@ -123,7 +123,7 @@ class VODUpload(traitlets.HasTraits):
 
     def __init__(self, **options: Any) -> None:
         values = check_options(options)
-        self._clock: Clock = options.get("_clock") or SystemClock()
+        self._clock: Clock = SystemClock()
         self._random: Randomness = SystemRandomness()
         self._dispatcher = Dispatcher(self._clock, on_idle=self._tell_waiters)
         self._app = Application(
@@ -139,7 +139,7 @@ class VODUpload(traitlets.HasTraits):
         self._authority = Authority(self, self._clock)
         self._closed = False
         self._waiters: list[Callable[[], None]] = []
-        self._published: dict[str, Any] = {}
+        self._published: dict[str, Any] = {}  # what observers were told last
         self._bandwidth = Rate(
             None, self._clock, burst_s=0.1
         )  # a limit that a person set is not overdrawn by a second's worth
@@ -155,6 +155,7 @@ class VODUpload(traitlets.HasTraits):
         self._limits_changed()
         self.observe(lambda _: self._limits_changed(), ["parallel", "parallel_files", "max_bandwidth_bytes_per_s"])
         self.observe(lambda _: self._region_was_given(), ["region"])
+        self._published = self._live_values()
 
     def __repr__(self) -> str:
         t = self.totals()
@@ -393,21 +394,30 @@ class VODUpload(traitlets.HasTraits):
             if record is None:
                 return False
             failed = record.state is UploadState.FAILURE
-            if failed:
-                self._queue.make_ready(record, FileEvent.RESUME)
         if not failed:
             return self._queue.step(record, lambda machine: machine.retry_now())
-        self.start_ready()
-        return True
+        return bool(self._retry([record]))
 
     def retry_failed(self) -> int:
-        """Try every failed file again; returns how many."""
+        """Try every failed file again; returns how many.
+
+        Raises:
+            MissingCredentialError: As `start_upload`; the files then keep their failure.
+        """
         with self._queue.cond:
             failed = [r for r in self._queue.records if r.state is UploadState.FAILURE]
+        return self._retry(failed)
+
+    def _retry(self, records: list[Record]) -> int:
+        if not records:
+            return 0
+        self._check_open()
+        self._prepare()
+        with self._queue.cond:
+            failed = [r for r in records if r.state is UploadState.FAILURE and not r.removed]
             for record in failed:
                 self._queue.make_ready(record, FileEvent.RESUME)
-        if failed:
-            self.start_ready()
+            self._go_on()
         return len(failed)
 
     def clean_list(self) -> None:
@@ -435,6 +445,8 @@ class VODUpload(traitlets.HasTraits):
             record = self._find(file)
             if record is None or record.state is not UploadState.READY or record.media_id:
                 return False
+            if record.machine is not None and record.machine.busy:
+                return False
             old = record.metadata
             merged: dict[str, Any] = {
                 "title": old.title,
@@ -452,8 +464,7 @@ class VODUpload(traitlets.HasTraits):
                 raise InvalidArgumentError(f"unknown metadata {', '.join(unknown)}; known: {', '.join(merged)}")
             new = build_metadata(file_name=record.name, media_type=record.media_type, **{**merged, **fields})
             record.metadata = replace(new, api_user_data=old.api_user_data, notification=old.notification)
-            if record.machine is not None:
-                record.machine = None
+            record.machine = None
             self._app.emit(ev.StateChanged, record, state=str(record.state), phase=str(record.phase))
         return True
 
@@ -512,14 +523,23 @@ class VODUpload(traitlets.HasTraits):
         with self._queue.cond:
             if self._is_running():
                 return
-            nothing = not any(
-                r.state in {UploadState.READY, UploadState.FAILURE, UploadState.STOPPED} for r in self._queue.records
-            )
+            nothing = not self._has_work()
         if not nothing:
             self._prepare()
         with self._queue.cond:
             if self._is_running():
                 return
+            if not (nothing and self._has_work()):
+                self._requeue_and_start()
+                return
+        self.start_upload()  # a file was added a moment ago, from another thread
+
+    def _has_work(self) -> bool:
+        counts = self._queue.counts
+        return any(counts[state] for state in (UploadState.READY, UploadState.FAILURE, UploadState.STOPPED))
+
+    def _requeue_and_start(self) -> None:
+        with self._queue.cond:
             for record in self._queue.records:
                 if record.state in {UploadState.FAILURE, UploadState.STOPPED}:
                     self._queue.make_ready(record, FileEvent.REQUEUE)
@@ -532,13 +552,17 @@ class VODUpload(traitlets.HasTraits):
         Raises:
             MissingCredentialError: As `start_upload`.
         """
+        self._check_open()
         self._prepare()
         with self._queue.cond:
-            if not self._is_running():
-                self._take_loop()
-                self._start()
-            else:
-                self._queue.settle()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._is_running():
+            self._queue.settle()
+        else:
+            self._take_loop()
+            self._start()
 
     def _start(self) -> None:
         self._queue.start()
@@ -567,8 +591,7 @@ class VODUpload(traitlets.HasTraits):
         Raises:
             InvalidStateError: Called from a callback, which would wait for itself.
         """
-        if current_record.get() is not None:
-            raise InvalidStateError("wait() inside a callback would wait for itself")
+        self._refuse_in_callback()
         loop = self._dispatcher.home_loop
         try:
             here: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
@@ -576,10 +599,10 @@ class VODUpload(traitlets.HasTraits):
             here = None
         if here is None or here is not loop:
             return self._wait_blocking(timeout_s)
-        if self._has_coroutine_callbacks():
+        # The loop is blocked by this very call. A coroutine that a plain function returns runs elsewhere meanwhile; one
+        # that is on this loop already, or belongs to it, needs the loop to go on.
+        if self._has_coroutine_callbacks() or not self._dispatcher.leave_home():
             return self._wait_in_loop(here, timeout_s)
-        # The loop is blocked by this very call: a coroutine that a plain callback returns must run elsewhere.
-        self._dispatcher.home_loop = None
         try:
             return self._wait_blocking(timeout_s)
         finally:
@@ -607,7 +630,12 @@ class VODUpload(traitlets.HasTraits):
         return True
 
     async def finished(self) -> None:
-        """Wait as `wait` does, without blocking the loop: `await up.finished()`."""
+        """Wait as `wait` does, without blocking the loop: `await up.finished()`.
+
+        Raises:
+            InvalidStateError: Awaited in a callback, which would wait for itself.
+        """
+        self._refuse_in_callback()
         loop = asyncio.get_running_loop()
         while True:
             done = loop.create_future()
@@ -654,6 +682,8 @@ class VODUpload(traitlets.HasTraits):
             deadline_s = self._clock.monotonic_s() + timeout_s
             while self._queue._active and self._clock.monotonic_s() < deadline_s:
                 self._queue.cond.wait(0.05)
+            while not in_callback.get() and not self._dispatcher.idle and self._clock.monotonic_s() < deadline_s:
+                self._queue.cond.wait(0.05)  # what has happened is told before the doors close
             self._closed = True
             records = list(self._queue.records)
             self._queue.cond.notify_all()
@@ -910,12 +940,14 @@ class VODUpload(traitlets.HasTraits):
 
     def _publish(self) -> None:
         """Tell observers of the live traits what changed; the timer thread, or the delivery thread at the end."""
-        now = {name: self.live_value(name) for name in ("state", "progress", "done", "failed", "total", "speed")}
-        for name, value in now.items():
+        for name, value in self._live_values().items():
             old = self._published.get(name)
             if old != value:
                 self._published[name] = value
                 self._notify_trait(name, old, value)
+
+    def _live_values(self) -> dict[str, Any]:
+        return {name: self.live_value(name) for name in ("state", "progress", "done", "failed", "total", "speed")}
 
     def _limits_changed(self) -> None:
         self._bandwidth.per_s = self.max_bandwidth_bytes_per_s
@@ -930,14 +962,17 @@ class VODUpload(traitlets.HasTraits):
     def _record_of(self, upload_info: UploadInfo) -> Record:
         if not isinstance(upload_info, UploadInfo):
             raise InvalidArgumentError("upload_info must be the UploadInfo that the callback got")
-        return upload_info._record
+        record = upload_info._record
+        if not record.removed and self._queue.find(record.file_id) is not record:
+            raise InvalidArgumentError("upload_info belongs to another uploader", file_name=record.name)
+        return record
 
     def _expired_record(self, upload_info: UploadInfo | None) -> Record | None:
         if upload_info is not None:
             record = self._record_of(upload_info)
-            return record if record.asked is not None else None
+            return record if self._is_expired(record) else None
         running = current_record.get()
-        if running is not None and running.asked is not None:
+        if running is not None and self._queue.find(running.file_id) is running and self._is_expired(running):
             return running
         with self._queue.cond:
             waiting = [r for r in self._queue.records if r.state is UploadState.EXPIRED and r.asked is not None]
@@ -947,6 +982,18 @@ class VODUpload(traitlets.HasTraits):
                 f"several files wait for credentials: {names}", hint="Pass upload_info= to say which one is meant."
             )
         return waiting[0] if waiting else None
+
+    @staticmethod
+    def _is_expired(record: Record) -> bool:
+        return record.state is UploadState.EXPIRED and record.asked is not None
+
+    @staticmethod
+    def _refuse_in_callback() -> None:
+        if in_callback.get():
+            raise InvalidStateError(
+                "waiting inside a callback would wait for itself",
+                hint="Call start_upload() there, which returns at once, and wait outside.",
+            )
 
     def _refuse_expired(self, auth: UploadAuth) -> None:
         if auth.expires_at_s <= self._clock.now_s():

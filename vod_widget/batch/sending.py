@@ -6,6 +6,7 @@ is a row of the result. What another process is sending already is waited for, a
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -154,10 +155,10 @@ def _add_all(uploader: VODUpload, items: list[Item], metadata: Mapping[str, Any]
         one = _Added(item)
         try:
             one.info = add_item(uploader, item, metadata)
-            first[item.path] = one
+            first[os.path.realpath(item.path)] = one
         except VODError as error:
             # The same file with the same words twice in a table is one asset, and each row gets its id.
-            twin = first.get(item.path)
+            twin = first.get(os.path.realpath(item.path))
             if error.code == "AlreadyQueued" and twin is not None and twin.item.fields == item.fields:
                 one.info, one.is_shared = twin.info, True
             else:

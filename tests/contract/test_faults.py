@@ -84,6 +84,19 @@ def test_object_that_is_stored_although_the_answer_was_lost_is_not_sent_again(
         assert stored(emulator, info) == path.read_bytes()
 
 
+@pytest.mark.parametrize("op", ["PutObject", "CompleteMultipartUpload"])
+def test_stored_object_whose_answer_was_lost_is_a_success_without_any_retry_too(
+    emulator: Any, tmp_path: Path, op: str
+) -> None:
+    emulator.faults.add(op=op, action=Drop(), when="after")
+    with uploader(emulator, tmp_path, retry_count=0) as up:
+        info = up.add_file(path := file_of(tmp_path, size=OPS[op]))
+        runs(up)
+        assert info.state == "Success", info.error
+        assert ops(emulator, op) == [op]
+        assert stored(emulator, info) == path.read_bytes()
+
+
 def test_part_after_half_of_its_bytes_is_sent_again_alone(emulator: Any, tmp_path: Path) -> None:
     emulator.faults.add(op="UploadPart", part_number=2, action=Reset(after_body_bytes=PART // 2))
     with uploader(emulator, tmp_path) as up:

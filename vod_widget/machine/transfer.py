@@ -160,10 +160,11 @@ class Transferring(Authorizing):
             except VODError as error:
                 if not (self._board.single and is_doubtful(error)):
                     raise
-                # The whole object may be there although its answer was lost.
+                # The whole object may be there although its answer was lost: looking costs no retry.
                 self._sending = False
-                yield from self._retry(error)
                 yield from self._look_for_object()
+                if not self._board.done:
+                    yield from self._retry(error)
                 self.phase = Phase.SENDING
         self._sending = False
 
@@ -210,21 +211,22 @@ class Transferring(Authorizing):
                 yield from self._refresh(error)
                 self.phase = Phase.COMPLETING
             except VODError as error:
+                gone = isinstance(error, NoSuchUploadError)
                 doubtful = is_doubtful(error)
                 if not doubtful and classify(error) not in {Action.RETRY, Action.LOOK}:
                     raise
-                if not isinstance(error, NoSuchUploadError):
-                    yield from self._retry(error)
-                    self.phase = Phase.COMPLETING
-                if doubtful or isinstance(error, NoSuchUploadError):
+                if doubtful or gone:
+                    # Before a retry is spent: without any left, too, a file that is stored has succeeded.
                     found: ObjectInfo | None = yield from self._look()
                     if found is not None:
-                        if not isinstance(error, NoSuchUploadError):
+                        if not gone:
                             # The same bytes may stand there from an earlier run, beside this one's parts.
                             yield from self._drop_old_upload()
                         return found
-                    if isinstance(error, NoSuchUploadError):
+                    if gone:
                         raise Restart(error.code, error) from None
+                yield from self._retry(error)
+                self.phase = Phase.COMPLETING
 
     def _look(self) -> Steps:
         """Ask whether the object is there with our bytes; None when it is not, or when nothing proves it.

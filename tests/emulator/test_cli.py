@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.raw import call, create
+from tests.emulator.raw import call, create, send
 from vod_widget.emulator.cli import serve
 
 
@@ -39,6 +39,8 @@ def test_serves_until_a_signal(tmp_path: Path, number: int) -> None:
     needed = {"endpoint", "tls_endpoint", "access_key_id", "access_key_secret", "role_arn", "region"}
     assert needed <= set(facts)
     assert facts["role_arn"] == "acs:ram::77:role/vod-upload"
+    headers = {"Authorization": f"Bearer {facts['admin_secret']}"}
+    assert send(facts["endpoint"], "GET", "/_emulator/admin/state", headers).json["assets"] == []
     emulator: Any = SimpleNamespace(**facts)
     grant = create(emulator)
     assert (grant.endpoint, grant.auth["Expiration"]) == ("http://127.0.0.1:9", "60")
@@ -52,8 +54,10 @@ def test_human_text_without_json() -> None:
     assert process.stdout is not None
     assert "ready" in process.stdout.readline()
     assert "http://127.0.0.1:" in process.stdout.readline()
-    code, _, err = stop(process, signal.SIGTERM)
+    code, out, err = stop(process, signal.SIGTERM)
     assert (code, err) == (0, "")
+    assert "access_key_id" in out
+    assert "admin" not in out
 
 
 def test_what_cannot_start_exits_with_two(capsys: pytest.CaptureFixture[str]) -> None:

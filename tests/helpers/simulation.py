@@ -127,6 +127,7 @@ class Cloud:
         self.may_list = True
         self.may_head = True
         self.gives_crc = True
+        self.repeats_reference = False
         self.keys_end_s = float("inf")
 
     def _number(self) -> int:
@@ -144,7 +145,11 @@ class Cloud:
 
     def create(self, reference_id: str) -> Grant:
         self.control()
-        if reference_id and any(v.reference_id == reference_id for v in self.assets.values()):
+        if (
+            reference_id
+            and not self.repeats_reference
+            and any(v.reference_id == reference_id for v in self.assets.values())
+        ):
             raise AlreadyExistsError("the reference id was used before", code="AlreadyExist.ReferenceId")
         number = self._number()
         video = Video(f"media{number}", f"sv/{number}.mp4", reference_id)
@@ -264,6 +269,7 @@ class Plan:
     may_list: bool = True
     may_head: bool = True
     gives_crc: bool = True
+    repeats_reference: bool = False
     interrupts: tuple[str, ...] = ("stop", "pause", "cancel")
     parallel: int = 3
     steps: int = 250
@@ -285,6 +291,7 @@ class Simulation:
         self.cloud = Cloud(self.clock)
         self.cloud.may_list, self.cloud.may_head = plan.may_list, plan.may_head
         self.cloud.gives_crc = plan.gives_crc
+        self.cloud.repeats_reference = plan.repeats_reference
         self.journal = SimJournal()
         self.version = 0
         self.versions_seen = {0}

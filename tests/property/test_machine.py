@@ -38,6 +38,7 @@ PLANS = {
     "may_not_head": Plan(may_head=False),
     "edited_and_may_not_head": Plan(may_head=False, edit_ratio=0.03, fault_ratio=0.3),
     "edited_and_no_crc": Plan(gives_crc=False, damage_ratio=0.0, edit_ratio=0.03, fault_ratio=0.3),
+    "reference_id_makes_another_video": Plan(authority="own", repeats_reference=True, kill_ratio=0.03, fault_ratio=0.3),
     "no_crc": Plan(gives_crc=False, damage_ratio=0.0),
     "damage": Plan(damage_ratio=0.2),
     "full_disk": Plan(journal_fault_ratio=0.3),
@@ -352,6 +353,38 @@ def test_create_whose_answer_was_lost_is_looked_up_before_anything_is_created() 
     ]
     assert not any("CreateVideo" in line for line in run.log)  # the lost one was done by hand above
     assert len(run.cloud.assets) == 1
+
+
+@pytest.mark.parametrize("then", ["retry", "kill"])
+def test_create_whose_answer_was_lost_is_looked_up_by_the_next_run_too(then: str) -> None:
+    run = _calm(repeats_reference=True)
+    run.start()
+    _until(run, lambda: _performing(run, fx.CreateVideo))
+    (item,) = run.performing
+    run.apply(item[1])
+    if then == "kill":
+        run.new_machine()
+    else:
+        lost = ConnectionLostError("lost", was_sent=True)
+        _outcome_of(run, fx.CreateVideo, lambda token: run.machine.fail(token, lost))
+        _until(run, lambda: _performing(run, fx.FindVideo))
+        denied = AccessDeniedError("not now", status=403)
+        _outcome_of(run, fx.FindVideo, lambda token: run.machine.fail(token, denied))
+        run.drain()
+        assert run.machine.state is UploadState.FAILURE
+    run.heal()
+    assert len(run.cloud.assets) == 1
+
+
+def test_create_that_was_refused_is_not_looked_up_by_the_next_run() -> None:
+    run = _calm()
+    run.start()
+    _until(run, lambda: _performing(run, fx.CreateVideo))
+    denied = AccessDeniedError("not allowed", status=403)
+    _outcome_of(run, fx.CreateVideo, lambda token: run.machine.fail(token, denied))
+    run.drain()
+    run.heal()
+    assert "FindVideo" not in _done(run)
 
 
 def test_reference_id_that_exists_and_is_not_found_fails_instead_of_asking_for_ever() -> None:

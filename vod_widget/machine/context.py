@@ -29,7 +29,12 @@ from .words import (
     Steps,
 )
 
-__all__ = ["Context"]
+__all__ = ["Context", "may_be_created"]
+
+
+def may_be_created(checkpoint: Checkpoint) -> bool:
+    """Whether CreateUploadVideo may have been sent for it by somebody who did not live to note the answer."""
+    return bool(checkpoint.reference_id) and not checkpoint.media_id
 
 
 class Context:
@@ -72,6 +77,7 @@ class Context:
         self._random = randomness
         self._saved: Checkpoint | None = None
         self._known_before = checkpoint is not None
+        self._create_doubtful = checkpoint is not None and may_be_created(checkpoint)
         self._hash_first = checkpoint is not None
         self._steps: Steps | None = None
         self._token = 0

@@ -137,7 +137,8 @@ class Authorizing(Context):
     def _create_or_refresh_video(self) -> Steps:
         if not self.checkpoint.media_id:
             yield from self._name_reference()
-        looked_for = False
+        # A create that nobody knows the end of is looked up in whichever run or process comes next.
+        looked_for = self._create_doubtful
         exists: AlreadyExistsError | None = None
         while True:
             try:
@@ -145,7 +146,7 @@ class Authorizing(Context):
                     grant = yield fx.RefreshVideo(self.checkpoint.media_id, self._sts)
                 elif looked_for:
                     found: VideoStatus | None = yield fx.FindVideo("", self.checkpoint.reference_id, self._sts)
-                    looked_for = False
+                    looked_for = self._create_doubtful = False
                     if found is None and exists is not None:
                         raise AlreadyExistsError(
                             f"reference id {self.checkpoint.reference_id} was used before, but no video has it",
@@ -184,7 +185,7 @@ class Authorizing(Context):
                 if not looked_for:
                     raise
                 raise AccessDeniedError(
-                    "CreateUploadVideo got no answer and the account may not look the video up",
+                    "CreateUploadVideo may have got through unheard, and the account may not look the video up",
                     status=error.status,
                     code="Create.Unknown",
                     hint=f"Look for reference id {self.checkpoint.reference_id} in the console; if there is no such "
@@ -198,7 +199,7 @@ class Authorizing(Context):
                 if classify(error) is not Action.RETRY:
                     raise
                 if not self.checkpoint.media_id and is_doubtful(error):
-                    looked_for = True
+                    looked_for = self._create_doubtful = True
                 yield from self._retry(error)
 
     def _adopt(self, grant: Grant, *, is_new: bool = False) -> Steps:

@@ -18,6 +18,7 @@ from vod_widget.model import (
 from vod_widget.options import RESTARTS_MAX
 from vod_widget.states import FileEvent, next_file_state
 
+from .context import may_be_created
 from .transfer import Transferring
 from .words import (
     Interrupted,
@@ -93,6 +94,8 @@ class Uploading(Transferring):
                 metadata=mine.metadata or found.metadata,
                 canceled=False,
             )
+            if self._saved is None and may_be_created(found):
+                self._create_doubtful = True  # an earlier process wrote it; of its own calls this one knows the end
             self._saved = replace(found, parts=())
             self._known_before = self._hash_first = True
         elif not mine.fingerprint:

@@ -103,6 +103,29 @@ def test_a_page_gets_its_answers_from_an_idle_kernel(kernel: Kernel) -> None:
     assert set(bundle) == {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"}
 
 
+def test_keys_typed_into_the_page_are_in_no_log_of_the_kernel_at_debug(kernel: Kernel) -> None:
+    comm_id = kernel.widget()
+    kernel.say(comm_id, 1, "hello", version=1, locale="en")
+    kernel.pump(lambda: kernel.answer(1), "hello is answered")
+    listening = kernel.run(
+        "import io, logging\nkept = io.StringIO()\nhandler = logging.StreamHandler(kept)\n"
+        "loggers = [logging.getLogger(), *map(logging.getLogger, list(logging.root.manager.loggerDict))]\n"
+        "for one in loggers: one.setLevel(logging.DEBUG); one.addHandler(handler)\n"
+        "get_ipython().kernel.log.setLevel(logging.DEBUG)"
+    )
+    kernel.pump(lambda: kernel.idle(listening), "the logs are kept")
+    keys = {"access_key_id": "LTAI5tCanaryCanary0001", "access_key_secret": "CanarySecret 0123456789"}
+    kernel.say(comm_id, 2, "set_credentials", **keys, security_token="CanaryToken0123456789", region="cn-shanghai")
+    kernel.pump(lambda: kernel.answer(2), "the keys are answered")
+    asked = kernel.run(
+        "for one in loggers: one.removeHandler(handler)\n"
+        "text = kept.getvalue()\nprint('seen', text.count('set_credentials') > 0, text.count('Can' + 'ary'))"
+    )
+    kernel.pump(lambda: kernel.idle(asked), "the logs are read")
+    said = "".join(m["content"].get("text", "") for m in kernel.published if m["msg_type"] == "stream")
+    assert said.splitlines()[-1] == "seen True 0"
+
+
 @pytest.mark.parametrize("busy", ["time.sleep(0.01)", "sum(range(10_000))"])
 def test_a_click_is_answered_while_a_cell_runs(kernel: Kernel, busy: str) -> None:
     subshell = kernel.subshell()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import contextvars
 import gc
 import html.parser
 import inspect
 import json
+import logging
 import threading
 import weakref
 from collections.abc import Iterator
@@ -52,6 +54,39 @@ def ask(widget: VODUploadWidget, number: int, kind: str, buffers: Any = None, **
 
 
 # ---- the shell --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("secret", [CANARY, 'it\'s a "Canary" with spaces, {and} marks'])
+def test_no_typed_key_reaches_the_logs_of_the_kernel_at_debug(
+    widget: VODUploadWidget, caplog: pytest.LogCaptureFixture, secret: str
+) -> None:
+    from comm.base_comm import BaseComm
+
+    class WireComm(BaseComm):
+        """The comm of the package, which logs what it carries."""
+
+        def publish_msg(self, *_args: Any, **_keys: Any) -> None:
+            pass
+
+    keys = {"access_key_id": "LTAI5tCanaryCanary0001", "access_key_secret": secret, "security_token": secret + "-token"}
+    content = {"id": 1, "kind": "set_credentials", **keys, "region": "cn-shanghai"}
+    message = {"content": {"data": {"method": "custom", "content": content}}, "buffers": []}
+    wire = WireComm(comm_id="wire")
+    wire.on_msg(comm_of(widget).callback)
+    loggers = [logging.getLogger(name) for name in ("Comm", "IPKernelApp", "traitlets")]
+    with contextlib.ExitStack() as stack:
+        for logger in loggers:
+            stack.enter_context(caplog.at_level(logging.DEBUG, logger.name))
+        wire.handle_msg(message)
+        for logger in loggers[1:]:
+            logger.debug("   Content: %s\n   --->\n   ", message["content"])
+            logger.debug("%s", json.dumps(message["content"]))
+    until(lambda: any(a["id"] == 1 for a in comm_of(widget).answers()), "an answer")
+    texts = [r.getMessage() for r in caplog.records if r.name in ("Comm", "IPKernelApp", "traitlets")]
+    assert len([t for t in texts if "set_credentials" in t]) == 5
+    everything = " ".join([*texts, caplog.text])
+    assert "Canary" not in everything
+    assert secret not in everything
 
 
 def test_it_is_an_ordinary_widget(widget: VODUploadWidget) -> None:

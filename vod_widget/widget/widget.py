@@ -31,6 +31,7 @@ from vod_widget.system import SystemClock
 from . import table
 from .accounts import Accounts
 from .handler import Commands, Handler
+from .logs import guard_kernel_logs
 from .pages import Pages
 from .paths import KernelFiles
 from .policy import Policy
@@ -122,6 +123,7 @@ class VODUploadWidget(anywidget.AnyWidget):
                 self.uploader.close()
             raise
         _let_go_of_file_watchers()
+        guard_kernel_logs()
         self._wire(files, clock)
 
     def _wire(self, files: KernelFiles, clock: Clock) -> None:

@@ -180,6 +180,14 @@ def test_a_made_up_continuation_token_is_refused(emulator: Emulator, grant: Gran
     assert (answer.status, answer.code) == (400, "InvalidArgument")
 
 
+@pytest.mark.parametrize("max_uploads", [1, 2, 100])
+def test_uploads_by_group_go_page_by_page(bucket: oss2.Bucket, max_uploads: int) -> None:
+    for key in ("a/1", "a/2", "b", "b", "c/1"):
+        bucket.init_multipart_upload(key)
+    found = [u.key for u in oss2.MultipartUploadIterator(bucket, delimiter="/", max_uploads=max_uploads)]
+    assert sorted(found) == ["a/", "b", "b", "c/"]
+
+
 # --- batch delete ------------------------------------------------------------------------
 
 

@@ -228,27 +228,35 @@ def list_uploads(request: OssRequest, uploads: list[Upload]) -> OssAnswer:
     prefix, key_marker = request.param("prefix"), request.param("key-marker")
     id_marker = request.param("upload-id-marker") if key_marker else ""
     delimiter = request.param("delimiter")
-    matching = []
-    groups: dict[str, None] = {}
+    shown: list[Upload] = []
+    groups: list[str] = []
+    next_key, next_id, truncated = "", "", False
     for item in uploads:
-        if not item.key.startswith(prefix) or item.key < key_marker:
+        if not item.key.startswith(prefix):
             continue
-        if item.key == key_marker and not (id_marker and item.upload_id > id_marker):
+        head, sign, _ = item.key[len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
+        name = prefix + head + sign if sign else item.key
+        if sign:
+            # A group counts once, and a marker that names it passes over all of it.
+            if (groups and name == groups[-1]) or name <= key_marker:
+                continue
+        elif name < key_marker or (name == key_marker and not (id_marker and item.upload_id > id_marker)):
             continue
-        rest = item.key[len(prefix) :]
-        if delimiter and delimiter in rest:
-            groups[prefix + rest.split(delimiter, 1)[0] + delimiter] = None
+        if len(shown) + len(groups) == limit:
+            truncated = True
+            break
+        if sign:
+            groups.append(name)
         else:
-            matching.append(item)
-    shown = matching[:limit]
-    truncated = len(matching) > limit
+            shown.append(item)
+        next_key, next_id = name, "" if sign else item.upload_id
     pairs = [
         *oss_xml.encoding_pair(encoding),
         ("Bucket", request.bucket),
         ("KeyMarker", oss_xml.key_text(key_marker, encoding)),
         ("UploadIdMarker", id_marker),
-        ("NextKeyMarker", oss_xml.key_text(shown[-1].key, encoding) if truncated else ""),
-        ("NextUploadIdMarker", shown[-1].upload_id if truncated else ""),
+        ("NextKeyMarker", oss_xml.key_text(next_key, encoding) if truncated else ""),
+        ("NextUploadIdMarker", next_id if truncated else ""),
         ("Delimiter", delimiter),
         ("Prefix", oss_xml.key_text(prefix, encoding)),
         ("MaxUploads", str(limit)),

@@ -28,6 +28,7 @@ from .interfaces import Clock, Randomness, Source
 from .machine import FileMachine, Job
 from .model import Grant, UploadAddress, UploadAuth, UploaderState, UploadMetadata, UploadState
 from .options import APP_ANSWER_S
+from .parts import choose_part_size
 from .record import Record
 from .retry import RetryPolicy
 from .secret import RedactingFilter, redact
@@ -129,12 +130,20 @@ class Application:
             same_place = known.job.destination == to.label or known.busy or bool(known.checkpoint.media_id)
             if same_place:
                 known.job = replace(known.job, get_auth=up.get_auth is not None, own_authority=to.provider is not None)
+                if not known.checkpoint.media_id:
+                    # Nothing was created yet: what still drains goes on in the new place.
+                    record.endpoint, record.region_given = to.endpoint, to.region
+                    known.job = replace(known.job, destination=to.label, loopback_allowed=to.loopback)
+                    known.checkpoint = replace(known.checkpoint, destination=to.label)
                 known.policy = RetryPolicy(up.retry_count, up.retry_duration, up.patience_s)
                 return known
         record.provider = to.provider
         record.endpoint = to.endpoint
         record.region_given = to.region
         endpoint, bucket, key = record.given_address
+        part_size_bytes, limit = up.part_size_bytes, up.max_bandwidth_bytes_per_s
+        if part_size_bytes is None and limit is not None:
+            part_size_bytes = choose_part_size(record.size_bytes, None, limit, self.queue.parallel_now)
         job = Job(
             file_id=record.file_id,
             name=record.name,
@@ -146,7 +155,7 @@ class Application:
             reference_id=record.reference_id,
             cheap_reads=record.source.cheap_reads,
             has_cover=record.cover is not None,
-            part_size_bytes=up.part_size_bytes,
+            part_size_bytes=part_size_bytes,
             skip_uploaded=up.skip_uploaded,
             get_auth=up.get_auth is not None,
             own_authority=to.provider is not None,
@@ -319,7 +328,10 @@ class Application:
             try:
                 self._run(record, callback, record.info)
             except BaseException as raised:  # SystemExit of a callback, too, is this file's failure alone
-                _log.exception("a callback failed")
+                if isinstance(raised, VODError):
+                    _log.warning("%s: %s", record.name, raised)
+                else:
+                    _log.exception("the callback that gives authority failed for %s", record.name)
                 if not others:
                     text = redact(f"{type(raised).__name__}: {raised}")[:300]
                     self._no_answer(record, token, CallbackError(f"the callback raised {text}"))

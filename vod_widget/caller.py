@@ -20,6 +20,7 @@ class Caller(Protocol):
     patience_s: float | None
     part_size_bytes: int | None
     parallel: int | None
+    max_bandwidth_bytes_per_s: int | None
     timeout_s: float
     skip_uploaded: bool
     endpoint: str | None

@@ -25,10 +25,11 @@ PART_MAX_BYTES = 5 * GIB
 """Largest part, and largest PutObject. Source: as above."""
 PARTS_MAX = 10_000
 """Most parts of one object. Source: as above."""
-PART_DEFAULT_BYTES = 8 * MIB
-"""At 100 Mbit/s a part takes 0.7 s, so that a lost answer costs little, and 10,000 of them still hold 78 GiB; larger
-files get larger parts. The window of memory is `PARALLEL_DEFAULT` times one block of the source, not of the part, when
-the source is a local file."""
+PART_DEFAULT_BYTES = 4 * MIB
+"""What is in flight is lost when a process is killed: eight parts of this size are 32 MiB. 10,000 of them hold 39 GiB;
+larger files get larger parts, and a bandwidth limit gets smaller ones (`parts.choose_part_size`)."""
+PART_AT_A_LIMIT_S = 4.0
+"""Under a bandwidth limit a part is so small that all senders together finish one each in so many seconds."""
 PARALLEL_DEFAULT = 8
 """Connections over all files: `reference` figures show 8 within 6 % of the best on a clean 200 Mbit/s, 100 ms link."""
 API_CALLS_PER_S = 40.0
@@ -125,7 +126,7 @@ OPTIONS: tuple[Option, ...] = (
         PART_MAX_BYTES,
         True,
         "bytes",
-        "Exact part size; None chooses: 8 MiB, larger for files above 78 GiB.",
+        "Exact part size; None chooses: 4 MiB, larger for files above 39 GiB, smaller under a bandwidth limit.",
     ),
     Option(
         "parallel",

@@ -161,6 +161,11 @@ class Record:
         return self.machine.ledger.loaded_percent
 
     @property
+    def progress_bytes(self) -> int:
+        """What the fraction stands for; never falls without a restart, so sums over files agree with their rows."""
+        return int(self.loaded_percent * self.size_bytes)
+
+    @property
     def speed_bytes_per_s(self) -> float:
         """Smoothed speed while bytes move."""
         moving = self.state is UploadState.UPLOADING and self.phase is Phase.SENDING

@@ -94,8 +94,9 @@ class Scheduler:
         self.size_bytes = 0
         self.state_bytes = dict.fromkeys(UploadState, 0)
         self.accepted_bytes = 0
+        self.progress_bytes = 0
         self.meter = SpeedMeter()
-        self._counted: dict[str, int] = {}
+        self._counted: dict[str, tuple[int, int]] = {}
         self._owner = owner
         self._clock = clock
         self._by_source: dict[str, Record] = {}
@@ -145,7 +146,9 @@ class Scheduler:
         self.counts[record.state] -= 1
         self.state_bytes[record.state] -= record.size_bytes
         self.size_bytes -= record.size_bytes
-        self.accepted_bytes -= self._counted.pop(record.file_id, 0)
+        accepted, progress = self._counted.pop(record.file_id, (0, 0))
+        self.accepted_bytes -= accepted
+        self.progress_bytes -= progress
         self._tick_soon()
 
     def _count(self, record: Record, before: UploadState | None) -> None:
@@ -170,8 +173,10 @@ class Scheduler:
     def _count_accepted(self, record: Record) -> None:
         if record.removed:
             return
-        now = record.accepted_bytes
-        self.accepted_bytes += now - self._counted.get(record.file_id, 0)
+        accepted, progress = self._counted.get(record.file_id, (0, 0))
+        now = record.accepted_bytes, record.progress_bytes
+        self.accepted_bytes += now[0] - accepted
+        self.progress_bytes += now[1] - progress
         self._counted[record.file_id] = now
 
     # ---- machines
@@ -399,6 +404,22 @@ class Scheduler:
         self.state = next_uploader_state(self.state, event)
         self._owner.on_uploader_state()
 
+    def switch_waiting(self) -> list[tuple[Record, FileMachine, list[tuple[int, fx.Effect]]]]:
+        """Begin files anew that wait for another try and have no asset yet, since keys or place have changed.
+
+        Under the condition; the caller acts on what is returned, then settles.
+        """
+        work = []
+        for record in list(self._active.values()):
+            machine = record.machine
+            assert machine is not None
+            if machine.phase is Phase.WAITING and not machine.checkpoint.media_id:
+                effects = self._decide(record, machine, lambda m: m.interrupt(FileEvent.STOP))
+                if effects is not None:
+                    work.append((record, machine, effects))
+                    self.make_ready(record, FileEvent.RESUME)
+        return work
+
     def stop(self) -> list[tuple[Record, FileMachine, list[tuple[int, fx.Effect]]]]:
         """Halt the queue and every file that runs; under the condition. The caller acts on what is returned."""
         if self.state not in {UploaderState.START, UploaderState.EXPIRE}:
@@ -511,7 +532,8 @@ class Scheduler:
             self._ticking = False
             now_s = self._clock.monotonic_s()
             in_flight = 0
-            for record in self._active.values():
+            for record in tuple(self._active.values()):
+                self._count_accepted(record)
                 sent = record.sent_bytes
                 in_flight += sent - record.accepted_bytes
                 if record.meter is not None:
@@ -524,10 +546,6 @@ class Scheduler:
                 self._tick_soon()
         self.dispatcher.help_if_slow()
         self._owner.on_tick()
-
-    def in_flight_bytes(self) -> int:
-        """Bytes that are on their way; under the condition."""
-        return sum(r.sent_bytes - r.accepted_bytes for r in self._active.values())
 
     def later(self, wait_s: float, job: Callable[[], None]) -> None:
         """Run a quick job later on the timer thread."""

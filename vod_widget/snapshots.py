@@ -13,14 +13,13 @@ __all__ = ["freeze", "result_of", "totals_of"]
 def totals_of(queue: Scheduler) -> Totals:
     """Return the sums over the queue."""
     counts = dict(queue.counts)
-    in_flight = queue.in_flight_bytes()
-    accepted = queue.accepted_bytes
+    sent = queue.progress_bytes
     wanted = queue.size_bytes - queue.state_bytes[UploadState.CANCELED]
-    left = max(0, wanted - accepted - in_flight - queue.state_bytes[UploadState.FAILURE])
+    left = max(0, wanted - sent - queue.state_bytes[UploadState.FAILURE])
     moving = counts[UploadState.UPLOADING] > 0
     done = counts[UploadState.SUCCESS]
     live = len(queue.records) - counts[UploadState.CANCELED]
-    share = min(0.999, (accepted + in_flight) / wanted) if wanted else 0.0
+    share = min(0.999, sent / wanted) if wanted else 0.0
     return Totals(
         state=queue.state,
         counts=counts,
@@ -31,8 +30,8 @@ def totals_of(queue: Scheduler) -> Totals:
         size_bytes=queue.size_bytes,
         done_bytes=queue.state_bytes[UploadState.SUCCESS],
         failed_bytes=queue.state_bytes[UploadState.FAILURE],
-        sent_bytes=accepted + in_flight,
-        accepted_bytes=accepted,
+        sent_bytes=sent,
+        accepted_bytes=queue.accepted_bytes,
         speed_bytes_per_s=queue.meter.bytes_per_s if moving else 0.0,
         time_left_s=queue.meter.time_left_s(left) if moving else None,
         progress=1.0 if live and done == live else share,

@@ -7,8 +7,10 @@ included; none of them waits for the network but `wait`, `run` and `close`. Floo
 from __future__ import annotations
 
 import asyncio
+import difflib
 import inspect
 import logging
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
@@ -17,7 +19,7 @@ import traitlets
 
 from . import effects as fx
 from . import events as ev
-from .addresses import check_address, check_lifetime
+from .addresses import check_address, check_api_endpoint, check_lifetime, check_region
 from .application import Application, AuthContext, current_record, in_callback
 from .arguments import checked_reference, sts_keys
 from .authority import Authority
@@ -26,6 +28,7 @@ from .dispatcher import Dispatcher
 from .engine import Engine, Settings
 from .errors import (
     CredentialError,
+    EndpointRefusedError,
     InvalidArgumentError,
     InvalidStateError,
     RestrictionError,
@@ -44,7 +47,7 @@ from .model import (
     UploadResult,
     UploadState,
 )
-from .options import API_CALLS_PER_S, CALLBACKS, check_options
+from .options import API_CALLS_PER_S, CALLBACKS, OPTIONS, PLAIN, check_options
 from .record import Record
 from .scheduler import Scheduler
 from .snapshots import freeze, result_of, totals_of
@@ -152,10 +155,23 @@ class VODUpload(traitlets.HasTraits):
         with self.hold_trait_notifications():
             for name, value in values.items():
                 setattr(self, name, value)
+        self._check_place()
         self._limits_changed()
         self.observe(lambda _: self._limits_changed(), ["parallel", "parallel_files", "max_bandwidth_bytes_per_s"])
         self.observe(lambda _: self._region_was_given(), ["region"])
         self._published = self._live_values()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse a misspelt option or callback, which would never be heard of again."""
+        if not name.startswith("_"):
+            known = {o.name for o in OPTIONS} | {*CALLBACKS, *PLAIN}
+            if name not in known and not hasattr(type(self), name):
+                near = difflib.get_close_matches(name, sorted(known), n=1)
+                meant = f"; did you mean {near[0]!r}?" if near else ""
+                raise AttributeError(f"VODUpload has no {name!r}{meant}")
+            if name in (*CALLBACKS, "get_auth") and value is not None and not callable(value):
+                raise InvalidArgumentError(f"{name} must be a function", code="Option")
+        super().__setattr__(name, value)
 
     def __repr__(self) -> str:
         t = self.totals()
@@ -830,6 +846,9 @@ class VODUpload(traitlets.HasTraits):
             destination = self._authority.resolve(required=False)
             with self._queue.cond:
                 self._app.destination = destination
+                work = self._queue.switch_waiting()
+                self._queue.settle()
+            self._queue.act_all(work)
 
     @property
     def provider(self) -> CredentialProvider | None:
@@ -958,6 +977,17 @@ class VODUpload(traitlets.HasTraits):
 
     def _region_was_given(self) -> None:
         self._authority.region_is_given = True
+
+    def _check_place(self) -> None:
+        """Refuse at once what no later answer can make right: a host that is not the vendor's, an unknown region."""
+        if self.endpoint is not None:
+            try:
+                check_api_endpoint(self.endpoint)
+            except EndpointRefusedError as error:
+                raise InvalidArgumentError(f"endpoint: {error.message}", code=error.code) from None
+        elsewhere = self.endpoint is not None or self.profile is not None or "VOD_WIDGET_ENDPOINT" in os.environ
+        if self._authority.region_is_given:
+            check_region(self.region, is_loopback=elsewhere)
 
     def _record_of(self, upload_info: UploadInfo) -> Record:
         if not isinstance(upload_info, UploadInfo):

@@ -18,6 +18,7 @@ import vod_widget as vw
 from tests.contract.support import LONG_S, PART, AppServer, file_of, ops, runs, stored, uploader
 from vod_widget import application
 from vod_widget.emulator.faults import Status
+from vod_widget.errors import InvalidArgumentError
 
 
 def _missing(folder: Path) -> Any:
@@ -172,11 +173,29 @@ def test_unknown_region_is_refused(tmp_path: Path, region: str) -> None:
 @pytest.mark.parametrize(
     "endpoint", ["http://evil.example", "https://vod.evil.example", "http://vod.cn-shanghai.aliyuncs.com@evil.example"]
 )
-def test_foreign_endpoint_is_refused_before_anything_is_sent(tmp_path: Path, endpoint: str) -> None:
-    with vw.VODUpload(endpoint=endpoint, credentials=vw.Credentials("EMUabcdefghij", "x")) as up:
+def test_foreign_endpoint_is_refused_at_once_and_also_when_it_is_set_later(tmp_path: Path, endpoint: str) -> None:
+    keys = vw.Credentials("EMUabcdefghij", "x")
+    with pytest.raises(InvalidArgumentError, match="endpoint"):
+        vw.VODUpload(endpoint=endpoint, credentials=keys)
+    with vw.VODUpload(credentials=keys) as up:
         up.add_file(file_of(tmp_path))
+        up.endpoint = endpoint
         with pytest.raises(vw.VODError):
             up.start_upload()
+
+
+@pytest.mark.parametrize("region", ["mars-1", "cn-mars", ""])
+def test_unknown_region_is_refused_at_once(region: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="cn-shanghai"):
+        vw.VODUpload(region=region)
+
+
+def test_misspelt_callback_is_refused_instead_of_never_called() -> None:
+    up = vw.VODUpload()
+    with pytest.raises(AttributeError, match="did you mean 'on_upload_succeed'"):
+        up.on_upload_suceed = print  # type: ignore[attr-defined]
+    with pytest.raises(InvalidArgumentError, match="on_upload_end"):
+        up.on_upload_end = 5  # type: ignore[assignment]
 
 
 def _b64(data: Any) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from tests.contract.support import (
     AppServer,
     file_of,
     in_state,
+    keys,
     ops,
     reached,
     runs,
@@ -23,6 +26,7 @@ from tests.contract.support import (
 )
 from tests.helpers.until import until
 from vod_widget.emulator.faults import ExpireToken, Stall, Status
+from vod_widget.model import UploadState
 
 COMMANDS = ("cancel_file", "pause_file", "resume_file", "retry_file", "delete_file")
 
@@ -432,3 +436,97 @@ def test_update_metadata_before_the_start_only(emulator: Any, tmp_path: Any) -> 
         asset = emulator.asset(info.video_id)
         assert (asset.title, asset.tags) == ("Better", "a,b")
         assert up.update_metadata(info, title="Late") is False
+
+
+def test_fewer_senders_while_parts_fly_do_not_stop_the_queue(emulator: Any, tmp_path: Path) -> None:
+    stalls = [emulator.faults.add(op="UploadPart", part_number=n, action=Stall()) for n in range(1, 9)]
+    with uploader(emulator, tmp_path, parallel=8) as up:
+        up.add_file(file_of(tmp_path, size=20 * PART))
+        up.start_upload()
+        until(lambda: all(stall.fired for stall in stalls), "eight parts are on their way")
+        up.parallel = 2
+        for stall in stalls:
+            stall.release()
+        assert up.wait(LONG_S)
+        assert up.results()[0].state == UploadState.SUCCESS
+
+
+def test_files_in_backoff_leave_the_room_to_others(emulator: Any, tmp_path: Path) -> None:
+    emulator.faults.add(op="PutObject", action=Status(503, "ServiceUnavailable", "busy"), times=15)
+    with uploader(emulator, tmp_path, parallel=2, retry_count=1, retry_duration=5.0) as up:
+        bad = [up.add_file(file_of(tmp_path, f"bad{n}.mp4", seed=f"b{n}")) for n in range(15)]
+        good = up.add_file(file_of(tmp_path, "good.mp4", seed="good"))
+        up.start_upload()
+        until(lambda: good.state == UploadState.SUCCESS, "the file behind those in backoff is done")
+        assert any(info.state == UploadState.UPLOADING for info in bad)
+
+
+def test_file_removed_and_added_again_at_once_is_uploaded(emulator: Any, tmp_path: Path) -> None:
+    stall = emulator.faults.add(op="UploadPart", part_number=2, action=Stall())
+    with uploader(emulator, tmp_path) as up:
+        path = file_of(tmp_path, size=4 * PART)
+        first = up.add_file(path)
+        up.start_upload()
+        until(lambda: stall.fired, "part 2 is on its way")
+        assert up.delete_file(first)
+        again = up.add_file(path)
+        stall.release()
+        assert up.wait(LONG_S)
+        assert again.state == UploadState.SUCCESS
+        assert not emulator.unfinished_uploads
+
+
+def test_info_of_another_queue_is_refused(emulator: Any, tmp_path: Path) -> None:
+    with uploader(emulator, tmp_path) as one, uploader(emulator, tmp_path) as two:
+        info = two.add_file(file_of(tmp_path))
+        with pytest.raises(vw.VODError, match="another uploader"):
+            one.set_sts_token(info, "STS.abcdefgh", "secret", "token")
+        assert two.run(LONG_S)[0].state == UploadState.SUCCESS
+
+
+def test_closed_queue_starts_nothing(emulator: Any, tmp_path: Path) -> None:
+    with uploader(emulator, tmp_path) as up:
+        up.add_file(file_of(tmp_path))
+    with pytest.raises(vw.VODError, match="closed"):
+        up.start_ready()
+    assert up.retry_failed() == 0
+
+
+def test_retry_that_cannot_start_keeps_the_failure(emulator: Any, tmp_path: Path) -> None:
+    emulator.faults.add(op="CreateUploadVideo", action=Status(403, "Forbidden.RAM", "no"), times=1)
+    with uploader(emulator, tmp_path) as up:
+        info = up.add_file(file_of(tmp_path))
+        up.run(LONG_S)
+        assert info.state == UploadState.FAILURE
+        up.credentials, up.profile = None, "nobody"
+        with pytest.raises(vw.VODError):
+            up.retry_file(info)
+        assert info.state == UploadState.FAILURE
+        assert info.error is not None
+
+
+def test_closing_tells_what_has_happened_first(emulator: Any, tmp_path: Path) -> None:
+    with uploader(emulator, tmp_path) as up:
+        info = up.add_file(file_of(tmp_path))
+        up.start_upload()
+        until(lambda: info.state == UploadState.SUCCESS, "the file is done")
+        up.close()
+        assert "on_upload_succeed" in up.heard.of(info)
+
+
+def test_coroutine_of_a_plain_function_does_not_hang_a_wait_in_its_loop(emulator: Any, tmp_path: Path) -> None:
+    ran: list[str] = []
+
+    async def later(info: Any) -> None:
+        await asyncio.sleep(0)
+        ran.append(info.name)
+
+    async def cell() -> bool:
+        with vw.VODUpload(endpoint=emulator.endpoint, credentials=keys(emulator), checkpoint_dir=tmp_path / "j") as up:
+            up.on_upload_succeed = lambda info: later(info)  # noqa: PLW0108 - a plain function is the point
+            up.add_file(file_of(tmp_path))
+            up.start_upload()
+            return up.wait(LONG_S)
+
+    assert asyncio.run(cell())
+    assert ran

@@ -128,6 +128,6 @@ function took(row: Row, t: Translate): string {
   if (row.duration_s === null) return t("none");
   const time = duration(t, Math.max(1, row.duration_s));
   // Below two seconds a speed is noise.
-  if (row.duration_s < 2 || !row.size_bytes) return time;
+  if (row.duration_s < 2 || !row.size_bytes) return t("took_all", { time });
   return t("took", { time, speed: speed(row.size_bytes / row.duration_s) });
 }

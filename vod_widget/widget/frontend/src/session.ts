@@ -59,6 +59,7 @@ export class Session {
           this.say(this.t("live_back"));
           this.ask_view();
         }
+        if (link === "gone" && before !== "gone") this.store.halt();
         if (link === "gone") this.say(this.t("live_restarted"), "warn");
         this.store.changed();
       },

@@ -163,11 +163,11 @@ describe("the queue", () => {
     const copied = vi.spyOn(navigator.clipboard, "writeText").mockResolvedValue();
     const page = await open(Array.from({ length: 430 }, (_, k) => row(`f${k}.mp4`, "Success", { video_id: `id-${k}` })), (kernel) => { kernel.state = "End"; });
     const banner = page.root.querySelector(".ban") as HTMLElement;
-    expect(banner.textContent).toContain("430 files are in the cloud.");
-    await page.click(page.by_name("Copy 430 VideoIds"));
+    expect(banner.textContent).toContain("430 files are stored.");
+    await page.click(page.by_name("Copy 430 ids"));
     await settle(2000);
     expect(copied).toHaveBeenCalledWith(Array.from({ length: 430 }, (_, k) => `id-${k}`).join("\n"));
-    expect(page.status()).toBe("430 VideoIds copied");
+    expect(page.status()).toBe("430 ids copied");
     await page.click(page.by_name("Dismiss"));
     expect(banner.hidden).toBe(true);
   });
@@ -598,6 +598,11 @@ describe("a kernel that does not answer", () => {
     await settle(3_500);
     expect(page.root.querySelector(".ban")?.textContent).toContain("The kernel restarted.");
     expect(page.row("u.mp4").dataset["state"]).toBe("Stopped");
+    expect(page.root.querySelector("[data-filter=uploading]")?.textContent).toBe("Uploading 0");
+    expect(page.root.querySelector("[data-filter=stopped]")?.textContent).toBe("Stopped 1");
+    const copied = vi.spyOn(navigator.clipboard, "writeText").mockResolvedValue();
+    await page.click(page.by_name("Copy vw.resume().run()"));
+    expect(copied).toHaveBeenCalledWith("vw.resume().run()");
     const before = page.kernel.of("stop").length;
     await page.click(page.root.querySelector("[data-action=stop]") as Element);
     expect(page.kernel.of("stop")).toHaveLength(before);

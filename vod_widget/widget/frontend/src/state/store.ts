@@ -78,6 +78,12 @@ export class Store {
     return [...this.#by_id.values()].map((cached) => cached.row);
   }
 
+  /** A kernel that is gone sends nothing any more, whatever its last word was; the rows say the same. */
+  halt(): void {
+    const { counts } = this.summary;
+    this.summary = { ...this.summary, state: "Stop", counts: { ...counts, uploading: 0, stopped: counts.stopped + counts.uploading } };
+  }
+
   /** The rows of another filter or search stand at other places. */
   forget_places(): void {
     this.#by_index.clear();

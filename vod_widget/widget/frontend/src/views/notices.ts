@@ -9,6 +9,9 @@ import { icon } from "../icons";
 import { button, copy_text, enable, type Host, icon_button, press } from "./parts";
 import { is_finished } from "./strip";
 
+/** Makes the uploader of what was left, and sends it. */
+const RESUME = "vw.resume().run()";
+
 export class Foot {
   readonly element: HTMLElement;
   readonly #mark = h("span", { class: "t-warn", hidden: true }, icon("warn"));
@@ -36,6 +39,7 @@ export class Foot {
     this.#chip_key = key;
     const emulator = profile?.is_emulator ?? false;
     const where = emulator ? t("emulator_chip") : profile ? [profile.name, profile.region].filter(Boolean).join(" · ") : store.summary.destination;
+    set(this.#chip, "title", where);
     replace(this.#chip, where && icon(emulator ? "plug" : "cloud"), h("span", null, where));
   }
 
@@ -100,7 +104,7 @@ export class Banner {
             ...summary.done > 0 ? [ids(false)] : [], dismiss],
         ];
         case "gone": return [t("kernel_gone"), t("kernel_gone_sub"), [button(t("copy_resume"), "copy", {
-          "data-action": "copy-resume", onclick: () => void copy_text("vw.resume()").then((done) => session.say(done ? t("copied", { what: "vw.resume()" }) : t("copy_failed"))),
+          "data-action": "copy-resume", onclick: () => void copy_text(RESUME).then((done) => session.say(done ? t("copied", { what: RESUME }) : t("copy_failed"))),
         }, "pri sm")]];
         case "lost": return [t("lost"), t("lost_sub", { time: session.since() }), []];
         default: return [t("no_kernel"), t("no_kernel_sub"), []];

@@ -65,6 +65,7 @@ const EN = {
   removed_n: "{n} {n|file|files} cleared.", offering: "Adding {a} of {b} files…",
   timeout: "{action}: the kernel did not answer in 10 s. It may be busy with a cell.",
   offline: "{action}: the kernel is not connected.", refused_intent: "{action}: {cause}.",
+  slow: "{action} is still running…", keys_missing: "{action}: no keys were found. Under Credentials, choose “Built-in emulator” or enter keys.",
   keys_taken: "Keys taken: {id}", keys_forgotten: "The keys of this session are forgotten.",
   profile_chosen: "Uploads now go through {name}.",
   tab_metadata: "Metadata", tab_transfer: "Transfer", details_of: "Details of {name}",
@@ -102,7 +103,7 @@ const EN = {
   c_duplicate: "already in the list", c_too_large: "too large", c_empty: "empty", c_denied: "not allowed here", c_limit: "too many files",
   c_waiting_browser: "this page does not answer", c_callback: "a callback failed", c_no_match: "no row waits for a file of this name, size and date",
   c_owner: "it belongs to another page", c_rate: "too many requests at once, wait a second",
-  c_busy: "earlier requests are not done yet", c_slow: "it takes long and goes on",
+  c_busy: "earlier requests are not done yet",
 } as const;
 
 export type Key = keyof typeof EN;
@@ -169,6 +170,7 @@ const ZH: Record<Key, string> = {
   removed_n: "已清除 {n} 个文件。", offering: "正在添加 {a} / {b} 个文件…",
   timeout: "{action}：内核 10 秒内没有应答，可能正在运行单元格。",
   offline: "{action}：未连接内核。", refused_intent: "{action}：{cause}。",
+  slow: "{action}：仍在进行…", keys_missing: "{action}：没有找到密钥。可在“凭证”中选择“内置模拟器”，或输入密钥。",
   keys_taken: "密钥已接收：{id}", keys_forgotten: "本次会话的密钥已清除。",
   profile_chosen: "现在通过 {name} 上传。",
   tab_metadata: "元数据", tab_transfer: "传输", details_of: "详情：{name}",
@@ -206,7 +208,7 @@ const ZH: Record<Key, string> = {
   c_duplicate: "已在列表中", c_too_large: "文件过大", c_empty: "空文件", c_denied: "此处不允许", c_limit: "文件过多",
   c_waiting_browser: "此页面没有应答", c_callback: "回调失败", c_no_match: "没有等待此文件的行（名称、大小、日期须相同）",
   c_owner: "属于另一个页面", c_rate: "请求过于频繁，稍等一秒",
-  c_busy: "之前的请求尚未完成", c_slow: "耗时较长，仍在进行",
+  c_busy: "之前的请求尚未完成",
 };
 
 export type Locale = "en" | "zh-CN";
@@ -289,7 +291,7 @@ const CAUSES: Record<string, Key> = {
   "Protocol": "c_protocol", "Callback": "c_callback", "AlreadyQueued": "c_duplicate", "FileTooLarge": "c_too_large",
   "File.TooLarge": "c_too_large", "Source.TooLarge": "c_too_large", "Source.Empty": "c_empty", "Policy": "c_denied", "Denied": "c_denied",
   "Policy.Denied": "c_denied", "Limit": "c_limit", "EmptyFile": "c_empty", "Source.NoMatch": "c_no_match", "Restriction.Extension": "c_extension",
-  "Source.Outside": "c_denied", "Source.Permission": "c_read", "Owner": "c_owner", "RateLimit": "c_rate", "Busy": "c_busy", "Timeout": "c_slow", "Source.Stalled": "c_waiting_browser", "Source.Waiting": "c_waiting_browser",
+  "Source.Outside": "c_denied", "Source.Permission": "c_read", "Owner": "c_owner", "RateLimit": "c_rate", "Busy": "c_busy", "Source.Stalled": "c_waiting_browser", "Source.Waiting": "c_waiting_browser",
 };
 
 /** A cause in words, as part of a sentence: our own for a code that we know, else the kernel's text. */

@@ -83,6 +83,7 @@ export class Session {
 
   /** The status line, which is also the one live region. */
   say(text: string, tone: "" | "warn" = ""): void {
+    this.#told_count = false;
     this.store.status = { text, tone };
     this.store.changed();
   }
@@ -100,13 +101,18 @@ export class Session {
   // ---- intents ---------------------------------------------------------------------------------------
 
   /** Sends, waits, and puts a refusal or a timeout into the status line. Resolves to null then. */
-  async ask<K extends Kind>(kind: K, keys: Intents[K][0], label: string, busy: readonly string[] = []): Promise<Intents[K][1] | null> {
+  async ask<K extends Kind>(
+    kind: K, keys: Intents[K][0], label: string, busy: readonly string[] = [], refused?: (code: string) => void,
+  ): Promise<Intents[K][1] | null> {
     for (const key of busy) this.store.busy.add(key);
     if (busy.length) this.store.changed();
     try {
       return await this.connection.request(kind, keys);
     } catch (error) {
-      if (!this.#closed) this.say(this.explain(error, label), "warn");
+      if (!this.#closed) {
+        this.say(this.explain(error, label), "warn");
+        if (error instanceof IntentError) refused?.(error.code);
+      }
       return null;
     } finally {
       for (const key of busy) this.store.busy.delete(key);
@@ -118,11 +124,20 @@ export class Session {
     if (!(error instanceof IntentError)) return this.t("offline", { action: label });
     if (error.code === "NoAnswer") return this.t("timeout", { action: label });
     if (error.code === "Offline") return this.t("offline", { action: label });
+    if (error.code === "Timeout") return this.t("slow", { action: label });
+    if (error.code === "Auth.Missing" && this.may_choose) return this.t("keys_missing", { action: label });
     return this.t("refused_intent", { action: label, cause: cause_of(this.t, error.code, error.message) });
   }
 
-  start(): void {
-    void this.ask("start", {}, this.t("start"), ["start"]);
+  /** `no_keys` opens the place where the person can choose some. */
+  start(no_keys: () => void): void {
+    void this.ask("start", {}, this.t("start"), ["start"], (code) => {
+      if (code === "Auth.Missing" && this.may_choose) no_keys();
+    });
+  }
+
+  get may_choose(): boolean {
+    return this.store.hello?.policy.choose_profile !== false;
   }
 
   stop(): void {
@@ -269,6 +284,7 @@ export class Session {
     this.#early_snapshot = null;
     if (this.#collecting) this.#collecting(message);
     else this.store.apply_snapshot(message);
+    this.#tell_end();
   }
 
   /**
@@ -358,6 +374,7 @@ export class Session {
       case "rows": {
         const gap = this.store.gap(message.seq);
         this.store.apply_rows(message);
+        this.#tell_end();
         if (gap) this.ask_view();
         return;
       }
@@ -375,6 +392,8 @@ export class Session {
   }
 
   #last_told_at = 0;
+  /** The status line holds a count of files that were not all through. */
+  #told_count = false;
 
   /** One sentence for what happened in the last seconds; never one per file. */
   #tell_notes(): void {
@@ -409,11 +428,25 @@ export class Session {
     }
     const { done: n, failed: f, total, left } = this.store.summary;
     const glue = this.t.locale === "en" ? " " : "";
-    if (done.length + failed.length > 0 && total > 0) {
-      sentences.push(left === 0 && f === 0 && n === total
-        ? this.t("live_all_done", { n }) : this.t("live_some", { done: n, total, failed: f }));
+    // One file that ended says it all, and so does the sentence for all files.
+    const counted = done.length + failed.length > 0 && total > 1;
+    if (counted) {
+      if (notes.length === done.length && left === 0 && f === 0 && n === total) sentences.splice(0);
+      sentences.push(this.#outcome());
     }
     if (sentences.length) this.say([...new Set(sentences)].join(glue), failed.length ? "warn" : "");
+    this.#told_count = counted && left > 0;
+  }
+
+  /** The count in the status line was true when it was said; the end is said anew. */
+  #tell_end(): void {
+    if (!this.#told_count || this.store.summary.left > 0 || this.#gather_timer !== undefined) return;
+    this.say(this.#outcome(), this.store.status.tone);
+  }
+
+  #outcome(): string {
+    const { done, failed, total, left } = this.store.summary;
+    return left === 0 && failed === 0 && done === total ? this.t("live_all_done", { n: done }) : this.t("live_some", { done, total, failed });
   }
 
   #told_added(answers: AddAnswer[]): void {
@@ -426,7 +459,8 @@ export class Session {
 
   readonly #relocate = (): void => {
     this.t = translator(choose_locale(this.model.get("locale")));
-    this.store.changed();
+    // What was said stays in the old language, so it goes; the state says itself anew.
+    this.say(this.store.hello ? "" : this.t("live_connecting"));
   };
 
   // ---- words that several views need ------------------------------------------------------------------

@@ -84,6 +84,13 @@ describe("meeting the kernel", () => {
     await settle();
     expect(name_of(page.root.querySelector("[data-action=start]") as Element)).toBe("开始");
     expect(page.rows()[0]?.textContent).toContain("就绪");
+    page.kernel.on_intent = (m) => m.kind === "remove" ? { error: { code: "Policy", message: "no" } } : undefined;
+    await page.click(page.root.querySelector("[data-action=remove]") as Element);
+    expect(page.status()).toContain("此处不允许");
+    page.kernel.traits["locale"] = "en";
+    page.kernel.emit("change:locale");
+    await settle();
+    expect(page.status()).not.toMatch(/[\u4e00-\u9fff]/);
   });
 });
 
@@ -185,6 +192,37 @@ describe("the queue", () => {
     page.kernel.down({ kind: "note", code: "file_failed", facts: { name: "b.mp4", code: "Source.Changed" } });
     await settle(6000);
     expect(page.status()).toBe("7 files are done. b.mp4 failed: the file changed while it was sent. 1 of 2 done, 0 failed.");
+  });
+  it("says the end of all files once, and a count that was overtaken anew", async () => {
+    const page = await open([row("a.mp4", "Success"), row("b.mp4", "Success"), row("c.mp4", "Uploading")]);
+    page.kernel.down({ kind: "note", code: "file_done", facts: { name: "b.mp4" } });
+    await settle(6000);
+    expect(page.status()).toBe("b.mp4 is done. 2 of 3 done, 0 failed.");
+    (page.kernel.rows[2] as Row).state = "Success";
+    page.kernel.send_rows([page.kernel.rows[2] as Row]);
+    await settle();
+    expect(page.status()).toBe("All 3 files are done.");
+    page.kernel.down({ kind: "note", code: "file_done", facts: { name: "c.mp4" } });
+    await settle(6000);
+    expect(page.status()).toBe("All 3 files are done.");
+  });
+  it("names a single file that is done, and nothing beside it", async () => {
+    const page = await open([row("rand60.mp4", "Success")]);
+    page.kernel.down({ kind: "note", code: "file_done", facts: { name: "rand60.mp4" } });
+    await settle(6000);
+    expect(page.status()).toBe("rand60.mp4 is done.");
+  });
+  it("names the remedy when Start finds no keys, and opens its place", async () => {
+    const page = await open(files(1), (kernel) => { kernel.state = "Init"; });
+    page.kernel.on_intent = (m) => m.kind === "start" ? { error: { code: "Auth.Missing", message: "No credentials" } } : undefined;
+    for (let k = 0; k < 2; k++) {
+      await page.click(page.by_name("Start"));
+      expect(page.status()).toBe("Start: no keys were found. Under Credentials, choose “Built-in emulator” or enter keys.");
+      expect(page.root.querySelector(".side")).not.toBeNull();
+    }
+    page.kernel.on_intent = (m) => m.kind === "start" ? { error: { code: "Timeout", message: "long" } } : undefined;
+    await page.click(page.by_name("Start"));
+    expect(page.status()).toBe("Start is still running…");
   });
   it("asks twice only before running uploads are thrown away", async () => {
     const page = await open([row("u.mp4", "Uploading"), row("d.mp4", "Success")]);

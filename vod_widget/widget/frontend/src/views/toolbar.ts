@@ -24,7 +24,9 @@ export class Toolbar {
     const { session } = host;
     const { t } = session;
     const caret = (): HTMLElement => h("span", { class: "cv" }, icon("down"));
-    this.#start = button(t("start"), "play", { "data-action": "start", onclick: press(() => session.start()) }, "pri");
+    this.#start = button(t("start"), "play", { "data-action": "start", onclick: press(() => session.start(() => {
+      if (this.#details.getAttribute("aria-expanded") !== "true") host.open_credentials(false);
+    })) }, "pri");
     this.#stop = button(t("stop"), "stop", { "data-action": "stop", onclick: press(() => session.stop()) });
     this.add_button = button([t("add"), caret()], "plus", { "data-action": "add" });
     this.#clear = button([t("clear"), caret()], "trash", { "data-action": "clear" });
@@ -51,9 +53,9 @@ export class Toolbar {
     this.#able(this.#stop, on && summary.can_stop && !busy.has("stop"));
     this.#able(this.add_button, on && sources);
     this.#able(this.#clear, on && summary.total > 0 && !busy.has("clear"));
-    this.#able(this.#details, on && store.hello?.policy.choose_profile !== false);
+    this.#able(this.#details, on && session.may_choose);
     set(this.#details, "aria-expanded", credentials_open ? "true" : "false");
-    set(this.#select, "disabled", !on || busy.has("credentials") || store.hello?.policy.choose_profile === false);
+    set(this.#select, "disabled", !on || busy.has("credentials") || !session.may_choose);
     this.#options(credentials_open);
   }
 

@@ -109,7 +109,13 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class OpenEntry(Effect):
-    """Take the journal entry and look at the source."""
+    """Take the journal entry and look at the source.
+
+    Attributes:
+        needs_source: False when parts are only to be removed, for which the source may be gone.
+    """
+
+    needs_source: bool = True
 
 
 @dataclass(frozen=True, slots=True)

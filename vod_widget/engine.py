@@ -217,10 +217,15 @@ class Engine:
 
     # ---- journal and source
 
-    def _open_entry(self, record: Record, machine: FileMachine, _effect: fx.OpenEntry) -> fx.Opened:
+    def _open_entry(self, record: Record, machine: FileMachine, effect: fx.OpenEntry) -> fx.Opened:
         journal = self._settings().journal
         job = machine.job
-        fingerprint = record.source.fingerprint()
+        try:
+            fingerprint = record.source.fingerprint()
+        except VODError:
+            if effect.needs_source:
+                raise
+            fingerprint = ""
         record.entry = journal.open(job.source_id, job.destination)
         try:
             checkpoint = record.entry.load()

@@ -128,6 +128,7 @@ class Cloud:
         self.may_head = True
         self.gives_crc = True
         self.repeats_reference = False
+        self.may_abort = True
         self.keys_end_s = float("inf")
 
     def _number(self) -> int:
@@ -270,6 +271,7 @@ class Plan:
     may_head: bool = True
     gives_crc: bool = True
     repeats_reference: bool = False
+    patience_s: float | None = None
     interrupts: tuple[str, ...] = ("stop", "pause", "cancel")
     parallel: int = 3
     steps: int = 250
@@ -337,7 +339,7 @@ class Simulation:
             own_authority=plan.authority == "own",
             skip_uploaded=True,
         )
-        policy = RetryPolicy(3, 2.0, None)
+        policy = RetryPolicy(3, 2.0, plan.patience_s)
         self.machine = FileMachine(job, policy, self.clock, SimRandomness(self.rng))
 
     def say(self, text: str) -> None:
@@ -428,8 +430,9 @@ class Simulation:
         share = self.machine.ledger.loaded_percent
         state = self.machine.state
         if share < self.progress:
-            if state is UploadState.UPLOADING and not self.canceled_once:
-                self.fail(f"progress fell from {self.progress} to {share}")
+            if state is UploadState.UPLOADING:
+                self.fail(f"progress fell from {self.progress} to {share} without a word")
+            return  # a file at rest says it when it runs again
         if share >= 1.0 and not self.machine.ledger.verified:
             self.fail("progress 1 before verification")
         self.progress = share
@@ -527,6 +530,8 @@ class Simulation:
                 return cloud.head(grant)
             case fx.Abort(grant, upload_id):
                 cloud.check(grant)
+                if not cloud.may_abort:
+                    raise ConnectError("refused", was_sent=False)
                 cloud.uploads.pop(upload_id, None)
                 return None
         raise AssertionError(f"unknown effect {effect}")

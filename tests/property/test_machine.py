@@ -32,6 +32,7 @@ PLANS = {
     "orders_all_the_time": Plan(interrupt_ratio=0.3),
     "cancel_and_resume": Plan(interrupt_ratio=0.2, interrupts=("cancel",)),
     "faults_half_the_time": Plan(fault_ratio=0.5, interrupt_ratio=0.01),
+    "patient": Plan(interrupt_ratio=0.1, interrupts=("cancel",), fault_ratio=0.5, patience_s=900.0),
     "killed_often": Plan(kill_ratio=0.05),
     "edited": Plan(edit_ratio=0.02, kill_ratio=0.01),
     "may_not_list_and_uploads_vanish": Plan(may_list=False, drop_upload_ratio=0.02),
@@ -492,3 +493,163 @@ def test_renewal_that_moves_the_object_begins_again_there_whole() -> None:
     assert run.machine.state is UploadState.SUCCESS
     assert list(run.cloud.objects) == ["sv/elsewhere.mp4"]
     assert set(_restarts(run)) == {"Address.Changed"}
+
+
+# ---- giving up, and what is left to do then
+
+
+@pytest.mark.parametrize("when", ["at once", "later"])
+def test_progress_that_a_cancel_brings_down_is_announced_when_the_file_runs_again(when: str) -> None:
+    run = _calm(parallel=1)
+    run.start()
+    _until(run, lambda: run.machine.ledger.accepted_bytes >= PART and run.transfers)
+    run.interrupt("cancel")
+    if when == "later":
+        run.drain()
+        assert _restarts(run) == []
+    run.ready()
+    run.start()
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert _restarts(run) == ["Canceled"]
+
+
+@pytest.mark.parametrize("size", [50_000, 3 * PART])
+def test_failed_file_that_is_canceled_at_rest_is_marked_in_the_journal(size: int) -> None:
+    run = _calm(size=size)
+    run.start()
+    _until(run, lambda: run.transfers)
+    token, _, _ = run.transfers.pop()
+    run.take(run.machine.fail(token, AccessDeniedError("not allowed", status=403)))
+    run.drain()
+    assert run.machine.state is UploadState.FAILURE
+    run.interrupt("cancel")
+    run.drain()
+    assert run.journal.checkpoint is not None
+    assert run.journal.checkpoint.canceled
+    assert run.cloud.uploads == {}
+    assert not run.journal.held
+
+
+def _cancel_while_nothing_can_be_aborted(run: Simulation) -> None:
+    run.start()
+    _until(run, lambda: run.machine.ledger.accepted_bytes >= PART)
+    run.cloud.may_abort = False
+    run.interrupt("cancel")
+    _until(run, lambda: run.was_warned("Abort") and not run.machine.busy)
+    assert run.journal.checkpoint is not None
+    assert run.journal.checkpoint.canceled
+    assert run.journal.checkpoint.upload_id
+
+
+def test_abort_that_failed_is_tried_again_with_patience_and_holds_nothing_meanwhile() -> None:
+    run = _calm(patience_s=600.0)
+    _cancel_while_nothing_can_be_aborted(run)
+    assert not run.journal.held
+    run.clock.t += 100.0
+    for _ in range(20):
+        run.step()
+    run.cloud.may_abort = True
+    run.drain()
+    assert run.cloud.uploads == {}
+    assert run.journal.checkpoint is not None
+    assert not run.journal.checkpoint.upload_id
+    assert sum(isinstance(note, fx.Warned) for note in run.notes) == 1
+
+
+@pytest.mark.parametrize("patience_s", [None, 600.0, 1e9])
+def test_abort_is_not_tried_for_ever(patience_s: float | None) -> None:
+    run = _calm(patience_s=patience_s)
+    _cancel_while_nothing_can_be_aborted(run)
+    began_s = run.clock.t
+    while run.step():
+        assert run.clock.t - began_s < 2000.0
+    assert run.clock.t - began_s <= min(patience_s or 0.0, 900.0) + 30.0
+    assert run.journal.checkpoint is not None
+    assert run.journal.checkpoint.upload_id
+
+
+def test_abort_is_not_tried_again_once_the_file_is_wanted() -> None:
+    run = _calm(patience_s=600.0)
+    _cancel_while_nothing_can_be_aborted(run)
+    run.cloud.may_abort = True
+    run.ready()
+    run.start()
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert "Abort" not in _done(run)
+
+
+def test_abort_is_not_tried_again_once_another_process_has_taken_the_file_up() -> None:
+    run = _calm(patience_s=600.0)
+    _cancel_while_nothing_can_be_aborted(run)
+    run.cloud.may_abort = True
+    assert run.journal.checkpoint is not None
+    run.journal.checkpoint = replace(run.journal.checkpoint, canceled=False)
+    run.drain()
+    assert "Abort" not in _done(run)
+    assert not run.journal.held
+
+
+def test_cancel_long_after_asks_get_auth_for_the_permission_to_remove_the_parts() -> None:
+    run = _calm(authority="get_auth")
+    run.start()
+    _until(run, lambda: run.machine.ledger.accepted_bytes >= PART)
+    run.interrupt("pause")
+    run.drain()
+    run.clock.t += 3600.0
+    run.interrupt("cancel")
+    run.drain()
+    assert run.cloud.uploads == {}
+    assert not run.was_warned("Abort")
+
+
+def test_parts_of_an_image_whose_credential_ended_are_left_with_a_warning() -> None:
+    run = _calm(media_type=MediaType.IMAGE)
+    run.start()
+    _until(run, lambda: run.machine.ledger.accepted_bytes >= PART)
+    run.interrupt("pause")
+    run.drain()
+    run.clock.t += 3600.0
+    run.interrupt("cancel")
+    run.drain()
+    assert run.was_warned("Abort")
+    assert "RefreshVideo" not in _done(run)
+
+
+@pytest.mark.parametrize("authority", ["own", "get_auth"])
+def test_image_that_gets_another_id_says_so(authority: str) -> None:
+    run = _calm(media_type=MediaType.IMAGE, size=50_000, authority=authority)
+    run.start()
+    _until(run, lambda: run.transfers)
+    run.interrupt("pause")
+    run.drain()
+    assert not run.was_warned("Image.Again")
+    run.clock.t += 3600.0
+    run.heal()
+    assert len(run.cloud.assets) == 2
+    assert run.was_warned("Image.Again")
+
+
+@pytest.mark.parametrize("expires", ["before it began", "while it is sent"])
+def test_patience_is_not_spent_while_the_application_is_asked(expires: str) -> None:
+    run = _calm(authority="app", patience_s=600.0)
+    ask = run.ask
+
+    def ask_slowly(token: int, expired: object) -> None:
+        if expired is not None or expires == "before it began":
+            run.clock.t += 1200.0
+        ask(token, expired)  # type: ignore[arg-type]
+
+    run.ask = ask_slowly  # type: ignore[method-assign]
+    run.start()
+    if expires == "while it is sent":
+        _until(run, lambda: run.machine.ledger.accepted_bytes >= PART)
+        run.clock.t += 3001.0
+        _until(run, lambda: any(line.endswith("AuthExpiredError") for line in run.log))
+    _until(run, lambda: run.transfers and run.machine.grant and run.machine.grant.auth.expires_at_s > run.clock.t)
+    for token, _, _ in run.transfers:
+        run.take(run.machine.fail(token, ConnectionLostError("reset", was_sent=True)))
+    run.transfers.clear()
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS

@@ -99,6 +99,11 @@ class Context:
         self._entry_open = False
         self._progress_at_s = clock.monotonic_s()
         self._grants = 0
+        self._owes_restart = False
+        self._abort_token = 0
+        self._abort_wait_s: float | None = None
+        self._abort_since_s: float | None = None
+        self._abort_rounds = 0
         self._streak = 0
 
     def _blank(self, fingerprint: str) -> Checkpoint:
@@ -144,6 +149,11 @@ class Context:
         now = replace(self.checkpoint, parts=())
         if now != self._saved and (now.media_id or now.upload_id):
             yield from self._save_quietly()
+
+    def _owed_note(self) -> list[fx.Note]:
+        """Say that progress fell when a cancel dropped the parts; a file at rest says it when it runs again."""
+        owed, self._owes_restart = self._owes_restart, False
+        return [fx.RestartedNote("Canceled")] if owed else []
 
     def _need_grant(self) -> Grant:
         if self.grant is None:

@@ -43,6 +43,7 @@ from vod_widget.states import FileEvent, next_file_state
 
 from .upload import Uploading
 from .words import (
+    ABORT_PATIENCE_S,
     ABORT_TRIES,
     COUNT_AS_PROGRESS,
     NOT_ABANDONED,
@@ -84,9 +85,11 @@ class FileMachine(Uploading):
         self.error = None
         self.verified = ""
         self._discard = False
+        self._forget_abort()
+        out: list[Out] = [*self._owed_note()]
         if self._steps is None:
             self._interrupt = None
-            return self._begin(self._run())
+            return out + self._begin(self._run())
         self.phase = Phase.PREPARING
         if self._settling or self._interrupt is FileEvent.CANCEL:
             # A cancel is carried out to its end, also when the person wants the file again meanwhile.
@@ -94,7 +97,7 @@ class FileMachine(Uploading):
         else:
             # The step in flight was never told to stop: the run simply goes on.
             self._interrupt = None
-        return []
+        return out
 
     def ready(self, event: FileEvent) -> None:
         """Make the file Ready (`RESUME` or `REQUEUE`)."""
@@ -117,6 +120,7 @@ class FileMachine(Uploading):
         if self._committed:
             return None
         self._discard = self._discard or discard
+        before = self.state
         try:
             self.state = next_file_state(self.state, event)
         except VODError:
@@ -129,9 +133,14 @@ class FileMachine(Uploading):
         self._restart_wanted = False
         self._interrupt = event
         self._sending = False
-        out: list[Out] = [fx.Canceled()] if event is FileEvent.CANCEL else []
+        out: list[Out] = []
+        if event is FileEvent.CANCEL:
+            self._forget_abort()
+            if before is not UploadState.CANCELED:
+                out.append(fx.Canceled())
         if self._steps is None:
-            if event is FileEvent.CANCEL and (self.checkpoint.upload_id or discard or self._known_before):
+            known = self.checkpoint.upload_id or self.checkpoint.media_id or self.checkpoint.reference_id
+            if event is FileEvent.CANCEL and (known or discard or self._known_before):
                 out += self._begin(self._settle_alone())
             return out
         self._token += 1
@@ -185,6 +194,8 @@ class FileMachine(Uploading):
         """Take the good outcome of an effect."""
         if token in self._flight:
             return self._transfer_done(token, value)
+        if token == self._abort_token:
+            return self._abort_again()
         if self._main is None or self._main[0] != token:
             return []
         if isinstance(self._main[1], COUNT_AS_PROGRESS):
@@ -287,6 +298,12 @@ class FileMachine(Uploading):
         if self._restart_wanted:
             self._restart_wanted = False
             out += self._begin(self._run())
+        elif self._abort_wait_s is not None and self.state is UploadState.CANCELED:
+            # Between two tries nothing is held: the queue may end, and the person may take the file up again.
+            self._token += 1
+            self._abort_token = self._token
+            out.append((self._token, fx.Timer(self._abort_wait_s)))
+        self._abort_wait_s = None
         return out
 
     def _when_drained(self) -> list[Out]:
@@ -324,13 +341,30 @@ class FileMachine(Uploading):
         if (yield from self._open_again()):
             yield from self._settle()
 
+    def _abort_again(self) -> list[Out]:
+        """The next try to remove parts that could not be removed when the file was given up."""
+        self._abort_token = 0
+        if self._steps is not None or self.state is not UploadState.CANCELED or not self.checkpoint.upload_id:
+            return []
+        self._interrupt = FileEvent.CANCEL
+        return self._begin(self._settle_alone())
+
+    def _forget_abort(self) -> None:
+        self._abort_token = self._abort_rounds = 0
+        self._abort_wait_s = self._abort_since_s = None
+
     def _open_again(self) -> Steps:
         """Take the journal entry for what is left to clean up; False when it cannot be had."""
         try:
-            opened: fx.Opened = yield fx.OpenEntry()
+            opened: fx.Opened = yield fx.OpenEntry(needs_source=False)
         except VODError:
             return False
         self._entry_open = True
+        found = opened.checkpoint
+        is_mine = found is not None and found.canceled and found.upload_id == self.checkpoint.upload_id
+        if self._abort_rounds and not is_mine:
+            yield from self._close(fx.Closing.RELEASE)  # somebody has taken the file up meanwhile
+            return False
         if opened.checkpoint is not None and not self.checkpoint.upload_id:
             self.checkpoint = opened.checkpoint
         return True
@@ -357,31 +391,61 @@ class FileMachine(Uploading):
     def _abort_remote(self) -> Steps:
         """Abort the multipart upload and forget its parts; ids of the asset stay, so that a resume refreshes it."""
         self._board.reset()
+        self._owes_restart = self._owes_restart or self.ledger.loaded_percent > 0
         self.ledger.restart()
-        if self.checkpoint.upload_id:
+        if self.state is UploadState.UPLOADING:
+            yield from self._owed_note()
+        image = self.job.media_type is MediaType.IMAGE
+        if self.checkpoint.upload_id and image and not self._grant_lives():
+            # An image cannot be refreshed: nobody gets a credential for these parts any more.
+            yield self._warn("Abort", f"parts of {self.job.name} stay until the storage's lifecycle drops them")
+        elif self.checkpoint.upload_id:
             # The tombstone: when the abort fails now, a later process finds what is to be aborted.
             self.checkpoint = replace(self.checkpoint, canceled=True)
-            yield from self._save_quietly()
-            for number in range(1, ABORT_TRIES + 1):
+            if not self._abort_rounds:
+                yield from self._save_quietly()
+            tries = 1 if self._abort_rounds else ABORT_TRIES
+            for number in range(1, tries + 1):
                 try:
                     if self.grant is None or self.grant.auth.expires_at_s <= self._clock.now_s():
-                        self.grant = yield fx.RefreshVideo(self.checkpoint.media_id, self._sts)
+                        self.grant = self._checked((yield self._refresh_effect()))
                     assert self.grant is not None
                     yield fx.Abort(self.grant, self.checkpoint.upload_id)
                     break
                 except (NotFoundError, NoSuchUploadError):
                     break
                 except VODError as error:
-                    if number == ABORT_TRIES or classify(error) not in {Action.RETRY, Action.REFRESH}:
-                        yield self._warn("Abort", f"parts of {self.job.name} could not be removed from the storage yet")
-                        return
                     if isinstance(error, AuthExpiredError):
                         self.grant = None
+                    if number == tries or classify(error) not in {Action.RETRY, Action.REFRESH}:
+                        yield from self._put_abort_off(error)
+                        return
                     yield fx.Timer(self.policy.wait_s(number, error, self._random))
         # Still marked: a later process must not take up what the person gave up; adding or resuming it clears the mark.
         self.checkpoint = replace(self._without_upload(self.checkpoint), canceled=True)
         if self.checkpoint.media_id or self.checkpoint.reference_id:
             yield from self._save_quietly()
+
+    def _put_abort_off(self, error: VODError) -> Steps:
+        """Leave the tombstone, and with patience plan the next try."""
+        if not self._abort_rounds:
+            yield self._warn("Abort", f"parts of {self.job.name} could not be removed from the storage yet")
+        self._abort_rounds += 1
+        now_s = self._clock.monotonic_s()
+        if self._abort_since_s is None:
+            self._abort_since_s = now_s
+        wait_s = self.policy.wait_s(ABORT_TRIES + self._abort_rounds, error, self._random)
+        patience_s = min(self.policy.patience_s or 0.0, ABORT_PATIENCE_S)
+        may_pass = classify(error) in {Action.RETRY, Action.REFRESH}
+        if may_pass and now_s + wait_s - self._abort_since_s < patience_s:
+            self._abort_wait_s = wait_s
+
+    def _refresh_effect(self) -> fx.Effect:
+        """What gets a new permission for the asset from whoever gives authority to this file."""
+        ck = self.checkpoint
+        if self.job.get_auth and self._sts is None:
+            return fx.GetAuth(fx.AuthKind.REFRESH_VIDEO, ck.media_id, ck.reference_id)
+        return fx.RefreshVideo(ck.media_id, self._sts)
 
     def _transfer_done(self, token: int, value: Any) -> list[Out]:
         effect, _ = self._flight.pop(token)

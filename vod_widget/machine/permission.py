@@ -49,6 +49,7 @@ class Authorizing(Context):
         self.wait_for_app = True
         answer = yield fx.AskApp()
         self.wait_for_app = False
+        self._progress_at_s = self._clock.monotonic_s()
         if isinstance(answer, Grant):
             if self.job.has_cover:
                 yield self._warn("Cover", "the cover was not sent: this asset was created with a CoverURL of its own")
@@ -77,6 +78,12 @@ class Authorizing(Context):
             self._cover_url = known or (yield from self._call(lambda: fx.SendCover(self._sts)))
             self.checkpoint = replace(
                 self.checkpoint, metadata={**self.checkpoint.metadata, "cover_url": self._cover_url}
+            )
+        if image and self.checkpoint.media_id:
+            yield self._warn(
+                "Image.Again",
+                f"the credential of image {self.checkpoint.media_id} ended and cannot be refreshed: it is created "
+                "again, and the former ImageId may stay without bytes",
             )
         if self.job.get_auth and self._sts is None:
             yield from self._ask_get_auth(image=image)
@@ -209,18 +216,8 @@ class Authorizing(Context):
             grant: The permission.
             is_new: Whether we have just made its asset ourselves, so that nothing can stand in it yet.
         """
-        job = self.job
-        if job.endpoint or job.bucket or job.object:
-            address = grant.address
-            grant = replace(
-                grant,
-                address=UploadAddress(
-                    job.endpoint or address.endpoint, job.bucket or address.bucket, job.object or address.object
-                ),
-            )
-        address = check_address(grant.address, grant.auth.region, loopback_allowed=job.loopback_allowed)
-        check_lifetime(grant.auth)
-        grant = replace(grant, address=address)
+        grant = self._checked(grant)
+        address = grant.address
         self.request_id = grant.request_id or self.request_id
         before = self.checkpoint
         moved = bool(before.object) and (before.bucket, before.object) != (address.bucket, address.object)
@@ -250,6 +247,17 @@ class Authorizing(Context):
         if self.checkpoint != before or moved:
             yield from self._save()
         self._clear_wait()
+
+    def _checked(self, grant: Grant) -> Grant:
+        """The permission with the caller's overrides, once it points to a place that may have our bytes."""
+        job, address = self.job, grant.address
+        if job.endpoint or job.bucket or job.object:
+            address = UploadAddress(
+                job.endpoint or address.endpoint, job.bucket or address.bucket, job.object or address.object
+            )
+        address = check_address(address, grant.auth.region, loopback_allowed=job.loopback_allowed)
+        check_lifetime(grant.auth)
+        return replace(grant, address=address)
 
     def _goes_as_one(self, checkpoint: Checkpoint) -> bool:
         part_size = checkpoint.part_size_bytes or choose_part_size(self.job.size_bytes, self.job.part_size_bytes)
@@ -293,6 +301,7 @@ class Authorizing(Context):
         answer = yield fx.AskApp(error)
         self.wait_for_app = False
         self.state = next_file_state(self.state, FileEvent.AUTHORIZE)
+        self._progress_at_s = self._clock.monotonic_s()  # patience is for faults, not for a person who takes their time
         self.phase = Phase.AUTHORIZING
         self.error = None
         if isinstance(answer, Credentials):

@@ -11,6 +11,7 @@ from vod_widget.errors import VODError
 from vod_widget.model import MediaType, ObjectInfo, UploadMetadata
 
 __all__ = [
+    "ABORT_PATIENCE_S",
     "ABORT_TRIES",
     "COUNT_AS_PROGRESS",
     "IMAGE_CREATES_MAX",
@@ -58,6 +59,11 @@ COUNT_AS_PROGRESS = (
 tries of the same call, which would then be tried for ever."""
 
 ABORT_TRIES = 3
+"""Tries to remove parts before anything else is done with the file."""
+
+ABORT_PATIENCE_S = 900.0
+"""With patience, the longest for which the parts of a file that was given up are tried to be removed after that."""
+
 IMAGE_CREATES_MAX = 2
 
 

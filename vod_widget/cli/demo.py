@@ -2,7 +2,9 @@
 
 The emulator runs in this process, JupyterLab in a child. Kernels find the emulator through VOD_WIDGET_EMULATOR, a file
 with its keys (which open nothing else) in a folder that only this user may read; so a kernel may be restarted and
-goes on where it was. The main thread waits for a signal or for the child to end, and takes everything down in reverse.
+goes on where it was. What Jupyter and IPython keep for a person (settings, workspaces, signatures, history, caches)
+goes to the same folder, so that the demo changes nothing of the person's own. The main thread waits for a signal or
+for the child to end, and takes everything down in reverse.
 """
 
 from __future__ import annotations
@@ -32,6 +34,9 @@ _STOP_S = 10.0
 _POLL_S = 0.1
 _LOG_LINES = 15
 _CELL_S = 120
+_CACHE = "cache"
+_KERNEL = "python3"
+_RUNTIME = "runtime"
 
 Say = Callable[[str], None]
 
@@ -67,7 +72,7 @@ def run_demo(
     with _scratch() as private, Emulator() as emulator:
         work = private / "work" if folder is None else Path(folder).expanduser().absolute()
         _fill(work)
-        environment = _environment(emulator, private)
+        environment = {**_environment(emulator, private), **_jupyter_home(private)}
         if is_check:
             return _run_notebook(work / NOTEBOOK, environment, say, complain)
         return _run_lab(
@@ -143,6 +148,37 @@ def _environment(emulator: Any, private: Path) -> dict[str, str]:
     return {**os.environ, "VOD_WIDGET_EMULATOR": str(path), "VOD_WIDGET_HOME": str(state)}
 
 
+def _jupyter_home(private: Path) -> dict[str, str]:
+    """Folders of the demo's own for all that Jupyter and IPython write; what is installed is still found.
+
+    The caches of a kernel (those of its completer) are moved by a kernel spec and not by the server's environment,
+    which a browser that the server opens would inherit.
+    """
+    folders = {
+        "JUPYTER_CONFIG_DIR": private / "config",
+        "JUPYTER_DATA_DIR": private / "data",
+        "JUPYTER_RUNTIME_DIR": private / _RUNTIME,
+        "JUPYTERLAB_SETTINGS_DIR": private / "config" / "lab" / "user-settings",
+        "JUPYTERLAB_WORKSPACES_DIR": private / "config" / "lab" / "workspaces",
+        "IPYTHONDIR": private / "ipython",
+        "npm_config_cache": private / _CACHE / "npm",  # jupyter-lsp asks npm where it installs; npm logs that
+    }
+    for folder in folders.values():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kernel = {
+        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+        "metadata": {"debugger": True},
+        "env": {"XDG_CACHE_HOME": str(private / _CACHE)},
+    }
+    spec = private / "data" / "kernels" / _KERNEL
+    spec.mkdir(mode=0o700, parents=True)
+    (spec / "kernel.json").write_text(json.dumps(kernel), "utf-8")
+    # In a virtual environment Jupyter would else prefer the kernel spec installed there to the one above.
+    return {**{name: str(folder) for name, folder in folders.items()}, "JUPYTER_PREFER_ENV_PATH": "0"}
+
+
 # Without a screen ---------------------------------------------------------------------------------------------------
 
 
@@ -153,10 +189,12 @@ def _run_notebook(path: Path, environment: Mapping[str, str], say: Say, complain
 
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     client = NotebookClient(
-        notebook, timeout=_CELL_S, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
+        notebook, timeout=_CELL_S, kernel_name=_KERNEL, resources={"metadata": {"path": str(path.parent)}}
     )
     try:
-        client.execute(env=dict(environment))
+        # Also here, and not for the kernel alone: its manager, in this process, looks for folders and makes them.
+        with _environment_set(environment):
+            client.execute()
     except CellExecutionError as error:
         complain(f"a cell of {path.name} failed: {error.ename}: {error.evalue}")
         return 1
@@ -166,6 +204,20 @@ def _run_notebook(path: Path, environment: Mapping[str, str], say: Say, complain
     cells = sum(1 for cell in notebook.cells if cell.cell_type == "code")
     say(f"{path.name}: {cells} cells ran on the emulator.")
     return 0
+
+
+@contextmanager
+def _environment_set(environment: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 # In JupyterLab ------------------------------------------------------------------------------------------------------
@@ -182,8 +234,7 @@ def _run_lab(
     complain: Say,
     note: str,
 ) -> int:
-    runtime = private / "runtime"
-    runtime.mkdir(mode=0o700)
+    runtime = private / _RUNTIME
     log_path = private / "jupyterlab.log"
     command = [sys.executable, "-m", "jupyterlab", NOTEBOOK, "--LabApp.news_url="]
     command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
@@ -199,7 +250,7 @@ def _run_lab(
         child = subprocess.Popen(  # noqa: S603 - our own interpreter and fixed words
             command,
             cwd=work,
-            env={**environment, "JUPYTER_RUNTIME_DIR": str(runtime)},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -114,10 +114,13 @@ def test_a_file_that_is_swapped_for_a_link_before_it_is_opened_is_refused(files:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
 def test_only_regular_files_come_out(files: KernelFiles, tree: Path) -> None:
     os.mkfifo(tree / "pipe.mp4")
-    with pytest.raises(SourceNotFoundError):
+    with pytest.raises(SourceNotFoundError) as caught:
         files.expand("pipe.mp4", max_files=1)
-    assert "pipe.mp4" not in names(files.expand(".", max_files=10))
-    assert {e["name"]: e["refused"] for e in files.list_dir("")["entries"]}["pipe.mp4"] == "Source.Missing"
+    assert caught.value.code == "Source.NotAFile"
+    left_out: list[SourceNotFoundError] = []
+    assert "pipe.mp4" not in names(files.expand(".", max_files=10, refused=left_out))
+    assert [(e.file_name, e.code) for e in left_out] == [("pipe.mp4", "Source.NotAFile")]
+    assert {e["name"]: e["refused"] for e in files.list_dir("")["entries"]}["pipe.mp4"] == "Source.NotAFile"
 
 
 def test_folders_and_globs_give_media_files_without_hidden_ones(files: KernelFiles) -> None:
@@ -136,10 +139,47 @@ def test_a_name_with_marks_is_taken_as_it_is(files: KernelFiles, tree: Path) -> 
     assert names(files.expand("[1].mp4", max_files=10)) == ["[1].mp4"]
 
 
-@pytest.mark.parametrize("path", ["no-such.mp4", "*.xyz", "sub/*.mov"])
-def test_nothing_found_is_said(files: KernelFiles, path: str) -> None:
-    with pytest.raises(SourceNotFoundError):
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("no-such.mp4", "Source.Missing"),
+        ("*.xyz", "Path.NoMatch"),
+        ("sub/*.mov", "Path.NoMatch"),
+        ("bare", "Source.NoMedia"),
+        ("~no-such-user/a.mp4", "Source.Missing"),
+    ],
+)
+def test_nothing_found_is_said(files: KernelFiles, tree: Path, path: str, code: str) -> None:
+    (tree / "bare").mkdir()
+    (tree / "bare" / "notes.txt").write_bytes(b"x")
+    with pytest.raises(SourceNotFoundError) as caught:
         files.expand(path, max_files=10)
+    assert caught.value.code == code
+
+
+def test_an_unknown_user_is_named_where_everything_may_be_seen() -> None:
+    with pytest.raises(SourceNotFoundError) as caught:
+        KernelFiles(None, FakeClock()).expand("~no-such-user/a.mp4", max_files=1)
+    assert caught.value.code == "Path.NoUser"
+
+
+def test_a_file_is_not_listed_as_a_folder(files: KernelFiles) -> None:
+    with pytest.raises(SourceNotFoundError) as caught:
+        files.list_dir("a.mp4")
+    assert caught.value.code == "Path.NotAFolder"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_what_a_folder_holds_and_cannot_be_sent_is_named(tree: Path) -> None:
+    os.mkfifo(tree / "sub" / "pipe.mp4")
+    (tree / "sub" / "gone.mp4").symlink_to(tree / "no-such.mp4")
+    (tree / "sub" / "notes.txt").write_bytes(b"x")
+    data = Rig(root=tree).data("add_paths", paths=["sub"])
+    assert [a["name"] for a in data["added"]] == ["c.mp4"]
+    assert {(r["name"], r["code"]) for r in data["refused"]} == {
+        ("pipe.mp4", "Source.NotAFile"),
+        ("no-such.mp4", "Source.Missing"),
+    }
 
 
 def test_too_many_files_are_refused(files: KernelFiles) -> None:
@@ -156,7 +196,7 @@ def test_a_search_has_a_deadline(tree: Path) -> None:
 
     with pytest.raises(RestrictionError) as caught:
         KernelFiles(tree, Rushing()).expand("", max_files=10)
-    assert caught.value.code == "Timeout"
+    assert caught.value.code == "Path.Slow"
 
 
 def test_paths_are_completed_as_they_were_typed(files: KernelFiles, tree: Path) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from vod_widget.errors import InvalidArgumentError, InvalidStateError, RestrictionError, VODError
+from vod_widget.errors import InvalidArgumentError, InvalidStateError, RestrictionError, SourceNotFoundError, VODError
 from vod_widget.interfaces import Clock
 from vod_widget.model import UploaderState, UploadState
 from vod_widget.secret import redact
@@ -160,11 +160,13 @@ class Commands:
         refused: list[dict[str, str]] = []
         room = self._policy.max_files - self._uploader.totals().total
         for path in paths:
+            left_out: list[SourceNotFoundError] = []
             try:
-                found = self._files.expand(path, max_files=max(0, room - len(added)))
+                found = self._files.expand(path, max_files=max(0, room - len(added)), refused=left_out)
             except VODError as error:
                 refused.append(_refusal(path, error))
                 continue
+            refused += [_refusal(path, error) for error in left_out]
             for real in found:
                 try:
                     info = self._uploader.add_file(self._files.open(real))

@@ -26,6 +26,13 @@ _MAX_COMPLETIONS = 50
 # A page waits ten seconds for its answer; a search that is not done by then has helped nobody.
 _SEARCH_S = 6.0
 _GLOB_MARKS = frozenset("*?[")
+# The page shows fifty refusals; a share without rights must not make a message of a hundred thousand.
+_MAX_LEFT_OUT = 1_000
+_REASONS: dict[type[OSError], tuple[str, str]] = {
+    FileNotFoundError: ("Source.Missing", "there is nothing"),
+    PermissionError: ("Source.Permission", "it may not be read"),
+    NotADirectoryError: ("Path.NotAFolder", "it is not a folder"),
+}
 
 
 class KernelFiles:
@@ -72,6 +79,12 @@ class KernelFiles:
             wished = Path(path).expanduser()
         except RuntimeError:  # "~nobody"
             wished = Path(path)
+            start = Path(self._start)
+            # Inside a root nobody is told which users this machine has.
+            if self._is_inside(start.anchor) and not os.path.lexists(start / wished.parts[0]):
+                raise SourceNotFoundError(
+                    f"this machine has no user {wished.parts[0][1:]!r}", code="Path.NoUser", file_name=path
+                ) from None
         return os.path.abspath(Path(self._start, wished))  # noqa: PTH100  resolve() would follow links
 
     def _is_inside(self, real: str) -> bool:
@@ -149,12 +162,12 @@ class KernelFiles:
             if entry.is_symlink() and not self._is_inside(os.path.realpath(entry.path)):
                 return {**facts, "refused": "Source.Outside"}
             status = entry.stat()
-        except OSError:
-            return {**facts, "refused": "Source.Missing"}
+        except OSError as error:
+            return {**facts, "refused": _unreadable(error, entry.name).code}
         if stat.S_ISDIR(status.st_mode):
             return {**facts, "is_dir": True}
         if not stat.S_ISREG(status.st_mode):
-            return {**facts, "refused": "Source.Missing"}
+            return {**facts, "refused": "Source.NotAFile"}
         facts["size_bytes"] = status.st_size
         try:
             facts["media_type"] = str(media_type_of(entry.name))
@@ -182,51 +195,61 @@ class KernelFiles:
 
     # ---- adding ------------------------------------------------------------------------------------
 
-    def expand(self, path: str, *, max_files: int) -> list[str]:
+    def expand(self, path: str, *, max_files: int, refused: list[SourceNotFoundError] | None = None) -> list[str]:
         """Find the files that a path means: a file, a folder with everything below, or a glob.
 
         Args:
             path: As typed. A name that exists is taken as it is, even with `*` in it.
             max_files: Most files to return, at least 1.
+            refused: Gets why a media file, or a folder, below the path was left out.
 
         Raises:
             VODError: Nothing there, outside, too many, or the search took too long. A file that was named itself
                 is returned whatever its kind, so that the core can say why it is refused.
         """
+        left_out: list[SourceNotFoundError] = [] if refused is None else refused
         absolute = self._absolute(path)
         if os.path.lexists(absolute) or not _GLOB_MARKS & set(absolute):
             real = self._real(path)
             if not Path(real).is_dir():
                 return [_regular(real)]
-            candidates = _below(real)
+            empty = ("Source.NoMedia", "no media file is in this folder")
+            candidates = _below(real, left_out)
         else:
             fixed = absolute
             while _GLOB_MARKS & set(fixed):
                 fixed = str(Path(fixed).parent)
             self._real(fixed)
+            empty = ("Path.NoMatch", "no media file matches this pattern")
             candidates = glob.iglob(absolute, recursive=True)  # noqa: PTH207  Path.glob finds hidden files
-        found = self._collect(candidates, max_files)
-        if not found:
+        found = self._collect(candidates, max_files, left_out)
+        if not found and not left_out:
             raise SourceNotFoundError(
-                "no media file is there",
+                empty[1],
+                code=empty[0],
                 file_name=Path(path).name or path,
                 hint="Check the path; hidden files and other kinds of files are left out.",
             )
         return found
 
-    def _collect(self, candidates: Iterator[str], max_files: int) -> list[str]:
+    def _collect(self, candidates: Iterator[str], max_files: int, left_out: list[SourceNotFoundError]) -> list[str]:
         until_s = self._clock.monotonic_s() + _SEARCH_S
         found: set[str] = set()
         for candidate in candidates:
             if self._clock.monotonic_s() > until_s:
-                raise RestrictionError("the search took too long", code="Timeout", hint="Choose a smaller folder.")
+                raise RestrictionError("the search took too long", code="Path.Slow", hint="Choose a smaller folder.")
             real = os.path.realpath(candidate)
             if real in found or not self._is_inside(real) or not _is_sayable(real):
                 continue
             try:
                 media_type_of(Path(real).name)
-                found.add(_regular(real))
             except VODError:
+                continue
+            try:
+                found.add(_regular(real))
+            except SourceNotFoundError as error:
+                if not Path(real).is_dir() and len(left_out) < _MAX_LEFT_OUT:
+                    left_out.append(error)
                 continue
             if len(found) > max_files:
                 raise RestrictionError(
@@ -237,9 +260,14 @@ class KernelFiles:
         return sorted(found)
 
 
-def _below(folder: str) -> Iterator[str]:
+def _below(folder: str, left_out: list[SourceNotFoundError]) -> Iterator[str]:
     """Every file below a folder, hidden ones left out, links to folders not followed."""
-    for parent, folders, files in os.walk(folder):
+
+    def note(error: OSError) -> None:
+        if len(left_out) < _MAX_LEFT_OUT:
+            left_out.append(_unreadable(error, str(error.filename or folder)))
+
+    for parent, folders, files in os.walk(folder, onerror=note):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith("."):
@@ -252,14 +280,13 @@ def _regular(real: str) -> str:
     except OSError as error:
         raise _unreadable(error, real) from error
     if not stat.S_ISREG(status.st_mode):
-        raise SourceNotFoundError("this is not a regular file", file_name=Path(real).name)
+        raise SourceNotFoundError("this is not a regular file", code="Source.NotAFile", file_name=Path(real).name)
     return real
 
 
 def _unreadable(error: OSError, path: str) -> SourceNotFoundError:
-    reason = {FileNotFoundError: "there is nothing", PermissionError: "it may not be read"}
-    text = reason.get(type(error), os.strerror(error.errno) if error.errno else "it cannot be read")
-    return SourceNotFoundError(f"cannot open this: {text}", file_name=Path(path).name or path)
+    code, text = _REASONS.get(type(error), ("Source.Read", os.strerror(error.errno) if error.errno else "a fault"))
+    return SourceNotFoundError(f"cannot open this: {text}", code=code, file_name=Path(path).name or path)
 
 
 def _is_sayable(name: str) -> bool:

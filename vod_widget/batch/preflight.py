@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
-from vod_widget.errors import AccessDeniedError, ClockSkewError, MissingCredentialError, TransportError, VODError
+from vod_widget.errors import (
+    AccessDeniedError,
+    ClockSkewError,
+    InvalidArgumentError,
+    MissingCredentialError,
+    TransportError,
+    VODError,
+)
 from vod_widget.model import Credentials
 from vod_widget.uploader import VODUpload
 
@@ -112,7 +119,12 @@ def check(
         InvalidArgumentError: An unknown keyword or a bad value.
     """
     options, metadata = split_keywords(metadata_and_options)
-    uploader = VODUpload(profile=profile, credentials=credentials, get_auth=get_auth, **options)
+    try:
+        uploader = VODUpload(profile=profile, credentials=credentials, get_auth=get_auth, **options)
+    except InvalidArgumentError as error:
+        if error.code not in _PLACE_CODES:
+            raise
+        return Checks([_failed("destination", error), *_not_tried(("credentials", *_LATER, "journal"))])
     try:
         rows = [*_service(uploader), _journal(uploader)]
         if files is not None:
@@ -127,6 +139,7 @@ def _failed(name: str, error: VODError, fix: str = "") -> Check:
 
 
 _LATER = ("identity", "VOD access")
+_PLACE_CODES = frozenset({"Region", "Endpoint", "Endpoint.Refused"})
 
 
 def _not_tried(names: Sequence[str]) -> list[Check]:
@@ -141,7 +154,7 @@ def _service(uploader: VODUpload) -> list[Check]:
     except MissingCredentialError as error:
         return [_failed("credentials", error), *_not_tried(("destination", *_LATER))]
     except VODError as error:
-        is_place = error.code in {"Region", "Endpoint", "Endpoint.Refused"}
+        is_place = error.code in _PLACE_CODES
         rest = _LATER if is_place else ("destination", *_LATER)
         return [_failed("destination" if is_place else "credentials", error), *_not_tried(rest)]
     if to.provider is None:

@@ -73,7 +73,7 @@ export function look(row: Row, t: Translate, waited_s = 0): Look {
     case "Expired":
       return {
         ...base, icon: "key", tone: "warn", trouble: true, bar: "none", word: t("expired"),
-        rest: row.error ? cause_of(t, row.error.code, row.error.message) : t("c_auth_expired"),
+        rest: row.error ? cause_of(t, row.error.code, row.error.message) : t("c_old_keys"),
         facts: row.sent_bytes > 0 ? t("new_keys_go_on", { size: bytes(row.sent_bytes) }) : t("waits_for_keys"),
         next: { step: "keys", label: t("next_keys") },
       };

@@ -422,7 +422,7 @@ export class Session {
     } else if (n_failed > 1) sentences.push(this.t("note_many_failed", { n: n_failed }));
     for (const note of notes) {
       if (note.code === "file_done" || note.code === "file_failed") continue;
-      const known: Record<string, Key> = { file_waiting_browser: "note_waiting_browser", keys_needed: "note_keys", file_expired: "note_keys" };
+      const known: Record<string, Key> = { file_waiting_browser: "note_page", keys_needed: "note_keys", file_expired: "note_keys" };
       const key = own(known, note.code);
       if (key) sentences.push(this.t(key, { name: name(note) }));
     }

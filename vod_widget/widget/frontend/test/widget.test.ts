@@ -374,6 +374,25 @@ describe("adding", () => {
     expect(page.kernel.last("add_paths")).toMatchObject({ paths: ["/data/clips/*.mp4"] });
     expect(page.root.querySelector(".side")).toBeNull();
   });
+  it("shows the folder that is typed, or why it cannot be shown", async () => {
+    const page = await open();
+    await page.click(page.by_name("From the kernel's files"));
+    const path = page.root.querySelector("input[data-action=path]") as HTMLInputElement;
+    await page.type(path, "/other/*.mp4");
+    expect(page.kernel.last("list_dir")).toMatchObject({ path: "/other/" });
+    expect(page.root.querySelector(".ent[data-path]")?.getAttribute("data-path")).toBe("/other/clips");
+    expect(path.value).toBe("/other/*.mp4");
+    const asked = page.kernel.of("list_dir").length;
+    await page.type(path, "/other/");
+    expect(page.kernel.of("list_dir")).toHaveLength(asked);
+    page.kernel.on_intent = (m) => m.kind === "list_dir" ? { error: { code: "Source.Missing", message: "no" } } : undefined;
+    await page.type(path, "/gone/");
+    expect(page.root.querySelector(".dir")?.textContent).toBe("/gone/: the file is not there.");
+    page.kernel.on_intent = null;
+    await page.type(path, "/other/");
+    await page.click(page.by_name("Add"));
+    expect(page.kernel.last("add_paths")).toMatchObject({ paths: ["/other/"] });
+  });
   it("keeps the panel open when a path is refused", async () => {
     const page = await open();
     await page.click(page.by_name("From the kernel's files"));

@@ -21,6 +21,10 @@ export class BrowsePanel implements Panel {
   readonly #add: HTMLButtonElement;
   readonly #chosen = new Map<string, DirEntry>();
   #listing: Listing | null = null;
+  /** What entering a folder wrote into the field: this alone is not typed. */
+  #entered = "";
+  /** The folder of what is typed, as it was last asked for. */
+  #folder = "";
   #timer: ReturnType<typeof setTimeout> | undefined;
   #asked = 0;
   #selected_option = -1;
@@ -76,8 +80,7 @@ export class BrowsePanel implements Panel {
   /** What is typed and is not simply the folder that is shown. */
   #typed_paths(): string[] {
     const typed = this.#input.value.trim();
-    if (!typed || typed === this.#listing?.path || typed === `${this.#listing?.path ?? ""}/`) return [];
-    return [typed];
+    return typed && typed !== this.#entered && `${typed}/` !== this.#entered ? [typed] : [];
   }
 
   async #enter(path: string): Promise<void> {
@@ -90,7 +93,7 @@ export class BrowsePanel implements Panel {
       return;
     }
     this.#listing = listing;
-    this.#input.value = listing.path.endsWith("/") ? listing.path : `${listing.path}/`;
+    this.#input.value = this.#entered = this.#folder = listing.path.endsWith("/") ? listing.path : `${listing.path}/`;
     this.#hide_options();
     this.#draw();
     this.update();
@@ -139,7 +142,25 @@ export class BrowsePanel implements Panel {
   #typed(): void {
     clearTimeout(this.#timer);
     this.update();
-    this.#timer = setTimeout(() => void this.#complete(), COMPLETE_AFTER_MS);
+    this.#timer = setTimeout(() => {
+      void this.#follow();
+      void this.#complete();
+    }, COMPLETE_AFTER_MS);
+  }
+
+  /** Below the field stands the folder of what is typed, never another one. */
+  async #follow(): Promise<void> {
+    const folder = /^([^*?[]*\/)?/.exec(this.#input.value)?.[0] ?? "";
+    if (folder === this.#folder) return;
+    this.#folder = folder;
+    const turn = ++this.#asked;
+    const { session } = this.#host;
+    const listing = await session.connection.request("list_dir", { path: folder }).catch((error: unknown) => session.explain(error, folder));
+    if (turn !== this.#asked) return;
+    this.#listing = typeof listing === "string" ? null : listing;
+    if (typeof listing === "string") replace(this.#list, h("p", { class: "mut none" }, listing));
+    else this.#draw();
+    this.update();
   }
 
   async #complete(): Promise<void> {

@@ -66,13 +66,13 @@ export class Filters {
       }, "sm"));
     }
     this.#bulk_parts = [this.#bulk_count, ...this.#bulk.values(), h("button", {
-      type: "button", class: "lnk", "data-action": "clear-selection", title: t("clear_selection"),
+      type: "button", class: "lnk", "data-action": "clear-selection", title: t("unselect"),
       onclick: () => {
         session.store.selected.clear();
         session.store.changed();
         host.focus_grid();
       },
-    }, icon("x"), h("span", { class: "tx" }, t("clear_selection")))];
+    }, icon("x"), h("span", { class: "tx" }, t("unselect")))];
   }
 
   update(): void {

@@ -11,9 +11,9 @@ A `Note` is news for the callbacks and listeners; it has no answer. Floor 1, pur
     AskApp          Grant, UploadAuth,  Head            ObjectInfo or None
                     Credentials, None   Abort           None
     GetAuth         Grant               FindVideo       VideoStatus or None
-    CreateVideo     Grant               SendCover       str (URL)
-    RefreshVideo    Grant               Timer           None, when the time has come
-    CreateImage     Grant
+    CreateVideo     Grant               CreateCover     Grant
+    RefreshVideo    Grant               PutCover        str (URL)
+    CreateImage     Grant               Timer           None, when the time has come
     SavePart, StopSending, Wake         no answer
 """
 
@@ -35,6 +35,7 @@ __all__ = [
     "CloseEntry",
     "Closing",
     "Complete",
+    "CreateCover",
     "CreateImage",
     "CreateVideo",
     "Effect",
@@ -49,12 +50,12 @@ __all__ = [
     "OpenEntry",
     "Opened",
     "PartAccepted",
+    "PutCover",
     "RefreshVideo",
     "RestartedNote",
     "RetryNote",
     "SaveCheckpoint",
     "SavePart",
-    "SendCover",
     "SendObject",
     "SendPart",
     "StopSending",
@@ -204,10 +205,17 @@ class CreateImage(Effect):
 
 
 @dataclass(frozen=True, slots=True)
-class SendCover(Effect):
-    """Upload the cover as an image and answer its URL."""
+class CreateCover(Effect):
+    """CreateUploadImage, or `get_auth`, for the cover."""
 
     credentials: Credentials | None
+
+
+@dataclass(frozen=True, slots=True)
+class PutCover(Effect):
+    """PutObject of the cover; answers its URL. Broken by `StopSending`."""
+
+    grant: Grant
 
 
 @dataclass(frozen=True, slots=True)

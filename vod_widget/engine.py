@@ -170,7 +170,8 @@ class Engine:
             fx.FindVideo: self._find_video,
             fx.RefreshVideo: self._refresh_video,
             fx.CreateImage: self._create_image,
-            fx.SendCover: self._send_cover,
+            fx.CreateCover: self._create_cover,
+            fx.PutCover: self._put_cover,
             fx.Init: lambda r, _m, e: self._open(e.grant).init_multipart(_headers(r)),
             fx.SendPart: self._send_part,
             fx.SendObject: self._send_object,
@@ -327,11 +328,9 @@ class Engine:
             raise MissingCredentialError("get_auth was taken away", file_name=record.name)
         return ask(record, effect, None)
 
-    def _send_cover(self, record: Record, _machine: FileMachine, effect: fx.SendCover) -> str:
-        """Upload the cover as an image of its own and return its URL."""
-        cover = record.cover
-        if cover is None:
-            raise SourceError("the cover is gone", file_name=record.name)
+    def _create_cover(self, record: Record, _machine: FileMachine, effect: fx.CreateCover) -> Grant:
+        """Create the cover as an image of its own."""
+        cover = _cover_of(record)
         metadata = replace(
             record.metadata,
             title=cover.name[:40],
@@ -354,13 +353,18 @@ class Engine:
             )
         if not grant.image_url:
             raise VODError("the cover has no ImageURL", code="Cover", file_name=record.name)
+        return grant
+
+    def _put_cover(self, record: Record, _machine: FileMachine, effect: fx.PutCover) -> str:
+        """Send the cover's bytes and return its URL."""
+        cover = _cover_of(record)
         whole = Part(1, 0, cover.size_bytes)
         body = FileBody(cover, whole, cover.fingerprint(), record=record, transfer=Transfer(), rate=self.bandwidth)
-        info = self._open(grant).put_object(body, {})
+        info = self._open(effect.grant).put_object(body, {})
         if info.crc64 is not None and info.crc64 != body.crc64:
             raise IntegrityError("the cover was damaged on its way", file_name=cover.name)
         cover.close()
-        return grant.image_url
+        return effect.grant.image_url or ""
 
     # ---- data plane
 
@@ -386,6 +390,12 @@ class Engine:
 
 
 _NEVER = threading.Event()
+
+
+def _cover_of(record: Record) -> Source:
+    if record.cover is None:
+        raise SourceError("the cover is gone", file_name=record.name)
+    return record.cover
 
 
 @contextlib.contextmanager

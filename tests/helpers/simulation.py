@@ -129,6 +129,7 @@ class Cloud:
         self.gives_crc = True
         self.repeats_reference = False
         self.may_abort = True
+        self.covers: dict[str, bool] = {}
         self.keys_end_s = float("inf")
 
     def _number(self) -> int:
@@ -156,6 +157,13 @@ class Cloud:
         video = Video(f"media{number}", f"sv/{number}.mp4", reference_id)
         self.assets[video.media_id] = video
         return self.grant(video)
+
+    def create_cover(self) -> Grant:
+        self.control()
+        number = self._number()
+        url = f"https://img/{number}.jpg"
+        self.covers[url] = False
+        return replace(self.grant(Video(f"cover{number}", f"image/{number}.jpg", "")), image_url=url)
 
     def refresh(self, media_id: str) -> Grant:
         self.control()
@@ -272,6 +280,7 @@ class Plan:
     gives_crc: bool = True
     repeats_reference: bool = False
     patience_s: float | None = None
+    cover: bool = False
     interrupts: tuple[str, ...] = ("stop", "pause", "cancel")
     parallel: int = 3
     steps: int = 250
@@ -338,6 +347,7 @@ class Simulation:
             get_auth=plan.authority == "get_auth",
             own_authority=plan.authority == "own",
             skip_uploaded=True,
+            has_cover=plan.cover,
         )
         policy = RetryPolicy(3, 2.0, plan.patience_s)
         self.machine = FileMachine(job, policy, self.clock, SimRandomness(self.rng))
@@ -492,7 +502,15 @@ class Simulation:
                     return cloud.refresh(media_id)
                 known = cloud.find("", reference_id)
                 return cloud.refresh(known.video_id) if known is not None else cloud.create(reference_id)
-            case fx.CreateVideo(reference_id, _, _):
+            case fx.CreateCover():
+                return cloud.create_cover()
+            case fx.PutCover(grant):
+                cloud.check(grant)
+                cloud.covers[grant.image_url or ""] = True
+                return grant.image_url
+            case fx.CreateVideo(reference_id, _, cover_url):
+                if self.plan.cover and not cloud.covers.get(cover_url or ""):
+                    self.fail(f"CreateUploadVideo before its cover was stored: {cover_url!r}")
                 saved = journal.checkpoint
                 if saved is None or saved.reference_id != reference_id or not reference_id:
                     self.fail("CreateUploadVideo before its reference id was durable")
@@ -542,7 +560,7 @@ class Simulation:
     def perform(self, token: int, effect: fx.Effect, flag: list[bool]) -> None:
         """Let an effect happen, spoil it perhaps, and put its outcome on the way."""
         local = isinstance(effect, fx.OpenEntry | fx.CheckSource | fx.HashParts | fx.SaveCheckpoint | fx.CloseEntry)
-        breakable = isinstance(effect, fx.SendPart | fx.SendObject | fx.HashParts)
+        breakable = isinstance(effect, fx.SendPart | fx.SendObject | fx.HashParts | fx.PutCover)
         if breakable and flag[0]:
             self.say(f"  broken off {token} {type(effect).__name__}")
             self.outcomes.append(Outcome(lambda m: m.broken_off(token)))

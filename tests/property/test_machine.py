@@ -16,7 +16,7 @@ import pytest
 
 from tests.helpers.simulation import PART, Plan, Simulation
 from vod_widget import effects as fx
-from vod_widget.errors import AccessDeniedError, ConnectionLostError
+from vod_widget.errors import AccessDeniedError, ConnectionLostError, ServerFaultError
 from vod_widget.model import Grant, MediaType, ObjectInfo, Part, Phase, UploadState
 from vod_widget.states import FileEvent
 
@@ -43,6 +43,9 @@ PLANS = {
     "no_crc": Plan(gives_crc=False, damage_ratio=0.0),
     "damage": Plan(damage_ratio=0.2),
     "full_disk": Plan(journal_fault_ratio=0.3),
+    "cover": Plan(cover=True, interrupt_ratio=0.1),
+    "cover_by_get_auth": Plan(cover=True, authority="get_auth", fault_ratio=0.3),
+    "cover_by_sts": Plan(cover=True, authority="sts", expire_ratio=0.03),
     "image": Plan(media_type=MediaType.IMAGE),
     "image_by_get_auth": Plan(media_type=MediaType.IMAGE, authority="get_auth"),
     "everything": Plan(interrupt_ratio=0.2, fault_ratio=0.3, expire_ratio=0.05, edit_ratio=0.01, kill_ratio=0.02),
@@ -653,3 +656,73 @@ def test_patience_is_not_spent_while_the_application_is_asked(expires: str) -> N
     run.transfers.clear()
     run.drain()
     assert run.machine.state is UploadState.SUCCESS
+
+
+# ---- the cover
+
+
+def _fail_cover(run: Simulation, kind: type[fx.Effect]) -> None:
+    _until(run, lambda: _performing(run, kind))
+    _outcome_of(run, kind, lambda token: run.machine.fail(token, ServerFaultError("503", status=503)))
+
+
+def test_cover_whose_bytes_fail_is_sent_again_under_the_same_id() -> None:
+    run = _calm(cover=True)
+    run.start()
+    for _ in range(3):
+        _fail_cover(run, fx.PutCover)
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert len(run.cloud.covers) == 1
+
+
+def test_cover_whose_create_gets_no_answer_is_created_once_more_and_said() -> None:
+    run = _calm(cover=True)
+    run.start()
+    _fail_cover(run, fx.CreateCover)
+    assert run.was_warned("Image.Unknown")
+    _fail_cover(run, fx.CreateCover)
+    run.drain()
+    assert run.machine.state is UploadState.FAILURE
+    assert "CreateCover" not in _done(run)
+
+
+def test_cover_whose_credential_ends_gets_a_second_id_and_never_a_third() -> None:
+    run = _calm(cover=True)
+    run.start()
+    for _ in range(2):
+        _until(run, lambda: _performing(run, fx.PutCover))
+        run.clock.t += 3001.0
+        _until(run, lambda: not _performing(run, fx.PutCover))
+    run.drain()
+    assert run.machine.state is UploadState.FAILURE
+    assert len(run.cloud.covers) == 2
+    run.heal()
+
+
+@pytest.mark.parametrize("order", ["cancel", "stop", "pause"])
+def test_cover_that_is_broken_off_by_an_order_is_not_sent_again(order: str) -> None:
+    run = _calm(cover=True)
+    run.start()
+    _until(run, lambda: _performing(run, fx.PutCover))
+    run.interrupt(order)
+    run.drain_threads()
+    run.drain()
+    assert any("broken off" in line for line in run.log)
+    assert "PutCover" not in _done(run)
+    assert run.machine.state in {UploadState.CANCELED, UploadState.STOPPED}
+    run.heal()
+    assert len(run.cloud.covers) == 1
+
+
+def test_cover_that_a_late_order_breaks_off_is_sent_when_the_file_is_wanted_again() -> None:
+    run = _calm(cover=True)
+    run.start()
+    _until(run, lambda: _performing(run, fx.PutCover))
+    run.interrupt("stop")
+    run.drain_threads()
+    run.ready()
+    run.start()
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert len(run.cloud.covers) == 1

@@ -93,6 +93,7 @@ class Context:
         self._sts: Credentials | None = None
         self._app_grants = False
         self._cover_url: str | None = None
+        self._cover_grant: Grant | None = None
         self._expiries = 0
         self._image_creates = 0
         self._skew_seen = False

@@ -218,8 +218,11 @@ class FileMachine(Uploading):
     def broken_off(self, token: int) -> list[Out]:
         """Reading was broken by `StopSending`; nothing is known of the request."""
         if self._main is not None and self._main[0] == token:
-            # An order to stop that came late, after the file had begun again: what it broke is done once more.
             effect = self._main[1]
+            if self._interrupt is not None and not self._settling:
+                self._main = None
+                return self._advance_throw(Interrupted())
+            # An order to stop that came late, after the file had begun again: what it broke is done once more.
             self._token += 1
             self._main = (self._token, effect)
             return [self._main]

@@ -74,8 +74,9 @@ class Authorizing(Context):
         """Create the asset, or refresh the one that we have."""
         image = self.job.media_type is MediaType.IMAGE
         if self.job.has_cover and not image and not self.checkpoint.media_id and self._cover_url is None:
-            known = self.checkpoint.metadata.get("cover_url")
-            self._cover_url = known or (yield from self._call(lambda: fx.SendCover(self._sts)))
+            self._cover_url = self.checkpoint.metadata.get("cover_url")
+            if not self._cover_url and (yield from self._send_cover()):
+                return
             self.checkpoint = replace(
                 self.checkpoint, metadata={**self.checkpoint.metadata, "cover_url": self._cover_url}
             )
@@ -117,12 +118,47 @@ class Authorizing(Context):
         self._saved = now
 
     def _create_image(self) -> Steps:
-        # There is no refresh and no reference id for images (protocol A5): a repeated call makes another id, so it is
-        # counted, named, and done at most once more.
+        grant: Grant | None = yield from self._make_image(lambda: fx.CreateImage(self._sts))
+        if grant is not None:
+            yield from self._adopt(grant, is_new=True)
+
+    def _send_cover(self) -> Steps:
+        """Upload the cover as an image of its own; True when the application has answered with a whole permission."""
+        while True:
+            grant = self._cover_grant
+            try:
+                if grant is not None and grant.auth.expires_at_s > self._clock.now_s():
+                    self._cover_url = yield fx.PutCover(grant)
+                    return False
+            except AuthExpiredError:
+                self._cover_grant = None
+                if self._image_creates >= IMAGE_CREATES_MAX:
+                    raise
+            except VODError as error:
+                if classify(error) is not Action.RETRY:
+                    raise
+                # With the same grant: each CreateUploadImage makes another image.
+                yield from self._retry(error)
+                self.phase = Phase.AUTHORIZING
+                continue
+            made: Grant | None = yield from self._make_image(lambda: fx.CreateCover(self._sts))
+            if made is None:
+                yield self._warn("Cover", "the cover was not sent: the application gave a permission of its own")
+                return True
+            address = check_address(made.address, made.auth.region, loopback_allowed=self.job.loopback_allowed)
+            check_lifetime(made.auth)
+            self._cover_grant = replace(made, address=address)
+
+    def _make_image(self, make: Callable[[], fx.Effect]) -> Steps:
+        """CreateUploadImage: its grant, or None when the application has answered with a whole permission.
+
+        There is no refresh and no reference id for images (protocol A5): a repeated call makes another id, so it is
+        counted, named, and done at most once more.
+        """
         while True:
             self._image_creates += 1
             try:
-                grant = yield fx.CreateImage(self._sts)
+                return (yield make())
             except VODError as error:
                 if is_doubtful(error):
                     if self._image_creates >= IMAGE_CREATES_MAX:
@@ -132,14 +168,13 @@ class Authorizing(Context):
                     self._image_creates -= 1
                     if classify(error) is Action.REFRESH:
                         if (yield from self._new_keys(error)):
-                            return
+                            return None
                         continue
                     if classify(error) is not Action.RETRY:
                         raise
+                phase = self.phase
                 yield from self._retry(error)
-                continue
-            yield from self._adopt(grant, is_new=True)
-            return
+                self.phase = phase
 
     def _create_or_refresh_video(self) -> Steps:
         if not self.checkpoint.media_id:

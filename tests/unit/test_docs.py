@@ -12,7 +12,12 @@ from pathlib import Path
 import pytest
 
 import vod_widget
+from tests.helpers.error_codes import MEANINGS, codes_in_source, warnings_in_source
 from tests.helpers.reference import CALLBACK_SIGNATURES, PLAIN_TEXTS, methods, render
+from tests.helpers.reference_texts import CONFIG_JSON, CREDENTIALS_INI, GET_AUTH
+from vod_widget import errors
+from vod_widget.application import Application
+from vod_widget.credentials import find_profiles
 from vod_widget.options import CALLBACKS, OPTIONS, PLAIN
 
 VENDORS = {
@@ -22,6 +27,9 @@ VENDORS = {
 }
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
+REFERENCE = (ROOT / "docs" / "reference.md").read_text("utf-8")
+# Words of enumerations, and the version; the states are in the README.
+UNSEEN = {"MediaType", "Phase", "UploadState", "UploaderState", "__version__"}
 PAPERS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -37,6 +45,43 @@ def _code_cells(path: Path) -> list[str]:
 
 def test_reference_page_is_that_of_the_code() -> None:
     assert (ROOT / "docs" / "reference.md").read_text("utf-8") == render(), "run scripts/reference"
+
+
+def test_each_code_in_the_source_is_explained_and_no_other() -> None:
+    """Those of the widget's own answers stand in the protocol."""
+    raised = {*codes_in_source(), *warnings_in_source()}
+    assert raised ^ set(MEANINGS) == set(), "tell what it means in tests/helpers/error_codes.py"
+    assert [
+        code for code, text in MEANINGS.items() if not text.endswith(".") or not REFERENCE.count(f"| `{code}` |")
+    ] == []
+
+
+def test_codes_are_raised_by_classes_of_the_tree() -> None:
+    classes = {name for names in codes_in_source().values() for name in names}
+    assert {name for name in classes if not issubclass(getattr(errors, name, int), vod_widget.VODError)} == set()
+
+
+def test_each_public_name_is_in_the_reference() -> None:
+    assert [name for name in vod_widget.__all__ if name not in UNSEEN and f"`{name}" not in REFERENCE] == []
+
+
+def test_profiles_are_written_as_the_reference_shows(tmp_path: Path) -> None:
+    for name, text in ((".aliyun/config.json", CONFIG_JSON), (".alibabacloud/credentials.ini", CREDENTIALS_INI)):
+        path = tmp_path / name
+        path.parent.mkdir()
+        path.write_text(text)
+        path.chmod(0o600)
+    found = {(row.place, row.name): row for row in find_profiles({}, home=tmp_path) if row.place != "built-in"}
+    assert {key: row.reason for key, row in found.items() if not row.usable} == {}
+    assert sorted(name for _, name in found) == ["cron", "default", "prod", "role"]
+    won = vod_widget.explain(env={}, home=tmp_path).profile
+    assert won is not None
+    assert won.name == "prod"
+
+
+def test_answer_of_get_auth_has_the_keys_that_are_read() -> None:
+    read = inspect.getsource(Application._read_answer)
+    assert [key for key in re.findall(r'"(\w+)":', GET_AUTH) if f'answer.get("{key}")' not in read] == []
 
 
 def test_each_callback_and_plain_attribute_is_described() -> None:

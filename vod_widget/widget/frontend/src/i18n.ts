@@ -93,7 +93,7 @@ const EN = {
   choose_hint: "Folders are added with the media files in them",
   unit_s: "{n} s", unit_min: "{n} min", unit_h: "{n} h", unit_d: "{n} d",
   c_changed: "the file changed while it was sent", c_missing: "the file is not there", c_irregular: "not a regular file", c_folder: "not a folder", c_no_media: "no media files in it",
-  c_no_glob: "nothing matches", c_read: "the file cannot be read",
+  c_no_glob: "nothing matches", c_no_user: "no such user", c_slow: "the search took too long", c_read: "the file cannot be read",
   c_detached: "the page was reloaded, pick the file again", c_forbidden: "this account may not create videos",
   c_no_keys: "no keys were found", c_old_keys: "the keys ran out", c_bad_keys: "the keys are not accepted",
   c_kind: "the service does not take this kind of file", c_network: "connection lost", c_connect: "no connection",
@@ -199,7 +199,7 @@ const ZH: Record<Key, string> = {
   choose_hint: "选中文件夹会添加其中的媒体文件",
   unit_s: "{n} 秒", unit_min: "{n} 分", unit_h: "{n} 小时", unit_d: "{n} 天",
   c_changed: "发送过程中文件被修改", c_missing: "文件不存在", c_irregular: "不是普通文件", c_folder: "不是文件夹", c_no_media: "其中没有媒体文件",
-  c_no_glob: "没有匹配的文件", c_read: "文件无法读取",
+  c_no_glob: "没有匹配的文件", c_no_user: "没有此用户", c_slow: "搜索超时", c_read: "文件无法读取",
   c_detached: "页面已刷新，需重新选择文件", c_forbidden: "此账号无权创建视频",
   c_no_keys: "没有找到密钥", c_old_keys: "密钥已失效", c_bad_keys: "密钥未被接受",
   c_kind: "服务不接受此类文件", c_network: "连接中断", c_connect: "无法连接",
@@ -279,23 +279,26 @@ export function own<T>(table: Record<string, T>, key: string): T | undefined {
   return Object.hasOwn(table, key) ? table[key] : undefined;
 }
 
-/** Codes of the error tree and of the cloud, to a cause in words. */
-const CAUSES: Record<string, Key> = {
-  "Source.Changed": "c_changed", "Source.Missing": "c_missing", "Source.NotAFile": "c_irregular", "Path.NotAFolder": "c_folder", "Source.NoMedia": "c_no_media",
-  "Path.NoMatch": "c_no_glob", "Source.Read": "c_read", "Source.Detached": "c_detached",
-  "Auth.Missing": "c_no_keys", "Auth.Expired": "c_old_keys", "InvalidSecurityToken.Expired": "c_old_keys",
-  "SecurityTokenExpired": "c_old_keys", "Auth": "c_bad_keys", "InvalidAccessKeyId.NotFound": "c_bad_keys",
-  "InvalidAccessKeyId": "c_bad_keys", "SignatureDoesNotMatch": "c_bad_keys", "Forbidden.RAM": "c_forbidden", "Permission": "c_forbidden",
-  "InvalidFileName.Extension": "c_kind", "Network": "c_network", "Network.Lost": "c_network", "Network.Connect": "c_connect",
-  "Network.Dns": "c_connect", "Network.Refused": "c_connect", "Network.Timeout": "c_late", "Tls": "c_tls",
-  "Throttling": "c_rush", "Throttling.User": "c_rush", "Server.Fault": "c_server", "InternalError": "c_server",
-  "ServiceUnavailable": "c_server", "Clock.Skew": "c_clock", "Integrity": "c_integrity", "Locked": "c_locked", "NotFound": "c_gone",
-  "Video.Gone": "c_gone", "Endpoint.Refused": "c_endpoint", "Journal.Write": "c_disk", "NoSuchUpload": "c_restart",
-  "Protocol": "c_protocol", "Callback": "c_callback", "AlreadyQueued": "c_twice", "FileTooLarge": "c_too_large",
-  "File.TooLarge": "c_too_large", "Source.TooLarge": "c_too_large", "Source.Empty": "c_empty", "Policy": "c_denied", "Denied": "c_denied",
-  "Policy.Denied": "c_denied", "Limit": "c_limit", "EmptyFile": "c_empty", "Source.NoMatch": "c_no_match", "Restriction.Extension": "c_kind",
-  "Source.Outside": "c_denied", "Source.Permission": "c_read", "Owner": "c_owner", "RateLimit": "c_rate", "Busy": "c_busy", "Source.Stalled": "c_page", "Source.Waiting": "c_page",
-};
+/** Causes in words, each with its codes of the error tree and of the cloud. */
+const CAUSES: Record<string, Key> = Object.fromEntries([
+  "c_changed Source.Changed", "c_missing Source.Missing", "c_irregular Source.NotAFile", "c_folder Path.NotAFolder",
+  "c_no_media Source.NoMedia", "c_no_glob Path.NoMatch", "c_no_user Path.NoUser", "c_slow Path.Slow", "c_read Source.Read Source.Permission",
+  "c_detached Source.Detached", "c_no_keys Auth.Missing",
+  "c_old_keys Auth.Expired InvalidSecurityToken.Expired SecurityTokenExpired",
+  "c_bad_keys Auth InvalidAccessKeyId.NotFound InvalidAccessKeyId SignatureDoesNotMatch",
+  "c_forbidden Forbidden.RAM Permission", "c_kind InvalidFileName.Extension Restriction.Extension",
+  "c_network Network Network.Lost", "c_connect Network.Connect Network.Dns Network.Refused", "c_late Network.Timeout",
+  "c_tls Tls", "c_rush Throttling Throttling.User", "c_server Server.Fault InternalError ServiceUnavailable",
+  "c_clock Clock.Skew", "c_integrity Integrity", "c_locked Locked", "c_gone NotFound Video.Gone",
+  "c_endpoint Endpoint.Refused", "c_disk Journal.Write", "c_restart NoSuchUpload", "c_protocol Protocol",
+  "c_callback Callback", "c_twice AlreadyQueued", "c_too_large FileTooLarge File.TooLarge Source.TooLarge",
+  "c_empty Source.Empty EmptyFile", "c_denied Policy Denied Policy.Denied Source.Outside", "c_limit Limit",
+  "c_no_match Source.NoMatch", "c_owner Owner", "c_rate RateLimit", "c_busy Busy",
+  "c_page Source.Stalled Source.Waiting",
+].flatMap((line) => {
+  const [key, ...codes] = line.split(" ");
+  return codes.map((code) => [code, key as Key]);
+}));
 
 /** A cause in words, as part of a sentence: our own for a code that we know, else the kernel's text. */
 export function cause_of(t: Translate, code: string, message: string): string {

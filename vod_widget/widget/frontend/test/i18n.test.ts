@@ -5,6 +5,12 @@ import { cause_of, choose_locale, TABLE, translator } from "../src/i18n";
 
 const holes = (text: string): string[] => [...text.matchAll(/\{(\w+)[|}]/g)].map((m) => m[1] ?? "").sort();
 
+/** Every code that the table of causes has, read from its source. */
+function known_codes(): string[] {
+  const source = readFileSync(join(import.meta.dirname, "../src/i18n.ts"), "utf8").split("const CAUSES")[1]?.split("].flatMap")[0] ?? "";
+  return [...source.matchAll(/"c_\w+ ([^"]+)"/g)].flatMap((m) => (m[1] ?? "").split(" "));
+}
+
 describe("the table of words", () => {
   it("has the same keys and the same facts in both languages", () => {
     expect(Object.keys(TABLE["zh-CN"]).sort()).toEqual(Object.keys(TABLE.en).sort());
@@ -51,5 +57,7 @@ describe("translate", () => {
     expect(cause_of(translator("zh-CN"), "Source.Changed", "x")).toBe("发送过程中文件被修改");
     expect(cause_of(translator("en"), "Odd.Code", "The sky fell.")).toBe("The sky fell");
     expect(cause_of(translator("en"), "Odd.Code", "")).toBe("Odd.Code");
+    for (const code of known_codes()) expect(cause_of(translator("en"), code, "?"), code).toMatch(/^[a-z]/);
+    expect(known_codes().length).toBeGreaterThan(50);
   });
 });

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.contract.support import LONG_S, PART, AppServer, file_of, ops, reached, runs, stored, uploader
+import vod_widget as vw
+from tests.contract.support import LONG_S, PART, AppServer, file_of, keys, ops, reached, runs, stored, uploader
 from tests.helpers.media import pattern_bytes
 from tests.helpers.until import until
+from vod_widget.emulator import Emulator
 from vod_widget.emulator.faults import (
     CorruptBody,
     Drop,
@@ -26,6 +28,7 @@ from vod_widget.emulator.faults import (
     Truncate,
     WrongCrc,
 )
+from vod_widget.emulator.switches import Switches
 
 SMALL_SIZE = 50_000
 LARGE_SIZE = 4 * PART + 17
@@ -406,3 +409,105 @@ def test_killed_process_is_taken_up_by_the_next(emulator: Any, tmp_path: Path, o
         elif op == "UploadPart":
             assert again <= LARGE_SIZE - (nth - 1) * PART
         assert [u for u in emulator.unfinished_uploads if u.stored_bytes] == []
+
+
+def _fail_while_parts_are_sent(emulator: Any, up: Any, info: Any) -> None:
+    emulator.faults.add(op="UploadPart", nth=3, action=Status(403, "AccessDenied"), times=None)
+    runs(up)
+    assert info.state == "Failure"
+    assert emulator.unfinished_uploads
+    emulator.faults.clear()
+
+
+def test_parts_that_could_not_be_removed_are_removed_when_the_service_is_back(emulator: Any, tmp_path: Path) -> None:
+    with uploader(emulator, tmp_path, patience_s=300.0, parallel=1) as up:
+        info = up.add_file(file_of(tmp_path, size=LARGE_SIZE))
+        _fail_while_parts_are_sent(emulator, up, info)
+        aborts = emulator.faults.add(
+            op="AbortMultipartUpload", action=Status(503, headers={"Retry-After": "0"}), times=3
+        )
+        assert up.cancel_file(info) is True
+        assert up.wait(LONG_S)
+        assert info.state == "Canceled"
+        until(lambda: not emulator.unfinished_uploads, "the parts were removed")
+        assert aborts.fired == 3
+        assert up.heard.names().count("on_upload_canceled") == 1
+
+
+def test_parts_of_a_canceled_file_are_removed_although_the_file_is_gone(emulator: Any, tmp_path: Path) -> None:
+    with uploader(emulator, tmp_path, parallel=1) as up:
+        info = up.add_file(path := file_of(tmp_path, size=LARGE_SIZE))
+        _fail_while_parts_are_sent(emulator, up, info)
+        path.unlink()
+        assert up.cancel_file(info) is True
+        until(lambda: not emulator.unfinished_uploads, "the parts were removed")
+        assert up.wait(LONG_S)
+
+
+@pytest.mark.parametrize("op", ["CreateUploadVideo", "PutObject"])
+def test_failed_file_that_is_canceled_does_not_come_back(emulator: Any, tmp_path: Path, op: str) -> None:
+    emulator.faults.add(op=op, action=Status(403, "AccessDenied"), times=None)
+    with uploader(emulator, tmp_path) as up:
+        info = up.add_file(file_of(tmp_path))
+        runs(up)
+        assert info.state == "Failure"
+        assert up.cancel_file(info) is True
+        assert up.wait(LONG_S)
+    with vw.resume(tmp_path / "journal", credentials=keys(emulator), endpoint=emulator.endpoint) as again:
+        assert again.list_files() == []
+
+
+def test_cover_whose_bytes_fail_is_sent_again_under_the_same_image_id(emulator: Any, tmp_path: Path) -> None:
+    emulator.faults.add(op="PutObject", action=Status(503), times=3)
+    with uploader(emulator, tmp_path) as up:
+        info = up.add_file(file_of(tmp_path, size=LARGE_SIZE), cover=str(file_of(tmp_path, "cover.jpg")))
+        runs(up)
+        assert info.state == "Success", info.error
+        assert ops(emulator, "CreateUploadImage") == ["CreateUploadImage"]
+
+
+def test_cancel_while_the_cover_is_sent_sends_nothing_more(emulator: Any, tmp_path: Path) -> None:
+    stall = emulator.faults.add(op="PutObject", action=Stall(), times=None)
+    with uploader(emulator, tmp_path, max_bandwidth_bytes_per_s=300_000) as up:
+        info = up.add_file(file_of(tmp_path), cover=str(file_of(tmp_path, "cover.jpg", size=900_000)))
+        up.start_upload()
+        reached(stall)
+        assert up.cancel_file(info) is True
+        stall.release()
+        assert up.wait(LONG_S)
+        assert info.state == "Canceled"
+        assert ops(emulator, "CreateUploadImage", "CreateUploadVideo") == ["CreateUploadImage"]
+        assert len(ops(emulator, "PutObject")) <= 1
+
+
+def test_earlier_version_of_a_file_never_passes_for_the_one_on_the_disk(tmp_path: Path) -> None:
+    with (
+        Emulator(switches=Switches(upload_token_may_head=False)) as emulator,
+        uploader(emulator, tmp_path, retry_count=1) as up,
+    ):
+        emulator.faults.add(op="CompleteMultipartUpload", action=Drop(), when="after")
+        emulator.faults.add(op="GetVideoInfo", action=Status(503), times=None)
+        info = up.add_file(path := file_of(tmp_path, size=LARGE_SIZE))
+        runs(up)
+        assert info.state == "Failure"
+        path.write_bytes(pattern_bytes("edited", LARGE_SIZE))
+        emulator.faults.clear()
+        emulator.faults.add(op="CompleteMultipartUpload", action=Drop(), when="before")
+        runs(up)
+        assert info.state == "Success", info.error
+        assert stored(emulator, info) == path.read_bytes()
+
+
+def test_lost_create_is_looked_up_by_the_next_process(tmp_path: Path) -> None:
+    with Emulator(switches=Switches(reference_id_repeated="new")) as emulator:
+        emulator.faults.add(op="CreateUploadVideo", action=Drop(), when="after")
+        emulator.faults.add(op="GetVideoInfo", action=Status(503), times=None)
+        with uploader(emulator, tmp_path, retry_count=1) as up:
+            info = up.add_file(path := file_of(tmp_path))
+            runs(up)
+            assert info.state == "Failure"
+        with uploader(emulator, tmp_path) as up:
+            info = up.add_file(path)
+            runs(up)
+            assert info.state == "Success", info.error
+        assert len(emulator.assets) == 1

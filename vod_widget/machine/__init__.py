@@ -5,7 +5,8 @@
     permission.py  steps that get authority
     transfer.py    steps that move and verify bytes
     upload.py      the run from top to bottom
-    file.py        what the driver calls, and cleaning up after the person's word
+    settling.py    the end of a run, and cleaning up after the person's word
+    file.py        what the driver calls
 
 Each layer is a class on top of the one before, so that each file reads alone; nobody else derives from them. Floor 1.
 """

@@ -299,9 +299,10 @@ def test_complete_whose_answer_was_lost_is_asked_for_and_nothing_is_sent_again()
     assert _done(run).count("Complete") == 0  # ours was the only one
 
 
+@pytest.mark.parametrize("blind", ["may_head", "gives_crc"])
 @pytest.mark.parametrize("size", [50_000, 4 * PART])
-def test_state_of_an_asset_that_an_earlier_version_filled_is_no_proof(size: int) -> None:
-    run = _calm(size=size, may_head=False)
+def test_object_without_crc_that_an_earlier_version_left_is_no_proof(size: int, blind: str) -> None:
+    run = _calm(size=size, **{blind: False})
     run.start()
     if size > PART:
         _until(run, lambda: _performing(run, fx.Complete))
@@ -309,9 +310,10 @@ def test_state_of_an_asset_that_an_earlier_version_filled_is_no_proof(size: int)
         run.apply(item[1])
         lost = ConnectionLostError("lost", was_sent=True)
         _outcome_of(run, fx.Complete, lambda token: run.machine.fail(token, lost))
-        _until(run, lambda: _performing(run, fx.FindVideo))
         denied = AccessDeniedError("not now", status=403)
-        _outcome_of(run, fx.FindVideo, lambda token: run.machine.fail(token, denied))
+        for kind in (fx.Head, fx.FindVideo):
+            _until(run, lambda kind=kind: _performing(run, kind))  # type: ignore[misc]
+            _outcome_of(run, kind, lambda token: run.machine.fail(token, denied))
     else:
         _until(run, lambda: _performing(run, fx.CheckSource))
         run.interrupt("stop")

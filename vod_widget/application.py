@@ -270,6 +270,8 @@ class Application:
     def _progress(self, record: Record, coalesce: str = "") -> None:
         if record.state not in {UploadState.UPLOADING, UploadState.SUCCESS}:
             return  # bytes that were on their way when the person spoke
+        if record.machine is not None and record.machine.is_settling:
+            return  # the file is wanted again, and the earlier run still drains
         sent, accepted = record.sent_bytes, record.accepted_bytes
         total, share = record.size_bytes, record.loaded_percent
         self.emit(

@@ -168,6 +168,11 @@ class FileMachine(Settling):
             self._clear_wait()
         return self._token, effect
 
+    @property
+    def is_settling(self) -> bool:
+        """Whether an earlier run still drains; its bytes are no progress of the next one."""
+        return self._settling
+
     def awaits(self, token: int) -> bool:
         """Tell whether the outcome of this effect is still wanted."""
         return self._main is not None and self._main[0] == token

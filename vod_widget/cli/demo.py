@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from vod_widget.credentials.emulator import is_answering
 from vod_widget.errors import InvalidArgumentError, VODError
 
 __all__ = ["run_demo"]
@@ -298,6 +299,8 @@ def _wait_for_url(child: subprocess.Popen[bytes], runtime: Path, stop: threading
             facts = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError):  # not there yet, or half written
             continue
+        if not is_answering(str(facts["url"])):
+            continue  # the file comes a moment before the server listens
         token = facts.get("token")
         query = f"?{urlencode({'token': token})}" if token else ""
         return f"{facts['url']}lab/tree/{quote(NOTEBOOK)}{query}"

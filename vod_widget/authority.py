@@ -19,6 +19,8 @@ from .model import Credentials
 from .options import PARALLEL_DEFAULT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .oss import OssStore
     from .vod_api import SdkVodApi
 
@@ -52,13 +54,15 @@ class Authority:
     Args:
         uploader: Whose options count.
         clock: Time.
+        warn: Told what the journal wants the person to know; on any thread.
 
     Attributes:
         region_is_given: True when the caller chose the region, which then wins over the profile's.
     """
 
-    def __init__(self, uploader: Caller, clock: Clock) -> None:
+    def __init__(self, uploader: Caller, clock: Clock, warn: Callable[[str], None]) -> None:
         self._uploader = uploader
+        self._warn = warn
         self._clock = clock
         self.region_is_given = False
         self._provider: CredentialProvider | None = None
@@ -100,7 +104,7 @@ class Authority:
         if self._journal is None or self._journal[0] != folder:
             from .journal import FileJournal
 
-            self._journal = (folder, FileJournal(Path(folder) if folder else None, self._clock))
+            self._journal = (folder, FileJournal(Path(folder) if folder else None, self._clock, self._warn))
         return self._journal[1]
 
     def _pass_on_limits(self) -> None:
@@ -160,10 +164,6 @@ class Authority:
             account = "token"
         label = "|".join((endpoint or region, up.user_id, account))
         return Destination(provider, region, endpoint, loopback, label)
-
-    def journal_warnings(self) -> tuple[str, ...]:
-        """What the journal wants the person to know."""
-        return tuple(getattr(self._journal[1], "warnings", ())) if self._journal is not None else ()
 
     def close(self) -> None:
         """Close connections and let go of the journal."""

@@ -86,6 +86,7 @@ MEANINGS = {
     "Clock.Skew": "The clock of this machine is wrong; the server's time is used.",
     "Image.Again": "An image had to be created again; its former ImageId stays without bytes.",
     "Image.Unknown": "The answer to the creation of an image was lost; an ImageId without bytes may remain.",
+    "Journal": "An entry was damaged and set aside, the journal's home cannot be used, or it has no locks.",
     "NoCrc": "The storage gave no CRC-64; only the length, or the state of the asset, was checked.",
     "Profile.Readable": "Other users may read the profile file.",
     "Stored": "The file was stored before it could be canceled.",

@@ -7,13 +7,13 @@ survives, not its parts. A file that holds mostly history is written anew beside
 entries become one line of `done.jsonl` each (`done`).
 
 An entry is locked with flock, which ends with the process; the lock's file holds the pid for the other one's message.
+Where a self-test shows that locks do not work, a lease with a heartbeat takes their place (`lease`).
 Nothing here is a secret: keys that sound like one are refused. Folder 0700, files 0600, links and foreign owners
 refused (`files`). Floor 2: imports floors 0-1; the only door to `platformdirs` and `filelock`. Any worker thread calls.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -27,20 +27,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vod_widget.errors import JournalError, LockedError
+from vod_widget.errors import JournalError
 
 from .done import DoneList
 from .entry import FileEntry, read_entry
-from .files import Lock, check_owner, failed, stamp
+from .files import AnyLock, Lock, check_owner, failed, locks_work, stamp
+from .lease import LeaseKeeper
 from .lines import read_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vod_widget.interfaces import Clock
     from vod_widget.model import Checkpoint
 
 __all__ = ["FileEntry", "FileJournal"]
-
-_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 class FileJournal:
@@ -51,6 +52,7 @@ class FileJournal:
             state folder. Only with None a folder that cannot be used is replaced by a temporary one, which ends with
             the process: see `warnings`.
         clock: Time of entries and of names of damaged files.
+        on_warning: Called with each sentence that the person should know; also on worker threads.
 
     Attributes:
         folder: The folder in use.
@@ -59,13 +61,21 @@ class FileJournal:
         JournalError: `folder` cannot be used, or it is not safe (code `Journal.Unsafe`).
     """
 
-    def __init__(self, folder: str | os.PathLike[str] | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str] | None,
+        clock: Clock,
+        on_warning: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.clock = clock
+        self._on_warning = on_warning
         self._warnings: deque[str] = deque(maxlen=100)
         self._guard = threading.Lock()  # guards the set; never held over I/O
         self._entries: set[FileEntry] = set()
+        self._keeper = LeaseKeeper()
+        self._make_lock: Callable[[Path], AnyLock] = Lock
         self.folder = self._choose(folder)
-        self._done = DoneList(self.folder, clock, self.warn, self.restore_folder)
+        self._done = DoneList(self.folder, clock, self.warn, self.restore_folder, self._make_lock)
         if hasattr(os, "register_at_fork"):
             self_ref = weakref.ref(self)
             os.register_at_fork(after_in_child=lambda: _after_fork(self_ref))
@@ -91,7 +101,7 @@ class FileJournal:
             JournalError: The folder cannot be used.
         """
         key = _key(source_id, destination)
-        lock = Lock(self.folder / f"{key}.lock")
+        lock = self._make_lock(self.folder / f"{key}.lock")
         try:
             try:
                 lock.take()
@@ -150,28 +160,36 @@ class FileJournal:
     def _choose(self, folder: str | os.PathLike[str] | None) -> Path:
         if folder is not None:
             try:
-                return _prepare(Path(folder).expanduser().absolute())
+                return self._prepare(Path(folder).expanduser().absolute())
             except OSError as exc:
                 raise failed(f"the journal cannot be kept in {os.fspath(folder)}", exc) from exc
         home: Path | str = "the home folder"
         try:
             home = _default_home()
-            return _prepare(home)
+            return self._prepare(home)
         except (OSError, RuntimeError) as exc:
             reason = getattr(exc, "strerror", None) or exc
             self.warn(f"Resume after a restart is off: {home} cannot be used ({reason}).")
         try:
             temp = Path(tempfile.mkdtemp(prefix="vod_widget-"))
             weakref.finalize(self, _remove_tree, temp, os.getpid())
-            return _prepare(temp)
+            return self._prepare(temp)
         except OSError as exc:
             raise failed("no folder can be written for the journal", exc) from exc
+
+    def _prepare(self, home: Path) -> Path:
+        """Make the folder, and find out whether files can be made and locked in it."""
+        folder = _make_folder(home)
+        if not locks_work(folder / f"probe-{os.getpid()}.lock"):
+            self._make_lock = self._keeper.lease
+            self.warn(f"The file system of {folder} has no locks; leases that are renewed take their place.")
+        return folder
 
     def restore_folder(self) -> bool:
         """Make the folder again when somebody removed it while we ran; True when that was needed."""
         if self.folder.is_dir():
             return False
-        _prepare(self.folder.parent)
+        _make_folder(self.folder.parent)
         self.warn(f"The journal's folder {self.folder} was removed while files were sent; it was made again.")
         return True
 
@@ -179,6 +197,7 @@ class FileJournal:
         """Keep one sentence for the person; part of `Home`, as the three below."""
         if text not in self._warnings:
             self._warnings.append(text)
+            self._on_warning(text)
 
     def is_done(self, key: str, written: list[int]) -> bool:
         """Tell whether this very writing of an entry was finished."""
@@ -211,23 +230,13 @@ def _default_home() -> Path:
     return home
 
 
-def _prepare(home: Path) -> Path:
-    """Make the journal's folder, check that it is ours alone, and that files can be made and locked in it."""
+def _make_folder(home: Path) -> Path:
+    """Make the journal's folder and check that it is ours alone."""
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = home / "journal"
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     check_owner(folder, folder.lstat(), is_folder=True)
-    probe = Lock(folder / "probe.lock")
-    try:
-        probe.take()
-    except LockedError:
-        return folder  # somebody probes at this moment, so locks work
-    except OSError as exc:
-        if exc.errno in _NO_LOCKS:
-            raise OSError(exc.errno, "this file system has no locks") from exc
-        raise
-    probe.release()
     return folder
 
 
@@ -245,3 +254,4 @@ def _after_fork(journal_ref: weakref.ref[FileJournal]) -> None:
     if journal is not None:
         for entry in list(journal._entries):
             entry._lock.forget()
+        journal._keeper.forget()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from vod_widget.errors import JournalError, LockedError
 
-from .files import Lock, failed, open_file, sync_folder, write_all
+from .files import AnyLock, failed, open_file, sync_folder, write_all
 from .lines import DONE_HEAD, line, parse
 
 if TYPE_CHECKING:
@@ -36,14 +36,23 @@ class DoneList:
         clock: Time of the lines.
         warn: Takes one sentence for the person.
         restore: Makes the folder again when it is gone.
+        make_lock: Makes a lock of a path.
     """
 
-    def __init__(self, folder: Path, clock: Clock, warn: Callable[[str], None], restore: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        warn: Callable[[str], None],
+        restore: Callable[[], bool],
+        make_lock: Callable[[Path], AnyLock],
+    ) -> None:
         self._folder = folder
         self._path = folder / "done.jsonl"
         self._clock = clock
         self._warn = warn
         self._restore = restore
+        self._make_lock = make_lock
         self._turn = threading.Lock()
         self._guard = threading.Lock()  # guards the four below; never held over I/O
         self._inode = -1
@@ -86,7 +95,7 @@ class DoneList:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        lock = Lock(self._folder / "done.lock")
+        lock = self._make_lock(self._folder / "done.lock")
         pause = threading.Event()
         with self._turn:
             self._restore()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vod_widget.errors import InvalidStateError, JournalError
 
-from .files import Lock, failed, open_file, stamp, sync_folder, write_all
+from .files import AnyLock, failed, open_file, stamp, sync_folder, write_all
 from .lines import State, part_line, read_lines, refuse_secrets
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def read_entry(path: Path) -> bytes | None:
 class FileEntry:
     """The checkpoint of one file, held until `release`, `finish` or `discard`; made by `FileJournal.open`."""
 
-    def __init__(self, journal: Home, key: str, lock: Lock) -> None:
+    def __init__(self, journal: Home, key: str, lock: AnyLock) -> None:
         self._journal = journal
         self._key = key
         self._path = journal.folder / f"{key}.jsonl"

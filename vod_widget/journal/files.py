@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vod_widget.errors import JournalError, LockedError
 
@@ -91,6 +91,22 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+class AnyLock(Protocol):
+    """What an entry needs of its lock: `Lock`, or `lease.Lease` where the file system has none."""
+
+    def take(self) -> None:
+        """Take it now, or raise `LockedError`."""
+
+    def is_lost(self) -> bool:
+        """Tell whether somebody removed what we hold."""
+
+    def release(self) -> None:
+        """Let go."""
+
+    def forget(self) -> None:
+        """Drop it without a trace: it is a parent process's."""
+
+
 class Lock:
     """One flock'ed file. It is removed at release, so each taker checks that the name is still the file it locked."""
 
@@ -121,12 +137,12 @@ class Lock:
             except BlockingIOError:
                 pid = os.pread(descriptor, 20, 0).strip()
                 os.close(descriptor)
-                raise _locked(int(pid) if pid.isdigit() else None) from None
+                raise locked_error(int(pid) if pid.isdigit() else None) from None
             except BaseException:
                 os.close(descriptor)
                 raise
             os.close(descriptor)  # it was released and removed between open and flock
-        raise _locked(None)
+        raise locked_error(None)
 
     def is_lost(self) -> bool:
         """Tell whether somebody removed the file that we hold."""
@@ -166,11 +182,42 @@ class Lock:
         try:
             other.acquire()
         except filelock.Timeout:
-            raise _locked(None) from None
+            raise locked_error(None) from None
         self._other = other
 
 
-def _locked(pid: int | None) -> LockedError:
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+
+
+def locks_work(path: Path) -> bool:
+    """Try whether this file system locks, and whether its locks exclude: some only say that they do.
+
+    Raises:
+        OSError: Files cannot be made there at all.
+    """
+    first, second = Lock(path), Lock(path)
+    try:
+        first.take()
+    except LockedError:
+        return True  # somebody probes at this moment
+    except OSError as exc:
+        if exc.errno not in _NO_LOCKS:
+            raise
+        with suppress(OSError):
+            path.unlink()
+        return False
+    try:
+        second.take()
+    except LockedError:
+        return True
+    finally:
+        first.release()
+    second.release()
+    return False
+
+
+def locked_error(pid: int | None) -> LockedError:
+    """Say who holds an entry."""
     who = "another process" if pid is None else f"process {pid}"
     if pid == os.getpid():
         who = "another uploader of this process"

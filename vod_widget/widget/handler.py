@@ -235,7 +235,8 @@ class Handler:
         answer = _Answer(self._publisher, message_id(content))
         kind = content.get("kind") if isinstance(content, dict) else None
         counted = not isinstance(kind, str) or kind not in _UNCOUNTED
-        self._publisher.hear()
+        token = content.get("token", "") if isinstance(content, dict) else ""
+        self._publisher.hear(self._pages.number_of(token if isinstance(token, str) else ""))
         try:
             if counted and not self._rate.take():
                 self._refuse(answer, "RateLimit", "Too many messages at once; wait a second.")
@@ -308,9 +309,13 @@ class Handler:
             profiles = self._accounts.list_profiles()
         else:
             self._accounts.refresh()
+        token = self._pages.greet()
+        page = self._pages.number_of(token)
+        self._publisher.call_the_roll(page)
         data = {
             "session": self._session,
-            "token": self._pages.greet(),
+            "token": token,
+            "page": page,
             "policy": policy.describe(),
             "roots": self._files.roots if policy.allows_kernel_files else [],
             "limits": {
@@ -324,15 +329,16 @@ class Handler:
             },
             **profiles,
         }
-        return _Reply(data, after=lambda: self._publisher.look_at(Window()))
+        return _Reply(data, after=lambda: self._publisher.look_at(Window(), page))
 
     def _on_view(self, intent: Intent) -> _Reply:
         args = intent.args
         window = Window(args["first"], args["count"], args["filter"], args["search"])
-        return _Reply({}, after=lambda: self._publisher.look_at(window))
+        page = self._pages.number_of(intent.token)
+        return _Reply({}, after=lambda: self._publisher.look_at(window, page))
 
-    def _on_ping(self, _intent: Intent) -> _Reply:
-        return _Reply({"seq": self._publisher.seq})
+    def _on_ping(self, intent: Intent) -> _Reply:
+        return _Reply({"seq": self._publisher.seq(self._pages.number_of(intent.token))})
 
     def _on_probe(self, intent: Intent) -> _Reply:
         assert intent.buffer is not None  # the schema demands it

@@ -71,7 +71,8 @@ class Pages:
         self._policy = policy
         self._patience_s = patience_s
         self._lock = threading.Lock()  # guards the two below; never held over a call outwards
-        self._tokens: OrderedDict[str, None] = OrderedDict()
+        self._tokens: OrderedDict[str, int] = OrderedDict()
+        self._greeted = 0
         self._held: dict[str, _Held] = {}
 
     # ---- who is who --------------------------------------------------------------------------------
@@ -80,7 +81,8 @@ class Pages:
         """Take a new page; return its token. Files of older pages are doubted until these speak."""
         token = secrets.token_hex(16)
         with self._lock:
-            self._tokens[token] = None
+            self._greeted += 1
+            self._tokens[token] = self._greeted
             while len(self._tokens) > _MAX_PAGES:
                 self._tokens.popitem(last=False)
             held = list(self._held.values())
@@ -96,6 +98,12 @@ class Pages:
             if not token and len(self._tokens) == 1:
                 return next(iter(self._tokens))
         return ""
+
+    def number_of(self, token: str) -> int:
+        """Return the number by which messages name the speaking page; no secret. 0 when it cannot be told."""
+        page = self.page_of(token)
+        with self._lock:
+            return self._tokens.get(page, 0)
 
     def owns(self, file_id: str, token: str) -> bool:
         """True when the speaking page brought this file."""

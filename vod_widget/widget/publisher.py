@@ -5,14 +5,15 @@ thread sleeps on a condition until there is something to say and says it at a bo
 
     answers, pulls, drops     at once, in order
     a person waits (`view`)   at most ten times a second
-    bars and states           at most every 0.4 s, the rows of the visible window that really changed
+    bars and states           at most every 0.4 s, the rows of each page's window that really changed
     traits                    one message for all of them, at most once a second but for states of the queue
     beside answers and pulls  at most 20 messages a second, and about 80 KB/s of rows
 
-The screen is not believed to have got anything: each rows message has a number, a gap makes the page ask again, two
+No page is believed to have got anything: each of its rows messages has a number, a gap makes it ask again, two
 seconds after the last change one snapshot repeats the final truth, and a failed send makes the next message a snapshot.
 A send that raises is swallowed: a dead front-end never slows a transfer. `step` is the whole decision and takes the
-time from the clock, so that tests need no thread. Imports words, the frozen copies of `upload_info` and `view`.
+time from the clock, so that tests need no thread. Imports words, the frozen copies of `upload_info`, `view` and
+`page_views`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from vod_widget.interfaces import Clock
 from vod_widget.model import UploadState
 from vod_widget.upload_info import FileSnapshot, Totals, UploaderSnapshot
 
+from .page_views import PageViews
 from .view import Overview, Window, row, summary
 
 __all__ = ["Core", "Publisher", "Screen"]
@@ -46,8 +48,6 @@ HEARTBEAT_S = 1.0
 CLOSING_S = 2.0
 # jupyter_server drops what is above 1000 messages/s of a whole kernel, also the prints of other cells.
 MESSAGES_PER_S = 20
-ROWS_BYTES_PER_S = 80_000
-_ROW_BYTES = 620
 # A page says something every ten seconds; one that has been silent for so long gets no rows until it speaks.
 PAGE_SILENCE_S = 45.0
 NOTES_S = 2.0
@@ -120,26 +120,20 @@ class Publisher:
         self._dirty: dict[str, None] = {}
         self._reseed = True
         self._wanted_s: float | None = 0.0
-        self._asked: Window | None = None
-        self._force = False
+        self._asked: dict[int, Window | None] = {}
+        self._heard_s: dict[int, float] = {}
         self._closed = False
-        self._heard_s = float("-inf")
         self._thread: threading.Thread | None = None
         # Below: of the publisher's thread alone.
         self._overview = Overview()
-        self._window: Window | None = None
-        self._shown_ids: list[str] = []
-        self._shown_rows: dict[str, dict[str, Any]] = {}
-        self._shown_summary: dict[str, Any] | None = None
-        self._matching = 0
-        self._stale = True
-        self._seq = 0
+        self._views = PageViews(
+            lambda: self._overview, self._row, lambda content: self._send(content, None), self._may_send
+        )
+        self._silent: set[int] = set()
         self._traits: dict[str, Any] = {}
         self._traits_s = float("-inf")
         self._tick_s = float("-inf")
         self._free_s = 0.0
-        self._rows_free_s = 0.0
-        self._held: set[str] = set()
         self._owed: dict[str, str] = {}
         self._looked_s = float("-inf")
         self._closing_s: float | None = None
@@ -189,22 +183,33 @@ class Publisher:
             self._outbox.append(_Letter(content, buffers, after))
             self._word.notify_all()
 
-    def look_at(self, window: Window | None) -> None:
-        """Show this part of the list from now on, beginning with a snapshot; None repeats the present part."""
+    def look_at(self, window: Window | None, page: int = 0) -> None:
+        """Show a page this part of the list from now on, beginning with a snapshot; None repeats its present part."""
         with self._word:
-            self._asked = window or self._asked or self._window or Window()
-            self._force = True
+            self._asked[page] = window or self._asked.get(page)
+            self._heard_s.setdefault(page, self._clock.monotonic_s())
             self._want(0.0)
 
-    def hear(self) -> None:
-        """Take note that some page lives."""
+    def hear(self, page: int = 0) -> None:
+        """Take note that a page lives."""
         with self._word:
             now_s = self._clock.monotonic_s()
-            was_silent = now_s - self._heard_s > PAGE_SILENCE_S
-            self._heard_s = now_s
-            if was_silent and self._window is not None:
-                self._force = True
+            before_s = self._heard_s.get(page)
+            if before_s is None:
+                return  # it looks at nothing yet
+            self._heard_s[page] = now_s
+            if now_s - before_s > PAGE_SILENCE_S:
+                self._asked.setdefault(page, None)
                 self._want(0.0)
+
+    def call_the_roll(self, newcomer: int) -> None:
+        """Ask every page but one whether it is still there; those that are gone (a reload) cost nothing any more."""
+        with self._word:
+            others = [page for page in self._heard_s if page != newcomer]
+            for page in others:
+                self._heard_s[page] = float("-inf")
+        if others:
+            self.post({"kind": "who"})
 
     def refresh(self, file_ids: Sequence[str] = ()) -> None:
         """Look again at these files, or at the summary only."""
@@ -233,10 +238,9 @@ class Publisher:
             self._later.append((at_s, job))
             self._word.notify_all()
 
-    @property
-    def seq(self) -> int:
-        """Number of the last snapshot or rows message."""
-        return self._seq
+    def seq(self, page: int = 0) -> int:
+        """Number of the last snapshot or rows message of a page."""
+        return self._views.seq(page)
 
     def _want(self, within_s: float) -> None:
         """Note that something is to be said (the condition is held)."""
@@ -332,11 +336,10 @@ class Publisher:
         with self._word:
             dirty, self._dirty = list(self._dirty), {}
             reseed, self._reseed = self._reseed, False
-            asked, self._asked = self._asked, None
-            force, self._force = self._force, False
+            asked, self._asked = self._asked, {}
             flushes, self._flushes = self._flushes, []
             self._wanted_s = None
-            silent = now_s - self._heard_s > PAGE_SILENCE_S
+            self._silent = {page for page, at_s in self._heard_s.items() if now_s - at_s > PAGE_SILENCE_S}
         repeat = self._closing_s is not None and now_s >= self._closing_s
         if repeat:
             self._closing_s = None
@@ -349,11 +352,10 @@ class Publisher:
         changed = self._update_overview(dirty, reseed=reseed)
         news = bool(changed) or reseed
         changed |= self._changes_without_event(now_s)
-        if asked is not None:
-            self._window = asked
+        for page, window in asked.items():
+            self._views.look(page, window)
         facts = summary(self._overview, totals, **self._account())
-        if self._window is not None and not silent:
-            self._show_rows(now_s, changed, facts, snapshot=force or repeat or self._stale)
+        self._views.show(now_s, changed, facts, silent=self._silent, repeat=repeat)
         self._show_traits(now_s, facts)
         self._tell_notes(now_s)
         for shown, context in flushes:
@@ -371,9 +373,10 @@ class Publisher:
                 self._want(NOTES_S)
             if self._late_traits(facts):
                 self._want(TRAITS_S)
-            if self._held:
-                self._want(max(0.0, self._rows_free_s - now_s))
-            if self._stale and self._window is not None:
+            held_s = self._views.due_s(now_s)
+            if held_s is not None:
+                self._want(held_s)
+            if self._views.any_stale(self._silent):
                 self._want(HEARTBEAT_S)
         if news and not runs:
             self._closing_s = now_s + CLOSING_S
@@ -435,7 +438,7 @@ class Publisher:
         self._owed = owed
         if now_s - self._looked_s >= HEARTBEAT_S:
             self._looked_s = now_s
-            changed |= {f for f, made in self._shown_rows.items() if made["state"] == "Uploading"}
+            changed |= self._views.moving()
         return changed
 
     def _tell_finished(self, ended: Sequence[FileSnapshot], gone: Sequence[str]) -> None:
@@ -445,51 +448,6 @@ class Publisher:
             self._screen.finished(ended, gone)
         except Exception:
             _log.debug("an observer of results failed", exc_info=True)
-
-    def _show_rows(self, now_s: float, changed: set[str], facts: dict[str, Any], *, snapshot: bool) -> None:
-        window = self._window or Window()
-        matching = self._overview.matching(window)
-        ids = list(matching[window.first : window.first + window.count])
-        if snapshot or ids != self._shown_ids:
-            rows = [made for file_id in ids if (made := self._row(file_id)) is not None]
-            kind = "snapshot"
-            self._shown_rows = {}
-        else:
-            changed |= self._held
-            if now_s < self._rows_free_s:
-                self._held = changed & set(ids)
-                return
-            rows = [
-                made
-                for file_id in ids
-                if file_id in changed
-                and (made := self._row(file_id)) is not None
-                and made != self._shown_rows.get(file_id)
-            ]
-            kind = "rows"
-            if not rows and facts == self._shown_summary and len(matching) == self._matching:
-                return
-        if not self._may_send(now_s):
-            self._stale = True
-            return
-        self._seq += 1
-        sent = self._send(
-            {
-                "kind": kind,
-                "seq": self._seq,
-                "summary": facts,
-                "first": window.first,
-                "matching": len(matching),
-                "rows": rows,
-            },
-            None,
-        )
-        self._stale = not sent
-        self._held = set()
-        self._shown_ids, self._matching, self._shown_summary = ids, len(matching), facts
-        self._shown_rows.update((made["file_id"], made) for made in rows)
-        # Large windows pay for their bytes with patience.
-        self._rows_free_s = now_s + len(rows) * _ROW_BYTES / ROWS_BYTES_PER_S
 
     def _row(self, file_id: str) -> dict[str, Any] | None:
         file = self._file(file_id)
@@ -518,7 +476,7 @@ class Publisher:
             return
         self._notes_s = now_s
         notes, self._notes = self._notes, {}
-        if self._window is None:
+        if not self._views:
             return
         for code, facts in notes.items():
             if self._may_send(now_s):
@@ -563,13 +521,13 @@ class Publisher:
         return len(self._sent_s) < MESSAGES_PER_S
 
     def _send(self, content: dict[str, Any], buffers: Sequence[Any] | None) -> bool:
-        if content["kind"] not in ("answer", "pull", "drop"):
+        if content["kind"] not in ("answer", "pull", "drop", "who"):
             self._sent_s.append(self._clock.monotonic_s())
         try:
             self._screen.send(content, buffers)
         except Exception:
             _log.debug("a message to the browser was lost", exc_info=True)
-            self._stale = True
+            self._views.doubt()
             return False
         return True
 

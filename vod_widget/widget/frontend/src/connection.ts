@@ -2,7 +2,7 @@
  * One page's line to the kernel: every intent gets an id, a deadline and exactly one answer or error, and
  * a heartbeat tells a kernel that is busy from one that is gone. Knows nothing of rows or of the screen.
  */
-import type { AnswerMessage, Down, Intents, Kind, Model } from "./protocol";
+import type { AnswerMessage, Down, Intents, Kind, Model, WhoMessage } from "./protocol";
 
 /** The kernel said no, or said nothing in time (code "NoAnswer") or is not there (code "Offline"). */
 export class IntentError extends Error {
@@ -42,11 +42,11 @@ export class Connection {
   readonly #timing: Timing;
 
   readonly #model: Model;
-  readonly #listen: { message: (message: Exclude<Down, AnswerMessage>) => void; link: (link: Link) => void; pulse: (seq: number | undefined) => void };
+  readonly #listen: { message: (message: Exclude<Down, AnswerMessage | WhoMessage>) => void; link: (link: Link) => void; pulse: (seq: number | undefined) => void };
 
   constructor(
     model: Model,
-    listen: { message: (message: Exclude<Down, AnswerMessage>) => void; link: (link: Link) => void; pulse: (seq: number | undefined) => void },
+    listen: { message: (message: Exclude<Down, AnswerMessage | WhoMessage>) => void; link: (link: Link) => void; pulse: (seq: number | undefined) => void },
     timing: Partial<Timing> = {}) {
     this.#model = model;
     this.#listen = listen;
@@ -121,6 +121,11 @@ export class Connection {
     clearTimeout(this.#watch);
     this.#watch = undefined;
     const message = content as Down;
+    if (message.kind === "who") {
+      // A new page came; this one shows that it is no leftover of a reload.
+      if (this.token) this.#heartbeat();
+      return;
+    }
     if (message.kind !== "answer") {
       if (this.link === "lost" || this.link === "gone") this.#become("live");
       this.#listen.message(message);

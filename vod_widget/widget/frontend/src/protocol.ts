@@ -76,6 +76,8 @@ export interface Policy { name?: string; sources?: string[]; inline_credentials?
 export interface Hello {
   session: string;
   token: string;
+  /** The number by which snapshots and rows name this page. */
+  page: number;
   policy: Policy;
   roots: string[];
   limits: Record<string, unknown>;
@@ -168,6 +170,7 @@ export interface AnswerMessage {
 }
 export interface SnapshotMessage {
   kind: "snapshot";
+  page: number;
   seq: number;
   summary: Summary;
   first: number;
@@ -176,6 +179,7 @@ export interface SnapshotMessage {
 }
 export interface RowsMessage {
   kind: "rows";
+  page: number;
   seq: number;
   summary: Summary;
   rows: Row[];
@@ -185,7 +189,9 @@ export interface RowsMessage {
 export interface PullMessage { kind: "pull"; file_id: string; pull_id: number; offset: number; length: number }
 export interface DropMessage { kind: "drop"; file_id: string }
 export interface NoteMessage { kind: "note"; code: string; facts: Record<string, unknown> }
-export type Down = AnswerMessage | SnapshotMessage | RowsMessage | PullMessage | DropMessage | NoteMessage;
+/** Who is still there? Every page answers with a heartbeat. */
+export interface WhoMessage { kind: "who" }
+export type Down = AnswerMessage | SnapshotMessage | RowsMessage | PullMessage | DropMessage | NoteMessage | WhoMessage;
 
 /** The part of anywidget's model that we use. */
 export interface Model {

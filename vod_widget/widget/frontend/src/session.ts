@@ -362,8 +362,10 @@ export class Session {
     );
   }
 
-  #receive(message: Exclude<Down, { kind: "answer" }>): void {
+  #receive(message: Exclude<Down, { kind: "answer" | "who" }>): void {
     this.store.heard_at = Date.now();
+    // One comm serves every tab of the kernel; each has its own part of the list.
+    if ((message.kind === "snapshot" || message.kind === "rows") && message.page !== this.store.hello?.page) return;
     switch (message.kind) {
       case "snapshot":
         this.store.gap(message.seq);

@@ -109,14 +109,14 @@ export class FakeKernel implements Model {
   snapshot(): void {
     const all = this.matching();
     this.down({
-      kind: "snapshot", seq: ++this.seq, summary: this.summary(), first: this.window.first, matching: all.length,
+      kind: "snapshot", page: 1, seq: ++this.seq, summary: this.summary(), first: this.window.first, matching: all.length,
       rows: structuredClone(all.slice(this.window.first, this.window.first + this.window.count)),
     });
   }
 
   send_rows(rows: Row[], seq = ++this.seq): void {
     this.seq = seq;
-    this.down({ kind: "rows", seq, summary: this.summary(), rows: structuredClone(rows), first: this.window.first, matching: this.matching().length });
+    this.down({ kind: "rows", page: 1, seq, summary: this.summary(), rows: structuredClone(rows), first: this.window.first, matching: this.matching().length });
   }
 
   summary(): Summary {
@@ -156,7 +156,7 @@ export class FakeKernel implements Model {
     switch (message.kind) {
       case "hello":
         this.answer(message, {
-          session: "s1", token: "page-token", policy: this.policy, roots: ["/data"], limits: {}, profiles: this.profiles, current_profile: this.current_profile,
+          session: "s1", page: 1, token: "page-token", policy: this.policy, roots: ["/data"], limits: {}, profiles: this.profiles, current_profile: this.current_profile,
         });
         this.snapshot();
         return;

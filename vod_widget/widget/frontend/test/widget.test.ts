@@ -54,6 +54,17 @@ describe("meeting the kernel", () => {
     await settle(10_500);
     expect(page.rows()).toHaveLength(1);
   });
+  it("leaves what is meant for another tab alone, and answers the roll when one opens", async () => {
+    const page = await open(files(2));
+    page.kernel.down({ kind: "snapshot", page: 2, seq: 40, summary: page.kernel.summary(), first: 0, matching: 0, rows: [] });
+    await settle();
+    expect(page.rows()).toHaveLength(2);
+    const before = page.kernel.of("ping").length;
+    page.kernel.down({ kind: "who" });
+    await settle();
+    expect(page.kernel.of("ping")).toHaveLength(before + 1);
+    expect(page.kernel.of("view")).toHaveLength(1);
+  });
   it("keeps two views of one model equal", async () => {
     const page = await open(files(2));
     const other = document.createElement("div");

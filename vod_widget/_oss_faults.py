@@ -21,6 +21,7 @@ from .errors import (
     ClockSkewError,
     ConnectionLostError,
     IntegrityError,
+    KeysRefusedError,
     NoSuchUploadError,
     NotFoundError,
     RequestRefusedError,
@@ -38,11 +39,11 @@ _REFUSALS: dict[str, tuple[type[ServiceError], str | None]] = {
     # code of the storage: (our class, our code where the fault matrix has one of its own)
     "SecurityTokenExpired": (AuthExpiredError, None),
     "AccessDenied": (AccessDeniedError, None),
-    "InvalidAccessKeyId": (AccessDeniedError, None),  # with a token: expired, see below
-    "InvalidSecurityToken": (AccessDeniedError, None),
-    "AccessKeyIdAndSecurityTokenNotMatch": (AccessDeniedError, None),
-    "SecurityTokenNotSupported": (AccessDeniedError, None),
-    "SignatureDoesNotMatch": (AccessDeniedError, None),
+    "InvalidAccessKeyId": (KeysRefusedError, None),  # with a token: expired, see below
+    "InvalidSecurityToken": (KeysRefusedError, None),
+    "AccessKeyIdAndSecurityTokenNotMatch": (KeysRefusedError, None),
+    "SecurityTokenNotSupported": (KeysRefusedError, None),
+    "SignatureDoesNotMatch": (KeysRefusedError, None),
     "UserDisable": (AccessDeniedError, None),
     "NoSuchUpload": (NoSuchUploadError, None),
     "NoSuchKey": (NotFoundError, None),

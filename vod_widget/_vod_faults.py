@@ -18,6 +18,7 @@ from .errors import (
     AuthExpiredError,
     ClockSkewError,
     ConnectionLostError,
+    KeysRefusedError,
     NotFoundError,
     RequestRefusedError,
     RequestTimeoutError,
@@ -43,7 +44,6 @@ _REFERENCE_TAKEN = re.compile(
     r"reference.{0,40}(exist|duplicat|conflict|repeat|already|used)|(exist|duplicat|conflict|repeat).{0,40}reference",
     re.IGNORECASE,
 )
-_KEY_HINT = "Check AccessKey id, secret and token of the profile in use, then retry."
 _OPEN_HINT = "Activate ApsaraVideo VOD for this account in the console, then retry."
 
 
@@ -98,7 +98,7 @@ def rpc_error(
         # lost: it may have had its effect.
         return ConnectionLostError(message, was_sent=True, code=code)
     if _WRONG_KEY.fullmatch(code):
-        return error(AccessDeniedError, hint=_KEY_HINT)
+        return error(KeysRefusedError)
     if _NO_RIGHT.fullmatch(code):
         service = "sts" if action in {"AssumeRole", "GetCallerIdentity"} else "vod"
         return error(AccessDeniedError, hint=f"Allow {service}:{action} for these keys in RAM, then retry.")

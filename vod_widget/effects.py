@@ -6,14 +6,15 @@ A `Note` is news for the callbacks and listeners; it has no answer. Floor 1, pur
     OpenEntry       Opened              Init            str (upload id)
     CheckSource     str (fingerprint)   SendPart        (RemotePart, int: our CRC)
     HashParts       tuple[int, ...]     SendObject      (ObjectInfo, int: our CRC)
-    SaveCheckpoint  None                ListParts       tuple[RemotePart, ...]
+    SaveCheckpoint  None                ListParts       PartsPage
     CloseEntry      None                Complete        ObjectInfo
     AskApp          Grant, UploadAuth,  Head            ObjectInfo or None
                     Credentials, None   Abort           None
-    GetAuth         Grant               FindVideo       VideoStatus or None
-    CreateVideo     Grant               CreateCover     Grant
-    RefreshVideo    Grant               PutCover        str (URL)
-    CreateImage     Grant               Timer           None, when the time has come
+    GetAuth         Grant               ListUploads     tuple[str, ...] (upload ids)
+    CreateVideo     Grant               FindVideo       VideoStatus or None
+    RefreshVideo    Grant               CreateCover     Grant
+    CreateImage     Grant               PutCover        str (URL)
+                                        Timer           None, when the time has come
     SavePart, StopSending, Wake         no answer
 """
 
@@ -46,6 +47,7 @@ __all__ = [
     "Head",
     "Init",
     "ListParts",
+    "ListUploads",
     "Note",
     "OpenEntry",
     "Opened",
@@ -244,10 +246,18 @@ class SendPart(Effect):
 
 @dataclass(frozen=True, slots=True)
 class ListParts(Effect):
-    """ListParts."""
+    """One page of ListParts: what follows part `after`."""
 
     grant: Grant
     upload_id: str
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ListUploads(Effect):
+    """ListMultipartUploads: the unfinished uploads of this very object."""
+
+    grant: Grant
 
 
 @dataclass(frozen=True, slots=True)

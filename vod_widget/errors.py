@@ -17,7 +17,8 @@
      ├ CallbackError            a callback of the caller raised
      ├ ServiceError             the cloud answered no                          (status)
      │   ├ AuthExpiredError         new credentials are needed
-     │   ├ AccessDeniedError        wrong keys or no right
+     │   ├ AccessDeniedError        no right for this call
+     │   │   └ KeysRefusedError         the keys themselves are wrong
      │   ├ ClockSkewError           our clock and theirs are too far apart     (server_time_s)
      │   ├ NotFoundError            the asset or object does not exist
      │   ├ NoSuchUploadError        the multipart upload does not exist (any more)
@@ -57,6 +58,7 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidStateError",
     "JournalError",
+    "KeysRefusedError",
     "LockedError",
     "MissingCredentialError",
     "NoSuchUploadError",
@@ -265,10 +267,17 @@ class AuthExpiredError(ServiceError):
 
 
 class AccessDeniedError(ServiceError):
-    """The keys are wrong, or they lack the right for this call."""
+    """The keys lack the right for this call."""
 
     default_code = "Permission"
     default_hint = "Check the keys and the RAM policy of the account, then retry."
+
+
+class KeysRefusedError(AccessDeniedError):
+    """The keys themselves are wrong: every other call with them would be refused too."""
+
+    default_code = "Auth.Refused"
+    default_hint = "Check AccessKey id, secret and token of the profile in use, then retry."
 
 
 class ClockSkewError(ServiceError):

@@ -16,6 +16,7 @@ from .model import (
     MediaType,
     ObjectInfo,
     Part,
+    PartsPage,
     RemotePart,
     SourceKind,
     UploadAddress,
@@ -123,8 +124,11 @@ class StoreSession(Protocol):
     def upload_part(self, upload_id: str, part_number: int, body: Body) -> RemotePart:
         """UploadPart."""
 
-    def list_parts(self, upload_id: str) -> tuple[RemotePart, ...]:
-        """ListParts, all pages."""
+    def list_parts(self, upload_id: str, after: int = 0) -> PartsPage:
+        """ListParts, one page: what follows part `after`."""
+
+    def list_uploads(self) -> tuple[str, ...]:
+        """ListMultipartUploads: ids of the unfinished uploads of this object, at most 1,000."""
 
     def complete(self, upload_id: str, parts: tuple[Part, ...], headers: dict[str, str]) -> ObjectInfo:
         """CompleteMultipartUpload; an error inside a 200 is raised."""

@@ -313,6 +313,19 @@ class RemotePart:
 
 
 @dataclass(frozen=True, slots=True)
+class PartsPage:
+    """One page of the list of stored parts.
+
+    Attributes:
+        parts: In order.
+        following: The part after which the next page begins; None at the end.
+    """
+
+    parts: tuple[RemotePart, ...]
+    following: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectInfo:
     """What the storage says of an object."""
 

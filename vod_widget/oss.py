@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import unquote_plus
 from xml.etree.ElementTree import Element
 
 import oss2
@@ -26,7 +27,7 @@ from .errors import (
     VODError,
 )
 from .interfaces import Body, Clock
-from .model import Credentials, ObjectInfo, Part, RemotePart, UploadAddress, UploadAuth
+from .model import Credentials, ObjectInfo, Part, PartsPage, RemotePart, UploadAddress, UploadAuth
 
 __all__ = ["OssStore"]
 
@@ -37,9 +38,6 @@ _COMPLETE_ANSWER_S = 300.0
 
 _SLOWEST_BYTES_PER_S = 1024
 """Half of the slowest link that we promise to serve (16 kbit/s): slower is a stall in disguise."""
-
-_LAST_PART_NUMBER = 10_000
-"""Source: https://www.alibabacloud.com/help/en/oss/user-guide/multipart-upload, "Limits", read 2026-11."""
 
 
 class OssStore:
@@ -221,28 +219,26 @@ class OssSession:
             body=body,
         )
 
-    def list_parts(self, upload_id: str) -> tuple[RemotePart, ...]:
-        """List every stored part, in order, 1,000 for each request.
+    def list_parts(self, upload_id: str, after: int = 0) -> PartsPage:
+        """List stored parts in order, at most 1,000.
 
-        Raises:
-            UnexpectedAnswerError: Also when the listing does not get on, which would never end.
+        Args:
+            upload_id: From `init_multipart`.
+            after: The part after which the page begins; 0 for the first.
         """
-        found: list[RemotePart] = []
-        marker = ""
-        while True:
-            page, following = self._list_page(upload_id, marker)
-            found += page
-            if following is None:
-                return tuple(found)
-            if following <= int(marker or 0) or following > _LAST_PART_NUMBER:
-                raise unexpected("the listing of the parts does not come to an end", "ListParts")
-            marker = str(following)
-
-    def _list_page(self, upload_id: str, marker: str) -> tuple[list[RemotePart], int | None]:
+        marker = str(after) if after else ""
         return self._send(
             "ListParts",
             lambda _: self._bucket.list_parts(self._key, upload_id, marker=marker, max_parts=1000),
             _listed,
+        )
+
+    def list_uploads(self) -> tuple[str, ...]:
+        """List the ids of unfinished multipart uploads of this object, at most 1,000."""
+        return self._send(
+            "ListMultipartUploads",
+            lambda _: self._bucket.list_multipart_uploads(prefix=self._key, max_uploads=1000),
+            lambda answer, what: _uploads(answer, what, self._key),
         )
 
     def complete(self, upload_id: str, parts: tuple[Part, ...], headers: dict[str, str]) -> ObjectInfo:
@@ -357,14 +353,24 @@ def _completed(answer: Answer, what: str) -> ObjectInfo:
     return ObjectInfo(None, etag, _crc64(answer), _request_id(answer))
 
 
-def _listed(answer: Answer, what: str) -> tuple[list[RemotePart], int | None]:
+def _uploads(answer: Answer, what: str, key: str) -> tuple[str, ...]:
+    """Read ListMultipartUploads; a prefix also matches longer keys."""
+    root = parse_xml(answer.content, "ListMultipartUploadsResult")
+    if root is None:
+        raise unexpected("the list of uploads cannot be read", what, answer)
+    escaped = (root.findtext("EncodingType") or "").strip() == "url"
+    found = [(upload.findtext("Key") or "", upload.findtext("UploadId") or "") for upload in root.findall("Upload")]
+    return tuple(upload_id for name, upload_id in found if (unquote_plus(name) if escaped else name) == key)
+
+
+def _listed(answer: Answer, what: str) -> PartsPage:
     """Read one page of ListParts; oss2's own reading drops HashCrc64ecma."""
     root = parse_xml(answer.content, "ListPartsResult")
     if root is not None:
         try:
-            parts = [_listed_part(part) for part in root.findall("Part")]
+            parts = tuple(_listed_part(part) for part in root.findall("Part"))
             more = {"true": True, "false": False}[root.findtext("IsTruncated", "").strip()]
-            return parts, int(root.findtext("NextPartNumberMarker", "")) if more else None
+            return PartsPage(parts, int(root.findtext("NextPartNumberMarker", "")) if more else None)
         except (KeyError, ValueError):
             pass
     raise unexpected("the list of parts cannot be read", what, answer)

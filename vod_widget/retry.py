@@ -41,6 +41,7 @@ ACTIONS: dict[type[VODError], Action] = {
     errors.CallbackError: Action.FAIL,
     errors.AuthExpiredError: Action.REFRESH,
     errors.AccessDeniedError: Action.FAIL,
+    errors.KeysRefusedError: Action.FAIL,
     errors.ClockSkewError: Action.RETRY,
     errors.NotFoundError: Action.FAIL,
     errors.NoSuchUploadError: Action.LOOK,

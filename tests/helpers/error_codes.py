@@ -24,6 +24,7 @@ MEANINGS = {
     "Auth.Timeout": "Whoever gives the keys did not answer in time.",
     "Batch.Failed": "`raise_for_failures`: files failed for different reasons; one reason gives its own code.",
     "Bucket": "The bucket of the upload address does not exist.",
+    "Conflict": "Another program has stored other bytes under the VideoId of this file.",
     "Cover": "VOD gave no URL for the cover that was sent.",
     "Create.Unknown": "The answer to the creation was lost, and the keys may not look whether the asset exists.",
     "Demo.Missing": "JupyterLab or the files of the demo are not installed.",

@@ -38,6 +38,7 @@ from vod_widget.model import (
     Grant,
     MediaType,
     ObjectInfo,
+    PartsPage,
     RemotePart,
     UploadAddress,
     UploadAuth,
@@ -125,6 +126,8 @@ class Cloud:
         self.objects: dict[str, tuple[Range, ...]] = {}
         self.numbers = 0
         self.may_list = True
+        self.may_list_uploads = False
+        self.page_parts = 1000
         self.may_head = True
         self.gives_crc = True
         self.repeats_reference = False
@@ -217,14 +220,24 @@ class Cloud:
         pieces = self.objects.get(grant.address.object)
         return None if pieces is None else self.info(pieces)
 
-    def list_parts(self, grant: Grant, upload_id: str) -> tuple[RemotePart, ...]:
+    def list_parts(self, grant: Grant, upload_id: str, after: int = 0) -> PartsPage:
         if not self.may_list:
             self.check(grant)
             raise AccessDeniedError("not allowed", status=403)
         upload = self.upload(grant, upload_id)
-        return tuple(
-            RemotePart(n, r[2] - r[1], f"etag-{crc_of(r):x}", crc_of(r)) for n, r in sorted(upload.parts.items())
-        )
+        parts = [
+            RemotePart(n, r[2] - r[1], f"etag-{crc_of(r):x}", crc_of(r))
+            for n, r in sorted(upload.parts.items())
+            if n > after
+        ]
+        page = tuple(parts[: self.page_parts])
+        return PartsPage(page, page[-1].part_number if len(parts) > len(page) else None)
+
+    def list_uploads(self, grant: Grant) -> tuple[str, ...]:
+        self.check(grant)
+        if not self.may_list_uploads:
+            raise AccessDeniedError("not allowed", status=403)
+        return tuple(name for name, upload in self.uploads.items() if upload.key == grant.address.object)
 
 
 @dataclass
@@ -540,8 +553,10 @@ class Simulation:
                 stored = (*sent[:3], self.lucky(self.plan.damage_ratio))
                 cloud.objects[grant.address.object] = (stored,)
                 return cloud.info((stored,)), crc_of(sent)
-            case fx.ListParts(grant, upload_id):
-                return cloud.list_parts(grant, upload_id)
+            case fx.ListParts(grant, upload_id, after):
+                return cloud.list_parts(grant, upload_id, after)
+            case fx.ListUploads(grant):
+                return cloud.list_uploads(grant)
             case fx.Complete(grant, upload_id, parts):
                 return cloud.complete(grant, upload_id, parts)
             case fx.Head(grant):

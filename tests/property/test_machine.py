@@ -16,7 +16,7 @@ import pytest
 
 from tests.helpers.simulation import PART, Plan, Simulation
 from vod_widget import effects as fx
-from vod_widget.errors import AccessDeniedError, ConnectionLostError, ServerFaultError
+from vod_widget.errors import AccessDeniedError, ConnectionLostError, RequestRefusedError, ServerFaultError
 from vod_widget.model import Grant, MediaType, ObjectInfo, Part, Phase, UploadState
 from vod_widget.states import FileEvent
 
@@ -525,7 +525,7 @@ def test_failed_file_that_is_canceled_at_rest_is_marked_in_the_journal(size: int
     run.start()
     _until(run, lambda: run.transfers)
     token, _, _ = run.transfers.pop()
-    run.take(run.machine.fail(token, AccessDeniedError("not allowed", status=403)))
+    run.take(run.machine.fail(token, RequestRefusedError("no such thing", status=400)))
     run.drain()
     assert run.machine.state is UploadState.FAILURE
     run.interrupt("cancel")

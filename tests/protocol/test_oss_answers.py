@@ -48,9 +48,9 @@ def complete(session):
 REFUSALS = [
     (403, "SecurityTokenExpired", errors.AuthExpiredError, "SecurityTokenExpired"),
     (403, "InvalidAccessKeyId", errors.AuthExpiredError, "InvalidAccessKeyId"),
-    (403, "InvalidSecurityToken", errors.AccessDeniedError, "InvalidSecurityToken"),
+    (403, "InvalidSecurityToken", errors.KeysRefusedError, "InvalidSecurityToken"),
     (403, "AccessDenied", errors.AccessDeniedError, "AccessDenied"),
-    (403, "SignatureDoesNotMatch", errors.AccessDeniedError, "SignatureDoesNotMatch"),
+    (403, "SignatureDoesNotMatch", errors.KeysRefusedError, "SignatureDoesNotMatch"),
     (403, "SomethingNew", errors.AccessDeniedError, "SomethingNew"),
     (403, "RequestTimeTooSkewed", errors.ClockSkewError, "RequestTimeTooSkewed"),
     (404, "NoSuchUpload", errors.NoSuchUploadError, "NoSuchUpload"),
@@ -247,30 +247,51 @@ def page(numbers: range, following: str | None, crc: bool = True) -> tuple[int, 
     return 200, text.encode(), {}
 
 
-def test_all_pages_are_read_with_their_crcs(ask):
-    answers = [page(range(1, 1001), "1000"), page(range(1001, 2001), "2000"), page(range(2001, 2004), None)]
-    parts = ask(lambda s: s.list_parts("U"), *answers)
-    assert [p.part_number for p in parts] == list(range(1, 2004))
-    assert parts[1999] == RemotePart(2000, 2000, "E2000", 14_000)
+def test_a_page_is_read_with_its_crcs_and_the_place_of_the_next(ask):
+    full = ask(lambda s: s.list_parts("U"), page(range(1, 1001), "1000"))
+    assert [p.part_number for p in full.parts] == list(range(1, 1001))
+    assert full.parts[999] == RemotePart(1000, 1000, "E1000", 7_000)
+    assert full.following == 1000
+    assert ask(lambda s: s.list_parts("U"), page(range(1, 4), None)).following is None
 
 
 def test_the_next_page_is_asked_for_by_its_marker():
     store = OssStore(WallClock(), pool_size=1)
     with RawServer(answering(page(range(1, 3), "2"), page(range(3, 4), None))) as server:
-        store.open(upload_auth(), address(server.endpoint)).list_parts("U1")
+        session = store.open(upload_auth(), address(server.endpoint))
+        session.list_parts("U1")
+        session.list_parts("U1", 2)
     store.close()
+    assert "part-number-marker=" not in server.requests[0].target.replace("part-number-marker=&", "&")
     assert "max-parts=1000" in server.requests[0].target
     assert "part-number-marker=2" in server.requests[1].target
 
 
 def test_a_part_listed_without_crc_has_none(ask):
-    assert ask(lambda s: s.list_parts("U"), page(range(1, 2), None, crc=False))[0].crc64 is None
+    assert ask(lambda s: s.list_parts("U"), page(range(1, 2), None, crc=False)).parts[0].crc64 is None
 
 
-@pytest.mark.parametrize("marker", ["1", "0", "", "x", "10001"])
-def test_a_listing_that_does_not_get_on_is_refused(ask, marker):
+@pytest.mark.parametrize("marker", ["", "x"])
+def test_a_listing_whose_next_page_cannot_be_found_is_refused(ask, marker):
     with pytest.raises(errors.UnexpectedAnswerError):
-        ask(lambda s: s.list_parts("U"), page(range(1, 2), "1"), page(range(1, 2), marker))
+        ask(lambda s: s.list_parts("U"), page(range(1, 2), marker))
+
+
+@pytest.mark.parametrize("encoding", ["", "<EncodingType>url</EncodingType>"])
+def test_uploads_of_this_very_object_are_listed_and_not_those_of_longer_names(ask, encoding):
+    keys = {"U1": "sv/one/two.mp4", "U2": "sv/one/two.mp4.bak", "U3": "sv%2Fone%2Ftwo.mp4"}
+    uploads = "".join(
+        f"<Upload><Key>{key}</Key><UploadId>{name}</UploadId><Initiated>2026-11-22T00:00:00.000Z</Initiated></Upload>"
+        for name, key in keys.items()
+    )
+    body = (
+        f"<ListMultipartUploadsResult>{encoding}<Bucket>outin-bucket</Bucket><NextKeyMarker></NextKeyMarker>"
+        f"<NextUploadIdMarker></NextUploadIdMarker><IsTruncated>false</IsTruncated>{uploads}"
+        "</ListMultipartUploadsResult>"
+    )
+    assert ask(lambda s: s.list_uploads(), (200, body.encode(), {})) == (("U1", "U3") if encoding else ("U1",))
+    with pytest.raises(errors.UnexpectedAnswerError):
+        ask(lambda s: s.list_uploads(), (200, b"<html/>", {}))
 
 
 @pytest.mark.parametrize("damage", [b"<Size>", b"<PartNumber>", b"<IsTruncated>"])

@@ -173,11 +173,11 @@ def test_each_try_has_a_nonce_of_its_own(make_api):
 
 REFUSALS = [
     (400, "InvalidSecurityToken.Expired", errors.AuthExpiredError, "InvalidSecurityToken.Expired"),
-    (400, "InvalidSecurityToken.Malformed", errors.AccessDeniedError, "InvalidSecurityToken.Malformed"),
-    (404, "InvalidAccessKeyId.NotFound", errors.AccessDeniedError, "InvalidAccessKeyId.NotFound"),
-    (400, "InvalidAccessKeyId.Inactive", errors.AccessDeniedError, "InvalidAccessKeyId.Inactive"),
-    (400, "SignatureDoesNotMatch", errors.AccessDeniedError, "SignatureDoesNotMatch"),
-    (400, "IncompleteSignature", errors.AccessDeniedError, "IncompleteSignature"),
+    (400, "InvalidSecurityToken.Malformed", errors.KeysRefusedError, "InvalidSecurityToken.Malformed"),
+    (404, "InvalidAccessKeyId.NotFound", errors.KeysRefusedError, "InvalidAccessKeyId.NotFound"),
+    (400, "InvalidAccessKeyId.Inactive", errors.KeysRefusedError, "InvalidAccessKeyId.Inactive"),
+    (400, "SignatureDoesNotMatch", errors.KeysRefusedError, "SignatureDoesNotMatch"),
+    (400, "IncompleteSignature", errors.KeysRefusedError, "IncompleteSignature"),
     (403, "Forbidden.RAM", errors.AccessDeniedError, "Forbidden.RAM"),
     (403, "Forbidden", errors.AccessDeniedError, "Forbidden"),
     (403, "NoPermission", errors.AccessDeniedError, "NoPermission"),

@@ -25,6 +25,7 @@ CODES = {
     "InvalidArgumentError": "InvalidArgument",
     "InvalidStateError": "InvalidState",
     "JournalError": "Journal.Write",
+    "KeysRefusedError": "Auth.Refused",
     "LockedError": "Locked",
     "MissingCredentialError": "Auth.Missing",
     "NoSuchUploadError": "NoSuchUpload",

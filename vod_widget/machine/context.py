@@ -96,7 +96,11 @@ class Context:
         self._cover_grant: Grant | None = None
         self._expiries = 0
         self._image_creates = 0
-        self._skew_seen = False
+        self._skew_seen = self._skew_said = False
+        self._denied = False
+        self._unproven = False
+        self._doubts = 0
+        self._other_bytes = False
         self._entry_open = False
         self._progress_at_s = clock.monotonic_s()
         self._grants = 0
@@ -166,8 +170,7 @@ class Context:
         if isinstance(error, ClockSkewError):
             if self._skew_seen:
                 raise error
-            self._skew_seen = True
-            yield self._warn("Clock.Skew", "the clock of this machine is wrong; uploads use the server's time")
+            yield from self._note_skew()
             return
         error.file_name = error.file_name or self.job.name
         failures = self._streak + 1
@@ -191,11 +194,22 @@ class Context:
         self.attempts.append((number, error, wait_s))
         del self.attempts[:-50]
 
+    def _note_skew(self) -> list[fx.Note]:
+        """The edges have learned the server's time: one more try, and one word to the person in a run."""
+        self._skew_seen = True
+        said, self._skew_said = self._skew_said, True
+        return (
+            []
+            if said
+            else [self._warn("Clock.Skew", "the clock of this machine is wrong; uploads use the server's time")]
+        )
+
     def _progress(self) -> None:
         """Bytes were accepted: counters begin again."""
         self._progress_at_s = self._clock.monotonic_s()
         self._streak = 0
         self._expiries = 0
+        self._skew_seen = self._denied = False
         self._board.progress()
 
     def _clear_wait(self) -> None:

@@ -27,6 +27,7 @@ from typing import Any
 
 from vod_widget import effects as fx
 from vod_widget.errors import (
+    AccessDeniedError,
     AuthExpiredError,
     ClockSkewError,
     IntegrityError,
@@ -202,6 +203,7 @@ class FileMachine(Settling):
             return []
         if isinstance(self._main[1], COUNT_AS_PROGRESS):
             self._streak = 0
+            self._skew_seen = False
             self._progress_at_s = self._clock.monotonic_s()
         self._main = None
         return self._advance_send(value)
@@ -341,6 +343,7 @@ class FileMachine(Settling):
             return self._part_fault(
                 effect.part, IntegrityError(f"part {effect.part.part_number} was damaged on its way")
             )
+        self._unproven = self._unproven or remote.crc64 is None
         part = replace(effect.part, etag=remote.etag, crc64=crc)
         out: list[Out] = []
         if self._board.part_done(part):
@@ -366,7 +369,8 @@ class FileMachine(Settling):
             self._board.put_back(effect.part)
             return self._when_drained()
         parked = self._main is not None and isinstance(self._main[1], Parked)
-        if isinstance(error, AuthExpiredError):
+        if isinstance(error, AuthExpiredError | AccessDeniedError):
+            # Of many that the same credential is refused for, one gets another; what is late is only sent again.
             self._board.put_back(effect.part)
             return self._throw(error) if parked and grants == self._grants else []
         if not parked and classify(error) is not Action.RETRY:
@@ -375,9 +379,8 @@ class FileMachine(Settling):
             self._token += 1
             return [(self._token, fx.Wake(1.0))]
         if isinstance(error, ClockSkewError) and not self._skew_seen:
-            self._skew_seen = True
             self._board.put_back(effect.part)
-            return [self._warn("Clock.Skew", "the clock of this machine is wrong; uploads use the server's time")]
+            return [*self._note_skew()]
         if isinstance(effect, fx.SendObject) and is_doubtful(error):
             self._board.put_back(effect.part)
             return self._throw(error)

@@ -11,6 +11,7 @@ from vod_widget.errors import (
     AccessDeniedError,
     AlreadyExistsError,
     AuthExpiredError,
+    KeysRefusedError,
     NoSuchUploadError,
     NotFoundError,
     VODError,
@@ -197,7 +198,8 @@ class Authorizing(Context):
                     if found is None:
                         continue
                     mine = self.checkpoint.reference_id != self.job.reference_id  # drawn at random: it is ours
-                    if not mine and found.title and found.title != self.job.metadata.title:
+                    other_size = found.size_bytes not in (None, self.job.size_bytes)
+                    if not mine and ((found.title and found.title != self.job.metadata.title) or other_size):
                         raise AlreadyExistsError(
                             f"reference id {self.checkpoint.reference_id} belongs to another video, {found.title!r}"
                         )
@@ -224,7 +226,7 @@ class Authorizing(Context):
                     request_id=error.request_id,
                 ) from None
             except AccessDeniedError as error:
-                if not looked_for:
+                if not looked_for or isinstance(error, KeysRefusedError):
                     raise
                 raise AccessDeniedError(
                     "CreateUploadVideo may have got through unheard, and the account may not look the video up",

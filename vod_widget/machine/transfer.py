@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 from vod_widget import effects as fx
@@ -10,24 +10,30 @@ from vod_widget.errors import (
     AccessDeniedError,
     AuthExpiredError,
     IntegrityError,
+    KeysRefusedError,
     NoSuchUploadError,
     RequestRefusedError,
+    ServiceError,
     SourceChangedError,
+    UnexpectedAnswerError,
     VODError,
 )
 from vod_widget.model import (
     Grant,
     ObjectInfo,
     Part,
+    PartsPage,
     Phase,
     RemotePart,
     VideoStatus,
 )
+from vod_widget.options import PARTS_MAX
 from vod_widget.parts import choose_part_size
 from vod_widget.retry import Action, classify, is_doubtful
 
 from .permission import Authorizing
 from .words import (
+    UNPROVEN_ROUNDS,
     Drained,
     Found,
     Parked,
@@ -70,9 +76,18 @@ class Transferring(Authorizing):
             # Durable before the first byte, also when an earlier run was stopped before it was.
             yield from self._save()
         self._board.plan(part_size, self.checkpoint.parts)
-        tries = 0
+        tries = looks = 0
         while True:
             yield from self._send_all()
+            if self._unproven:
+                # Answers without a sum: the list may have the sums, and what it says is not ours is sent again.
+                looks += 1
+                yield from self._check_parts()
+                self._board.plan(part_size, self.checkpoint.parts)
+                if not self._board.done:
+                    if looks > UNPROVEN_ROUNDS:
+                        raise IntegrityError("parts were damaged on their way again and again")
+                    continue
             yield from self._check_source()
             try:
                 return (yield from self._complete())
@@ -90,10 +105,32 @@ class Transferring(Authorizing):
 
     def _init(self, part_size_bytes: int) -> Steps:
         self.phase = Phase.PREPARING
+        doubts = self._doubts
         upload_id: str = yield from self._oss(fx.Init)
         self.checkpoint = replace(self.checkpoint, upload_id=upload_id, part_size_bytes=part_size_bytes, parts=())
-        # Durable before the first byte: after a kill the parts can be found and never become orphans.
-        yield from self._save()
+        try:
+            # Durable before the first byte: after a kill the parts can be found and never become orphans.
+            yield from self._save()
+        except VODError:
+            yield from self._drop_old_upload()
+            self.checkpoint = replace(self.checkpoint, upload_id="")
+            raise
+        if self._known_before or self._doubts > doubts:
+            yield from self._sweep()
+
+    def _sweep(self) -> Steps:
+        """Abort uploads of this object whose ids nobody knows, since the answer to their Init was lost.
+
+        Only where the credential may list them, and only in a place that VOD has drawn for this asset.
+        """
+        if self.job.bucket or self.job.object:
+            return
+        try:
+            for upload_id in (yield fx.ListUploads(self._need_grant())):
+                if upload_id != self.checkpoint.upload_id:
+                    yield fx.Abort(self._need_grant(), upload_id)
+        except VODError:
+            return  # they hold no byte, and the storage's lifecycle drops them
 
     def _check_parts(self) -> Steps:
         """Keep only parts whose bytes are known, on our side and on theirs, to be the file's."""
@@ -104,19 +141,18 @@ class Transferring(Authorizing):
             crcs: tuple[int, ...] = yield fx.HashParts(tuple(parts))
             self._hash_first = False
             parts = [p for p, crc in zip(parts, crcs, strict=True) if p.crc64 == crc]
+        self._unproven = False
         try:
-            listed: Iterable[RemotePart] = yield from self._oss(
-                lambda grant: fx.ListParts(grant, self.checkpoint.upload_id)
-            )
+            remote: dict[int, RemotePart] = yield from self._list_parts()
         except AccessDeniedError:
             pass  # Not every upload credential may list: the object's CRC at the end decides.
         except NoSuchUploadError as error:
             yield from self._lost_upload(error, tuple(parts))
             return
         else:
-            remote = {p.part_number: p for p in listed}
+            # The list's ETag, not the one that was answered: a wrong one would be refused by Complete for ever.
             parts = [
-                p
+                replace(p, etag=there.etag)
                 for p in parts
                 if (there := remote.get(p.part_number)) is not None
                 and there.size_bytes == p.size_bytes
@@ -128,8 +164,23 @@ class Transferring(Authorizing):
         for part in parts:
             self.ledger.accept(part.size_bytes)
 
+    def _list_parts(self) -> Steps:
+        """Every stored part by its number; a page that fails is asked for again, not those before it."""
+        found: dict[int, RemotePart] = {}
+        after = 0
+        while True:
+            page: PartsPage = yield from self._oss(
+                lambda grant, after=after: fx.ListParts(grant, self.checkpoint.upload_id, after)  # type: ignore[misc]
+            )
+            found.update((p.part_number, p) for p in page.parts)
+            if page.following is None:
+                return found
+            if not after < page.following <= PARTS_MAX:
+                raise UnexpectedAnswerError("the listing of the parts does not come to an end")
+            after = page.following
+
     def _lost_upload(self, error: VODError, parts: tuple[Part, ...]) -> Steps:
-        """The upload id is gone: it may have been completed by an answer that was lost."""
+        """The upload id is gone: completed by an answer that was lost or by another program, or dropped."""
         whole = sum(p.size_bytes for p in parts) == self.job.size_bytes
         if whole:
             self._board.plan(self.checkpoint.part_size_bytes, parts)
@@ -137,7 +188,33 @@ class Transferring(Authorizing):
             if found is not None:
                 self.checkpoint = replace(self.checkpoint, parts=parts)
                 raise Found(found)
+        elif not self.checkpoint.completed_before:
+            yield from self._take_foreign()
         raise Restart(error.code, error)
+
+    def _take_foreign(self) -> Steps:
+        """Parts are missing here, so only another program can have completed the object: are its bytes the file's?"""
+        try:
+            info: ObjectInfo | None = yield from self._oss(fx.Head)
+        except AccessDeniedError:
+            return
+        if info is None or not self.job.cheap_reads:
+            return
+        whole = Part(1, 0, self.job.size_bytes)
+        (crc,) = yield fx.HashParts((whole,))
+        if info.crc64 != crc:
+            raise self._conflict()
+        self.ledger.accepted_bytes = 0
+        self._board.plan_single()
+        self._board.object_done(whole, info, crc)
+        raise Found(info)
+
+    def _conflict(self) -> VODError:
+        return RequestRefusedError(
+            f"another program has stored other bytes as {self.checkpoint.media_id}",
+            code="Conflict",
+            hint="Look at that video in the console; to store this file too, remove it from the list and add it again.",
+        )
 
     def _send_all(self) -> Steps:
         """Let the driver take transfers until the board is done."""
@@ -150,6 +227,12 @@ class Transferring(Authorizing):
             except RenewAhead:
                 yield from self._renew_ahead()
             except AuthExpiredError as error:
+                if error.code == "InvalidAccessKeyId" and self._grant_lives():
+                    self._refuse_twice(error)
+                yield from self._refresh(error)
+                self.phase = Phase.SENDING
+            except AccessDeniedError as error:
+                self._refuse_twice(error)
                 yield from self._refresh(error)
                 self.phase = Phase.SENDING
             except NoSuchUploadError as error:
@@ -167,6 +250,14 @@ class Transferring(Authorizing):
                     yield from self._retry(error)
                 self.phase = Phase.SENDING
         self._sending = False
+
+    def _refuse_twice(self, error: ServiceError) -> None:
+        """A living credential is refused: another one may help once, a second refusal is final."""
+        if self._denied:
+            raise KeysRefusedError(
+                error.message, status=error.status, code=error.code, request_id=error.request_id
+            ) from None
+        self._denied = True
 
     def _look_for_object(self) -> Steps:
         """After a PutObject without an answer: is it there? Reading the file again must be cheap for that."""
@@ -204,6 +295,7 @@ class Transferring(Authorizing):
     def _complete(self) -> Steps:
         self.phase = Phase.COMPLETING
         parts = self._board.accepted()
+        may_be_ours = self.checkpoint.completed_before
         while True:
             try:
                 return (yield fx.Complete(self._need_grant(), self.checkpoint.upload_id, parts))
@@ -223,8 +315,11 @@ class Transferring(Authorizing):
                             # The same bytes may stand there from an earlier run, beside this one's parts.
                             yield from self._drop_old_upload()
                         return found
+                    if gone and self._other_bytes and not may_be_ours:
+                        raise self._conflict() from None
                     if gone:
                         raise Restart(error.code, error) from None
+                    may_be_ours = True
                 yield from self._retry(error)
                 self.phase = Phase.COMPLETING
 
@@ -248,6 +343,7 @@ class Transferring(Authorizing):
             if status is not None and status.status not in {"Uploading", "UploadFail"}:
                 return ObjectInfo(None, "", None)
             return None
+        self._other_bytes = info is not None and info.crc64 not in (None, expected)
         if info is None or info.size_bytes not in (None, self.job.size_bytes) or info.crc64 not in (None, expected):
             return None
         return info if info.crc64 is not None or is_ours else None
@@ -298,6 +394,7 @@ class Transferring(Authorizing):
             except VODError as error:
                 if classify(error) is not Action.RETRY:
                     raise
+                self._doubts += is_doubtful(error)
                 phase = self.phase
                 yield from self._retry(error)
                 self.phase = phase

@@ -7,6 +7,7 @@ from typing import Any
 
 from vod_widget import effects as fx
 from vod_widget.errors import (
+    IntegrityError,
     NoSuchUploadError,
     RetriesExhaustedError,
     VODError,
@@ -56,6 +57,8 @@ class Uploading(Transferring):
                 info: ObjectInfo | None = yield from self._transfer_or_find()
                 verified: str = yield from self._verify(info)
             except Restart as again:
+                if isinstance(again.last, IntegrityError) and isinstance(last, IntegrityError):
+                    raise again.last from None  # a second whole transfer was damaged too
                 last = again.last or last
                 yield from self._start_over(again.reason)
                 continue

@@ -16,6 +16,7 @@ __all__ = [
     "COUNT_AS_PROGRESS",
     "IMAGE_CREATES_MAX",
     "NOT_ABANDONED",
+    "UNPROVEN_ROUNDS",
     "Drained",
     "Found",
     "Interrupted",
@@ -67,6 +68,9 @@ ABORT_PATIENCE_S = 900.0
 """With patience, the longest for which the parts of a file that was given up are tried to be removed after that."""
 
 IMAGE_CREATES_MAX = 2
+
+UNPROVEN_ROUNDS = 3
+"""Times that parts whose answers had no sum are sent again because the list of parts shows another one."""
 
 
 @dataclass(frozen=True, slots=True)

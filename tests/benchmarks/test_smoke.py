@@ -1,0 +1,44 @@
+"""The benchmarks still run: each sink takes a file from our driver and from the limit's, and agrees on every byte."""
+
+import sys
+
+import pytest
+
+from benchmarks import sink as sinks
+from benchmarks.rows import LIMIT, OURS, ROWS, Setting, spec_for
+from benchmarks.runner import Measured, files_for, run_variant
+
+MIB = 2**20
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+@pytest.mark.parametrize("kind", ["c", "python"])
+def test_sinks_agree_with_the_client_on_every_byte(tmp_path, monkeypatch, kind):
+    if kind == "python":
+        monkeypatch.setattr(sinks, "build", lambda: (None, True))
+    elif sinks.build()[0] is None:
+        pytest.skip("there is no C compiler on this machine")
+    size = 9 * MIB + 5000
+    files = files_for(tmp_path, 1, size, ".mp4")
+    for verify in (0, 1) if kind == "c" else (1,):
+        with sinks.Sink(tmp_path, options={"verify": verify}) as sink:
+            spec = spec_for(Setting(True, 1, tmp_path, print), sink, files)
+            for variant in (OURS, LIMIT) if verify else (OURS,):
+                sample = run_variant(variant, spec(variant), sink, timeout_s=60)
+                assert sample["cpu_s"] > 0
+                assert sample["sink_bytes"] >= size, variant.name
+                assert sample["sink_verifies"] is bool(verify)
+
+
+def test_a_ratio_is_that_of_the_medians():
+    measured = Measured()
+    for value in (1.0, 9.0, 2.0):
+        measured.add("a", {"cpu_s": value})
+    measured.add("b", {"cpu_s": 4.0})
+
+    assert measured.ratio("a", "cpu_s", "b") == 0.5
+
+
+def test_every_row_says_what_it_measures():
+    assert all(function.__doc__ for function in ROWS.values())

@@ -11,7 +11,8 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from . import effects as fx
 from .crc64 import crc64
@@ -30,9 +31,12 @@ from .machine import FileMachine
 from .model import Credentials, Grant, ObjectInfo, Part, RemotePart, SourceKind
 from .options import KIB, MIB, PARALLEL_DEFAULT
 from .record import Record, Transfer
+from .stalls import ReadTurn
 from .workers import Rate
 
 __all__ = ["BrokenOff", "Engine", "FileBody"]
+
+T = TypeVar("T")
 
 _PIECE_BYTES = MIB
 """Most bytes given to the socket at once: the socket's timeout covers one piece, not a whole part (oss2's one timeout
@@ -43,6 +47,19 @@ _COVER_MAX_BYTES = 100 * MIB
 
 class BrokenOff(BaseException):  # an order, not an error; nothing may swallow it
     """The request was broken off on purpose."""
+
+
+def in_turn(record: Record, cancel: threading.Event, look: Callable[[], T]) -> T:
+    """Touch the file of a record, one thread at a time, so that a dead mount holds one thread only."""
+    turn = record.turn
+    if turn is None:
+        return look()
+    if not turn.enter(cancel):
+        raise BrokenOff
+    try:
+        return look()
+    finally:
+        turn.leave()
 
 
 class FileBody:
@@ -82,7 +99,10 @@ class FileBody:
             self._check()
             block = memoryview(self._read(position, end))
             self.crc64 = crc64(block, self.crc64)
-            if end == self.part.end and self.source.fingerprint() != self._fingerprint:
+            if (
+                end == self.part.end
+                and in_turn(self._record, self._cancel, self.source.fingerprint) != self._fingerprint
+            ):
                 raise SourceChangedError("the file changed while it was sent", file_name=self.source.name)
             start = 0
             while start < len(block):
@@ -98,7 +118,7 @@ class FileBody:
 
     def _read(self, start: int, end: int) -> bytes | memoryview:
         try:
-            return self.source.read(start, end)
+            return in_turn(self._record, self._cancel, partial(self.source.read, start, end))
         except SourceError:
             self._check()  # a read that was woken because nobody wants its bytes any more
             raise
@@ -160,7 +180,7 @@ class Engine:
         self._settings = settings
         self._do: dict[type[fx.Effect], Callable[[Record, FileMachine, Any], Any]] = {
             fx.OpenEntry: self._open_entry,
-            fx.CheckSource: lambda r, _m, _e: r.source.fingerprint(),
+            fx.CheckSource: lambda r, _m, _e: in_turn(r, r.cancel, r.source.fingerprint),
             fx.HashParts: self._hash_parts,
             fx.SaveCheckpoint: self._save_checkpoint,
             fx.SavePart: self._save_part,
@@ -189,6 +209,8 @@ class Engine:
             VODError: It failed.
             BrokenOff: A body was broken off on purpose.
         """
+        if record.turn is None and record.source.cheap_reads:  # the page of a browser file has deadlines of its own
+            record.turn = ReadTurn(self._clock, record.name)
         try:
             return self._do[type(effect)](record, machine, effect)
         except ClockSkewError as error:
@@ -223,7 +245,7 @@ class Engine:
         journal = self._settings().journal
         job = machine.job
         try:
-            fingerprint = record.source.fingerprint()
+            fingerprint = in_turn(record, record.cancel, record.source.fingerprint)
         except VODError:
             if effect.needs_source:
                 raise
@@ -267,7 +289,7 @@ class Engine:
                     record.source.close()
 
     def _hash_parts(self, record: Record, _machine: FileMachine, effect: fx.HashParts) -> tuple[int, ...]:
-        return tuple(_hash(record.source, part, record.cancel) for part in effect.parts)
+        return tuple(_hash(record, part, record.cancel) for part in effect.parts)
 
     # ---- control plane
 
@@ -360,7 +382,14 @@ class Engine:
         """Send the cover's bytes and return its URL."""
         cover = _cover_of(record)
         whole = Part(1, 0, cover.size_bytes)
-        body = FileBody(cover, whole, cover.fingerprint(), record=record, transfer=Transfer(), rate=self.bandwidth)
+        body = FileBody(
+            cover,
+            whole,
+            in_turn(record, record.cancel, cover.fingerprint),
+            record=record,
+            transfer=Transfer(),
+            rate=self.bandwidth,
+        )
         info = self._open(effect.grant).put_object(body, {})
         if info.crc64 is not None and info.crc64 != body.crc64:
             raise IntegrityError("the cover was damaged on its way", file_name=cover.name)
@@ -415,11 +444,13 @@ def _headers(record: Record) -> dict[str, str]:
     return {"x-oss-notification": base64.b64encode(text.encode()).decode()} if text else {}
 
 
-def _hash(source: Source, part: Part, cancel: threading.Event) -> int:
+def _hash(record: Record, part: Part, cancel: threading.Event) -> int:
+    source = record.source
     total = 0
     step = max(source.block_bytes, 64 * KIB)
     for start in range(part.start, part.end, step):
         if cancel.is_set():
             raise BrokenOff
-        total = crc64(memoryview(source.read(start, min(start + step, part.end))), total)
+        block = in_turn(record, cancel, partial(source.read, start, min(start + step, part.end)))
+        total = crc64(memoryview(block), total)
     return total

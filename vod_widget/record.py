@@ -14,6 +14,7 @@ from .interfaces import CredentialProvider, JournalEntry, Source
 from .machine import FileMachine
 from .model import Checkpoint, MediaType, Phase, UploadMetadata, UploadState
 from .progress import SpeedMeter
+from .stalls import ReadTurn
 from .states import actions
 
 __all__ = ["Record", "Transfer"]
@@ -62,6 +63,7 @@ class Record:
         "started_at_s",
         "total_sent_bytes",
         "transfers",
+        "turn",
     )
 
     def __init__(self, file_id: str, source: Source, media_type: MediaType, metadata: UploadMetadata) -> None:
@@ -93,6 +95,7 @@ class Record:
         self.duration_s: float | None = None
         self.asked: int | None = None
         self.answer_deadline: float | None = None
+        self.turn: ReadTurn | None = None
         self.info: Any = None
 
     @property

@@ -60,14 +60,19 @@ ACTIONS: dict[type[VODError], Action] = {
 }
 """One row for each leaf of the tree, and for the inner classes that are raised themselves."""
 
-_NEVER_AGAIN = frozenset({"Redirect"})
+_NEVER_AGAIN = frozenset({"Redirect", "Journal.Unsafe"})
 """Codes of an otherwise repeatable class that no repetition cures."""
+
+_AGAIN = frozenset({"Source.Busy"})
+"""Codes of an otherwise final class that pass by themselves."""
 
 
 def classify(error: VODError) -> Action:
     """Return the action for an error: the row of its class, else of its nearest base; without any, FAIL."""
     if error.code in _NEVER_AGAIN:
         return Action.FAIL
+    if error.code in _AGAIN:
+        return Action.RETRY
     for cls in type(error).__mro__:
         if cls in ACTIONS:
             return ACTIONS[cls]

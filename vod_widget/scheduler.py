@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Protocol
 
 from . import effects as fx
@@ -22,7 +23,9 @@ from .model import Phase, SourceKind, UploaderState, UploadState
 from .options import PARALLEL_DEFAULT, PART_DEFAULT_BYTES
 from .progress import SpeedMeter
 from .record import Record
+from .stalls import Watchdog, stalled_error
 from .states import LEFT_TO_DO, FileEvent, UploaderEvent, next_file_state, next_uploader_state
+from .sums import Sums
 from .workers import Pool, Timers, start_thread
 
 __all__ = ["Owner", "Scheduler"]
@@ -90,13 +93,9 @@ class Scheduler:
         self.parallel_files: int | None = None
         self.part_size_bytes: int | None = None
         self.dispatcher = dispatcher
-        self.counts = dict.fromkeys(UploadState, 0)
-        self.size_bytes = 0
-        self.state_bytes = dict.fromkeys(UploadState, 0)
-        self.accepted_bytes = 0
-        self.progress_bytes = 0
+        self.sums = Sums()
+        self.counts = self.sums.counts
         self.meter = SpeedMeter()
-        self._counted: dict[str, tuple[int, int]] = {}
         self._owner = owner
         self._clock = clock
         self._by_source: dict[str, Record] = {}
@@ -105,6 +104,7 @@ class Scheduler:
         self._scan_from = 0
         self._control = Pool("vod-control", _CONTROL_THREADS)
         self._timers = Timers("vod-timer", clock)
+        self._watchdog = Watchdog(clock)
         self._senders: set[threading.Thread] = set()
         self._idle_senders = 0
         self._sender_number = 0
@@ -120,7 +120,7 @@ class Scheduler:
         self.records.append(record)
         self._by_source[record.source.source_id] = record
         self._by_id[record.file_id] = record
-        self._count(record, None)
+        self.sums.add(record)
         self._scan_from = min(self._scan_from, len(self.records) - 1)
         self._tick_soon()
 
@@ -143,41 +143,8 @@ class Scheduler:
         self._by_id.pop(record.file_id, None)
         if self._by_source.get(record.source.source_id) is record:
             del self._by_source[record.source.source_id]
-        self.counts[record.state] -= 1
-        self.state_bytes[record.state] -= record.size_bytes
-        self.size_bytes -= record.size_bytes
-        accepted, progress = self._counted.pop(record.file_id, (0, 0))
-        self.accepted_bytes -= accepted
-        self.progress_bytes -= progress
+        self.sums.remove(record)
         self._tick_soon()
-
-    def _count(self, record: Record, before: UploadState | None) -> None:
-        """Keep the sums; `before` is the state that the file was counted under, None for a new one."""
-        if record.removed:
-            return
-        if before is None:
-            self.size_bytes += record.size_bytes
-        else:
-            self.counts[before] -= 1
-            self.state_bytes[before] -= record.size_bytes
-        self.counts[record.state] += 1
-        self.state_bytes[record.state] += record.size_bytes
-
-    def _resize(self, record: Record, state: UploadState, size_bytes: int) -> None:
-        grown = size_bytes - record.size_bytes
-        record.size_bytes = size_bytes
-        if not record.removed:
-            self.size_bytes += grown
-            self.state_bytes[state] += grown
-
-    def _count_accepted(self, record: Record) -> None:
-        if record.removed:
-            return
-        accepted, progress = self._counted.get(record.file_id, (0, 0))
-        now = record.accepted_bytes, record.progress_bytes
-        self.accepted_bytes += now[0] - accepted
-        self.progress_bytes += now[1] - progress
-        self._counted[record.file_id] = now
 
     # ---- machines
 
@@ -207,12 +174,12 @@ class Scheduler:
             return None
         changed = (before, phase) != (machine.state, machine.phase)
         if machine.job.size_bytes != record.size_bytes:
-            self._resize(record, before, machine.job.size_bytes)
+            self.sums.resize(record, before, machine.job.size_bytes)
         if before is not machine.state:
-            self._count(record, before)
+            self.sums.move(record, before)
             if machine.state in {UploadState.SUCCESS, UploadState.FAILURE} and record.started_at_s is not None:
                 record.duration_s = self._clock.monotonic_s() - record.started_at_s
-        self._count_accepted(record)
+        self.sums.count_bytes(record)
         if machine.busy:
             self._active[record.file_id] = record
         else:
@@ -255,24 +222,30 @@ class Scheduler:
         self._outcome(record, token, value)
 
     def refuse(self, record: Record, token: int, error: VODError) -> None:
-        """Bring the application's failure to answer."""
+        """Bring a failure, the application's to answer too."""
         self.step(record, lambda machine: machine.fail(token, error))
 
     def _perform(self, record: Record, machine: FileMachine, token: int, effect: fx.Effect) -> None:
         assert self.engine is not None
+        self._watchdog.begin(lambda: self._give_up(record, token))
         try:
             value = self.engine.perform(record, machine, effect)
         except BrokenOff:
-            self.step(record, lambda m: m.broken_off(token))
-        except VODError as raised:
-            error = raised
-            self.step(record, lambda m: m.fail(token, error))
+            say: Callable[[], Any] = partial(self.step, record, lambda m: m.broken_off(token))
+        except VODError as error:
+            say = partial(self.refuse, record, token, error)
         except Exception as raised:
             _log.exception("an effect failed in a way that nobody expected")
-            bug = VODError(f"an internal error ({type(raised).__name__})")
-            self.step(record, lambda m: m.fail(token, bug))
+            say = partial(self.refuse, record, token, VODError(f"an internal error ({type(raised).__name__})"))
         else:
-            self._outcome(record, token, value)
+            say = partial(self._outcome, record, token, value)
+        if self._watchdog.end():
+            say()
+
+    def _give_up(self, record: Record, token: int) -> None:
+        """Answer for a thread that hangs in a read of this file."""
+        record.transfers.clear()  # its bytes will never arrive
+        self.refuse(record, token, stalled_error(record.name))
 
     def _save_part(self, record: Record, machine: FileMachine, effect: fx.SavePart) -> None:
         assert self.engine is not None
@@ -447,7 +420,7 @@ class Scheduler:
         before = record.state
         record.held_state = next_file_state(before, event)
         record.paused = event is FileEvent.PAUSE
-        self._count(record, before)
+        self.sums.move(record, before)
         self._owner.on_state(record)
 
     def make_ready(self, record: Record, event: FileEvent) -> None:
@@ -457,7 +430,7 @@ class Scheduler:
         else:
             before = record.machine.state
             record.machine.ready(event)
-            self._count(record, before)
+            self.sums.move(record, before)
             self._owner.on_state(record)
         self._scan_from = 0
 
@@ -483,6 +456,8 @@ class Scheduler:
         while True:
             renewals: list[tuple[Record, FileMachine, list[tuple[int, fx.Effect]]]] = []
             with self.cond:
+                if threading.current_thread() not in self._senders:
+                    return  # it hung in a read for so long that it was given up
                 if len(self._senders) > self.parallel_now:
                     self._senders.discard(threading.current_thread())
                     return
@@ -533,7 +508,7 @@ class Scheduler:
             now_s = self._clock.monotonic_s()
             in_flight = 0
             for record in tuple(self._active.values()):
-                self._count_accepted(record)
+                self.sums.count_bytes(record)
                 sent = record.sent_bytes
                 in_flight += sent - record.accepted_bytes
                 if record.meter is not None:
@@ -541,9 +516,14 @@ class Scheduler:
                 if sent != record.shown_bytes and record.state is UploadState.UPLOADING:
                     record.shown_bytes = sent
                     self._owner.on_progress(record)
-            self.meter.sample(self.accepted_bytes + in_flight, now_s)
+            self.meter.sample(self.sums.accepted_bytes + in_flight, now_s)
             if self._active or not self.dispatcher.idle:
                 self._tick_soon()
+            hanging = self._watchdog.look(r.turn for r in self._active.values())
+            self._senders.difference_update(hanging)
+        for thread, give_up in hanging.items():
+            self._control.leave_behind(thread)
+            give_up()
         self.dispatcher.help_if_slow()
         self._owner.on_tick()
 

@@ -13,9 +13,9 @@ __all__ = ["freeze", "result_of", "totals_of"]
 def totals_of(queue: Scheduler) -> Totals:
     """Return the sums over the queue."""
     counts = dict(queue.counts)
-    sent = queue.progress_bytes
-    wanted = queue.size_bytes - queue.state_bytes[UploadState.CANCELED]
-    left = max(0, wanted - sent - queue.state_bytes[UploadState.FAILURE])
+    sent = queue.sums.progress_bytes
+    wanted = queue.sums.size_bytes - queue.sums.state_bytes[UploadState.CANCELED]
+    left = max(0, wanted - sent - queue.sums.state_bytes[UploadState.FAILURE])
     moving = counts[UploadState.UPLOADING] > 0
     done = counts[UploadState.SUCCESS]
     live = len(queue.records) - counts[UploadState.CANCELED]
@@ -27,11 +27,11 @@ def totals_of(queue: Scheduler) -> Totals:
         failed=counts[UploadState.FAILURE],
         canceled=counts[UploadState.CANCELED],
         total=len(queue.records),
-        size_bytes=queue.size_bytes,
-        done_bytes=queue.state_bytes[UploadState.SUCCESS],
-        failed_bytes=queue.state_bytes[UploadState.FAILURE],
+        size_bytes=queue.sums.size_bytes,
+        done_bytes=queue.sums.state_bytes[UploadState.SUCCESS],
+        failed_bytes=queue.sums.state_bytes[UploadState.FAILURE],
         sent_bytes=sent,
-        accepted_bytes=queue.accepted_bytes,
+        accepted_bytes=queue.sums.accepted_bytes,
         speed_bytes_per_s=queue.meter.bytes_per_s if moving else 0.0,
         time_left_s=queue.meter.time_left_s(left) if moving else None,
         progress=1.0 if live and done == live else share,

@@ -78,9 +78,18 @@ class Pool:
                     self._jobs.remove(job)
                     raise
 
+    def leave_behind(self, thread: threading.Thread) -> None:
+        """Give up a thread that hangs in its job: another may take its place, and it ends when it ever comes back."""
+        with self._cond:
+            self._threads.discard(thread)
+            if self._jobs and not self._idle and not self._closed:
+                self._threads.add(start_thread(f"{self._name}-{next(self._numbers)}", self._work))
+
     def _work(self) -> None:
         while True:
             with self._cond:
+                if threading.current_thread() not in self._threads:
+                    return
                 if not self._jobs and not self._closed:
                     self._idle += 1
                     self._cond.wait_for(lambda: bool(self._jobs) or self._closed, self._idle_s)

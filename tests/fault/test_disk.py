@@ -86,11 +86,12 @@ def test_f84_parts_go_on_when_the_journal_cannot_be_written_and_are_checked_afte
     stall = emulator.faults.add(op="UploadPart", part_number=6, action=Stall())
     with uploader(emulator, tmp_path, parallel=1) as up:
         codes = warned(up)
-        emulator.faults.add(op="UploadPart", part_number=2, action=Stall()).release()
+        second = emulator.faults.add(op="UploadPart", part_number=2, action=Stall())
         info = up.add_file(path)
         up.start_upload()
-        until(lambda: info.accepted_bytes >= PART, "one part is written down")
+        reached(second)  # the sender has written the first part down before it took this one
         disk.break_down(error)
+        second.release()
         reached(stall)
         assert info.accepted_bytes == 5 * PART, "what is acknowledged needs no journal"
         assert "Journal.Write" in codes
@@ -101,7 +102,7 @@ def test_f84_parts_go_on_when_the_journal_cannot_be_written_and_are_checked_afte
     emulator.faults.clear()
     disk.heal()
     (left,) = FileJournal(tmp_path / "journal", SystemClock()).unfinished()
-    assert 1 <= len(left.parts) <= 5
+    assert len(left.parts) == 1
     with uploader(emulator, tmp_path) as up:
         info = up.add_file(path)
         runs(up)

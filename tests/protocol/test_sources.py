@@ -22,9 +22,11 @@ from vod_widget.errors import (
     SourceNotFoundError,
 )
 from vod_widget.model import SourceKind
+from vod_widget.retry import Action, classify
 from vod_widget.sources import LocalSource, MemorySource, cover_of, open_source
 from vod_widget.sources import local as local_module
 
+FAULT_KIND = "F"
 DATA = bytes(range(256)) * 40
 
 
@@ -156,7 +158,9 @@ def test_the_fingerprint_stays_while_nothing_changes(source: LocalSource, path: 
 
 @pytest.mark.parametrize("is_held", [False, True])
 @pytest.mark.parametrize("change", ["grow", "shrink", "edit", "edit_with_mtime_restored", "replace", "to_folder"])
-def test_every_change_changes_the_fingerprint(source: LocalSource, path: Path, change: str, is_held: bool) -> None:
+def test_f96_f97_f98_every_change_changes_the_fingerprint(
+    source: LocalSource, path: Path, change: str, is_held: bool
+) -> None:
     if is_held:
         source.read(0, 1)
     first = source.fingerprint()
@@ -185,7 +189,7 @@ def test_every_change_changes_the_fingerprint(source: LocalSource, path: Path, c
         assert (change, is_held, error.code) == ("to_folder", False, "Source.NotAFile")
 
 
-def test_a_file_that_was_truncated_is_seen_before_a_short_part_leaves(source: LocalSource, path: Path) -> None:
+def test_f95_a_file_that_was_truncated_is_seen_before_a_short_part_leaves(source: LocalSource, path: Path) -> None:
     source.read(0, 1)
     os.truncate(path, 100)
     with pytest.raises(SourceChangedError, match="ends at byte 100"):
@@ -200,7 +204,7 @@ def test_a_file_replaced_between_add_and_start_is_not_sent(source: LocalSource, 
         source.read(0, 10)
 
 
-def test_a_replaced_file_is_not_mixed_into_the_one_that_is_held(source: LocalSource, path: Path) -> None:
+def test_f97_a_replaced_file_is_not_mixed_into_the_one_that_is_held(source: LocalSource, path: Path) -> None:
     source.read(0, 1)
     new = path.with_name("new")
     new.write_bytes(b"\0" * len(DATA))
@@ -208,7 +212,7 @@ def test_a_replaced_file_is_not_mixed_into_the_one_that_is_held(source: LocalSou
     assert source.read(1, 100) == DATA[1:100]
 
 
-def test_a_deleted_file_that_is_held_is_read_to_its_end(source: LocalSource, path: Path) -> None:
+def test_f99_a_deleted_file_that_is_held_is_read_to_its_end(source: LocalSource, path: Path) -> None:
     source.read(0, 1)
     first = source.fingerprint()
     path.unlink()
@@ -251,7 +255,7 @@ def test_a_closed_source_whose_file_became_empty_says_so(source: LocalSource, pa
     assert caught.value.code == "EmptyFile"
 
 
-def test_a_read_error_names_the_position(source: LocalSource, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f100_a_read_error_names_the_position(source: LocalSource, monkeypatch: pytest.MonkeyPatch) -> None:
     source.read(0, 1)
     real = os.pread
 
@@ -266,13 +270,16 @@ def test_a_read_error_names_the_position(source: LocalSource, monkeypatch: pytes
     assert (caught.value.code, caught.value.file_name) == ("Source.Read", "clip.mp4")
 
 
-def test_no_descriptor_left_is_an_error_of_the_source(source: LocalSource, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f118_no_descriptor_left_is_an_error_of_the_source(
+    source: LocalSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_args: object) -> int:
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr(local_module.os, "open", full)
-    with pytest.raises(SourceError, match="Too many open files"):
+    with pytest.raises(SourceError, match="Too many open files") as caught:
         source.read(0, 1)
+    assert classify(caught.value) is Action.RETRY
 
 
 # What is no file ------------------------------------------------------------------------------------------------------
@@ -289,10 +296,11 @@ def test_no_descriptor_left_is_an_error_of_the_source(source: LocalSource, monke
         ("link_to_fifo", "Source.NotAFile"),
         ("socket", "Source.NotAFile"),
         ("/dev/zero", "Source.NotAFile"),
+        ("/proc/self/status", "EmptyFile"),
         ("nul", "Source.Missing"),
     ],
 )
-def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str, code: str) -> None:
+def test_f102_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str, code: str) -> None:
     path = tmp_path / "x.mp4"
     listener = None
     if kind == "below_a_file":
@@ -310,13 +318,13 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str, code: str
     elif kind == "socket":
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(path))
-    elif kind == "/dev/zero":
-        path = Path("/dev/zero")
+    elif kind.startswith("/"):
+        path = Path(kind)
     elif kind == "nul":
         path = tmp_path / "a\0b.mp4"
     before = _descriptors()
     try:
-        with pytest.raises(SourceNotFoundError) as caught:
+        with pytest.raises((SourceNotFoundError, RestrictionError)) as caught:
             LocalSource(path)
         assert caught.value.code == code
         assert _descriptors() == before
@@ -325,7 +333,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str, code: str
             listener.close()
 
 
-def test_a_fifo_that_takes_the_place_of_a_file_does_not_block(
+def test_f102_a_fifo_that_takes_the_place_of_a_file_does_not_block(
     source: LocalSource, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = local_module._stat_regular
@@ -389,7 +397,7 @@ def test_a_name_that_is_not_unicode_still_works(tmp_path: Path) -> None:
 # Roots (S19) ----------------------------------------------------------------------------------------------------------
 
 
-def test_only_files_inside_the_roots_are_taken(tmp_path: Path) -> None:
+def test_s19_only_files_inside_the_roots_are_taken(tmp_path: Path) -> None:
     root, outside = tmp_path / "root", tmp_path / "root-2"
     for folder in (root, outside):
         folder.mkdir()
@@ -414,7 +422,7 @@ def test_a_root_that_is_a_link_is_resolved(tmp_path: Path) -> None:
     assert LocalSource(tmp_path / "root" / "a.mp4", roots=[tmp_path / "root"]).size_bytes == 1
 
 
-def test_a_folder_swapped_for_a_link_while_it_is_opened_does_not_escape(
+def test_s19_a_folder_swapped_for_a_link_while_it_is_opened_does_not_escape(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, outside = tmp_path / "root", tmp_path / "outside"

@@ -138,7 +138,8 @@ class Transferring(Authorizing):
         by_number = {p.part_number: p for p in parts}
         parts = sorted(by_number.values(), key=lambda p: p.part_number)
         if parts and self.job.cheap_reads and self._hash_first:
-            crcs: tuple[int, ...] = yield fx.HashParts(tuple(parts))
+            known = tuple(parts)
+            crcs: tuple[int, ...] = yield from self._call(lambda: fx.HashParts(known))
             self._hash_first = False
             parts = [p for p, crc in zip(parts, crcs, strict=True) if p.crc64 == crc]
         self._unproven = False
@@ -264,7 +265,7 @@ class Transferring(Authorizing):
         if not self.job.cheap_reads:
             return
         whole = Part(1, 0, self.job.size_bytes)
-        (crc,) = yield fx.HashParts((whole,))
+        (crc,) = yield from self._call(lambda: fx.HashParts((whole,)))
         self.phase = Phase.VERIFYING
         try:
             info: ObjectInfo | None = yield from self._oss(fx.Head)

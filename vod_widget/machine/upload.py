@@ -36,7 +36,7 @@ class Uploading(Transferring):
     def _upload(self) -> Steps:
         self.phase = Phase.PREPARING
         self._progress()
-        opened: fx.Opened = yield fx.OpenEntry()
+        opened: fx.Opened = yield from self._call(fx.OpenEntry)
         self._entry_open = True
         self._take_size(opened.size_bytes)
         if self._may_skip(opened):

@@ -322,6 +322,13 @@ class LocalSource:
                 hint="Give this user the right to read it, then add the file again.",
                 file_name=self.name,
             )
+        if exc.errno in (errno.EMFILE, errno.ENFILE):
+            return SourceError(
+                f"{self.path} cannot be opened now: {exc.strerror or exc}",
+                code="Source.Busy",
+                hint="Close other files, or allow more of them (ulimit -n), then retry.",
+                file_name=self.name,
+            )
         return SourceError(f"{self.path} cannot be opened: {exc.strerror or exc}", file_name=self.name)
 
 

@@ -326,6 +326,20 @@ class Emulator:
         return self.cloud.sts.role_arn
 
     @property
+    def oidc_provider_arn(self) -> str:
+        """Return the ARN of the identity provider whose tokens AssumeRoleWithOIDC takes; see `oidc_token`."""
+        return self.cloud.sts.oidc_provider_arn
+
+    def oidc_token(self, ttl_s: float = 3600.0) -> str:
+        """Return a token as a cluster would mount it for a pod.
+
+        Args:
+            ttl_s: Seconds it lives.
+        """
+        with self.cloud.lock:
+            return self.cloud.sts.oidc_token(ttl_s)
+
+    @property
     def region(self) -> str:
         """Return the service region."""
         return self.cloud.region

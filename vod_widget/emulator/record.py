@@ -23,6 +23,7 @@ _SECRET_NAMES = frozenset(
         "signature",
         "x-oss-signature",
         "accesskeysecret",
+        "oidctoken",
         "cookie",
     }
 )

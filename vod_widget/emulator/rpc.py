@@ -113,6 +113,7 @@ class RpcGateway:
         self._rng = rng
         self._keys = keys
         self._switches = switches
+        self._sts = sts
         self._nonces: dict[tuple[str, str], float] = {}
         self._calls: dict[str, tuple[int, int]] = {}
         self._operations: dict[str, dict[str, Operation]] = {
@@ -143,6 +144,7 @@ class RpcGateway:
             },
             STS_VERSION: {
                 "AssumeRole": lambda params, context: sts.assume_role(params, context.key),
+                "AssumeRoleWithOIDC": lambda params, _: sts.assume_role_with_oidc(params),
                 "GetCallerIdentity": lambda _, context: sts.get_caller_identity(context.key),
             },
         }
@@ -195,6 +197,10 @@ class RpcGateway:
         operation = self._find_operation(request, params)
         if params["Action"] == "ReportUploadProgress":
             return {}
+        if params["Action"] == "AssumeRoleWithOIDC" and params["Version"] == STS_VERSION:
+            # Nobody has a key yet: the call is not signed, the token is the proof.
+            self._check_timestamp(params)
+            return self._sts.assume_role_with_oidc(params)
         self._check_common(params)
         key = self._authenticate(request, params)
         self._throttle(params["Action"])

@@ -124,6 +124,8 @@ def _isolate(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     ):
         monkeypatch.setenv(name, str(home / folder))
     monkeypatch.setenv("VOD_WIDGET_HOME", str(home / "vod_widget"))
+    # No test asks the metadata service of the machine that it happens to run on.
+    monkeypatch.setenv("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -39,11 +39,16 @@ _WRONG_KEY = re.compile(
     r"InvalidAccessKeyId(\..+)?|InvalidAccessKeySecret|SignatureDoesNotMatch|IncompleteSignature|InvalidSecurityToken(\..+)?"
     r"|MissingSecurityToken"
 )
-_NO_RIGHT = re.compile(r"Forbidden|Forbidden\.RAM|NoPermission|UnauthorizedOperation|AccessDenied")
+_BAD_TOKEN = re.compile(r"AuthenticationFail\.OIDCToken(\..+)?")
+_NO_RIGHT = re.compile(
+    r"Forbidden|Forbidden\.RAM|NoPermission|AuthenticationFail\.NoPermission|UnauthorizedOperation|AccessDenied"
+)
 _REFERENCE_TAKEN = re.compile(
     r"reference.{0,40}(exist|duplicat|conflict|repeat|already|used)|(exist|duplicat|conflict|repeat).{0,40}reference",
     re.IGNORECASE,
 )
+_OIDC_HINT = "Check that the cluster renews the OIDC token in its file and that its audience fits, then retry."
+_TRUST_HINT = "Check that the role trusts this OIDC provider and that both ARNs are right, then retry."
 _OPEN_HINT = "Activate ApsaraVideo VOD for this account in the console, then retry."
 
 
@@ -99,8 +104,12 @@ def rpc_error(
         return ConnectionLostError(message, was_sent=True, code=code)
     if _WRONG_KEY.fullmatch(code):
         return error(KeysRefusedError)
+    if _BAD_TOKEN.fullmatch(code):
+        return error(KeysRefusedError, hint=_OIDC_HINT)
+    if action == "AssumeRoleWithOIDC" and _NO_RIGHT.fullmatch(code):
+        return error(KeysRefusedError, hint=_TRUST_HINT)
     if _NO_RIGHT.fullmatch(code):
-        service = "sts" if action in {"AssumeRole", "GetCallerIdentity"} else "vod"
+        service = "sts" if action in {"AssumeRole", "AssumeRoleWithOIDC", "GetCallerIdentity"} else "vod"
         return error(AccessDeniedError, hint=f"Allow {service}:{action} for these keys in RAM, then retry.")
     if code.startswith("OperationDenied"):
         return error(RequestRefusedError, hint=_OPEN_HINT)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .caller import Caller
 from .errors import VODError
-from .interfaces import Clock, CredentialProvider, Journal
+from .interfaces import Clock, CredentialProvider, Journal, Randomness
 from .model import Credentials
 from .options import PARALLEL_DEFAULT
 
@@ -54,16 +54,20 @@ class Authority:
     Args:
         uploader: Whose options count.
         clock: Time.
+        randomness: Chance, for the jitter of renewals.
         warn: Told what the journal wants the person to know; on any thread.
 
     Attributes:
         region_is_given: True when the caller chose the region, which then wins over the profile's.
     """
 
-    def __init__(self, uploader: Caller, clock: Clock, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, uploader: Caller, clock: Clock, randomness: Randomness, warn: Callable[[str], None]
+    ) -> None:
         self._uploader = uploader
         self._warn = warn
         self._clock = clock
+        self._randomness = randomness
         self.region_is_given = False
         self._provider: CredentialProvider | None = None
         self._asked: tuple[Any, ...] | None = None
@@ -139,8 +143,10 @@ class Authority:
                     credentials=up.credentials,
                     profile=up.profile,
                     assume_role=partial(self.api().assume_role, endpoint=wished),
+                    assume_role_with_oidc=partial(self.api().assume_role_with_oidc, endpoint=wished),
                     clock=self._clock,
                     region=up.region,
+                    chance=self._randomness.uniform,
                 )
             except VODError as error:
                 # A broken profile that nobody named must not disturb an application that gives authority itself.

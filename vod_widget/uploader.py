@@ -139,7 +139,7 @@ class VODUpload(traitlets.HasTraits):
         )
         self._queue = Scheduler(self._app, self._clock, self._dispatcher)
         self._app.queue = self._queue
-        self._authority = Authority(self, self._clock, self._app.warn)
+        self._authority = Authority(self, self._clock, self._random, self._app.warn)
         self._closed = False
         self._waiters: list[Callable[[], None]] = []
         self._published: dict[str, Any] = {}  # what observers were told last

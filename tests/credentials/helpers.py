@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 # A text that must never show up anywhere; it has the length and look of a real secret.
 CANARY = "cAnArY0secret1never2shown3here4"
@@ -60,3 +63,51 @@ def ak(name: str, key_id: str = KEY_ID, secret: str = CANARY, **more: Any) -> di
 def keys_env(key_id: str = KEY_ID, secret: str = CANARY, token: str = "") -> dict[str, str]:
     env = {"ALIBABA_CLOUD_ACCESS_KEY_ID": key_id, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": secret}
     return {**env, "ALIBABA_CLOUD_SECURITY_TOKEN": token} if token else env
+
+
+class KeyServer:
+    """A service on this machine that hands out keys, as a test says.
+
+    Args:
+        answer: Method, path and lower-case headers -> status, content type, text.
+    """
+
+    def __init__(self, answer: Callable[[str, str, dict[str, str]], tuple[int, str, str]]) -> None:
+        self.seen: list[tuple[str, str, dict[str, str]]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                self.rfile.read(int(headers.get("content-length", "0")))
+                outer.seen.append((self.command, self.path, headers))
+                status, kind, text = answer(self.command, self.path, headers)
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                if status == 302:
+                    self.send_header("Location", text)
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            do_PUT = do_POST = do_GET
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)
+
+
+def keys_json(key_id: str = "STS.key0000000001", **more: Any) -> str:
+    keys = {"AccessKeyId": key_id, "AccessKeySecret": CANARY, "SecurityToken": TOKEN, **more}
+    return json.dumps({"Code": "Success", "Expiration": "2027-01-15T09:00:00Z", **keys})

@@ -15,7 +15,7 @@ from vod_widget.credentials import resolve
 from vod_widget.credentials.emulator import ProcessEmulator, is_answering
 from vod_widget.errors import CredentialError
 
-from .helpers import CANARY, write
+from .helpers import CANARY, KeyServer, write
 
 
 @dataclass
@@ -122,12 +122,12 @@ def test_a_forked_child_uses_the_parents_while_it_answers_and_never_closes_it(pa
     process.close()
 
 
-def test_a_named_one_that_answers_is_used(starter: Starter, process: ProcessEmulator, home: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
-        env = running_file(home / "demo.json", endpoint=endpoint)
-        provider = resolve(profile="emulator", env=env, home=home, process_emulator=process)
-    assert (provider.endpoint, provider.region) == (endpoint, "cn-beijing")
+def test_a_named_one_that_answers_is_used(
+    starter: Starter, process: ProcessEmulator, home: Path, emulator: Any
+) -> None:
+    env = running_file(home / "demo.json", endpoint=emulator.endpoint)
+    provider = resolve(profile="emulator", env=env, home=home, process_emulator=process)
+    assert (provider.endpoint, provider.region) == (emulator.endpoint, "cn-beijing")
     assert provider.credentials().access_key_id == "EMUfromthedemofile00"
     assert starter.started == []
 
@@ -146,6 +146,16 @@ def test_a_named_one_that_is_gone_is_replaced(starter: Starter, process: Process
         process_emulator=process,
     )
     assert len(starter.started) == 1
+
+
+def test_another_program_on_the_port_of_a_named_one_is_not_taken_for_it(
+    starter: Starter, process: ProcessEmulator, home: Path
+) -> None:
+    with KeyServer(lambda *_: (200, "text", '{"service": "something else"}')) as other:
+        env = running_file(home / "demo.json", endpoint=other.url)
+        resolve(profile="emulator", env=env, home=home, process_emulator=process)
+    assert len(starter.started) == 1
+    assert [(method, path) for method, path, _ in other.seen] == [("GET", "/_emulator/health")]
 
 
 @pytest.mark.parametrize(

@@ -76,9 +76,9 @@ def everywhere(home: Path) -> dict[str, str]:
         {**ak("sts"), "mode": "StsToken", "sts_token": TOKEN},
         {**ak("role"), "mode": "RamRoleArn", "ram_role_arn": ROLE},
         {**ak("half"), "access_key_id": ""},
-        {**ak("vm"), "mode": "EcsRamRole", "sts_token": TOKEN},
+        {**ak("vm"), "mode": "RsaKeyPair", "sts_token": TOKEN},
         {**ak("sso"), "mode": "CloudSSO", "sts_token": TOKEN, "sts_expiration": 1, "access_token": TOKEN},
-        {**ak("external"), "mode": "External", "process_command": f"get --secret {CANARY}"},
+        {**ak("external"), "mode": "External", "process_command": f"printf --secret {CANARY}"},
         current="good",
     )
     write_ini(
@@ -95,13 +95,13 @@ def everywhere(home: Path) -> dict[str, str]:
         "OSS_ACCESS_KEY_ID": KEY_ID,
         "OSS_ACCESS_KEY_SECRET": CANARY,
         "OSS_SESSION_TOKEN": TOKEN,
-        "ALIBABA_CLOUD_CREDENTIALS_URI": f"http://127.0.0.1/{CANARY}",
+        "ALIBABA_CLOUD_CREDENTIALS_URI": f"http://127.0.0.1:1/{CANARY}",
     }
 
 
 def test_profiles_and_explanations_are_clean(home: Path, everywhere: dict[str, str]) -> None:
     rows = find_profiles(everywhere, home=home)
-    assert len(rows) == 13
+    assert len(rows) == 14
     for row in rows:
         for text in dumps(row):
             assert_clean(text)
@@ -121,9 +121,12 @@ def test_providers_are_clean_and_so_is_the_log(
         return {"AccessKeyId": KEY_ID, "AccessKeySecret": CANARY, "SecurityToken": TOKEN}
 
     usable = [row.name for row in find_profiles(everywhere, home=home) if row.usable and row.place != "built-in"]
-    assert usable == ["environment", "good", "sts", "role", "ini", "environment (OSS_*)"]
+    assert usable == ["environment", "good", "sts", "role", "external", "ini", "uri", "environment (OSS_*)"]
     with caplog.at_level(logging.DEBUG):
-        providers: list[Any] = [resolve(profile=name, env=everywhere, home=home, assume_role=assume) for name in usable]
+        at_hand = [name for name in usable if name not in ("external", "uri")]
+        providers: list[Any] = [
+            resolve(profile=name, env=everywhere, home=home, assume_role=assume) for name in at_hand
+        ]
         providers.append(resolve(credentials=give))
         providers.append(resolve(credentials=give()))
         providers.append(resolve(credentials=Credentials(KEY_ID, CANARY, TOKEN)))
@@ -146,7 +149,8 @@ def failures(home: Path) -> dict[str, Callable[[], Any]]:
         "nothing of that name": lambda: resolve(profile="gone"),
         "half a pair in a file": lambda: resolve(profile="half"),
         "unsupported": lambda: resolve(profile="vm"),
-        "external": lambda: resolve(profile="external"),
+        "external": lambda: resolve(profile="external").credentials(),
+        "uri": lambda: resolve(profile="uri").credentials(),
         "ended sign-in": lambda: resolve(profile="sso"),
         "no type": lambda: resolve(profile="typeless"),
         "switched off": lambda: resolve(profile="off"),

@@ -52,17 +52,17 @@ def test_current_is_what_would_be_used_and_there_is_at_most_one(home: Path) -> N
 
 
 def test_unsupported_modes_appear_greyed_with_the_reason(home: Path) -> None:
-    write_cli(home, {"name": "vm", "mode": "EcsRamRole"}, {"name": "blank", "mode": "AK"}, ak("good"))
+    write_cli(home, {"name": "rsa", "mode": "RsaKeyPair"}, {"name": "blank", "mode": "AK"}, ak("good"))
     rows = by_name(find_profiles({}, home=home))
-    assert not rows["vm"].usable
-    assert "EcsRamRole is not supported yet" in rows["vm"].reason
-    assert rows["vm"].mode == "EcsRamRole"
+    assert not rows["rsa"].usable
+    assert "RsaKeyPair cannot be used to upload" in rows["rsa"].reason
+    assert rows["rsa"].mode == "RsaKeyPair"
     assert "run: aliyun configure --profile blank" in rows["blank"].reason
     assert rows["good"].usable
 
 
 def test_every_usable_name_can_be_resolved_and_no_other(home: Path) -> None:
-    write_cli(home, ak("a"), ak("emulator"), {"name": "vm", "mode": "EcsRamRole"}, current="a")
+    write_cli(home, ak("a"), ak("emulator"), {"name": "vm", "mode": "RsaKeyPair"}, current="a")
     write_ini(home, INI.format("a") + INI.format("c"))
     env = {**keys_env(), "OSS_ACCESS_KEY_ID": KEY_ID, "OSS_ACCESS_KEY_SECRET": CANARY}
     rows = find_profiles(env, home=home)
@@ -118,15 +118,15 @@ def test_a_chain_of_roles_needs_every_link(home: Path) -> None:
         link("lost", "gone"),
         link("ring", "ring2"),
         link("ring2", "ring"),
-        {"name": "vm", "mode": "EcsRamRole"},
-        link("on-vm", "vm"),
+        {"name": "rsa", "mode": "RsaKeyPair"},
+        link("on-rsa", "rsa"),
     )
     rows = by_name(find_profiles({}, home=home))
     assert rows["one"].usable
     assert rows["two"].usable
     assert "gone, which is not in" in rows["lost"].reason
     assert "circle" in rows["ring"].reason
-    assert "EcsRamRole is not supported yet" in rows["on-vm"].reason
+    assert "RsaKeyPair cannot be used to upload" in rows["on-rsa"].reason
 
 
 def test_explain_is_a_sequence_of_steps_with_one_winner(home: Path) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from vod_widget.credentials import resolve
-from vod_widget.credentials.providers import RenewingProvider, SingleFlight
-from vod_widget.credentials.resolve import UPLOAD_POLICY
+from vod_widget.credentials.policies import upload_policy
+from vod_widget.credentials.providers import HOLD_S, RenewingProvider, SingleFlight
 from vod_widget.errors import ConnectError, CredentialError, ThrottledError
 from vod_widget.interfaces import CredentialProvider
 from vod_widget.model import Credentials
@@ -88,12 +88,12 @@ def test_a_role_is_assumed_on_first_use_with_the_policy_of_an_upload(role: Crede
             "role_arn": ROLE,
             "session_name": "vod_widget",
             "duration_s": 3600,
-            "policy": UPLOAD_POLICY,
+            "policy": upload_policy(),
             "external_id": None,
             "region": None,
         }
     ]
-    assert len(UPLOAD_POLICY) <= 1024
+    assert len(upload_policy()) <= 1024
 
 
 def test_a_profile_may_state_its_own_role_settings(home: Path, sts: FakeSts, clock: FakeClock) -> None:
@@ -150,7 +150,7 @@ def test_a_chain_assumes_each_role_and_narrows_only_the_last(home: Path, sts: Fa
     assert provider.credentials().access_key_id == "STS.key00000002"
     assert [(call["from"], call["role_arn"], call["policy"]) for call in sts.calls] == [
         (KEY_ID, ROLE, None),
-        ("STS.key00000001", f"{ROLE}-2", UPLOAD_POLICY),
+        ("STS.key00000001", f"{ROLE}-2", upload_policy()),
     ]
 
 
@@ -176,6 +176,9 @@ def test_a_failed_renewal_keeps_the_old_key_while_it_lives(
     clock.advance(3000)
     sts.fails = [ConnectError("no route")]
     assert role.credentials() is first
+    assert role.credentials() is first, "nobody waits for another attempt at once"
+    assert len(sts.calls) == 2
+    clock.advance(HOLD_S)
     assert role.credentials().access_key_id == "STS.key00000003"
 
 

@@ -224,10 +224,10 @@ def test_nothing_found_lists_the_places_and_names_the_emulator(home: Path) -> No
 @pytest.mark.parametrize(
     ("row", "step"),
     [
-        ({"mode": "EcsRamRole"}, "mode EcsRamRole is not supported yet"),
-        ({"mode": "OIDC"}, "mode OIDC is not supported yet"),
-        ({"mode": "External"}, "mode External is not supported yet"),
-        ({"mode": "Whatever"}, "mode Whatever is not supported yet"),
+        ({"mode": "RsaKeyPair"}, "mode RsaKeyPair cannot be used to upload"),
+        ({"mode": "OIDC"}, "oidc_provider_arn is missing"),
+        ({"mode": "External"}, "process_command is empty"),
+        ({"mode": "Whatever"}, "mode Whatever cannot be used to upload"),
         ({"mode": "CloudSSO"}, "run: aliyun configure --profile p --mode CloudSSO"),
         ({"mode": "AK", "access_key_id": KEY_ID}, "access_key_secret is missing"),
         ({**ak("p"), "mode": "StsToken"}, "sts_token is missing"),
@@ -289,7 +289,7 @@ def test_a_current_profile_that_is_not_there_is_named(home: Path) -> None:
     ("section", "reason"),
     [
         (f"access_key_id = {KEY_ID}\naccess_key_secret = {CANARY}", "type = access_key"),
-        ("type = ecs_ram_role\nrole_name = r", "EcsRamRole is not supported yet"),
+        ("type = rsa_key_pair", "RsaKeyPair cannot be used to upload"),
         (f"type = access_key\naccess_key_id = {KEY_ID}", "access_key_secret is missing"),
         (f"type = sts\naccess_key_id = {KEY_ID}\naccess_key_secret = {CANARY}", "security_token is missing"),
         (f"type = ram_role_arn\naccess_key_id = {KEY_ID}\naccess_key_secret = {CANARY}", "ARN"),
@@ -339,9 +339,10 @@ def test_a_sign_in_of_the_command_line_is_used_while_it_lives(home: Path) -> Non
         resolve(env={}, home=home, clock=clock)
 
 
-def test_credentials_in_oidc_variables_are_named_as_not_supported(home: Path) -> None:
+def test_a_part_of_the_oidc_variables_is_an_error_and_not_a_skip(home: Path) -> None:
+    write_cli(home, ak("other"), current="other")
     env = {"ALIBABA_CLOUD_ROLE_ARN": "arn", "ALIBABA_CLOUD_OIDC_TOKEN_FILE": "/f"}
-    with pytest.raises(MissingCredentialError, match=r"environment \(OIDC\): not supported yet"):
+    with pytest.raises(CredentialError, match="ALIBABA_CLOUD_OIDC_PROVIDER_ARN is not set; set all three or none"):
         resolve(env=env, home=home)
 
 

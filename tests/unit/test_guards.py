@@ -40,4 +40,4 @@ def test_home_is_empty_and_no_setting_of_the_person_is_left(home: Path) -> None:
     assert Path.home() == home
     assert list(home.iterdir()) == []
     left = [n for n in os.environ if n.startswith(("ALIBABA_CLOUD_", "OSS_")) or n.lower().endswith("_proxy")]
-    assert left == []
+    assert left == ["ALIBABA_CLOUD_ECS_METADATA_DISABLED"]

@@ -7,6 +7,8 @@ the package that lives as long as the process, because the contract says so: one
 from __future__ import annotations
 
 import atexit
+import http.client
+import json
 import os
 import socket
 from dataclasses import dataclass
@@ -29,10 +31,11 @@ if TYPE_CHECKING:
 
     from .entries import Surroundings
 
-__all__ = ["ProcessEmulator", "Running", "emulator_provider", "is_answering", "read_running"]
+__all__ = ["ProcessEmulator", "Running", "emulator_provider", "is_answering", "is_emulator", "read_running"]
 
 # A server on this machine accepts within milliseconds; more means that it is gone or stuck.
 _ANSWER_S: Final = 1.0
+_HEALTH_BYTES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,22 @@ def _start() -> Any:
     return Emulator().__enter__()
 
 
+def is_emulator(endpoint: str) -> bool:
+    """Tell whether an emulator serves a base URL of this machine, and no other program that took its port."""
+    parts = urlsplit(endpoint)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=_ANSWER_S)
+    try:
+        connection.request("GET", "/_emulator/health")
+        answer = connection.getresponse()
+        data = json.loads(answer.read(_HEALTH_BYTES))
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    finally:
+        connection.close()
+    return answer.status == 200 and isinstance(data, dict) and data.get("service") == "vod_widget.emulator"
+
+
 def is_answering(endpoint: str) -> bool:
     """Tell whether something accepts connections at a base URL of this machine."""
     parts = urlsplit(endpoint)
@@ -87,7 +106,7 @@ class ProcessEmulator:
     def __init__(
         self,
         start: Callable[[], Any] = _start,
-        answers: Callable[[str], bool] = is_answering,
+        answers: Callable[[str], bool] = is_emulator,
     ) -> None:
         self._start = start
         self._answers = answers
@@ -145,7 +164,7 @@ class ProcessEmulator:
             emulator.__exit__(None, None, None)
 
 
-def read_running(around: Surroundings, answers: Callable[[str], bool] = is_answering) -> Running | None:
+def read_running(around: Surroundings, answers: Callable[[str], bool] = is_emulator) -> Running | None:
     """Read the emulator that VOD_WIDGET_EMULATOR names, or return None when none is named or none answers.
 
     The file is what `vod-widget demo` writes: a JSON object with endpoint, access_key_id, access_key_secret, region.
@@ -197,7 +216,7 @@ def emulator_provider(
     *,
     clock: Clock,
     process: ProcessEmulator | None = None,
-    answers: Callable[[str], bool] = is_answering,
+    answers: Callable[[str], bool] = is_emulator,
 ) -> KeysProvider:
     """Return a provider with the keys, endpoint and region of an emulator.
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EMULATOR",
     "ENVIRONMENT",
+    "Ask",
     "Entry",
     "Place",
     "Role",
@@ -42,10 +43,10 @@ class Surroundings:
         home: The home folder; None takes it from the environment. A given `env` without HOME has no home folder.
     """
 
-    __slots__ = ("_env", "_given", "home")
+    __slots__ = ("_env", "home", "is_given")
 
     def __init__(self, env: Mapping[str, str] | None = None, home: Path | None = None) -> None:
-        self._given = env is not None
+        self.is_given = env is not None
         self._env: Mapping[str, str] = os.environ if env is None else env
         self.home = home if home is not None else self._find_home()
 
@@ -53,7 +54,7 @@ class Surroundings:
         text = self.get("HOME") or self.get("USERPROFILE")
         if text:
             return Path(text)
-        return None if self._given else Path("~").expanduser()
+        return None if self.is_given else Path("~").expanduser()
 
     def get(self, *names: str) -> str:
         """Return the first variable that is set and not blank, else ""."""
@@ -105,6 +106,29 @@ class Role:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """How keys are got that do not stand in the place itself.
+
+    Attributes:
+        uri: Address that answers with keys; it may hold a secret.
+        command: Command that prints keys; it may hold a secret.
+        metadata_role: Role of this ECS instance; "" is the one that is attached, None that it is not asked.
+        allow_v1: Whether a metadata service without tokens may be asked.
+        oidc_provider_arn: The identity provider whose token is exchanged for a role, or "".
+        oidc_token_file: Where that token lies, or None.
+        sign_in: True when the vendor's package keeps the sign-in.
+    """
+
+    uri: Secret | None = None
+    command: Secret | None = None
+    metadata_role: str | None = None
+    allow_v1: bool = True
+    oidc_provider_arn: str = ""
+    oidc_token_file: Path | None = None
+    sign_in: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One set of keys as found.
 
@@ -119,6 +143,7 @@ class Entry:
         region: Region that the profile states, or None.
         role: The role to assume with the keys, or None.
         source_profile: Name of the profile that assumes the role, or "".
+        ask: How the keys are got when they do not stand here, or None.
         problem: Why it cannot be used, and the step that helps; "" when it can.
         is_blank: True when nothing was filled in: a profile that some tool made and nobody used.
         warning: What is wrong with its place all the same.
@@ -135,6 +160,7 @@ class Entry:
     region: str | None = None
     role: Role | None = None
     source_profile: str = ""
+    ask: Ask | None = None
     problem: str = ""
     is_blank: bool = False
     warning: str = ""
@@ -148,6 +174,11 @@ class Entry:
         """The id as it may be shown, or ""."""
         return mask(self.access_key_id) if self.access_key_id else ""
 
+    @property
+    def is_fetched(self) -> bool:
+        """True when the keys in use are not those of the place, but got with its help and renewed."""
+        return self.role is not None or self.ask is not None
+
     def profile(self, *, is_current: bool) -> Profile:
         """What may be shown of it."""
         return Profile(
@@ -159,6 +190,8 @@ class Entry:
             usable=not self.problem,
             reason=self.problem,
             is_current=is_current,
+            expires_at_s=self.expires_at_s,
+            renews_itself=self.is_fetched,
         )
 
 

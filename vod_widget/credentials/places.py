@@ -13,13 +13,39 @@ from typing import TYPE_CHECKING, Any, Final
 
 from vod_widget.secret import Secret
 
-from .entries import ENVIRONMENT, Entry, Place, Role, Surroundings
+from .entries import ENVIRONMENT, Ask, Entry, Place, Role, Surroundings
+from .external import command_problem
 from .files import FileText, parse_ini, parse_json, read_private
+from .remote import uri_problem
+from .signin import has_keeper
+from .taking import instant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["COMPATIBILITY", "read_again", "read_cli", "read_compatibility", "read_environment", "read_ini_files"]
+__all__ = [
+    "COMPATIBILITY",
+    "CREDENTIALS_URI",
+    "INSTANCE",
+    "METADATA",
+    "METADATA_DISABLED",
+    "OIDC_NAMES",
+    "metadata_entry",
+    "read_again",
+    "read_cli",
+    "read_compatibility",
+    "read_environment",
+    "read_ini_files",
+    "read_oidc",
+    "read_uri",
+]
+
+CREDENTIALS_URI: Final = "ALIBABA_CLOUD_CREDENTIALS_URI"
+METADATA: Final = "ECS metadata"
+INSTANCE: Final = "ecs"
+METADATA_DISABLED: Final = "ALIBABA_CLOUD_ECS_METADATA_DISABLED"
+OIDC_NAMES: Final = ("ALIBABA_CLOUD_ROLE_ARN", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "ALIBABA_CLOUD_OIDC_TOKEN_FILE")
+_ROLE_ARN, _PROVIDER_ARN, _TOKEN_FILE = OIDC_NAMES
 
 # The vendor lets a role session live 900 s to the role's own maximum (STS AssumeRole, DurationSeconds). We renew by
 # ourselves, so nothing is gained beyond an hour and a stolen token dies sooner.
@@ -60,7 +86,7 @@ _MODES: Final = {
         "CloudSSO",
         "OAuth",
         "EcsRamRole",
-        "RamRoleArnWithRoleName",
+        "RamRoleArnWithEcs",
         "RsaKeyPair",
         "OIDC",
         "External",
@@ -80,18 +106,90 @@ _INI_MODES: Final = {
     "bearer": "BearerToken",
 }
 _KEYED: Final = frozenset({"AK", "StsToken", "RamRoleArn"})
+_WITH_ROLE: Final = frozenset({"RamRoleArn", "ChainableRamRoleArn", "RamRoleArnWithEcs", "OIDC"})
 _CACHED_LOGIN: Final = frozenset({"CloudSSO", "OAuth"})
 
 
 def read_environment(around: Surroundings) -> Entry | None:
-    """Read the vendor's own variables; None when no key is set."""
-    return _pair(
+    """Read the vendor's own variables; None when no key is set.
+
+    A long-lived key beside ALIBABA_CLOUD_ROLE_ARN assumes that role, unless the role is meant for an OIDC token.
+    """
+    entry = _pair(
         around,
         place=ENVIRONMENT,
         ids=("ALIBABA_CLOUD_ACCESS_KEY_ID",),
         secrets=("ALIBABA_CLOUD_ACCESS_KEY_SECRET",),
         tokens=("ALIBABA_CLOUD_SECURITY_TOKEN",),
     )
+    arn = around.get(_ROLE_ARN)
+    if entry is None or entry.problem or entry.mode != "AK" or not arn or around.get(_PROVIDER_ARN, _TOKEN_FILE):
+        return entry
+    return replace(entry, mode="RamRoleArn", role=_environment_role(around, arn))
+
+
+def _environment_role(around: Surroundings, arn: str) -> Role:
+    region = around.get("ALIBABA_CLOUD_STS_REGION")
+    return _role(around, {"arn": arn, "sts_region": region}, "arn", "")
+
+
+def read_oidc(around: Surroundings) -> Entry | None:
+    """Read the three variables that a cluster sets for a role by OIDC token; None when none of the last two is set."""
+    arn, provider, named = (around.get(name) for name in OIDC_NAMES)
+    if not provider and not named:
+        return None
+    missing = [name for name in OIDC_NAMES if not around.get(name)]
+    path = around.path_of(named) if named else None
+    problem = f"{' and '.join(missing)} is not set; set all three or none" if missing else ""
+    return Entry(
+        name="oidc",
+        place="environment (OIDC)",
+        mode="OIDC",
+        region=around.get("ALIBABA_CLOUD_REGION_ID", "ALIBABA_CLOUD_REGION") or None,
+        role=_environment_role(around, arn),
+        ask=Ask(oidc_provider_arn=provider, oidc_token_file=path),
+        problem=problem or _token_problem(around, path, _TOKEN_FILE),
+    )
+
+
+def _token_problem(around: Surroundings, path: Path | None, named_by: str) -> str:
+    try:
+        if path is None or path.is_file():
+            return ""
+    except OSError:  # a folder that may not be entered
+        pass
+    assert path is not None
+    return f"{named_by} names {around.shown(path)}, and there is no such file; correct it, or wait until it is mounted"
+
+
+def read_uri(around: Surroundings) -> Entry | None:
+    """Read the variable that names an address which answers with keys; None when it is not set."""
+    uri = _hide(around.get(CREDENTIALS_URI))
+    if uri is None:
+        return None
+    return Entry(
+        name="uri",
+        place=CREDENTIALS_URI,
+        mode="CredentialsURI",
+        region=around.get("ALIBABA_CLOUD_REGION_ID", "ALIBABA_CLOUD_REGION") or None,
+        ask=Ask(uri=uri),
+        problem=uri_problem(uri.reveal()),
+    )
+
+
+def metadata_entry(around: Surroundings, role_name: str) -> Entry:
+    """Say how the keys of this ECS instance are got."""
+    return Entry(
+        name=INSTANCE,
+        place=METADATA,
+        mode="EcsRamRole",
+        region=around.get("ALIBABA_CLOUD_REGION_ID", "ALIBABA_CLOUD_REGION") or None,
+        ask=_metadata_ask(around, role_name),
+    )
+
+
+def _metadata_ask(around: Surroundings, role_name: str) -> Ask:
+    return Ask(metadata_role=role_name, allow_v1=not around.is_on("ALIBABA_CLOUD_IMDSV1_DISABLED"))
 
 
 def read_compatibility(around: Surroundings) -> tuple[Entry, ...]:
@@ -190,41 +288,112 @@ def _cli_entry(row: dict[str, Any], shown: str, around: Surroundings, now_s: flo
     token = _hide(row.get("sts_token"))
     if not mode and (key_id or secret):
         mode = "StsToken" if token else "AK"
-    expires_at_s = _number(row.get("sts_expiration")) if mode in _CACHED_LOGIN else None
+    ends_at_s, _ = instant(row.get("sts_expiration") or None) if mode in _CACHED_LOGIN | {"StsToken"} else (None, True)
+    if ends_at_s is not None and not math.isfinite(ends_at_s):
+        ends_at_s = None
     entry = Entry(
         name=name,
         place=shown,
         mode=mode,
-        access_key_id=key_id,
-        access_key_secret=secret,
-        security_token=None if mode in ("AK", "RamRoleArn") else token,
-        expires_at_s=expires_at_s or None,
+        access_key_id=key_id if mode in _KEYED | _CACHED_LOGIN | {""} else "",
+        access_key_secret=secret if mode in _KEYED | _CACHED_LOGIN | {""} else None,
+        security_token=token if mode in _CACHED_LOGIN | {"StsToken"} else None,
+        expires_at_s=ends_at_s or None,
         region=str(row.get("region_id") or "") or None,
-        role=_role(around, row, "ram_role_arn", "ram_session_name")
-        if mode in ("RamRoleArn", "ChainableRamRoleArn")
-        else None,
+        role=_role(around, row, "ram_role_arn", "ram_session_name") if mode in _WITH_ROLE else None,
         source_profile=str(row.get("source_profile") or ""),
+        ask=_ask(
+            mode,
+            around,
+            command=_hide(row.get("process_command")),
+            uri=_hide(row.get("credentials_uri")),
+            role_name=str(row.get("ram_role_name") or ""),
+            provider_arn=str(row.get("oidc_provider_arn") or ""),
+            token_file=str(row.get("oidc_token_file") or ""),
+        ),
         is_blank=mode in ("", "AK") and not key_id and secret is None,
         warning=warning,
     )
-    return replace(entry, problem=_cli_problem(entry, now_s))
+    if mode in _CACHED_LOGIN and _can_sign_in(row, mode, now_s) and has_keeper():
+        entry = replace(entry, ask=Ask(sign_in=True))
+    return replace(entry, problem=_cli_problem(entry, around, now_s))
 
 
-def _cli_problem(entry: Entry, now_s: float) -> str:
+def _can_sign_in(row: dict[str, Any], mode: str, now_s: float) -> bool:
+    """Tell whether the tokens of a sign-in still give keys, as far as the file says."""
+    if mode == "OAuth":
+        return bool(row.get("oauth_refresh_token"))
+    wanted = ("access_token", "cloud_sso_account_id", "cloud_sso_access_config", "cloud_sso_sign_in_url")
+    is_whole = all(isinstance(row.get(name), str) and row[name] for name in wanted)
+    ends_at_s = _number(row.get("cloud_sso_access_token_expire"))
+    return is_whole and ends_at_s > now_s and not uri_problem(row["cloud_sso_sign_in_url"])
+
+
+def _ask(
+    mode: str,
+    around: Surroundings,
+    *,
+    command: Secret | None,
+    uri: Secret | None,
+    role_name: str,
+    provider_arn: str,
+    token_file: str,
+) -> Ask | None:
+    """Say how the keys of a profile are got, by its mode."""
+    if mode == "External":
+        return Ask(command=command)
+    if mode == "CredentialsURI":
+        return Ask(uri=uri or _hide(around.get(CREDENTIALS_URI)))
+    if mode in ("EcsRamRole", "RamRoleArnWithEcs"):
+        return _metadata_ask(around, role_name)
+    if mode == "OIDC":
+        provider_arn = provider_arn or around.get(_PROVIDER_ARN)
+        token_file = token_file or around.get(_TOKEN_FILE)
+        return Ask(oidc_provider_arn=provider_arn, oidc_token_file=around.path_of(token_file) if token_file else None)
+    return None
+
+
+def _cli_problem(entry: Entry, around: Surroundings, now_s: float) -> str:
     again = f"aliyun configure --profile {entry.name}"
     if entry.is_blank:
         return f"no key is filled in; run: {again} --mode AK"
+    has_ended = entry.expires_at_s is not None and entry.expires_at_s <= now_s
     if entry.mode in _CACHED_LOGIN:
+        if entry.ask is not None:
+            return ""
         if entry.access_key_secret is None or not entry.security_token:
             return f"nobody is signed in; run: {again} --mode {entry.mode}"
-        if entry.expires_at_s is None or entry.expires_at_s <= now_s:
-            return f"the sign-in has ended; run: aliyun sts GetCallerIdentity --profile {entry.name}"
+        if entry.expires_at_s is None or has_ended:
+            return (
+                f"the sign-in has ended; run: aliyun sts GetCallerIdentity --profile {entry.name}; "
+                'or let it renew itself: pip install "vod_widget[credentials]"'
+            )
         return ""
     if entry.mode == "ChainableRamRoleArn":
         if not entry.source_profile:
             return f"source_profile is missing; run: {again} --mode {entry.mode}"
         return _role_problem(entry)
-    return _keys_problem(entry, "sts_token") or _role_problem(entry)
+    problem = _keys_problem(entry, "sts_token") if entry.ask is None else _ask_problem(entry, around)
+    if not problem and has_ended:
+        return f"its token has ended; run: {again} --mode StsToken"
+    return problem or _role_problem(entry)
+
+
+def _ask_problem(entry: Entry, around: Surroundings) -> str:
+    """Say why keys cannot be got as a profile says, without trying."""
+    ask, where = entry.ask, f"add it in {entry.place}"
+    assert ask is not None
+    if entry.mode == "External":
+        return command_problem(ask.command.reveal() if ask.command is not None else "")
+    if entry.mode == "CredentialsURI":
+        return uri_problem(ask.uri.reveal()) if ask.uri is not None else f"credentials_uri is missing; {where}"
+    if ask.metadata_role is not None:
+        return f"{METADATA_DISABLED} is set; remove it" if around.is_on(METADATA_DISABLED) else ""
+    if not ask.oidc_provider_arn:
+        return f"oidc_provider_arn is missing; {where}"
+    if ask.oidc_token_file is None:
+        return f"oidc_token_file is missing; {where}"
+    return _token_problem(around, ask.oidc_token_file, "oidc_token_file")
 
 
 def _chain_problem(entry: Entry, entries: list[Entry]) -> str:
@@ -247,8 +416,8 @@ def _chain_problem(entry: Entry, entries: list[Entry]) -> str:
 def _keys_problem(entry: Entry, token_name: str) -> str:
     if entry.mode not in _KEYED:
         return (
-            f"mode {entry.mode or '(none)'} is not supported yet; choose a profile with an access key, an STS token "
-            "or a role"
+            f"mode {entry.mode or '(none)'} cannot be used to upload; choose a profile with an access key, an STS "
+            "token or a role"
         )
     wanted = [("access_key_id", entry.access_key_id), ("access_key_secret", entry.access_key_secret)]
     if entry.mode == "StsToken":
@@ -306,7 +475,7 @@ def read_ini_files(around: Surroundings, *, strict: bool = False) -> tuple[Place
 def read_again(entry: Entry, around: Surroundings, *, now_s: float, strict: bool = False) -> Entry | None:
     """Look again where an entry was found; None when it is not there any more or the place is unusable."""
     if entry.path is None:
-        found = (read_environment(around), *read_compatibility(around))
+        found = (read_environment(around), read_oidc(around), read_uri(around), *read_compatibility(around))
         return next((one for one in found if one is not None and one.place == entry.place), None)
     home = around.home
     if home is not None and entry.path == _cli_path(home):
@@ -344,17 +513,28 @@ def _ini_entry(name: str, section: dict[str, str], shown: str, around: Surroundi
         name=name,
         place=shown,
         mode=mode,
-        access_key_id=section.get("access_key_id", ""),
-        access_key_secret=_hide(section.get("access_key_secret")),
+        access_key_id=section.get("access_key_id", "") if mode in _KEYED | {""} else "",
+        access_key_secret=_hide(section.get("access_key_secret")) if mode in _KEYED | {""} else None,
         security_token=_hide(section.get("security_token") or section.get("sts_token")) if mode == "StsToken" else None,
         region=section.get("region_id") or section.get("region") or None,
-        role=_role(around, section, "role_arn", "role_session_name") if mode == "RamRoleArn" else None,
+        role=_role(around, section, "role_arn", "role_session_name") if mode in _WITH_ROLE else None,
+        ask=_ask(
+            mode,
+            around,
+            command=None,
+            uri=_hide(section.get("credentials_uri")),
+            role_name=section.get("role_name", ""),
+            provider_arn=section.get("oidc_provider_arn", ""),
+            token_file=section.get("oidc_token_file_path", ""),
+        ),
         warning=warning,
     )
     if section.get("enable", "").lower() == "false":
         problem = f"it is switched off; remove `enable = false` in {shown}"
     elif not kind:
         problem = f"the line `type = access_key` is missing; add it in {shown}"
+    elif entry.ask is not None:
+        problem = _ask_problem(entry, around) or _role_problem(entry)
     else:
         problem = _keys_problem(entry, "security_token") or _role_problem(entry)
     return replace(entry, problem=problem)

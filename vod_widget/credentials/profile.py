@@ -26,6 +26,8 @@ class Profile:
         usable: True when it can be used as it stands.
         reason: Why it cannot, and the step that helps; "" when usable.
         is_current: True for the one that is used when nothing is chosen.
+        expires_at_s: Unix time at which its key ends, when the file says so; else None.
+        renews_itself: True when a new key is fetched before the old one ends.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Profile:
     usable: bool
     reason: str
     is_current: bool
+    expires_at_s: float | None = None
+    renews_itself: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,17 @@ package; reads files through `entries.py`; calls the caller's function or STS.
 
 from __future__ import annotations
 
-import calendar
 import hashlib
+import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from vod_widget.errors import CredentialError, VODError
 from vod_widget.model import Credentials
-from vod_widget.secret import Secret, redact
 
 from .profile import Notice
 
@@ -34,10 +33,10 @@ __all__ = [
     "SingleFlight",
     "SystemClock",
     "account_of",
-    "ask",
     "key_of",
-    "take",
 ]
+
+_log = logging.getLogger("vod_widget.credentials")
 
 T = TypeVar("T")
 
@@ -45,8 +44,12 @@ T = TypeVar("T")
 RENEW_RATIO: Final = 0.8
 # The shortest life that STS gives (AssumeRole, DurationSeconds): assumed for a token whose giver states no end.
 UNSTATED_LIFE_S: Final = 900.0
-# One AssumeRole with its retries takes less; a worker must not hang on a colleague for longer.
-WAIT_S: Final = 60.0
+# Whatever gives keys has a deadline of at most a minute; a worker must not hang on a colleague for longer.
+WAIT_S: Final = 75.0
+# Renewals of many processes that began together spread over this much of a life, so that STS is not asked in a flood.
+JITTER_RATIO: Final = 0.05
+# After a renewal that failed, the old key serves for so long before the next attempt: nobody waits each time.
+HOLD_S: Final = 20.0
 # With less left, a request on its way could outlive the key.
 MARGIN_S: Final = 30.0
 
@@ -214,7 +217,7 @@ class KeysProvider:
         if not (force_refresh or is_dead or stamp != before):
             return keys
         entry = self._reread() if self._reread else None
-        if entry is not None and not entry.problem and entry.access_key_secret is not None and entry.role is None:
+        if entry is not None and not entry.problem and entry.access_key_secret is not None and not entry.is_fetched:
             fresh = key_of(entry)
             is_same = _same(keys, fresh)
             self._held = (stamp, fresh)
@@ -256,6 +259,7 @@ class _Lease:
     keys: Credentials
     renew_at_s: float
     ends_at_s: float
+    stamp: Stamp | None = None
 
 
 class RenewingProvider:
@@ -272,6 +276,11 @@ class RenewingProvider:
         unstated_life_s: Life of a token whose giver states no end, s.
         wait_s: How long a thread waits for another's fetch, s.
         notices: What to show once.
+        stamp: Tells whether the place has changed, which makes the keys due; None when there is nothing to look at.
+        chance: A number between two others, for the jitter; None renews at 80 % exactly.
+
+    Attributes:
+        failure: Why the last renewal failed, until one succeeds.
     """
 
     def __init__(
@@ -287,6 +296,8 @@ class RenewingProvider:
         unstated_life_s: float = UNSTATED_LIFE_S,
         wait_s: float = WAIT_S,
         notices: tuple[Notice, ...] = (),
+        stamp: Callable[[], Stamp | None] | None = None,
+        chance: Callable[[float, float], float] | None = None,
     ) -> None:
         self.name = name
         self.place = place
@@ -300,6 +311,10 @@ class RenewingProvider:
         self._unstated_life_s = unstated_life_s
         self._flight: SingleFlight[_Lease] = SingleFlight(f"getting new credentials for {name}", wait_s=wait_s)
         self._lease: _Lease | None = None  # replaced as a whole, by the thread that renews
+        self._stamp = stamp or (lambda: None)
+        self._chance = chance
+        self._hold_until_s = float("-inf")
+        self.failure: VODError | None = None
 
     def __repr__(self) -> str:
         return f"RenewingProvider({self.name!r}, {self.mode}, {self.masked_id}, from {self.place})"
@@ -320,17 +335,18 @@ class RenewingProvider:
         lease = self._lease
         now_s = self._clock.now_s()
         if lease is not None and not force_refresh:
-            if now_s < lease.renew_at_s:
+            if now_s < lease.renew_at_s and self._stamp() == lease.stamp:
                 return lease.keys
             is_alive = now_s < lease.ends_at_s - MARGIN_S
-            if is_alive and self._flight.is_busy():
+            if is_alive and (self._flight.is_busy() or now_s < self._hold_until_s):
                 return lease.keys
             try:
                 return self._flight.run(lambda: self._renew(lease)).keys
-            except VODError:
-                # The next call tries again; nothing is lost while the old key works.
+            except VODError as exc:
+                # Another attempt comes soon; nothing is lost while the old key works.
                 if not is_alive:
                     raise
+                _log.warning("%s could not be renewed and still works: %s", self.name, exc.code)
                 return lease.keys
         return self._flight.run(lambda: self._renew(lease)).keys
 
@@ -339,7 +355,13 @@ class RenewingProvider:
         if now is not None and now is not seen:
             return now  # another thread renewed between our look and our turn
         asked_at_s = self._clock.now_s()
-        keys = self._fetch()
+        stamp = self._stamp()
+        try:
+            keys = self._fetch()
+        except VODError as exc:
+            self.failure = exc
+            self._hold_until_s = asked_at_s + HOLD_S
+            raise
         ends_at_s = keys.expires_at_s
         if ends_at_s is None:
             is_temporary = keys.security_token is not None
@@ -350,96 +372,9 @@ class RenewingProvider:
                 code="Auth.Expired",
                 hint="Check this machine's clock and the giver of the credentials, then retry.",
             )
-        renew_at_s = asked_at_s + RENEW_RATIO * (ends_at_s - asked_at_s)
-        lease = _Lease(keys, renew_at_s, ends_at_s)
+        early = self._chance(0.0, JITTER_RATIO) if self._chance is not None else 0.0
+        renew_at_s = asked_at_s + (RENEW_RATIO - early) * (ends_at_s - asked_at_s)
+        lease = _Lease(keys, renew_at_s, ends_at_s, stamp)
+        self.failure = None
         self._lease = lease
         return lease
-
-
-_NAMES: Final = {
-    "access_key_id": ("AccessKeyId", "access_key_id", "accessKeyId", "access_key"),
-    "access_key_secret": ("AccessKeySecret", "access_key_secret", "accessKeySecret", "secret_key"),
-    "security_token": ("SecurityToken", "security_token", "securityToken", "sts_token"),
-    "expiration": ("Expiration", "expires_at_s", "expiration", "expire_time"),
-}
-
-
-def take(value: Any, place: str) -> Credentials | str:
-    """Read credentials out of what a caller gave: ours, a mapping, or a vendor's object.
-
-    Returns:
-        The credentials, or a problem in words. It does not raise, so that no traceback shows `value`.
-    """
-    if isinstance(value, Credentials):
-        return value
-    if isinstance(value, Mapping):
-        inner = value.get("Credentials")
-        if isinstance(inner, Mapping):  # the answer of AssumeRole as it is
-            value = inner
-        get: Callable[[str], Any] = value.get
-    else:
-
-        def get(name: str) -> Any:
-            return getattr(value, name, None)
-
-    found = [next((one for one in map(get, names) if one), None) for names in _NAMES.values()]
-    key_id, secret, token, expiry = found
-    for name, text in zip(_NAMES, found[:2], strict=False):
-        if not text:
-            return f"{name} is missing in a value of type {type(value).__name__}"
-    if not isinstance(key_id, str) or not key_id.strip():
-        return "access_key_id is not a text"
-    if not _is_text(secret):
-        return "access_key_secret is not a text"
-    if token is not None and not _is_text(token):
-        return "security_token is not a text"
-    expires_at_s, is_readable = _instant(expiry)
-    if not is_readable:
-        return "the expiry is neither Unix seconds nor YYYY-MM-DDTHH:MM:SSZ"
-    return Credentials(key_id, secret, token, expires_at_s, place)
-
-
-def _is_text(value: Any) -> TypeGuard[Secret | str]:
-    return isinstance(value, Secret) or (isinstance(value, str) and bool(value.strip()))
-
-
-def _instant(value: Any) -> tuple[float | None, bool]:
-    if value is None:
-        return None, True
-    try:
-        return float(calendar.timegm(time.strptime(str(value), "%Y-%m-%dT%H:%M:%SZ"))), True
-    except ValueError:
-        pass
-    try:
-        return float(value), True
-    except (TypeError, ValueError):
-        return None, False
-
-
-def ask(function: Callable[[], Any], place: str) -> Credentials:
-    """Call the caller's function for credentials.
-
-    Raises:
-        CredentialError: It raised, or what it returned is not credentials.
-    """
-    try:
-        answer = _call(function, place)
-    except VODError:
-        raise
-    except Exception as exc:
-        raise CredentialError(
-            f"the function that gives credentials raised {type(exc).__name__}: {redact(str(exc))}",
-            code="Auth.Callback",
-            hint="Correct the function passed as credentials=, then retry.",
-        ) from exc
-    if isinstance(answer, str):
-        raise CredentialError(
-            f"the function that gives credentials returned something else: {answer}",
-            code="Auth.Callback",
-            hint="Return vod_widget.Credentials or a dict with AccessKeyId and AccessKeySecret.",
-        )
-    return answer
-
-
-def _call(function: Callable[[], Any], place: str) -> Credentials | str:
-    return take(function(), place)

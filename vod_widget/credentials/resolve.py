@@ -7,7 +7,6 @@ for a moment on files, and for the start of the emulator.
 from __future__ import annotations
 
 import inspect
-import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,40 +17,31 @@ from vod_widget.errors import CredentialError, InvalidArgumentError
 from vod_widget.model import Credentials
 
 from .emulator import ProcessEmulator, emulator_provider
-from .entries import EMULATOR, Entry, Place, Role, Surroundings
+from .entries import EMULATOR, Entry, Place, Surroundings
+from .fetch import World, fetch
 from .files import Stamp, stamp_of
-from .places import read_again, read_cli, read_compatibility, read_environment, read_ini_files
+from .places import (
+    METADATA,
+    read_again,
+    read_cli,
+    read_compatibility,
+    read_environment,
+    read_ini_files,
+    read_oidc,
+    read_uri,
+)
 from .profile import Explanation, Notice, Profile
-from .providers import UNSTATED_LIFE_S, KeysProvider, RenewingProvider, SystemClock, account_of, ask, key_of, take
+from .providers import UNSTATED_LIFE_S, KeysProvider, RenewingProvider, SystemClock, account_of
+from .remote import Metadata
 from .search import CLI_DISABLED, Outcome, search
+from .taking import ask, take
 
 if TYPE_CHECKING:
     from vod_widget.interfaces import Clock, CredentialProvider
 
-__all__ = ["UPLOAD_POLICY", "AssumeRole", "explain", "find_profiles", "resolve"]
+__all__ = ["AssumeRole", "explain", "find_profiles", "resolve"]
 
 _log = logging.getLogger("vod_widget.credentials")
-
-# What an upload calls and no more: a role may allow the whole of VOD, this key does not (at most 1024 characters).
-# Source: system policy AliyunVODUploadAuth plus GetVideoInfo, which finds an asset again after a lost answer.
-UPLOAD_POLICY: Final = json.dumps(
-    {
-        "Version": "1",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Resource": "*",
-                "Action": [
-                    "vod:CreateUploadVideo",
-                    "vod:RefreshUploadVideo",
-                    "vod:CreateUploadImage",
-                    "vod:GetVideoInfo",
-                ],
-            }
-        ],
-    },
-    separators=(",", ":"),
-)
 
 # A vendor's credentials client renews by itself, so it is asked often; the answer comes from its memory.
 _CLIENT_LIFE_S: Final = 60.0
@@ -80,17 +70,21 @@ def resolve(
     profile: str | None = None,
     env: Mapping[str, str] | None = None,
     assume_role: Callable[..., Credentials] | None = None,
+    assume_role_with_oidc: Callable[..., Credentials] | None = None,
     clock: Clock | None = None,
     region: str | None = None,
     home: Path | None = None,
     strict: bool = False,
     process_emulator: ProcessEmulator | None = None,
+    metadata: Metadata | None = None,
+    chance: Callable[[float, float], float] | None = None,
 ) -> CredentialProvider:
     """Find the credentials to use and return a provider that keeps them alive.
 
-    The order: `credentials`; `profile`, else VOD_WIDGET_PROFILE; ALIBABA_CLOUD_ACCESS_KEY_ID and _SECRET;
-    `~/.aliyun/config.json`; the INI files; the variables of other programs, with a notice. The provider has `notices`,
-    a tuple of what should be shown once; warnings among them are also logged here.
+    The order: `credentials`; `profile`, else VOD_WIDGET_PROFILE; ALIBABA_CLOUD_ACCESS_KEY_ID and _SECRET; the three
+    variables of a role by OIDC; `~/.aliyun/config.json`; the INI files; ALIBABA_CLOUD_CREDENTIALS_URI; the metadata
+    service of an ECS instance; the variables of other programs, with a notice. The provider has `notices`, a tuple of
+    what should be shown once; warnings among them are also logged here. No key is fetched before it is asked for.
 
     Args:
         credentials: `Credentials`, a dict of them, a provider, a vendor's credentials client, or a function that
@@ -98,11 +92,15 @@ def resolve(
         profile: Name of a profile; "emulator" starts the built-in one.
         env: The environment; None reads the process's own now.
         assume_role: STS AssumeRole (see `AssumeRole`); needed only by profiles with a role.
+        assume_role_with_oidc: STS AssumeRoleWithOIDC; needed only by mode OIDC.
         clock: Time; None is the machine's.
         region: Region whose STS is asked when the profile states none.
         home: Home folder; None takes HOME of the environment.
         strict: Refuse profile files that other users may read.
         process_emulator: What starts and keeps the emulator; None is this process's.
+        metadata: The ECS metadata service; None is this machine's, which is asked for this process's own environment
+            only and unless ALIBABA_CLOUD_ECS_METADATA_DISABLED is set.
+        chance: A number between two others, for the jitter of renewals; None renews at 80 % of a life exactly.
 
     Raises:
         InvalidArgumentError: `credentials` is nothing of the above.
@@ -119,7 +117,7 @@ def resolve(
         return _announce(given)
     around = Surroundings(env, home)
     del env  # a traceback that shows local variables must not show an environment
-    outcome = search(around, profile, now_s=time_source.now_s(), strict=strict)
+    outcome = search(around, profile, now_s=time_source.now_s(), strict=strict, metadata=metadata)
     if outcome.is_emulator:
         return emulator_provider(around, clock=time_source, process=process_emulator)
     if outcome.entry is None:
@@ -127,15 +125,19 @@ def resolve(
         raise outcome.error
     notices = _notices(outcome)
     entry = outcome.entry
-    if entry.role is None:
+    if not entry.is_fetched:
         return _announce(_kept(entry, around, time_source, strict=strict, notices=notices))
-    if assume_role is None:
+    ask_sts = assume_role_with_oidc if entry.mode == "OIDC" else assume_role
+    if entry.role is not None and ask_sts is None:
         raise CredentialError(
             f"profile {entry.name} of {entry.place} assumes a role, and there is no way to ask STS here",
             code="Profile.Unusable",
             hint="Choose a profile with an access key or an STS token.",
         )
-    return _announce(_role_provider(entry, around, assume_role, time_source, region, strict=strict, notices=notices))
+    world = World(
+        around, time_source, metadata or Metadata(), assume_role, assume_role_with_oidc, region, strict=strict
+    )
+    return _announce(_fetched(entry, world, notices, chance))
 
 
 def _announce(provider: CredentialProvider) -> CredentialProvider:
@@ -160,7 +162,7 @@ def _notices(outcome: Outcome) -> tuple[Notice, ...]:
         )
     if entry.warning:
         notices.append(Notice("Profile.Readable", f"{entry.warning}"))
-    if entry.security_token is None and entry.role is None:
+    if entry.security_token is None and not entry.is_fetched:
         notices.append(_long_lived(entry.masked_id))
     return tuple(notices)
 
@@ -240,86 +242,26 @@ def _places(around: Surroundings, *, now_s: float, strict: bool) -> tuple[Place,
     return (read_cli(around, now_s=now_s, strict=strict), *read_ini_files(around, strict=strict))
 
 
-def _role_provider(
+def _fetched(
     entry: Entry,
-    around: Surroundings,
-    assume_role: Callable[..., Credentials],
-    clock: Clock,
-    region: str | None,
-    *,
-    strict: bool,
-    notices: tuple[Notice, ...] = (),
+    world: World,
+    notices: tuple[Notice, ...],
+    chance: Callable[[float, float], float] | None,
 ) -> RenewingProvider:
+    """Keys that are got with the help of an entry, and renewed."""
     role = entry.role
-    assert role is not None
-
-    def fetch() -> Credentials:
-        # The file is read again each time: keys are rotated while an uploader lives.
-        now = read_again(entry, around, now_s=clock.now_s(), strict=strict)
-        current = now if now is not None and not now.problem and now.role is not None else entry
-        return _assume(current, around, assume_role, clock, region, strict=strict)
-
     return RenewingProvider(
         name=entry.name,
         place=entry.place,
         mode=entry.mode,
-        account=f"role:{role.arn}",
+        account=f"role:{role.arn}" if role is not None else f"profile:{entry.name}",
         region=entry.region,
-        fetch=fetch,
-        clock=clock,
-        unstated_life_s=float(role.duration_s),
+        fetch=lambda: fetch(entry, world),
+        clock=world.clock,
+        unstated_life_s=float(role.duration_s) if role is not None else UNSTATED_LIFE_S,
         notices=notices,
-    )
-
-
-def _assume(
-    entry: Entry,
-    around: Surroundings,
-    assume_role: Callable[..., Credentials],
-    clock: Clock,
-    region: str | None,
-    *,
-    strict: bool,
-    is_last: bool = True,
-) -> Credentials:
-    role = cast("Role", entry.role)
-    if entry.mode == "ChainableRamRoleArn":
-        source = read_cli(around, now_s=clock.now_s(), strict=strict).find(entry.source_profile)
-        if source is None or source.problem:
-            reason = source.problem if source is not None else "it is gone"
-            raise CredentialError(
-                f"source_profile {entry.source_profile} of {entry.name} cannot be used: {reason}",
-                code="Profile.Unusable",
-                hint=f"Correct {entry.place}, then retry.",
-            )
-        # The next role must be allowed to be assumed, which the upload policy would forbid: no policy on the way.
-        keys = (
-            key_of(source)
-            if source.role is None
-            else _assume(source, around, assume_role, clock, region, strict=strict, is_last=False)
-        )
-    else:
-        keys = key_of(entry)
-    asked_at_s = clock.now_s()
-    given = assume_role(
-        keys,
-        role_arn=role.arn,
-        session_name=role.session_name,
-        duration_s=role.duration_s,
-        policy=role.policy or (UPLOAD_POLICY if is_last else None),
-        external_id=role.external_id or None,
-        region=role.region or region or entry.region,
-    )
-    # STS states the end by its own clock. When ours is wrong, that instant is nonsense here: count from now instead.
-    latest_s = asked_at_s + role.duration_s
-    stated_s = given.expires_at_s
-    is_sane = stated_s is not None and asked_at_s + role.duration_s / 2 < stated_s <= latest_s
-    return Credentials(
-        given.access_key_id,
-        given.access_key_secret,
-        given.security_token,
-        stated_s if is_sane else latest_s,
-        place=f"{entry.mode} {entry.name} of {entry.place}",
+        stamp=lambda: stamp_of(entry.path) if entry.path is not None else None,
+        chance=chance,
     )
 
 
@@ -330,6 +272,7 @@ def explain(
     home: Path | None = None,
     clock: Clock | None = None,
     strict: bool = False,
+    metadata: Metadata | None = None,
 ) -> Explanation:
     """Tell where credentials are looked for, what is there (masked), which wins and why.
 
@@ -339,13 +282,14 @@ def explain(
         home: Home folder; None takes HOME of the environment.
         clock: Time; None is the machine's.
         strict: Refuse profile files that other users may read.
+        metadata: As for `resolve`.
 
     Returns:
         A sequence of steps that prints itself. It does not raise: an error is its outcome.
     """
     around = Surroundings(env, home)
     now_s = (clock if clock is not None else SystemClock()).now_s()
-    outcome = search(around, profile, now_s=now_s, strict=strict)
+    outcome = search(around, profile, now_s=now_s, strict=strict, metadata=metadata)
     if outcome.is_emulator:
         return Explanation(outcome.steps, f"Used: the emulator ({outcome.why}).", _emulator_row(is_current=True))
     if outcome.entry is None:
@@ -364,6 +308,7 @@ def find_profiles(
     home: Path | None = None,
     clock: Clock | None = None,
     strict: bool = False,
+    metadata: Metadata | None = None,
 ) -> list[Profile]:
     """List every profile that was found, usable or not, and the emulator.
 
@@ -372,6 +317,7 @@ def find_profiles(
         home: Home folder; None takes HOME of the environment.
         clock: Time; None is the machine's.
         strict: Refuse profile files that other users may read.
+        metadata: As for `resolve`.
 
     Returns:
         Profiles in the order searched; at most one has `is_current`. It does not raise: a bad file is a row with the
@@ -379,9 +325,10 @@ def find_profiles(
     """
     around = Surroundings(env, home)
     now_s = (clock if clock is not None else SystemClock()).now_s()
-    outcome = search(around, None, now_s=now_s, strict=strict)
+    outcome = search(around, None, now_s=now_s, strict=strict, metadata=metadata)
     own = read_environment(around)
-    rows = [_row(own, outcome)] if own else []
+    first = (own, read_oidc(around))
+    rows = [_row(entry, outcome) for entry in first if entry is not None]
     shadows: dict[str, str] = {}
     is_off = around.is_on(CLI_DISABLED)
     for number, place in enumerate(_places(around, now_s=now_s, strict=strict)):
@@ -400,7 +347,10 @@ def find_profiles(
             elif not entry.is_blank:
                 shadows.setdefault(entry.name, place.shown)
             rows.append(row)
-    rows.extend(_row(entry, outcome) for entry in read_compatibility(around))
+    uri = read_uri(around)
+    instance = outcome.entry if outcome.entry is not None and outcome.entry.place == METADATA else None
+    later = (uri, instance, *read_compatibility(around))
+    rows.extend(_row(entry, outcome) for entry in later if entry is not None)
     rows.append(_emulator_row(is_current=outcome.is_emulator))
     return rows
 

@@ -2,8 +2,8 @@
 
 The order is the vendor's chain with four changes: an explicit name beats the key variables; half a pair, a broken file
 and a current profile that cannot be used are errors, never skipped, because going on would upload with another account;
-the metadata service is not asked; the names of other programs come last. Imports floor 0 and this package; reads files
-through `entries.py`; any thread.
+the metadata service comes after the credentials URI, since on a laptop it costs a second; the names of other programs
+come last. Imports floor 0 and this package; reads files through `places.py`, asks the metadata service; any thread.
 """
 
 from __future__ import annotations
@@ -15,8 +15,21 @@ from typing import TYPE_CHECKING
 from vod_widget.errors import CredentialError, MissingCredentialError, ProfileNotFoundError
 
 from .entries import EMULATOR, ENVIRONMENT, Entry, Place, Surroundings
-from .places import read_cli, read_compatibility, read_environment, read_ini_files
+from .places import (
+    CREDENTIALS_URI,
+    INSTANCE,
+    METADATA,
+    METADATA_DISABLED,
+    metadata_entry,
+    read_cli,
+    read_compatibility,
+    read_environment,
+    read_ini_files,
+    read_oidc,
+    read_uri,
+)
 from .profile import Step
+from .remote import Metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,11 +38,8 @@ __all__ = ["CLI_DISABLED", "Outcome", "search"]
 
 CLI_DISABLED = "ALIBABA_CLOUD_CLI_PROFILE_DISABLED"
 _KEY_NAMES = "environment (ALIBABA_CLOUD_ACCESS_KEY_ID and _SECRET)"
-_OIDC_NAMES = (
-    "ALIBABA_CLOUD_ROLE_ARN",
-    "ALIBABA_CLOUD_OIDC_PROVIDER_ARN",
-    "ALIBABA_CLOUD_OIDC_TOKEN_FILE",
-)
+# The metadata service of this machine: what it answered is believed for a minute, whoever asks.
+_of_this_machine = Metadata()
 _EMULATOR_HINT = 'profile="emulator" works without an account.'
 
 
@@ -78,7 +88,14 @@ def _found(entry: Entry) -> str:
     return ", ".join(word for word in words if word)
 
 
-def search(around: Surroundings, profile: str | None, *, now_s: float, strict: bool = False) -> Outcome:
+def search(
+    around: Surroundings,
+    profile: str | None,
+    *,
+    now_s: float,
+    strict: bool = False,
+    metadata: Metadata | None = None,
+) -> Outcome:
     """Look for credentials; never raises, the outcome carries the error.
 
     Args:
@@ -86,6 +103,7 @@ def search(around: Surroundings, profile: str | None, *, now_s: float, strict: b
         profile: The name asked for in code, or None.
         now_s: Unix time of now.
         strict: Refuse files that other users may read.
+        metadata: The ECS metadata service; None is this machine's, for this process's own environment only.
     """
     outcome = Outcome()
     asked_by = "profile="
@@ -96,9 +114,9 @@ def search(around: Surroundings, profile: str | None, *, now_s: float, strict: b
         outcome.why = f"{asked_by} names it"
         outcome.steps.append(Step("built-in", EMULATOR, used=True, why=outcome.why))
     elif profile:
-        _by_name(outcome, around, profile, asked_by, now_s=now_s, strict=strict)
+        _by_name(outcome, around, profile, asked_by, now_s=now_s, strict=strict, metadata=metadata)
     else:
-        _by_order(outcome, around, now_s=now_s, strict=strict)
+        _by_order(outcome, around, now_s=now_s, strict=strict, metadata=metadata)
     return outcome
 
 
@@ -110,6 +128,7 @@ def _by_name(
     *,
     now_s: float,
     strict: bool,
+    metadata: Metadata | None,
 ) -> None:
     names: list[str] = []
     places: list[Place] = []
@@ -142,16 +161,18 @@ def _by_name(
             _take(outcome, entry.place, entry, f"{asked_by} names it")
         else:
             outcome.skip(entry.place, _found(entry), f"{asked_by} beats the variables")
+    if name == INSTANCE and not outcome.is_over():
+        _look_at_metadata(outcome, around, metadata)
     if not outcome.is_over():
         outcome.error = _unknown(name, asked_by, names)
 
 
 def _variables(around: Surroundings) -> tuple[Entry, ...]:
-    own = read_environment(around)
-    return (*((own,) if own else ()), *read_compatibility(around))
+    found = (read_environment(around), read_oidc(around), read_uri(around), *read_compatibility(around))
+    return tuple(entry for entry in found if entry is not None)
 
 
-def _by_order(outcome: Outcome, around: Surroundings, *, now_s: float, strict: bool) -> None:
+def _by_order(outcome: Outcome, around: Surroundings, *, now_s: float, strict: bool, metadata: Metadata | None) -> None:
     own = read_environment(around)
     if own is None:
         outcome.skip(_KEY_NAMES, "nothing", "not set")
@@ -159,12 +180,13 @@ def _by_order(outcome: Outcome, around: Surroundings, *, now_s: float, strict: b
         _take(outcome, ENVIRONMENT, own, "the first place that holds keys")
     if outcome.is_over():
         return _rest(outcome, from_step=1)
-    oidc = [name for name in _OIDC_NAMES if around.get(name)]
-    outcome.skip(
-        "environment (OIDC)",
-        "set" if oidc else "nothing",
-        "not supported yet: set ALIBABA_CLOUD_ACCESS_KEY_ID and _SECRET instead" if oidc else "not set",
-    )
+    oidc = read_oidc(around)
+    if oidc is None:
+        outcome.skip(_OIDC, "nothing", "not set")
+    else:
+        _take(outcome, _OIDC, oidc, "ALIBABA_CLOUD_OIDC_TOKEN_FILE is set")
+    if outcome.is_over():
+        return _rest(outcome, from_step=2)
     wanted = around.get("ALIBABA_CLOUD_PROFILE")
     names: list[str] = []
     if around.is_on(CLI_DISABLED):
@@ -174,7 +196,7 @@ def _by_order(outcome: Outcome, around: Surroundings, *, now_s: float, strict: b
         names.extend(entry.name for entry in cli.entries if not entry.is_blank)
         _look(outcome, cli, wanted, cli.current, '"current" of the file')
     if outcome.is_over():
-        return _rest(outcome, from_step=2)
+        return _rest(outcome, from_step=3)
     for place in read_ini_files(around, strict=strict):
         names.extend(entry.name for entry in place.entries)
         if outcome.is_over():
@@ -184,11 +206,15 @@ def _by_order(outcome: Outcome, around: Surroundings, *, now_s: float, strict: b
     if wanted and not outcome.is_over():
         outcome.error = _unknown(wanted, "ALIBABA_CLOUD_PROFILE", names)
     if outcome.is_over():
-        return _rest(outcome, from_step=3)
-    is_set = bool(around.get("ALIBABA_CLOUD_CREDENTIALS_URI"))
-    why = "not supported yet" if is_set else "not set; not supported yet"
-    outcome.skip("ALIBABA_CLOUD_CREDENTIALS_URI", "set" if is_set else "nothing", why)
-    outcome.skip("ECS metadata", "not asked", "not supported yet")
+        return _rest(outcome, from_step=4)
+    uri = read_uri(around)
+    if uri is None:
+        outcome.skip(CREDENTIALS_URI, "nothing", "not set")
+    else:
+        _take(outcome, CREDENTIALS_URI, uri, "it is set")
+    if outcome.is_over():
+        return _rest(outcome, from_step=5)
+    _look_at_metadata(outcome, around, metadata)
     compatible = read_compatibility(around)
     if not compatible:
         outcome.skip(_OTHERS, "nothing", "not set")
@@ -200,17 +226,36 @@ def _by_order(outcome: Outcome, around: Surroundings, *, now_s: float, strict: b
             outcome.is_compatibility = outcome.entry is not None
     if not outcome.is_over():
         outcome.error = _nothing(outcome.steps)
-    return _rest(outcome, from_step=4)
+    return _rest(outcome, from_step=6)
 
 
+def _look_at_metadata(outcome: Outcome, around: Surroundings, metadata: Metadata | None) -> None:
+    if around.is_on(METADATA_DISABLED):
+        outcome.skip(METADATA, "not asked", f"{METADATA_DISABLED} is set")
+        return
+    service = metadata or (None if around.is_given else _of_this_machine)
+    if service is None:
+        outcome.skip(METADATA, "not asked", "the environment was given, so it is not this machine's")
+        return
+    role = around.get("ALIBABA_CLOUD_ECS_METADATA")
+    why = ""
+    if not role:
+        role, why = service.find_role(allow_v1=not around.is_on("ALIBABA_CLOUD_IMDSV1_DISABLED"))
+    if not role:
+        outcome.skip(METADATA, "nothing", why)
+        return
+    _take(outcome, METADATA, metadata_entry(around, role), f"this instance has the role {role}")
+
+
+_OIDC = "environment (OIDC)"
 _OTHERS = "environment (OSS_*, ALIBABACLOUD_*, ALICLOUD_*, ALIYUN_*)"
 _LATER = (
-    (1, "environment (OIDC)"),
-    (1, "~/.aliyun/config.json"),
-    (2, "~/.alibabacloud/credentials.ini, ~/.alibabacloud/credentials"),
-    (3, "ALIBABA_CLOUD_CREDENTIALS_URI"),
-    (3, "ECS metadata"),
-    (3, _OTHERS),
+    (1, _OIDC),
+    (2, "~/.aliyun/config.json"),
+    (3, "~/.alibabacloud/credentials.ini, ~/.alibabacloud/credentials"),
+    (4, CREDENTIALS_URI),
+    (5, METADATA),
+    (6, _OTHERS),
 )
 
 

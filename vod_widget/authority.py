@@ -61,9 +61,7 @@ class Authority:
         region_is_given: True when the caller chose the region, which then wins over the profile's.
     """
 
-    def __init__(
-        self, uploader: Caller, clock: Clock, randomness: Randomness, warn: Callable[[str], None]
-    ) -> None:
+    def __init__(self, uploader: Caller, clock: Clock, randomness: Randomness, warn: Callable[[str], None]) -> None:
         self._uploader = uploader
         self._warn = warn
         self._clock = clock

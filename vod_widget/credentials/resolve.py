@@ -282,7 +282,7 @@ def explain(
         home: Home folder; None takes HOME of the environment.
         clock: Time; None is the machine's.
         strict: Refuse profile files that other users may read.
-        metadata: As for `resolve`.
+        metadata: The ECS metadata service, for tests; None is this machine's.
 
     Returns:
         A sequence of steps that prints itself. It does not raise: an error is its outcome.
@@ -317,7 +317,7 @@ def find_profiles(
         home: Home folder; None takes HOME of the environment.
         clock: Time; None is the machine's.
         strict: Refuse profile files that other users may read.
-        metadata: As for `resolve`.
+        metadata: The ECS metadata service, for tests; None is this machine's.
 
     Returns:
         Profiles in the order searched; at most one has `is_current`. It does not raise: a bad file is a row with the

@@ -155,6 +155,25 @@ def test_a_browser_file_goes_on_when_it_is_picked_again_after_a_reload(
         assert emulator.object_path(video_id).read_bytes() == long_mp4.read_bytes()
 
 
+def test_running_the_cell_again_goes_on_with_what_it_sends(
+    lab: Lab, page: Page, emulator: Emulator, media: Media, long_mp4: Path
+) -> None:
+    options = f", part_size_bytes={PART_BYTES}, parallel=1"
+    with _shown(lab, page, emulator, media.mp4.parent, options) as (notebook, screen):
+        stall = emulator.faults.add(op="UploadPart", nth=3, action=faults.Stall())
+        screen.pick(long_mp4)
+        screen.start()
+        until(lambda: stall.fired, "a part is held")
+        notebook.run("before = widget.uploader")
+        notebook.run_all()
+        stall.release()
+        again = Screen(page)
+        again.state(long_mp4.name, "Success")
+        assert page.locator(".vod-widget").count() == 1
+        assert notebook.run("print(widget.uploader is before)") == "True"
+        assert emulator.object_path(again.media_id(long_mp4.name)).read_bytes() == long_mp4.read_bytes()
+
+
 def test_wrong_keys_are_told_in_the_row_and_the_right_ones_finish_the_file(
     lab: Lab, page: Page, emulator: Emulator, media: Media
 ) -> None:

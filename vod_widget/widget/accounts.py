@@ -39,6 +39,19 @@ class Accounts:
         self._session: Credentials | None = None
         self._facts: dict[str, Any] = {"profile": None, "destination": ""}
 
+    @property
+    def has_typed_keys(self) -> bool:
+        """True when keys were typed for this session."""
+        with self._lock:
+            return self._session is not None
+
+    def take_over(self, earlier: Accounts) -> None:
+        """Go on with the keys that were typed into an earlier widget of the same uploader."""
+        with earlier._lock:
+            session = earlier._session
+        with self._lock:
+            self._session = session
+
     def facts(self) -> dict[str, Any]:
         """What the summary says of the account, as of the last look; cheap."""
         with self._lock:

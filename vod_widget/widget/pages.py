@@ -277,6 +277,17 @@ class Pages:
             # present state counts, not the event's: the person may have resumed since.
             held.source.close()
 
+    def take_over(self, earlier: Pages) -> None:
+        """Go on with the browser files of an earlier widget of the same uploader; they wait for a page to hold them."""
+        with earlier._lock:
+            held = dict(earlier._held)
+            earlier._held.clear()
+        for one in held.values():
+            one.owner = ""
+            one.source.detach()
+        with self._lock:
+            self._held.update(held)
+
     def close(self) -> None:
         """Let go of every file; reads that wait end with an error."""
         with self._lock:

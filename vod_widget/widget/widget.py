@@ -14,6 +14,7 @@ import logging
 import os
 import secrets
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -26,10 +27,12 @@ from vod_widget.errors import InvalidArgumentError
 from vod_widget.interfaces import Clock
 from vod_widget.model import UploadState
 from vod_widget.secret import Secret, redact
+from vod_widget.states import LEFT_TO_DO
 from vod_widget.system import SystemClock
 
 from . import table
 from .accounts import Accounts
+from .cells import Cells
 from .handler import Commands, Handler
 from .logs import guard_kernel_logs
 from .pages import Pages
@@ -54,12 +57,19 @@ _FLUSH_S = 2.0
 _DISPLAY = ("state", "progress", "done", "failed", "total", "speed")
 _SHELL_OPTIONS = ("layout", "locale", "tooltip", "tabbable")
 _LOCALES = ("", "en", "zh-CN")
+_CELLS = Cells()
+# What decides where files go: a widget with another one of these is another upload.
+_PLACE_OPTIONS = ("endpoint", "profile", "region", "user_id", "checkpoint_dir")
 
 
 class VODUploadWidget(anywidget.AnyWidget):
     """Upload files to ApsaraVideo VOD from a notebook.
 
     Everything that the screen can do is a method as well, and everything that it shows can be observed or linked.
+
+    Running the cell again goes on with the same queue: files, results and keys of the session stay, other options and
+    callbacks are taken anew. Only with another destination (endpoint, profile, region, ...) it begins a new one, and a
+    warning says what the earlier one still sends.
 
     Args:
         uploader: An uploader of yours; None makes one from `options`, which is closed with the widget.
@@ -112,8 +122,10 @@ class VODUploadWidget(anywidget.AnyWidget):
         files = KernelFiles(root, clock)
         self._policy = policy if policy is not None else Policy.private()
         self._owns_uploader = uploader is None
-        self.uploader = _make_uploader(options) if uploader is None else _take_uploader(uploader, options)
-        self._results: dict[str, dict[str, Any]] = {}
+        made = _make_uploader(options) if uploader is None else _take_uploader(uploader, options)
+        earlier = self._earlier(made)
+        self.uploader = made if earlier is None else earlier._hand_over(made)
+        self._results: dict[str, dict[str, Any]] = {} if earlier is None else dict(earlier._results)
         self._clock = clock
         self._closing = threading.Lock()
         try:
@@ -124,9 +136,48 @@ class VODUploadWidget(anywidget.AnyWidget):
             raise
         _let_go_of_file_watchers()
         guard_kernel_logs()
-        self._wire(files, clock)
+        self._wire(files, clock, earlier)
+        if earlier is not None:
+            earlier.close()
 
-    def _wire(self, files: KernelFiles, clock: Clock) -> None:
+    def _earlier(self, made: VODUpload) -> VODUploadWidget | None:
+        """Find the widget of an earlier run of this cell to the same destination: its queue goes on here."""
+        self._place = {name: getattr(made, name, None) for name in _PLACE_OPTIONS}
+        found = [one for one in _CELLS.come(self) if isinstance(one, VODUploadWidget) and one._is_open]
+        for earlier in found:
+            if self._owns_uploader and earlier._owns_uploader:
+                if earlier._place == self._place:
+                    return earlier
+            elif earlier.uploader is made:
+                return earlier
+        left = sum(info.state in LEFT_TO_DO for one in found for info in one.uploader.list_files())
+        if left:
+            warnings.warn(
+                f"The widget that this cell showed before went to another destination. {left} of its files are not "
+                "sent yet; they go on unseen. Undo the change and run the cell again to see them.",
+                stacklevel=3,
+            )
+        return None
+
+    def _hand_over(self, made: VODUpload) -> VODUpload:
+        """Give the queue away, with the options of the uploader that would have been a new one."""
+        uploader = self.uploader
+        if made is uploader:
+            return uploader
+        from vod_widget.options import CALLBACKS, OPTIONS
+
+        for option in OPTIONS:
+            if option.name not in _PLACE_OPTIONS:
+                setattr(uploader, option.name, getattr(made, option.name))
+        for name in (*CALLBACKS, "get_auth"):
+            setattr(uploader, name, getattr(made, name))
+        if made.credentials is not None and not self._accounts.has_typed_keys:
+            uploader.set_credentials(made.credentials)
+        made.close()
+        self._owns_uploader = False
+        return uploader
+
+    def _wire(self, files: KernelFiles, clock: Clock, earlier: VODUploadWidget | None) -> None:
         uploader = self.uploader
         given_s = getattr(uploader, "patience_s", None)
         patience_s = WIDGET_PATIENCE_S if given_s is None else float(given_s)
@@ -136,6 +187,10 @@ class VODUploadWidget(anywidget.AnyWidget):
         self._publisher = Publisher(uploader, screen, clock, account=self._accounts.facts)
         pages = Pages(uploader, self._publisher.post, clock, self._policy, patience_s=patience_s)
         self._publisher.ask_for_owed(pages.owed)
+        if earlier is not None:
+            self._accounts.take_over(earlier._accounts)
+            pages.take_over(earlier._pages)
+        self._pages: Pages = pages
         self._commands = Commands(uploader, files, self._policy, self._publisher)
         self._handler = Handler(
             uploader,

@@ -9,6 +9,19 @@ import type { PullMessage } from "./protocol";
 /** Reads at a time; the kernel's window of 8 MiB in slices of 2 MiB asks for no more. */
 const PARALLEL_READS = 4;
 
+/**
+ * Files that were picked in this tab, over all its widgets: a cell that is run again goes on with them, and so does a
+ * page that slept too long. Each widget may have its own copy of this module, so the window keeps them.
+ */
+const PICKED_IN_TAB = Symbol.for("vod_widget.picked");
+const picked: Map<string, File> = ((globalThis as Record<symbol, unknown>)[PICKED_IN_TAB] ??= new Map()) as Map<string, File>;
+const picked_key = (name: string, size: number | null): string => `${size} ${name}`;
+
+/** The file that a row waits for, if it was picked in this tab. */
+export function picked_before(name: string, size: number | null): File | undefined {
+  return picked.get(picked_key(name, size));
+}
+
 export class Feeder {
   token = "";
   readonly #files = new Map<string, File>();
@@ -29,12 +42,18 @@ export class Feeder {
 
   keep(file_id: string, file: File): void {
     this.#files.set(file_id, file);
+    picked.set(picked_key(file.name, file.size), file);
     this.#released.delete(file_id);
     this.#held.add(file_id);
   }
 
   drop(file_id: string): void {
-    if (this.#files.delete(file_id)) this.#released.add(file_id);
+    const file = this.#files.get(file_id);
+    if (file) {
+      this.#files.delete(file_id);
+      this.#released.add(file_id);
+      picked.delete(picked_key(file.name, file.size));
+    }
     this.#held.delete(file_id);
     for (let k = this.#queue.length - 1; k >= 0; k--) if (this.#queue[k]?.file_id === file_id) this.#queue.splice(k, 1);
   }

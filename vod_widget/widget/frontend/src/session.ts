@@ -3,7 +3,7 @@
  * the person asks for. Lives in the model's closure, so it survives every view and no reload.
  */
 import { Connection, IntentError, type Timing } from "./connection";
-import { Feeder } from "./feeder";
+import { Feeder, picked_before } from "./feeder";
 import { asset_id, clock } from "./format";
 import { cause_of, choose_locale, type Key, own, translator, type Translate } from "./i18n";
 import {
@@ -21,6 +21,7 @@ const SEARCH_AFTER_MS = 200;
 /** Files that end within this time are told in one sentence. */
 const GATHER_MS = 5_000;
 const EARLY_SNAPSHOT_MS = 150;
+const GIVE_BACK_EVERY_MS = 15_000;
 
 export class Session {
   readonly store = new Store();
@@ -166,8 +167,8 @@ export class Session {
     return answer.refused.length === 0 && answer.added.length > 0;
   }
 
-  /** `again`: the person picked files that rows wait for since a reload of the page. */
-  async offer(files: readonly File[], again = false): Promise<void> {
+  /** `again`: files that rows wait for since a reload of the page; `quiet`: nobody picked them just now. */
+  async offer(files: readonly File[], again = false, quiet = false): Promise<void> {
     const answers: AddAnswer[] = [];
     for (let at = 0; at < files.length; at += OFFERS_PER_MESSAGE) {
       const batch = files.slice(at, at + OFFERS_PER_MESSAGE);
@@ -186,7 +187,7 @@ export class Session {
       }
       answers.push(answer);
     }
-    if (answers.length) this.#told_added(answers);
+    if (answers.length && !quiet) this.#told_added(answers);
   }
 
   async set_credentials(secrets: Secrets): Promise<boolean> {
@@ -284,6 +285,7 @@ export class Session {
     this.#early_snapshot = null;
     if (this.#collecting) this.#collecting(message);
     else this.store.apply_snapshot(message);
+    this.#give_back(message.rows);
     this.#tell_end();
   }
 
@@ -376,6 +378,7 @@ export class Session {
       case "rows": {
         const gap = this.store.gap(message.seq);
         this.store.apply_rows(message);
+        this.#give_back(message.rows);
         this.#tell_end();
         if (gap) this.ask_view();
         return;
@@ -391,6 +394,21 @@ export class Session {
         this.#gather_timer ??= setTimeout(() => this.#tell_notes(), this.#notes.length === 1 ? 300 : GATHER_MS);
         return;
     }
+  }
+
+  readonly #given_back = new Map<string, number>();
+
+  /** Rows that wait for a file that this tab has: the cell was run again, or the page was away for long. */
+  #give_back(rows: readonly Row[]): void {
+    const now = Date.now();
+    const files = new Set<File>();
+    for (const row of rows) {
+      const file = row.error?.code === "Source.Detached" ? picked_before(row.name, row.size_bytes) : undefined;
+      if (!file || now - (this.#given_back.get(row.file_id) ?? 0) < GIVE_BACK_EVERY_MS) continue;
+      this.#given_back.set(row.file_id, now);
+      files.add(file);
+    }
+    if (files.size) void this.offer([...files], true, true);
   }
 
   #last_told_at = 0;

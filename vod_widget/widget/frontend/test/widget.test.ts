@@ -326,6 +326,16 @@ describe("adding", () => {
     await pick(page, new File(["x"], "new.mp4"));
     expect(page.kernel.of("offer_files")).toHaveLength(1);
   });
+  it("gives a file back by itself that was picked in this tab, as when the cell runs again", async () => {
+    const before = await open();
+    await pick(before, new File(["four"], "again.mp4"));
+    before.close();
+    const waits = { source: "browser", size_bytes: 4, phase: "waiting", wait: { seconds: 0, reason: "Source.Detached" }, error: { code: "Source.Detached", message: "", next_step: "pick_file" as const } };
+    const page = await open([row("again.mp4", "Uploading", waits), row("never-seen.mp4", "Uploading", waits)]);
+    await settle(3000);
+    expect(page.kernel.of("reoffer_files").map((m) => (m["files"] as { name: string }[]).map((file) => file.name))).toEqual([["again.mp4"]]);
+    expect(page.status()).not.toContain("added");
+  });
   it("sends many files in several messages", async () => {
     const page = await open();
     await pick(page, ...Array.from({ length: 1200 }, (_, k) => new File(["x"], `${k}.mp4`)));

@@ -321,9 +321,15 @@ class Succeeded(Note):
 
 @dataclass(frozen=True, slots=True)
 class Failed(Note):
-    """No retry cures it."""
+    """No retry cures it.
+
+    Attributes:
+        error: Why.
+        is_common: Whether every other file that the queue's own keys are for would fail alike.
+    """
 
     error: VODError
+    is_common: bool = False
 
 
 @dataclass(frozen=True, slots=True)

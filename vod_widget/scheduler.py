@@ -112,6 +112,7 @@ class Scheduler:
         self._stopped_at_s = 0.0
         self._closed = False
         self._started_one = False
+        self.held = False
 
     # ---- the list
 
@@ -188,8 +189,12 @@ class Scheduler:
             self._owner.on_state(record)
         work: list[tuple[int, fx.Effect]] = []
         for item in out:
-            if isinstance(item, fx.Note):
+            if isinstance(item, fx.Failed) and item.is_common and self.held:
+                self.make_ready(record, FileEvent.REQUEUE)  # one failure has said it; this one waits with the others
+            elif isinstance(item, fx.Note):
                 self._owner.on_note(record, item)
+                if isinstance(item, fx.Failed) and item.is_common:
+                    self._hold(record)
             else:
                 work.append(item)
         return work
@@ -263,6 +268,7 @@ class Scheduler:
         self.state = next_uploader_state(self.state, UploaderEvent.START)
         self._scan_from = 0
         self._started_one = False
+        self.held = False
         self._owner.on_uploader_state()
 
     def kick(self) -> None:
@@ -290,6 +296,8 @@ class Scheduler:
 
     def _fill(self) -> None:
         """Start files in list order while there is room in the pool."""
+        if self.held:
+            return
         room = self.parallel_now + _LOOKAHEAD_FILES
         running = asked = demand = waiting = 0
         leaving = set()
@@ -360,6 +368,10 @@ class Scheduler:
 
     def _judge(self) -> None:
         if any(self.counts[state] for state in LEFT_TO_DO) or self._active:
+            if self.held and not self._active:
+                self._stopped_at_s = self._clock.monotonic_s()
+                self._move(UploaderEvent.STOP)
+                return
             blocked = self.counts[UploadState.EXPIRED] and not self.counts[UploadState.UPLOADING]
             if blocked and self.state is UploaderState.START and not self._can_start_one():
                 self._move(UploaderEvent.EXPIRE)
@@ -369,6 +381,27 @@ class Scheduler:
         self._move(UploaderEvent.DRAIN)
         if self._started_one:
             self._owner.on_drained()
+
+    def _hold(self, failed: Record) -> None:
+        """The queue's own keys are no good: one failure says so, and what would fail alike waits as Ready.
+
+        What is sent already goes on; when nothing runs any more the queue stops.
+        """
+        if not self.held:
+            self.held = True
+            text = "these keys cannot be used: the other files wait until the queue is started again with better ones"
+            self._owner.on_note(failed, fx.Warned("Auth.Held", text))
+        for record in list(self._active.values()):
+            machine = record.machine
+            assert machine is not None
+            if record is failed or not machine.asks_with_own_keys:
+                continue
+            effects = self._decide(record, machine, lambda m: m.interrupt(FileEvent.STOP))
+            if effects is None:
+                continue
+            self.make_ready(record, FileEvent.RESUME)
+            if effects:
+                self._control.submit(lambda r=record, m=machine, e=effects: self._act(r, m, e))  # type: ignore[misc]
 
     def _can_start_one(self) -> bool:
         return bool(self.counts[UploadState.READY]) and self.parallel_files is None

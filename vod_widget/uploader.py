@@ -575,6 +575,7 @@ class VODUpload(traitlets.HasTraits):
 
     def _go_on(self) -> None:
         if self._is_running():
+            self._queue.held = False
             self._queue.settle()
         else:
             self._take_loop()
@@ -846,6 +847,7 @@ class VODUpload(traitlets.HasTraits):
             destination = self._authority.resolve(required=False)
             with self._queue.cond:
                 self._app.destination = destination
+                self._queue.held = False
                 work = self._queue.switch_waiting()
                 self._queue.settle()
             self._queue.act_all(work)

@@ -126,6 +126,11 @@ class Context:
             profile=job.profile,
         )
 
+    @property
+    def _uses_own_keys(self) -> bool:
+        others = self._app_grants or self._sts is not None or self.job.get_auth
+        return self.job.own_authority and not others
+
     def _without_upload(self, checkpoint: Checkpoint) -> Checkpoint:
         """Forget the upload id; it may have been completed by a request whose answer nobody got."""
         stained = checkpoint.completed_before or bool(checkpoint.upload_id)

@@ -73,6 +73,12 @@ class FileMachine(Settling):
         return self._board.available(self._clock.monotonic_s())
 
     @property
+    def asks_with_own_keys(self) -> bool:
+        """Whether it is about to get its permission with the keys of the queue."""
+        about = self.phase in {Phase.PREPARING, Phase.AUTHORIZING, Phase.WAITING} and not self._sending
+        return about and self.state is UploadState.UPLOADING and self._uses_own_keys
+
+    @property
     def transfers_in_flight(self) -> int:
         """Requests that carry bytes."""
         return len(self._flight)

@@ -7,6 +7,8 @@ from dataclasses import replace
 from vod_widget import effects as fx
 from vod_widget.errors import (
     AuthExpiredError,
+    CredentialError,
+    KeysRefusedError,
     NoSuchUploadError,
     NotFoundError,
     VODError,
@@ -50,13 +52,20 @@ class Settling(Uploading):
             if self._interrupt is not None:
                 self._come_to_rest()
             elif self.state in {UploadState.UPLOADING, UploadState.EXPIRED}:
+                is_common = self._is_common(error)
                 self.state = next_file_state(self.state, FileEvent.FAIL)
                 self.phase = Phase.NONE
                 self.error = error
                 self._clear_wait()
-                yield fx.Failed(error)
+                yield fx.Failed(error, is_common)
             yield fx.StopSending()
             yield from self._settle()
+
+    def _is_common(self, error: VODError) -> bool:
+        """Whether the fault is one of the queue's keys, as the service or their provider says, and not of this file."""
+        of_keys = isinstance(error, KeysRefusedError | CredentialError | AuthExpiredError)
+        asked = self.phase is Phase.AUTHORIZING and self._uses_own_keys
+        return asked and of_keys and error.code != "InvalidUploadAuth"
 
     def _come_to_rest(self) -> None:
         """Take back what a step wrote after the person had spoken."""

@@ -11,6 +11,7 @@ __all__ = [
     "Drained",
     "Event",
     "FileAdded",
+    "FileMoved",
     "FileRemoved",
     "Progress",
     "Restarted",
@@ -37,6 +38,11 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class FileAdded(Event):
     """A file joined the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileMoved(Event):
+    """A file has another place in the queue."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from .errors import CredentialError, InvalidArgumentError
 from .secret import Secret, mask
 
 __all__ = [
+    "Category",
     "Checkpoint",
     "Credentials",
     "Grant",
@@ -350,6 +351,23 @@ class VideoStatus:
     status: str
     title: str = ""
     size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A category of the account's media.
+
+    Attributes:
+        cate_id: What `cate_id=` takes.
+        name: Its name.
+        path: Names from the root, as "Events / 2026".
+        level: 0 for those of the root, at most 3.
+    """
+
+    cate_id: int
+    name: str
+    path: str
+    level: int
 
 
 @dataclass(frozen=True, slots=True)

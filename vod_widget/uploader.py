@@ -1,7 +1,7 @@
 """`VODUpload`, the queue as callers see it: options, methods and callbacks of the vendor's SDK, in Python.
 
 It checks what it is given, then lets the scheduler decide. Public methods may be called from any thread, callbacks
-included; none of them waits for the network but `wait`, `run` and `close`. Floor 4.
+included; none of them waits for the network but `wait`, `run`, `close`, `categories` and `play_url`. Floor 4.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import traitlets
 
 from . import effects as fx
 from . import events as ev
+from . import library
 from .addresses import check_address, check_api_endpoint, check_lifetime, check_region
 from .application import Application, AuthContext, current_record, in_callback
 from .arguments import checked_reference, sts_keys
@@ -37,6 +38,7 @@ from .errors import (
 from .interfaces import Clock, CredentialProvider, Randomness, Source
 from .metadata import build_metadata, check_size, media_type_of
 from .model import (
+    Category,
     Checkpoint,
     Grant,
     MediaType,
@@ -362,6 +364,35 @@ class VODUpload(traitlets.HasTraits):
             record.source.close()
         return True
 
+    def move_file(self, file: File, index: int) -> bool:
+        """Put a file at another place of the list; files start in list order.
+
+        Args:
+            file: Index or `UploadInfo`.
+            index: Where it stands then, from 0; beyond the end means last.
+
+        Returns:
+            Whether it stands elsewhere now.
+
+        Raises:
+            IndexError: No such file.
+            InvalidArgumentError: `index` is not a whole number, 0 or more.
+        """
+        if isinstance(index, bool) or not isinstance(index, int) or index < 0:
+            raise InvalidArgumentError(f"index must be a whole number, 0 or more, not {index!r}")
+        with self._queue.cond:
+            record = self._find(file)
+            if record is None:
+                return False
+            to = min(index, len(self._queue.records) - 1)
+            if self._queue.records[to] is record:
+                return False
+            self._queue.records.remove(record)
+            self._queue.records.insert(to, record)
+            self._queue._scan_from = 0  # what stands before the place of the last look may be Ready now
+            self._app.emit(ev.FileMoved, record)
+        return True
+
     def cancel_file(self, file: File) -> bool:
         """Give a file up: what runs is broken off and its parts are removed from the storage.
 
@@ -449,7 +480,7 @@ class VODUpload(traitlets.HasTraits):
         self._queue.act_all(work)
 
     def update_metadata(self, file: File, **fields: Any) -> bool:
-        """Change metadata of a file that has not started: `title`, `tags`, ... as in `add_file`.
+        """Change metadata of a file that has not started: `title`, `tags`, `cover`, ... as in `add_file`.
 
         Returns:
             False when the file has started already.
@@ -457,6 +488,25 @@ class VODUpload(traitlets.HasTraits):
         Raises:
             RestrictionError: A limit of the service; nothing is changed.
         """
+        new_cover = "cover" in fields
+        cover = fields.pop("cover", None)
+        found = self._find(file)
+        if found is None:
+            return False
+        # Opened before the condition is taken, for it may touch a disk.
+        source = self._open_cover(cover, found.media_type, found.name) if cover is not None else None
+        unused = source
+        try:
+            with self._queue.cond:
+                changed = self._change_metadata(file, fields)
+                if changed and new_cover:
+                    unused, found.cover = found.cover, source
+        finally:
+            if unused is not None:
+                unused.close()
+        return changed
+
+    def _change_metadata(self, file: File, fields: dict[str, Any]) -> bool:
         with self._queue.cond:
             record = self._find(file)
             if record is None or record.state is not UploadState.READY or record.media_id:
@@ -858,6 +908,31 @@ class VODUpload(traitlets.HasTraits):
         return self._authority.provider
 
     # ------------------------------------------------------------------ looking
+
+    def categories(self) -> list[Category]:
+        """Ask the account for its categories (GetCategories), parents before their children; waits for the network.
+
+        Raises:
+            VODError: No keys were found, or the service said no.
+        """
+        return library.categories(self._authority)
+
+    def play_url(self, file: File) -> str:
+        """Ask where a stored video can be watched (GetPlayInfo); the address is good for a while.
+
+        Args:
+            file: Index or `UploadInfo` of a file in Success. The address of an image is its `image_url`.
+
+        Raises:
+            InvalidStateError: It is not stored yet, or it is an image.
+            VODError: No keys, or the service said no; code "Play.NotReady" while it has no stream.
+        """
+        with self._queue.cond:
+            record = self._find(file)
+            video_id = record.info.video_id if record is not None and record.state is UploadState.SUCCESS else None
+        if video_id is None:
+            raise InvalidStateError("only a stored video can be played", hint="Wait until it is stored.")
+        return library.play_url(self._authority, video_id)
 
     def totals(self) -> Totals:
         """Return the sums over the queue; cheap at any number of files."""

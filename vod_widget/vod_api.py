@@ -25,6 +25,8 @@ from aliyunsdkcore.auth.composer import rpc_signature_composer
 from aliyunsdkcore.request import RpcRequest
 from aliyunsdkvod.request.v20170321.CreateUploadImageRequest import CreateUploadImageRequest
 from aliyunsdkvod.request.v20170321.CreateUploadVideoRequest import CreateUploadVideoRequest
+from aliyunsdkvod.request.v20170321.GetCategoriesRequest import GetCategoriesRequest
+from aliyunsdkvod.request.v20170321.GetPlayInfoRequest import GetPlayInfoRequest
 from aliyunsdkvod.request.v20170321.GetVideoInfoRequest import GetVideoInfoRequest
 from aliyunsdkvod.request.v20170321.RefreshUploadVideoRequest import RefreshUploadVideoRequest
 
@@ -40,7 +42,7 @@ from .errors import (
     VODError,
 )
 from .interfaces import Clock
-from .model import Credentials, Grant, UploadAddress, UploadAuth, UploadMetadata, VideoStatus
+from .model import Category, Credentials, Grant, UploadAddress, UploadAuth, UploadMetadata, VideoStatus
 from .secret import Secret
 
 __all__ = ["REGIONS", "SdkVodApi"]
@@ -65,6 +67,9 @@ REGIONS = (
 _REGION = re.compile(r"[a-z]{2}-[a-z]+(-\d{1,2})?")
 _HOST = re.compile(r"(vod|sts)(-vpc)?(\.[a-z]{2}-[a-z]+(-\d{1,2})?)?\.aliyuncs\.com")
 _IMAGE_EXTENSIONS = frozenset({"png", "jpg", "jpeg", "gif"})
+# Not transcoded yet, or of a kind that nothing plays. Source: GetPlayInfo, error codes.
+_NOTHING_TO_PLAY = frozenset({"InvalidVideo.NoneStream", "InvalidVideo.NoneHDRStream"})
+_PLAYED_BY_BROWSERS = frozenset({"mp4", "m3u8", "mp3", "webm", "m4a"})
 _STEADY_S = 5.0
 """A Date header is cut to the second and was written before it arrived: less than this is no difference of clocks."""
 
@@ -419,6 +424,29 @@ class SdkVodSession:
                 return None
             raise
 
+    def categories_below(self, parent: Category | None = None) -> list[tuple[Category, bool]]:
+        """List the categories right below one (None: the root), each with whether it has some below it.
+
+        Source: GetCategories, https://www.alibabacloud.com/help/en/vod/developer-reference/api-vod-2017-03-21-getcategories,
+            read 2026-11: at most 100 children, pages of at most 100, the root is -1.
+        """
+        request = GetCategoriesRequest()
+        _fill(request, CateId=parent.cate_id if parent else -1, PageNo=1, PageSize=100)
+        return self._api._call(
+            request, self._credentials, self._region, self._base, lambda data, _: _categories(data, parent)
+        )
+
+    def play_url(self, video_id: str) -> str | None:
+        """Ask where a video can be watched; None while there is no stream (GetPlayInfo)."""
+        request = GetPlayInfoRequest()
+        _fill(request, VideoId=video_id)
+        try:
+            return self._api._call(request, self._credentials, self._region, self._base, lambda data, _: _stream(data))
+        except VODError as exc:
+            if exc.code in _NOTHING_TO_PLAY:
+                return None
+            raise
+
     def _grant(self, request: Any, id_name: str) -> Grant:
         action = str(request.get_action_name())
         return self._api._call(
@@ -445,6 +473,29 @@ def _video(data: dict[str, Any], answer: Answer) -> VideoStatus:
         title=str(video.get("Title") or ""),
         size_bytes=int(size) if size.isascii() and size.isdigit() and int(size) else None,
     )
+
+
+def _categories(data: dict[str, Any], parent: Category | None) -> list[tuple[Category, bool]]:
+    below = data.get("SubCategories")
+    found = below.get("Category") if isinstance(below, dict) else None
+    nodes = []
+    for node in found if isinstance(found, list) else []:
+        cate_id, name = node.get("CateId"), str(node.get("CateName") or "")
+        if isinstance(cate_id, int) and name:
+            path = f"{parent.path} / {name}" if parent else name
+            category = Category(cate_id, name, path, parent.level + 1 if parent else 0)
+            nodes.append((category, bool(node.get("SubTotal"))))
+    return nodes
+
+
+def _stream(data: dict[str, Any]) -> str | None:
+    """Choose what a browser plays: mp4, m3u8 or mp3 before anything else, in the order of the answer."""
+    listed = data.get("PlayInfoList")
+    found = listed.get("PlayInfo") if isinstance(listed, dict) else None
+    streams = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    streams.sort(key=lambda one: str(one.get("Format")).lower() not in _PLAYED_BY_BROWSERS)
+    urls = [str(one.get("PlayURL") or "") for one in streams]
+    return next((url for url in urls if url.startswith(("https://", "http://"))), None)
 
 
 def _base_name(file_name: str) -> str:

@@ -60,6 +60,7 @@ MEANINGS = {
     "Path": "A path given by the page is not one.",
     "Path.NoUser": "A path begins with `~name`, and there is no such user here.",
     "Path.Slow": "Looking through a folder took too long.",
+    "Play.NotReady": "`play_url`: the service has nothing to play yet, for instance before it is transcoded.",
     "Profile.File": "A profile file cannot be read, is not valid, or can be changed by others.",
     "Profile.Unusable": "The profile exists and cannot be used as it stands; the text says why.",
     "Protocol.Auth": "An answer of VOD that should hold a credential does not hold a good one.",

@@ -439,3 +439,28 @@ def test_the_environment_changes_nothing(make_api, monkeypatch, home):
     with RawServer(answering(VIDEO)) as server:
         create(opened(make_api(), server))
     assert "authorization" not in server.requests[0].headers
+
+
+@pytest.mark.parametrize(
+    ("answer", "url"),
+    [
+        ('{"PlayInfoList": {"PlayInfo": [{"Format": "flv", "PlayURL": "https://a/1.flv"}, {"Format": "mp4", "PlayURL": "https://a/1.mp4"}]}}', "https://a/1.mp4"),
+        ('{"PlayInfoList": {"PlayInfo": [{"Format": "mp4", "PlayURL": "javascript:alert(1)"}]}}', None),
+        ('{"PlayInfoList": {"PlayInfo": []}}', None),
+        ('{"PlayInfoList": null}', None),
+    ],
+)  # fmt: skip
+def test_play_url_takes_what_a_browser_plays_and_nothing_but_http(make_api, answer, url):
+    with RawServer(answering((200, answer.encode(), {}))) as server:
+        assert opened(make_api(), server).play_url("v1") == url
+    assert sent_params(server)["VideoId"] == "v1"
+
+
+def test_categories_below_leaves_out_what_is_no_category(make_api):
+    answer = b'{"SubCategories": {"Category": [{"CateId": 7, "CateName": "A", "SubTotal": 2}, {"CateId": "x", "CateName": "B"}, {}]}}'
+    with RawServer(answering((200, answer, {}), (200, b'{"SubCategories": null}', {}))) as server:
+        session = opened(make_api(), server)
+        [(category, has_more)] = session.categories_below()
+        assert (category.cate_id, category.path, category.level, has_more) == (7, "A", 0, True)
+        assert session.categories_below(category) == []
+    assert [sent_params(server, n)["CateId"] for n in (0, 1)] == ["-1", "7"]

@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
         True,
         (
             *("upload_info", "caller", "arguments", "traits", "scheduler", "snapshots"),
-            *("application", "authority", "uploader"),
+            *("application", "authority", "library", "uploader"),
         ),
     ),
     ("5 faces", False, ("batch", "fleet", "widget")),

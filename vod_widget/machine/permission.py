@@ -385,7 +385,7 @@ class Authorizing(Context):
         if not granted:
             yield from self._obtain()
         if self._place() != place:
-            raise Restart("Address.Changed", error)
+            raise Restart("Address.Changed", error, is_said=True)
 
     def _place(self) -> tuple[str, str]:
         """Where the object is; a credential for another place is a new beginning."""

@@ -291,7 +291,7 @@ class Transferring(Authorizing):
             self.grant = replace(self.grant, auth=replace(auth, issued_at_s=self._clock.now_s()))
             yield self._warn(error.code, f"the credential could not be renewed ahead of time: {error.message}")
         if self._place() != place:
-            raise Restart("Address.Changed")
+            raise Restart("Address.Changed", is_said=True)
 
     def _complete(self) -> Steps:
         self.phase = Phase.COMPLETING
@@ -373,14 +373,15 @@ class Transferring(Authorizing):
             raise Restart("Integrity", IntegrityError("the CRC64 of the stored object is not that of the file"))
         return "crc64"
 
-    def _start_over(self, reason: str) -> Steps:
+    def _start_over(self, again: Restart) -> Steps:
         self._sending = False
         yield fx.StopSending()
         yield Drained()
         self.checkpoint = self._without_upload(self.checkpoint)
         self._board.reset()
         self.ledger.restart()
-        yield fx.RestartedNote(reason)
+        if not again.is_said:
+            yield fx.RestartedNote(again.reason)
         yield from self._save()
 
     def _oss(self, make: Callable[[Grant], fx.Effect]) -> Steps:

@@ -60,7 +60,7 @@ class Uploading(Transferring):
                 if isinstance(again.last, IntegrityError) and isinstance(last, IntegrityError):
                     raise again.last from None  # a second whole transfer was damaged too
                 last = again.last or last
-                yield from self._start_over(again.reason)
+                yield from self._start_over(again)
                 continue
             yield from self._success(verified, info)
             return

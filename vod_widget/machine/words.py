@@ -125,12 +125,13 @@ class Interrupted(BaseException):  # never leaves this module
 
 
 class Restart(Exception):  # never leaves this module
-    """The object must be begun again."""
+    """The object must be begun again; `is_said` when the person was told already."""
 
-    def __init__(self, reason: str, last: VODError | None = None) -> None:
+    def __init__(self, reason: str, last: VODError | None = None, *, is_said: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.last = last
+        self.is_said = is_said
 
 
 class Parked(fx.Effect):

@@ -39,6 +39,7 @@ class Destination:
         endpoint: Base URL of VOD and STS, or None for the vendor's.
         loopback: Whether that endpoint is this machine, so that plain http to it is allowed.
         label: The destination as the journal names it; no secret.
+        region_from: "argument", "profile" or "default": who chose the region.
     """
 
     provider: CredentialProvider | None
@@ -46,6 +47,7 @@ class Destination:
     endpoint: str | None
     loopback: bool
     label: str
+    region_from: str = "argument"
 
 
 class Authority:
@@ -129,15 +131,17 @@ class Authority:
             InvalidArgumentError: Unknown region, or an endpoint that is not allowed.
         """
         from .addresses import check_api_endpoint, check_region, is_loopback_url
-        from .credentials import endpoint_from_env, resolve
+        from .credentials import endpoint_from_env, keeps_lease, resolve
 
         up = self._uploader
         self._pass_on_limits()
         wished = up.endpoint or endpoint_from_env()
         named = (up.profile, up.credentials, wished)
-        if self._asked != named or self._provider is None:
+        is_known = self._asked == named and self._provider is not None
+        # Given keys stay what they are; what was found is looked up again, for files and variables change meanwhile.
+        if not is_known or (up.credentials is None and self._provider is not None and self._provider.endpoint is None):
             try:
-                self._provider = resolve(
+                found = resolve(
                     credentials=up.credentials,
                     profile=up.profile,
                     assume_role=partial(self.api().assume_role, endpoint=wished),
@@ -145,7 +149,10 @@ class Authority:
                     clock=self._clock,
                     region=up.region,
                     chance=self._randomness.uniform,
+                    is_again=is_known,
                 )
+                if not (is_known and keeps_lease(self._provider, found)):
+                    self._provider = found
             except VODError as error:
                 # A broken profile that nobody named must not disturb an application that gives authority itself.
                 if required or up.profile is not None or up.credentials is not None:
@@ -154,9 +161,9 @@ class Authority:
                 self._provider = None
             self._asked = named
         provider = self._provider
-        region = up.region
+        region, region_from = up.region, "argument" if self.region_is_given else "default"
         if not self.region_is_given and provider is not None and provider.region:
-            region = provider.region
+            region, region_from = provider.region, "profile"
         endpoint = up.endpoint or (provider.endpoint if provider is not None else None) or endpoint_from_env()
         if endpoint is not None:
             endpoint = check_api_endpoint(endpoint)
@@ -167,7 +174,7 @@ class Authority:
             # The id of a temporary key is new each time; the journal must find its files again all the same.
             account = "token"
         label = "|".join((endpoint or region, up.user_id, account))
-        return Destination(provider, region, endpoint, loopback, label)
+        return Destination(provider, region, endpoint, loopback, label, region_from)
 
     def close(self) -> None:
         """Close connections and let go of the journal."""

@@ -33,12 +33,16 @@ from aliyunsdkvod.request.v20170321.RefreshUploadVideoRequest import RefreshUplo
 from ._http import Answer, Exchange, Wire, checked_base_url, is_loopback, perform
 from ._http_faults import date_s, guard_logs
 from ._vod_faults import NOT_FOUND, rpc_error, unexpected
+from ._vod_probes import PROBES
 from .errors import (
+    AccessDeniedError,
     ClockSkewError,
     CredentialError,
     EndpointRefusedError,
     InvalidArgumentError,
+    KeysRefusedError,
     NotFoundError,
+    RequestRefusedError,
     VODError,
 )
 from .interfaces import Clock
@@ -446,6 +450,31 @@ class SdkVodSession:
             if exc.code in _NOTHING_TO_PLAY:
                 return None
             raise
+
+    def may(self, action: str) -> bool:
+        """Ask whether an action is allowed, by a call that cannot succeed: what it must have is missing or wrong.
+
+        The service judges the right first and the parameters after it, so every other refusal means "allowed".
+
+        Args:
+            action: One of `PROBES`, like `vod:CreateUploadVideo`.
+
+        Raises:
+            KeysRefusedError: The keys are wrong, which says nothing of rights.
+            VODError: No answer, or one that says nothing of rights.
+        """
+        request, wrong = PROBES[action]
+        probe = request()
+        _fill(probe, **wrong)
+        try:
+            self._api._call(probe, self._credentials, self._region, self._base, _texts)
+        except KeysRefusedError:
+            raise
+        except AccessDeniedError:
+            return False
+        except (NotFoundError, RequestRefusedError):
+            return True
+        return True
 
     def _grant(self, request: Any, id_name: str) -> Grant:
         action = str(request.get_action_name())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,14 @@ import pytest
 import vod_widget as vw
 from tests.batch.conftest import operations
 from tests.helpers.media import Media
+from vod_widget import doctor_words
+from vod_widget._vod_probes import PROBES
 from vod_widget.batch import Checks
+from vod_widget.credentials import policy_path, upload_actions
 from vod_widget.emulator import faults
 from vod_widget.errors import InvalidArgumentError
+from vod_widget.system import SystemClock
+from vod_widget.vod_api import SdkVodApi
 
 
 def by_name(checks: Checks) -> dict[str, Any]:
@@ -21,12 +28,16 @@ def by_name(checks: Checks) -> dict[str, Any]:
 
 def test_all_is_well_on_the_emulator_and_nothing_is_created(emulator: Any, to: dict[str, Any], media: Media) -> None:
     checks = vw.check(files=list(media), **to)
-    assert [row.name for row in checks] == ["credentials", "destination", "identity", "VOD access", "journal", "files"]
+    assert [row.name for row in checks] == [
+        *("credentials", "destination", "identity", "VOD access", "upload rights", "journal", "files")
+    ]
     assert {row.ok for row in checks} == {True}
     assert (checks.ok, str(checks)) == (True, "Ready to upload.")
     assert emulator.account_id in by_name(checks)["identity"].text
     assert emulator.assets == []
-    assert {r.op for r in emulator.requests} == {"GetCallerIdentity", "GetVideoInfo"}
+    asked = {"GetCallerIdentity", "GetVideoInfo", "CreateUploadVideo", "RefreshUploadVideo", "CreateUploadImage"}
+    assert {r.op for r in emulator.requests} == {*asked, "UpdateVideoInfo"}
+    assert {r.status for r in emulator.requests if r.op.startswith(("Create", "Update", "Refresh"))} <= {400, 404}
     assert emulator.access_key_secret not in repr(checks) + checks._repr_html_()
     assert emulator.access_key_id not in repr(checks)
 
@@ -59,6 +70,94 @@ def test_missing_right_names_the_action(emulator: Any, to: dict[str, Any]) -> No
     row = by_name(vw.check(**to))["VOD access"]
     assert row.ok is False
     assert "vod:GetVideoInfo" in row.fix
+
+
+def narrowed(emulator: Any, *actions: str) -> vw.Credentials:
+    """Keys that may only do these."""
+    policy = json.dumps({"Version": "1", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]})
+    api = SdkVodApi(SystemClock())
+    try:
+        own = vw.Credentials(emulator.access_key_id, emulator.access_key_secret)
+        return api.assume_role(own, emulator.role_arn, "narrow", policy=policy, endpoint=emulator.endpoint)
+    finally:
+        api.close()
+
+
+ALL = ("vod:CreateUploadVideo", "vod:RefreshUploadVideo", "vod:CreateUploadImage", "vod:GetVideoInfo")
+
+
+@pytest.mark.parametrize("missing", ALL)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_each_missing_action_of_the_policy_is_named_with_the_file_that_allows_it(
+    emulator: Any, to: dict[str, Any], missing: str, language: str
+) -> None:
+    to["credentials"] = narrowed(emulator, *(action for action in ALL if action != missing))
+    checks = vw.check(**to, language=language)
+    row = by_name(checks)["upload rights"]
+    assert row.ok is False
+    assert missing in row.text
+    assert [action for action in ALL if action in row.text] == [missing]
+    assert ("RAM 没有允许" in row.text) is (language == "zh")
+    assert str(policy_path("upload")) in row.fix
+    assert emulator.assets == []
+
+
+def test_keys_with_exactly_the_policy_are_praised_and_broader_ones_advised(emulator: Any, to: dict[str, Any]) -> None:
+    broad = by_name(vw.check(**to))["upload rights"]
+    assert (broad.ok, "vod:UpdateVideoInfo" in broad.fix) == (True, True)
+    to["credentials"] = narrowed(emulator, *ALL)
+    exact = by_name(vw.check(**to))["upload rights"]
+    assert (exact.ok, exact.fix) == (True, "")
+
+
+def test_keys_of_the_root_account_are_advised_against(emulator: Any, to: dict[str, Any]) -> None:
+    root = emulator.cloud.keys.add_user(root=True)
+    to["credentials"] = vw.Credentials(root.access_key_id, root.access_key_secret)
+    row = by_name(vw.check(**to))["identity"]
+    assert row.ok is True
+    assert "root account" in row.fix
+    assert "主账号" in by_name(vw.check(**to, language="zh"))["identity"].fix
+
+
+def test_the_region_says_who_chose_it(emulator: Any, home: Path) -> None:
+    keys = vw.Credentials(emulator.access_key_id, emulator.access_key_secret)
+    row = by_name(vw.check(credentials=keys, endpoint=emulator.endpoint))["destination"]
+    assert row.text.startswith("cn-shanghai, by default: neither region= nor the profile names one")
+    assert "region_id" in row.fix
+    row = by_name(vw.check(credentials=keys, endpoint=emulator.endpoint, region="cn-beijing"))["destination"]
+    assert (row.text, row.fix) == (f"cn-beijing at {emulator.endpoint}.", "")
+
+
+def test_every_row_can_be_said_in_chinese(
+    emulator: Any, to: dict[str, Any], media: Media, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = vw.check(files=list(media), **to, language="zh")
+    assert str(checks) == "可以上传。"
+    assert [row.label for row in checks] == ["凭证", "目的地", "身份", "VOD 访问", "上传权限", "断点记录", "文件"]
+    assert "通过" in repr(checks)
+    to["credentials"] = vw.Credentials(emulator.access_key_id, "EMUwrongwrongwrong")
+    wrong = vw.check(**to, language="zh")
+    assert by_name(wrong)["identity"].text == "AccessKey Secret 不正确。（SignatureDoesNotMatch）"
+    assert str(wrong) == "需要处理 1 项：身份"
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert str(vw.check()) == "需要处理 1 项：凭证"
+    assert "没有找到凭证" in by_name(vw.check())["credentials"].text
+    monkeypatch.setenv("LC_ALL", "C")
+    assert str(vw.check()).startswith("1 thing to fix")
+
+
+def test_each_sentence_stands_in_both_languages_with_the_same_facts() -> None:
+    for table in (doctor_words._TEXTS, doctor_words._FIXES):
+        for key, (english, chinese) in table.items():
+            assert set(re.findall(r"\{\w+\}", english)) == set(re.findall(r"\{\w+\}", chinese)), key
+            assert not re.search(r"[\u4e00-\u9fff]", english), key
+
+
+def test_the_shipped_policy_is_what_keys_are_narrowed_to() -> None:
+    shipped = json.loads(policy_path("upload").read_text())
+    assert tuple(shipped["Statement"][0]["Action"]) == upload_actions()
+    assert set(upload_actions()) <= set(PROBES)
+    assert json.loads(policy_path("assume-role").read_text())["Statement"][0]["Action"] == "sts:AssumeRole"
 
 
 def test_unreachable_endpoint_says_so(to: dict[str, Any]) -> None:

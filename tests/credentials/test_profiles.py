@@ -137,6 +137,7 @@ def test_explain_is_a_sequence_of_steps_with_one_winner(home: Path) -> None:
     assert told.profile is not None
     assert told.profile.name == "prod"
     assert 'Used: prod from ~/.aliyun/config.json ("current" of the file).' in str(told)
+    assert "Region: none is stated; region=, else cn-shanghai." in str(told)
     assert f"-> ~/.aliyun/config.json: profile prod, AK, {MASKED}" in str(told)
 
 

@@ -98,6 +98,7 @@ MEANINGS = {
     "Image.Unknown": "The answer to the creation of an image was lost; an ImageId without bytes may remain.",
     "Journal": "An entry was damaged and set aside, the journal's home cannot be used, or it has no locks.",
     "NoCrc": "The storage gave no CRC-64; only the length, or the state of the asset, was checked.",
+    "Auth.Typed": "The key stands in the text of a notebook's cell and is saved with it.",
     "Profile.Readable": "Other users may read the profile file.",
     "Stored": "The file was stored before it could be canceled.",
 }

@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
         True,
         (
             *("upload_info", "caller", "arguments", "traits", "scheduler", "snapshots"),
-            *("application", "authority", "library", "uploader"),
+            *("application", "authority", "library", "uploader", "doctor", "doctor_words"),
         ),
     ),
     ("5 faces", False, ("batch", "fleet", "widget")),
@@ -37,7 +37,7 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
     ("6 doors", False, ("__main__", "__init__")),
 )
 # A unit that is one file with helpers beside it.
-PART_OF = {"_http_faults": "_http", "_oss_faults": "oss", "_vod_faults": "vod_api"}
+PART_OF = {"_vod_probes": "vod_api", "_http_faults": "_http", "_oss_faults": "oss", "_vod_faults": "vod_api"}
 # The emulator is a separate program: it judges the client, so it shares no code with it.
 APART = "emulator"
 MAY_START_THE_EMULATOR = {"__init__", "cli", "credentials", "uploader", "widget", "batch"}

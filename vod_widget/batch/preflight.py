@@ -1,24 +1,17 @@
 """`check`: look before the start; one row for each thing that an upload needs, with the step that helps.
 
-Sends three harmless questions at most: who am I, may I read VOD, and (by a role) a temporary key. Creates no asset.
+The keys, their owner and their rights are the doctor's; the journal and the files are looked at here. Creates no asset.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
-from vod_widget.errors import (
-    AccessDeniedError,
-    ClockSkewError,
-    InvalidArgumentError,
-    MissingCredentialError,
-    TransportError,
-    VODError,
-)
-from vod_widget.model import Credentials
+from vod_widget.doctor import Finding, examine, failed
+from vod_widget.doctor_words import choose_language, text_words
+from vod_widget.errors import InvalidArgumentError, VODError
 from vod_widget.uploader import VODUpload
 
 from .sending import add_item
@@ -28,7 +21,11 @@ from .words import count_words, html_table, size_words, text_table
 __all__ = ["Check", "Checks", "check"]
 
 _FILES_SHOWN = 50
-_WORDS = {True: "ok", False: "FAILED", None: "not tried"}
+_WORDS = {
+    "en": {True: "ok", False: "FAILED", None: "not tried"},
+    "zh": {True: "通过", False: "未通过", None: "未尝试"},
+}
+_HEADS = {"en": ("Check", "Result", "What was found"), "zh": ("检查", "结果", "发现")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +36,15 @@ class Check:
         name: What.
         ok: True or False; None when it could not be tried because of an earlier row.
         text: What was found.
-        fix: The one thing to do; "" when nothing is to be done.
+        fix: The one thing to do, or to consider when `ok`; "" when there is nothing.
+        label: `name` in the language of the texts.
     """
 
     name: str
     ok: bool | None
     text: str
     fix: str = ""
+    label: str = ""
 
 
 class Checks(Sequence[Check]):
@@ -53,10 +52,12 @@ class Checks(Sequence[Check]):
 
     Args:
         rows: The rows.
+        language: "en" or "zh".
     """
 
-    def __init__(self, rows: Sequence[Check]) -> None:
+    def __init__(self, rows: Sequence[Check], language: str = "en") -> None:
         self._rows = tuple(rows)
+        self._language = language
 
     @overload
     def __getitem__(self, index: int) -> Check: ...
@@ -65,7 +66,7 @@ class Checks(Sequence[Check]):
     def __getitem__(self, index: slice) -> Checks: ...
 
     def __getitem__(self, index: int | slice) -> Check | Checks:
-        return Checks(self._rows[index]) if isinstance(index, slice) else self._rows[index]
+        return Checks(self._rows[index], self._language) if isinstance(index, slice) else self._rows[index]
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -79,17 +80,20 @@ class Checks(Sequence[Check]):
         return all(row.ok is not False for row in self._rows)
 
     def __str__(self) -> str:
-        failed = [row.name for row in self._rows if row.ok is False]
-        return f"{count_words(len(failed), 'thing')} to fix: {', '.join(failed)}" if failed else "Ready to upload."
+        bad = [row.label or row.name for row in self._rows if row.ok is False]
+        if self._language == "zh":
+            return f"需要处理 {len(bad)} 项：{'、'.join(bad)}" if bad else "可以上传。"
+        return f"{count_words(len(bad), 'thing')} to fix: {', '.join(bad)}" if bad else "Ready to upload."
 
     def _cells(self) -> list[tuple[str, str, str]]:
-        return [(row.name, _WORDS[row.ok], f"{row.text} {row.fix}".strip()) for row in self._rows]
+        words = _WORDS[self._language]
+        return [(row.label or row.name, words[row.ok], f"{row.text} {row.fix}".strip()) for row in self._rows]
 
     def __repr__(self) -> str:
-        return f"{text_table(('check', 'result', 'what was found'), self._cells())}\n{self}"
+        return f"{text_table([head.lower() for head in _HEADS[self._language]], self._cells())}\n{self}"
 
     def _repr_html_(self) -> str:
-        return html_table(("Check", "Result", "What was found"), self._cells(), str(self))
+        return html_table(_HEADS[self._language], self._cells(), str(self))
 
 
 def check(
@@ -98,18 +102,21 @@ def check(
     *,
     credentials: Any = None,
     get_auth: Callable[..., Any] | None = None,
+    language: str | None = None,
     **metadata_and_options: Any,
 ) -> Checks:
     """Look whether an upload would work, without creating or sending anything.
 
-    It looks at the credentials, the region and the endpoint, who the keys belong to, whether they may read VOD, the
-    journal's folder, and the limits of the files and their metadata.
+    It looks at the credentials, the region and the endpoint, who the keys belong to, whether they may read VOD, which
+    actions of `vod_widget/policies/upload.json` they lack or exceed, the journal's folder, and the limits of the files
+    and their metadata.
 
     Args:
         profile: Name of a profile; None takes the one that would be used.
         files: As for `upload`, or None.
         credentials: As for `upload`.
         get_auth: As for `upload`; with it no keys are needed.
+        language: "en" or "zh"; None takes it from the locale of this process.
         **metadata_and_options: As for `upload`.
 
     Returns:
@@ -118,120 +125,80 @@ def check(
     Raises:
         InvalidArgumentError: An unknown keyword or a bad value.
     """
+    words = choose_language(language)
     options, metadata = split_keywords(metadata_and_options)
     try:
         uploader = VODUpload(profile=profile, credentials=credentials, get_auth=get_auth, **options)
     except InvalidArgumentError as error:
         if error.code not in _PLACE_CODES:
             raise
-        return Checks([_failed("destination", error), *_not_tried(("credentials", *_LATER, "journal"))])
+        later = ("credentials", "identity", "VOD access", "upload rights", "journal")
+        rest = [_row(Finding(name, ok=None, key="not_tried"), words) for name in later]
+        return Checks([_failed("destination", error, words), *rest], words)
     try:
-        rows = [*_service(uploader), _journal(uploader)]
+        rows = [*(_row(finding, words) for finding in examine(uploader)), _journal(uploader, words)]
         if files is not None:
-            rows += _files(uploader, files, metadata)
+            rows += _files(uploader, files, metadata, words)
     finally:
         uploader.close()
-    return Checks(rows)
+    return Checks(rows, words)
 
 
-def _failed(name: str, error: VODError, fix: str = "") -> Check:
-    return Check(name, ok=False, text=f"{error.message} [{error.code}]", fix=fix or error.hint)
+def _failed(name: str, error: VODError, language: str) -> Check:
+    return _row(failed(name, error), language)
 
 
-_LATER = ("identity", "VOD access")
+def _row(finding: Finding, language: str) -> Check:
+    return Check(finding.name, finding.ok, finding.text(language), finding.fix(language), finding.label(language))
+
+
 _PLACE_CODES = frozenset({"Region", "Endpoint", "Endpoint.Refused"})
 
 
-def _not_tried(names: Sequence[str]) -> list[Check]:
-    return [Check(name, ok=None, text="An earlier check failed.") for name in names]
-
-
-def _service(uploader: VODUpload) -> list[Check]:
-    """Credentials, region and endpoint, identity, access; each needs the one before."""
-    by_caller = uploader.get_auth is not None or uploader.on_upload_started is not None
-    try:
-        to = uploader._authority.resolve(required=not by_caller)
-    except MissingCredentialError as error:
-        return [_failed("credentials", error), *_not_tried(("destination", *_LATER))]
-    except VODError as error:
-        is_place = error.code in _PLACE_CODES
-        rest = _LATER if is_place else ("destination", *_LATER)
-        return [_failed("destination" if is_place else "credentials", error), *_not_tried(rest)]
-    if to.provider is None:
-        text = "None of its own: the application gives authority for each file."
-        return [Check("credentials", ok=True, text=text), _destination(to)]
-    try:
-        keys = to.provider.credentials()
-    except VODError as error:
-        return [_failed("credentials", error), _destination(to), *_not_tried(_LATER)]
-    kind = "temporary" if keys.security_token is not None else "long-lived"
-    found = Check("credentials", ok=True, text=f"{keys.masked_id}, {kind}, from {keys.place}.")
-    return [found, _destination(to), *_access(uploader, keys, to)]
-
-
-def _destination(to: Any) -> Check:
-    return Check("destination", ok=True, text=f"{to.region}{f' at {to.endpoint}' if to.endpoint else ''}.")
-
-
-def _access(uploader: VODUpload, keys: Credentials, to: Any) -> list[Check]:
-    api = uploader._authority.api()
-    try:
-        who = api.get_caller_identity(keys, to.region, to.endpoint)
-    except ClockSkewError as error:
-        return [_failed("identity", error), *_not_tried(_LATER[1:])]
-    except TransportError as error:
-        fix = "Check the network, proxies and the region; nothing reaches the service."
-        return [_failed("identity", error, fix), *_not_tried(_LATER[1:])]
-    except VODError as error:
-        return [_failed("identity", error), *_not_tried(_LATER[1:])]
-    arn = who.get("Arn", "")
-    rows = [Check("identity", ok=True, text=f"Account {who.get('AccountId', '?')}, {arn.rpartition(':')[2] or arn}.")]
-    try:
-        # An id that nobody has: the answer "there is none" shows that reading is allowed.
-        api.open(keys, to.region, to.endpoint).find_video(reference_id=secrets.token_hex(16))
-    except AccessDeniedError as error:
-        fix = "Allow vod:GetVideoInfo, vod:CreateUploadVideo, vod:RefreshUploadVideo and vod:CreateUploadImage in RAM."
-        rows.append(_failed("VOD access", error, fix))
-    except VODError as error:
-        rows.append(_failed("VOD access", error))
-    else:
-        rows.append(Check("VOD access", ok=True, text="The keys may read VOD in this region (vod:GetVideoInfo)."))
-    return rows
-
-
-def _journal(uploader: VODUpload) -> Check:
+def _journal(uploader: VODUpload, words: str) -> Check:
     try:
         journal = uploader._authority.journal()
         waiting = len(journal.unfinished())
     except VODError as error:
-        return _failed("journal", error)
+        return _failed("journal", error, words)
     told = getattr(journal, "warnings", ())
     if told:
-        return Check("journal", ok=False, text=str(told[-1]), fix="Pass checkpoint_dir=, or set VOD_WIDGET_HOME.")
-    left = f"; {count_words(waiting, 'unfinished file')}, see vod_widget.resume()" if waiting else ""
-    return Check("journal", ok=True, text=f"{getattr(journal, 'folder', '')} can be written{left}.")
+        facts = {"told": str(told[-1])}
+        return _row(Finding("journal", ok=False, key="told", facts=facts, advice="journal"), words)
+    left = (
+        text_words("left", {"count": str(waiting) if words == "zh" else count_words(waiting, "file")}, None, words)
+        if waiting
+        else ""
+    )
+    facts = {"folder": str(getattr(journal, "folder", "")), "left": left}
+    return _row(Finding("journal", ok=True, key="journal", facts=facts), words)
 
 
-def _files(uploader: VODUpload, files: Any, metadata: dict[str, Any]) -> list[Check]:
+def _files(uploader: VODUpload, files: Any, metadata: dict[str, Any], words: str) -> list[Check]:
     """Add the files to a queue that is never started: every limit is checked there."""
     try:
         items, _ = read_items(files, metadata)
     except VODError as error:
-        return [_failed("files", error)]
+        return [_failed("files", error, words)]
     bad: list[Check] = []
     good, size_bytes = 0, 0
     for item in items:
         try:
             info = add_item(uploader, item, metadata)
         except VODError as error:
-            bad.append(_failed(item.name, error))
+            bad.append(_failed(item.name, error, words))
         else:
             good += 1
             size_bytes += info.size_bytes
     rows = bad[:_FILES_SHOWN]
     if len(bad) > _FILES_SHOWN:
-        rows.append(Check("files", ok=False, text=f"{len(bad) - _FILES_SHOWN} more cannot be sent.", fix="See above."))
+        rows.append(_about_files(len(bad) - _FILES_SHOWN, 0, words, key="more_files", advice="more_files"))
     if good or not bad:
-        text = f"{count_words(good, 'file')}, {size_words(size_bytes)}, can be sent."
-        rows.insert(0, Check("files", ok=bool(good), text=text, fix="" if good else "Pass at least one file."))
+        rows.insert(0, _about_files(good, size_bytes, words, key="files", advice="" if good else "files"))
     return rows
+
+
+def _about_files(count: int, size_bytes: int, words: str, *, key: str, advice: str) -> Check:
+    said = str(count) if words == "zh" or key == "more_files" else count_words(count, "file")
+    facts = {"count": said, "size": size_words(size_bytes)}
+    return _row(Finding("files", ok=not advice, key=key, facts=facts, advice=advice), words)

@@ -5,17 +5,23 @@ only (the emulator on first use); STS is called through a function that is passe
 """
 
 from .endpoint import endpoint_from_env
+from .policies import policy_path, upload_actions
 from .profile import Explanation, Notice, Profile, Step
-from .resolve import AssumeRole, explain, find_profiles, resolve
+from .remote import Metadata
+from .resolve import AssumeRole, explain, find_profiles, keeps_lease, resolve
 
 __all__ = [
     "AssumeRole",
     "Explanation",
+    "Metadata",
     "Notice",
     "Profile",
     "Step",
     "endpoint_from_env",
     "explain",
     "find_profiles",
+    "keeps_lease",
+    "policy_path",
     "resolve",
+    "upload_actions",
 ]

@@ -35,11 +35,12 @@ from .providers import UNSTATED_LIFE_S, KeysProvider, RenewingProvider, SystemCl
 from .remote import Metadata
 from .search import CLI_DISABLED, Outcome, search
 from .taking import ask, take
+from .typed import typed_notice
 
 if TYPE_CHECKING:
     from vod_widget.interfaces import Clock, CredentialProvider
 
-__all__ = ["AssumeRole", "explain", "find_profiles", "resolve"]
+__all__ = ["AssumeRole", "explain", "find_profiles", "keeps_lease", "resolve"]
 
 _log = logging.getLogger("vod_widget.credentials")
 
@@ -78,6 +79,7 @@ def resolve(
     process_emulator: ProcessEmulator | None = None,
     metadata: Metadata | None = None,
     chance: Callable[[float, float], float] | None = None,
+    is_again: bool = False,
 ) -> CredentialProvider:
     """Find the credentials to use and return a provider that keeps them alive.
 
@@ -101,6 +103,7 @@ def resolve(
         metadata: The ECS metadata service; None is this machine's, which is asked for this process's own environment
             only and unless ALIBABA_CLOUD_ECS_METADATA_DISABLED is set.
         chance: A number between two others, for the jitter of renewals; None renews at 80 % of a life exactly.
+        is_again: True when the person was told the notices before; then they are not logged.
 
     Raises:
         InvalidArgumentError: `credentials` is nothing of the above.
@@ -126,7 +129,8 @@ def resolve(
     notices = _notices(outcome)
     entry = outcome.entry
     if not entry.is_fetched:
-        return _announce(_kept(entry, around, time_source, strict=strict, notices=notices))
+        kept = _kept(entry, around, time_source, strict=strict, notices=notices)
+        return kept if is_again else _announce(kept)
     ask_sts = assume_role_with_oidc if entry.mode == "OIDC" else assume_role
     if entry.role is not None and ask_sts is None:
         raise CredentialError(
@@ -137,7 +141,18 @@ def resolve(
     world = World(
         around, time_source, metadata or Metadata(), assume_role, assume_role_with_oidc, region, strict=strict
     )
-    return _announce(_fetched(entry, world, notices, chance))
+    fetched = _fetched(entry, world, notices, chance)
+    return fetched if is_again else _announce(fetched)
+
+
+def keeps_lease(held: CredentialProvider | None, found: CredentialProvider) -> bool:
+    """Tell whether a provider that fetches its keys still stands for what was found now, so that its keys serve on."""
+    names = ("name", "place", "mode", "account", "region")
+    return (
+        isinstance(held, RenewingProvider)
+        and isinstance(found, RenewingProvider)
+        and all(getattr(held, name) == getattr(found, name) for name in names)
+    )
 
 
 def _announce(provider: CredentialProvider) -> CredentialProvider:
@@ -162,6 +177,8 @@ def _notices(outcome: Outcome) -> tuple[Notice, ...]:
         )
     if entry.warning:
         notices.append(Notice("Profile.Readable", f"{entry.warning}"))
+    if entry.access_key_secret is not None:
+        notices.extend(typed_notice(entry.access_key_secret))
     if entry.security_token is None and not entry.is_fetched:
         notices.append(_long_lived(entry.masked_id))
     return tuple(notices)
@@ -214,7 +231,8 @@ def _explicit(value: Any, clock: Clock) -> CredentialProvider | InvalidArgumentE
         security_token=keys.security_token,
         expires_at_s=keys.expires_at_s,
     )
-    notices = () if keys.security_token else (_long_lived(keys.masked_id),)
+    long_lived = () if keys.security_token else (_long_lived(keys.masked_id),)
+    notices = (*typed_notice(keys.access_key_secret), *long_lived)
     # A token's id changes with every token; still better than one name for every account that is ever typed in.
     return KeysProvider(entry, clock=clock, account=account_of(keys.access_key_id), notices=notices)
 
@@ -298,7 +316,8 @@ def explain(
     entry = outcome.entry
     notes = " ".join(notice.text for notice in _notices(outcome) if notice.is_warning)
     what = entry.name if entry.name == entry.place else f"{entry.name} from {entry.place}"
-    text = f"Used: {what} ({outcome.why})."
+    region = f"{entry.region}, from the profile" if entry.region else "none is stated; region=, else cn-shanghai"
+    text = f"Used: {what} ({outcome.why}). Region: {region}."
     return Explanation(outcome.steps, f"{text} {notes}".rstrip(), entry.profile(is_current=True))
 
 

@@ -1,0 +1,177 @@
+"""What the doctor says, in English and Chinese, from one table. Pure.
+
+English errors keep their own words; Chinese has a cause and a step for each code that credentials and the two services
+can have. A code without words of its own is shown with its English text, which is better than none.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from .errors import VODError
+
+__all__ = ["choose_language", "fix_words", "label_words", "text_words"]
+
+_LABELS: Final = {
+    "credentials": "凭证",
+    "destination": "目的地",
+    "identity": "身份",
+    "VOD access": "VOD 访问",
+    "upload rights": "上传权限",
+    "journal": "断点记录",
+    "files": "文件",
+}
+# Key: English, Chinese.
+_TEXTS: Final[dict[str, tuple[str, str]]] = {
+    "not_tried": ("An earlier check failed.", "前一项检查未通过，未尝试。"),
+    "application": (
+        "None of its own: the application gives authority for each file.",
+        "没有自己的凭证：由应用为每个文件授权。",
+    ),
+    "temporary": ("{id}, temporary, from {place}.", "{id}，临时凭证，来自 {place}。"),
+    "long": ("{id}, long-lived, from {place}.", "{id}，长期密钥，来自 {place}。"),
+    "region": ("{region}.", "{region}。"),
+    "region_at": ("{region} at {endpoint}.", "{region}，{endpoint}。"),
+    "region_default": (
+        "{region}, by default: neither region= nor the profile names one.",
+        "{region}，默认地域：region= 和配置都没有指定。",
+    ),
+    "identity": ("Account {account}, {who}.", "账号 {account}，{who}。"),
+    "may_read": (
+        "The keys may read VOD in this region (vod:GetVideoInfo).",
+        "这些密钥可以读取此地域的 VOD（vod:GetVideoInfo）。",
+    ),
+    "rights": ("Nothing that an upload needs is missing.", "上传所需的权限都有。"),
+    "missing": ("RAM does not allow {missing}.", "RAM 没有允许 {missing}。"),
+    "journal": ("{folder} can be written{left}.", "{folder} 可以写入{left}。"),
+    "left": ("; {count} unfinished, see vod_widget.resume()", "；有 {count} 个未完成，见 vod_widget.resume()"),
+    "files": ("{count}, {size}, can be sent.", "{count} 个文件，{size}，可以发送。"),
+    "more_files": ("{count} more cannot be sent.", "另有 {count} 个不能发送。"),
+    "told": ("{told}", "{told}"),
+    "ready": ("Account {account}, {who}, {region}: ready.", "账号 {account}，{who}，{region}：可以上传。"),
+}
+_FIXES: Final[dict[str, tuple[str, str]]] = {
+    "long_lived": (
+        "A profile with a role gives keys that end within an hour and can only upload.",
+        "建议使用带角色的配置：密钥一小时内失效，且只能上传。",
+    ),
+    "typed": (
+        "These keys stand in the text of a cell and are saved with the notebook: move them into a profile.",
+        "密钥写在单元格里，会随笔记本保存：把它移到配置中。",
+    ),
+    "choose_region": (
+        "Pass region= or write region_id into the profile if your videos live elsewhere.",
+        "如果视频在其他地域，传入 region= 或在配置中写 region_id。",
+    ),
+    "journal": ("Pass checkpoint_dir=, or set VOD_WIDGET_HOME.", "传入 checkpoint_dir=，或者设置 VOD_WIDGET_HOME。"),
+    "files": ("Pass at least one file.", "至少传入一个文件。"),
+    "more_files": ("See above.", "见上。"),
+    "network": (
+        "Check the network, proxies and the region; nothing reaches the service.",
+        "检查网络、代理和地域：无法到达服务。",
+    ),
+    "root": (
+        "These are keys of the root account, which may do everything: make a RAM user or a role for uploads.",
+        "这是主账号的密钥，可以做任何事：为上传新建 RAM 用户或角色。",
+    ),
+    "allow_upload": (
+        "Allow vod:GetVideoInfo, vod:CreateUploadVideo, vod:RefreshUploadVideo and vod:CreateUploadImage in RAM.",
+        "在 RAM 中允许 vod:GetVideoInfo、vod:CreateUploadVideo、vod:RefreshUploadVideo 和 vod:CreateUploadImage。",
+    ),
+    "allow_missing": (
+        "Attach the policy {policy} to the user or role in RAM, then check again.",
+        "在 RAM 中给用户或角色添加策略 {policy}，然后重新检查。",
+    ),
+    "narrow": (
+        "They may do more ({more}): the policy {policy} would be enough.",
+        "权限多于所需（{more}）：策略 {policy} 就够了。",
+    ),
+}
+# Pattern of codes: cause, step; both Chinese, for English errors bring their own words.
+_ERRORS: Final[tuple[tuple[str, str, str], ...]] = (
+    (r"Auth\.Missing", "没有找到凭证。", '选择一个配置、输入密钥，或者使用内置模拟器（profile="emulator"）。'),
+    (r"Auth\.Incomplete", "密钥不完整：ID 和 Secret 须成对出现。", "补上缺少的一半，或者两个都删除。"),
+    (r"Auth\.Expired|InvalidSecurityToken\.Expired", "临时凭证已失效。", "换上新的密钥和 Token，再试一次。"),
+    (r"Auth\.RealKey", "真实账号的密钥不会发给本机的模拟器。", "使用模拟器自己的密钥，或者去掉 endpoint。"),
+    (r"Auth\.Timeout", "提供密钥的一方没有按时应答。", "检查网络和提供密钥的一方，再试一次。"),
+    (r"Auth\.Callback", "提供密钥的函数失败了。", "修正 credentials= 传入的函数，再试一次。"),
+    (r"Auth\.External", "配置中的命令没有给出密钥。", "在终端运行 process_command，按提示修正，再试一次。"),
+    (r"Auth\.Uri", "凭证 URI 没有给出密钥。", "检查该服务是否在运行，再试一次。"),
+    (r"Auth\.Metadata", "ECS 元数据服务没有给出密钥。", "在 ECS 控制台给实例绑定 RAM 角色，或者换一个配置。"),
+    (r"Auth\.Oidc|AuthenticationFail\..*", "OIDC Token 不能使用。", "检查集群是否挂载并更新 Token，再试一次。"),
+    (r"Auth\.SignIn", "登录已失效。", "运行 aliyun configure 重新登录，再试一次。"),
+    (r"Profile\.NotFound", "没有这个配置。", "换一个名称，或者用 vod_widget.explain() 查看找到了什么。"),
+    (r"Profile\.Unusable", "这个配置不能使用。", "按原因修正配置，或者换一个配置。"),
+    (r"Profile\.File", "配置文件不能使用。", "修正配置文件，再试一次。"),
+    (r"InvalidAccessKeyId(\..+)?", "AccessKey ID 不存在或已停用。", "检查 AccessKey ID 和账号，再试一次。"),
+    (
+        r"SignatureDoesNotMatch|IncompleteSignature|InvalidAccessKeySecret",
+        "AccessKey Secret 不正确。",
+        "检查 AccessKey Secret，再试一次。",
+    ),
+    (r"(Missing|Invalid)SecurityToken(\..+)?|Auth\.Refused", "密钥未被接受。", "检查 ID、Secret 和 Token，再试一次。"),
+    (r"Forbidden(\..+)?|NoPermission|Permission", "RAM 没有允许这个操作。", ""),
+    (r"EntityNotExist\.Role", "没有这个角色。", "检查角色的 ARN。"),
+    (r"Clock\.Skew|InvalidTime[Ss]tamp\..+|IllegalTimestamp", "本机时钟不准。", "校准本机时钟，再试一次。"),
+    (r"Network(\..+)?", "无法到达服务。", "检查网络、代理和地域，再试一次。"),
+    (r"Tls", "服务器证书无效。", "检查本机时钟、代理和证书，切勿忽略。"),
+    (r"Throttling(\..+)?", "调用过于频繁。", "稍等片刻，再试一次。"),
+    (r"OperationDenied(\..+)?", "此账号尚未开通视频点播。", "在控制台开通视频点播，再试一次。"),
+    (r"Region", "没有这个地域。", "换一个 VOD 支持的地域，例如 cn-shanghai。"),
+    (r"Endpoint(\.Refused)?", "不允许这个服务地址。", "去掉 endpoint，或者使用阿里云的地址。"),
+    (r"Server\.Fault|InternalError|ServiceUn[aA]vailable", "服务故障。", "稍后再试一次。"),
+    (r"Journal\..+", "断点记录不能写入。", "传入 checkpoint_dir=，或者设置 VOD_WIDGET_HOME。"),
+)
+
+
+def choose_language(wish: str | None = None) -> str:
+    """Return "zh" or "en": the wish, else what the locale of this process says."""
+    tag = wish or next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "") or ""
+    return "zh" if re.match(r"zh\b|zh_", tag, re.IGNORECASE) else "en"
+
+
+def _fill(template: str, facts: Mapping[str, str]) -> str:
+    # One pass, so that a fact which looks like a template stays as it is.
+    return re.sub(r"\{(\w+)\}", lambda found: facts.get(found[1], ""), template)
+
+
+def label_words(name: str, language: str) -> str:
+    """Return the label of a finding."""
+    return _LABELS.get(name, name) if language == "zh" else name
+
+
+def text_words(key: str, facts: Mapping[str, str], error: VODError | None, language: str) -> str:
+    """Return the sentence that says what was found."""
+    if error is None:
+        return _fill(_TEXTS[key][language == "zh"], facts)
+    if language != "zh":
+        return f"{error.message} [{error.code}]"
+    known = _known(error.code)
+    return f"{known[0]}（{error.code}）{_named(error)}" if known else f"{error.message}（{error.code}）"
+
+
+def fix_words(advice: str, facts: Mapping[str, str], error: VODError | None, language: str) -> str:
+    """Return the sentence that says what to do, or ""."""
+    if advice and advice != "error":
+        return _fill(_FIXES[advice][language == "zh"], facts)
+    if error is None:
+        return ""
+    if language != "zh":
+        return error.hint
+    known = _known(error.code)
+    actions = re.findall(r"\b(?:vod|sts):[A-Za-z]+", error.hint)
+    if actions:
+        return f"在 RAM 中允许 {'、'.join(actions)}，再试一次。"
+    return known[1] if known and known[1] else error.hint
+
+
+def _known(code: str) -> tuple[str, str] | None:
+    return next(((cause, step) for pattern, cause, step in _ERRORS if re.fullmatch(pattern, code)), None)
+
+
+def _named(error: VODError) -> str:
+    """The English text holds names (of files, profiles, actions) that no table knows."""
+    return f"：{error.message}" if error.code.startswith(("Profile.", "Auth.")) else ""

@@ -190,16 +190,72 @@ def test_a_slice_after_the_end_is_ignored(make: Callable[..., Desk]) -> None:
     assert desk.source.buffered_bytes == 0
 
 
-def test_an_unanswered_pull_is_asked_again_after_twenty_seconds(make: Callable[..., Desk]) -> None:
+def test_an_unanswered_pull_is_asked_again_in_halves(make: Callable[..., Desk]) -> None:
     desk = make(2 * MIB)
     reading = desk.read(0, 2 * MIB)
     desk.asked(1)
-    desk.pass_time(19.9)
+    desk.pass_time(9.9)
+    assert len(desk.page.pulls) == 1
     desk.pass_time(0.2)
-    desk.asked(2)
-    assert desk.page.pulls[0] == desk.page.pulls[1]
+    desk.asked(3)
+    assert [pull[1:] for pull in desk.page.pulls[1:]] == [(0, MIB), (MIB, MIB)]
+    for pull in desk.page.pulls[1:]:
+        desk.page.answer(pull)
+    assert reading.ended().result == desk.page.data
+
+
+def test_a_slice_that_comes_late_spares_the_halves(make: Callable[..., Desk]) -> None:
+    desk = make(2 * MIB)
+    reading = desk.read(0, 2 * MIB)
+    desk.asked(1)
+    desk.pass_time(10)
+    desk.asked(3)
+    desk.page.answer(desk.page.pulls[0])
+    assert reading.ended().result == desk.page.data
+    for pull in desk.page.pulls[1:]:
+        desk.page.answer(pull)  # they come too, and change nothing
+
+
+def test_a_slice_that_comes_after_one_of_its_halves_does_not_count_twice(make: Callable[..., Desk]) -> None:
+    desk = make(2 * MIB)
+    reading = desk.read(0, 2 * MIB)
+    desk.asked(1)
+    desk.pass_time(10)
+    desk.asked(3)
+    desk.page.answer(desk.page.pulls[2])
+    desk.page.answer(desk.page.pulls[0])
+    assert reading.thread.is_alive()
     desk.page.answer(desk.page.pulls[1])
     assert reading.ended().result == desk.page.data
+
+
+@pytest.mark.parametrize("limit", [MIB - 100, 300_000, 40_000])
+def test_a_host_that_drops_large_slices_gets_smaller_ones_until_they_come(
+    make: Callable[..., Desk], limit: int
+) -> None:
+    desk = make(3 * MIB)
+    reading = desk.read(0, 3 * MIB)
+    taken = 0
+    while reading.thread.is_alive():
+        until(lambda n=taken: len(desk.page.pulls) > n or not reading.thread.is_alive(), "a pull or the end")
+        fresh = desk.page.pulls[taken:]
+        taken += len(fresh)
+        for pull in fresh:
+            if pull[2] <= limit:
+                desk.page.answer(pull)
+        if any(pull[2] > limit for pull in fresh):
+            desk.pass_time(61)
+    assert reading.ended().result == desk.page.data
+    assert desk.source.slice_bytes <= limit
+
+
+def test_what_was_lost_is_asked_for_again_within_the_window(make: Callable[..., Desk]) -> None:
+    desk = make(8 * MIB)
+    desk.read(0, 8 * MIB)
+    desk.asked(4)
+    desk.pass_time(10)
+    desk.asked(8)
+    assert [pull[2] for pull in desk.page.pulls[4:]] == [MIB] * 4, "half the size, and four of them"
 
 
 def test_a_minute_of_silence_is_told_and_ends_with_the_next_slice(make: Callable[..., Desk]) -> None:
@@ -368,5 +424,8 @@ def test_it_tells_what_the_engine_must_know() -> None:
     assert (source.name, source.kind, source.cheap_reads) == ("a.mp4", SourceKind.BROWSER, False)
     assert source.source_id == "browser:a.mp4:10:77"
     assert source.fingerprint() == source.source_id
+    edged = BrowserSource("a.mp4", 10, 77, None, FakeClock(), edges="00ff")
+    assert edged.source_id == source.source_id, "the same row of the journal"
+    assert edged.fingerprint() != source.fingerprint(), "but what was sent of other content does not count"
     assert source.is_detached
     assert repr(source) == "BrowserSource('a.mp4', 10 bytes, detached)"

@@ -40,6 +40,7 @@ HAPPY: dict[str, dict[str, Any]] = {
     "add_paths": {"paths": ["nothing-here.mp4"]},
     "offer_files": {"files": [OFFER]},
     "reoffer_files": {"files": [OFFER]},
+    "reach": {"token": "TOKEN", "slice_bytes": 4_194_304},
     "slice": {"file_id": "f000002", "token": "TOKEN", "pull_id": 0, "offset": 0},
     "slice_error": {"file_id": "f000002", "token": "TOKEN", "pull_id": 0, "reason": "gone"},
     "set_credentials": KEYS,

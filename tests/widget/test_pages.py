@@ -257,3 +257,36 @@ def test_a_silent_page_is_told_on_the_row_without_any_event(rig: Rig) -> None:
     assert [m["facts"]["name"] for m in rig.screen.of("note")] == ["talk.mp4"]
     feed(rig, token)
     reading.ended()
+
+
+def test_a_row_takes_back_only_the_file_with_the_same_ends(rig: Rig) -> None:
+    old = rig.hello()["token"]
+    [added] = offer(rig, old, edges="00000000000000aa")["added"]
+    source_of(rig, added["file_id"]).detach()
+    new = rig.hello()["token"]
+    for edges in ("00000000000000ab", ""):
+        answer = offer(rig, new, "reoffer_files", edges=edges)
+        assert [refused["code"] for refused in answer["refused"]] == ["Source.NoMatch"], edges
+    [again] = offer(rig, new, "reoffer_files", edges="00000000000000aa")["added"]
+    assert again["file_id"] == added["file_id"]
+
+
+def test_slices_are_small_until_the_page_has_told_what_its_host_carries(rig: Rig) -> None:
+    token = rig.hello()["token"]
+    size = 20 * 1024 * 1024
+    [added] = offer(rig, token, size_bytes=size)["added"]
+    source = source_of(rig, added["file_id"])
+    assert source.slice_bytes == 512 * 1024
+    rig.data("reach", token=token, slice_bytes=4 * 1024 * 1024)
+    assert source.slice_bytes == 4 * 1024 * 1024
+    [second] = offer(rig, token, name="b.mp4", size_bytes=size)["added"]
+    assert source_of(rig, second["file_id"]).slice_bytes == 4 * 1024 * 1024
+    assert rig.pages.reaches == {1: 4 * 1024 * 1024}
+
+
+def test_a_page_tells_for_itself_only(rig: Rig) -> None:
+    mine, other = rig.hello()["token"], rig.hello()["token"]
+    [added] = offer(rig, mine, size_bytes=10**7)["added"]
+    rig.data("reach", token=other, slice_bytes=65_536)
+    assert source_of(rig, added["file_id"]).slice_bytes == 512 * 1024
+    assert rig.code("reach", token="made-up", slice_bytes=65_536) == "Owner"

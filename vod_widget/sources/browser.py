@@ -1,9 +1,9 @@
 """A file that only the browser can read, as a source: the kernel pulls slices, the page sends them.
 
-Credit, not flow: a page sends nothing that was not asked for, and at most `WINDOW_BYTES` are asked for at a time over
-all reads of one file. A slice is addressed by its pull, so it may come twice, late, or in any order. Memory: one buffer
-for each read that has begun to get slices, thus at most (readers x block_bytes); a read that still waits for credit
-holds none.
+Credit, not flow: a page sends nothing that was not asked for, and at most a window (`pace.py`) is asked for at a time
+over all reads of one file. A slice is addressed by its pull, so it may come twice, late, or in any order; one that does
+not come is asked for again in smaller pieces. Memory: one buffer for each read that has begun to get slices, thus at
+most (readers x block_bytes); a read that still waits for credit holds none.
 
 `read` blocks a worker of the engine; `deliver`, `fail`, `attach` and `detach` are called by whichever thread handles
 messages and never block. Floor 2: imports floors 0 and 1.
@@ -26,14 +26,12 @@ from vod_widget.interfaces import Clock
 from vod_widget.metadata import clean_name
 from vod_widget.model import SourceKind
 
+from .pace import Pace
+
 __all__ = ["SLICE_BYTES", "WINDOW_BYTES", "BrowserSource"]
 
-# Measured: 2 MiB at four in flight gives 52 MB/s; larger slices gain little, and a lost one costs more. The server
-# closes the socket at 10 MiB.
 SLICE_BYTES = 2 * 1024 * 1024
 WINDOW_BYTES = 8 * 1024 * 1024
-# A page that lives answers in tens of milliseconds; a slow proxy may take seconds for 2 MiB.
-ANSWER_TIMEOUT_S = 20.0
 # A page that was just replaced by another has this long to prove that it still lives.
 SUSPECT_TIMEOUT_S = 5.0
 # After this silence the person is told that the row waits for the browser.
@@ -56,12 +54,23 @@ class _Read:
 
 @dataclass(slots=True)
 class _Pull:
-    """One slice that was asked for."""
+    """One slice that is to be asked for, or was (then it has a time)."""
 
     read: _Read
     offset: int
     length: int
-    due_s: float
+    asked_s: float | None = None
+    due_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _Cut:
+    """A slice that did not come and was cut into smaller ones; it still counts while none of these has come."""
+
+    read: _Read
+    offset: int
+    length: int
+    pieces: tuple[int, ...]
 
 
 class BrowserSource:
@@ -75,6 +84,8 @@ class BrowserSource:
             file yet.
         clock: Monotonic time for deadlines.
         patience_s: Seconds that a read waits for a page that is gone or silent before it fails, at least 0.
+        slice_bytes: Largest slice that the page's host is known to carry.
+        edges: CRC64 of the first and the last 64 KiB in hex, as the browser says; "" when it did not look.
 
     Raises:
         InvalidArgumentError: The size is not one that a file has.
@@ -93,12 +104,15 @@ class BrowserSource:
         clock: Clock,
         *,
         patience_s: float = 900.0,
+        slice_bytes: int = SLICE_BYTES,
+        edges: str = "",
     ) -> None:
         if size_bytes < 1:
             raise InvalidArgumentError("the file is empty", code="EmptyFile", hint="Choose a file with content.")
         self.name = clean_name(name)
         self.size_bytes = size_bytes
         self.last_modified_ms = last_modified_ms
+        self.edges = edges
         self.source_id = f"browser:{self.name}:{size_bytes}:{last_modified_ms}"
         self._clock = clock
         self._patience_s = patience_s
@@ -107,6 +121,8 @@ class BrowserSource:
         self._pull = pull
         self._reads: deque[_Read] = deque()
         self._pulls: dict[int, _Pull] = {}
+        self._cut: dict[int, _Cut] = {}
+        self._pace = Pace(slice_bytes)
         self._next_pull_id = 0
         self._in_flight_bytes = 0
         self._heard_s = clock.monotonic_s()
@@ -120,8 +136,8 @@ class BrowserSource:
         return f"BrowserSource({self.name!r}, {self.size_bytes} bytes, {held})"
 
     def fingerprint(self) -> str:
-        """Name, size and time of the file: all that a browser tells of it."""
-        return self.source_id
+        """Name, size, time and edges of the file: all that a browser tells of it."""
+        return f"{self.source_id}:{self.edges}" if self.edges else self.source_id
 
     # ---- the engine's side -------------------------------------------------------------------------
 
@@ -151,6 +167,7 @@ class BrowserSource:
                 self._reads.remove(mine)
                 for pull_id in [n for n, p in self._pulls.items() if p.read is mine]:
                     self._forget_pull(pull_id)
+                self._cut = {n: cut for n, cut in self._cut.items() if cut.read is not mine}
                 self._changed.notify_all()
 
     def _wait_for(self, mine: _Read) -> memoryview:
@@ -183,42 +200,78 @@ class BrowserSource:
         return since_s + self._patience_s
 
     def _plan(self) -> list[tuple[int, int, int]]:
-        """Decide what to ask for now: overdue pulls again, then new ones while there is credit."""
+        """Decide what to ask for now, while there is credit: what was lost, then what was never asked for."""
         if self._pull is None:
             return []
         now_s = self._clock.monotonic_s()
+        self._cut_what_is_overdue(now_s)
         asked: list[tuple[int, int, int]] = []
         for pull_id, pull in self._pulls.items():
-            if now_s >= pull.due_s:
-                pull.due_s = now_s + ANSWER_TIMEOUT_S
-                asked.append((pull_id, pull.offset, pull.length))
+            if pull.asked_s is None:
+                if not self._has_credit(pull.length):
+                    return asked
+                asked.append(self._ask(pull_id, pull, now_s))
         for read in self._reads:
             while read.next < read.end and read.error is None:
-                length = min(SLICE_BYTES, read.end - read.next)
-                if self._in_flight_bytes + length > WINDOW_BYTES:
+                length = min(self._pace.slice_bytes, read.end - read.next)
+                if not self._has_credit(length):
                     return asked
                 if read.buffer is None:
                     read.buffer = bytearray(read.end - read.start)
-                pull_id, self._next_pull_id = self._next_pull_id, self._next_pull_id + 1
-                self._pulls[pull_id] = _Pull(read, read.next, length, now_s + ANSWER_TIMEOUT_S)
-                self._in_flight_bytes += length
-                asked.append((pull_id, read.next, length))
+                pull = _Pull(read, read.next, length)
+                asked.append(self._ask(self._number(pull), pull, now_s))
                 read.next += length
-                if self._doubted and self._suspect_until_s is None:
-                    self._suspect_until_s = now_s + SUSPECT_TIMEOUT_S
         return asked
+
+    def _has_credit(self, length: int) -> bool:
+        return not self._in_flight_bytes or self._in_flight_bytes + length <= self._pace.window_bytes
+
+    def _number(self, pull: _Pull) -> int:
+        pull_id, self._next_pull_id = self._next_pull_id, self._next_pull_id + 1
+        self._pulls[pull_id] = pull
+        return pull_id
+
+    def _ask(self, pull_id: int, pull: _Pull, now_s: float) -> tuple[int, int, int]:
+        pull.asked_s, pull.due_s = now_s, now_s + self._pace.timeout_s
+        self._in_flight_bytes += pull.length
+        if self._doubted and self._suspect_until_s is None:
+            self._suspect_until_s = now_s + SUSPECT_TIMEOUT_S
+        return pull_id, pull.offset, pull.length
+
+    def _cut_what_is_overdue(self, now_s: float) -> None:
+        overdue = [n for n, pull in self._pulls.items() if pull.asked_s is not None and now_s >= pull.due_s]
+        if not overdue:
+            return
+        self._pace.lost()
+        size = self._pace.slice_bytes
+        for pull_id in overdue:
+            pull = self._pulls[pull_id]
+            self._unask(pull)
+            if pull.length <= size:
+                continue
+            del self._pulls[pull_id]
+            end = pull.offset + pull.length
+            pieces = [_Pull(pull.read, at, min(size, end - at)) for at in range(pull.offset, end, size)]
+            self._cut[pull_id] = _Cut(pull.read, pull.offset, pull.length, tuple(map(self._number, pieces)))
+
+    def _unask(self, pull: _Pull) -> None:
+        if pull.asked_s is not None:
+            pull.asked_s = None
+            self._in_flight_bytes -= pull.length
 
     def _until_something_is_due(self) -> float:
         now_s = self._clock.monotonic_s()
         due = [self._given_up_s()]
         if self._pull:
-            due += [pull.due_s for pull in self._pulls.values()]
+            due += [pull.due_s for pull in self._pulls.values() if pull.asked_s is not None]
         if self._suspect_until_s is not None:
             due.append(self._suspect_until_s)
         return max(0.0, min(due) - now_s)
 
-    def _forget_pull(self, pull_id: int) -> None:
-        self._in_flight_bytes -= self._pulls.pop(pull_id).length
+    def _forget_pull(self, pull_id: int) -> _Pull:
+        pull = self._pulls.pop(pull_id)
+        self._unask(pull)
+        return pull
 
     def close(self) -> None:
         """End every read with an error; a later read (a retry) asks the page again. May be called twice."""
@@ -246,7 +299,7 @@ class BrowserSource:
         with self._changed:
             if not 0 <= pull_id < self._next_pull_id:
                 raise InvalidArgumentError("nobody asked for this slice", code="Slice.Unknown")
-            pull = self._pulls.get(pull_id)
+            pull = self._pulls.get(pull_id) or self._still_whole(pull_id)
             if pull is None:
                 return
             self._hear()
@@ -259,8 +312,19 @@ class BrowserSource:
                 at = offset - read.start
                 read.buffer[at : at + pull.length] = data
             read.missing_bytes -= pull.length
-            self._forget_pull(pull_id)
+            if isinstance(pull, _Pull):
+                if pull.asked_s is not None:
+                    self._pace.came(self._heard_s - pull.asked_s)
+                self._forget_pull(pull_id)
+            else:
+                for piece in self._cut.pop(pull_id).pieces:
+                    self._forget_pull(piece)
             self._changed.notify_all()
+
+    def _still_whole(self, pull_id: int) -> _Cut | None:
+        """A slice that comes late, when none of the pieces that it was cut into has come."""
+        cut = self._cut.get(pull_id)
+        return cut if cut is not None and all(piece in self._pulls for piece in cut.pieces) else None
 
     def fail(self, pull_id: int, reason: str) -> None:
         """Take the page's word that it cannot send a slice.
@@ -281,18 +345,29 @@ class BrowserSource:
                 self._pulls[pull_id].read.error = SourceError("the browser cannot read the file", file_name=self.name)
             self._changed.notify_all()
 
-    def attach(self, pull: Callable[[int, int, int], None]) -> None:
-        """Go on with a page that holds the same file; everything unanswered is asked for again."""
+    def attach(self, pull: Callable[[int, int, int], None], *, slice_bytes: int = SLICE_BYTES) -> None:
+        """Go on with a page that holds the same file; everything unanswered is asked for again.
+
+        Args:
+            pull: As for the constructor.
+            slice_bytes: Largest slice that this page's host is known to carry.
+        """
         with self._changed:
             self._pull = pull
             self._detached_s = None
             self._error = None
+            self._pace.set_reach(slice_bytes)
             self._hear()
+            # New numbers: an answer that the old page sent late must not be taken for the new page's.
+            self._cut.clear()
             for pull_id in list(self._pulls):
-                # A new number: an answer that the old page sent late must not be taken for the new page's.
-                self._pulls[self._next_pull_id] = self._pulls.pop(pull_id)
-                self._pulls[self._next_pull_id].due_s = self._heard_s
-                self._next_pull_id += 1
+                self._number(self._forget_pull(pull_id))
+            self._changed.notify_all()
+
+    def set_reach(self, slice_bytes: int) -> None:
+        """Take what the page found out about its host: the largest slice that it carries, bytes."""
+        with self._changed:
+            self._pace.set_reach(slice_bytes)
             self._changed.notify_all()
 
     def detach(self) -> None:
@@ -311,7 +386,7 @@ class BrowserSource:
             if self._pulls:
                 self._suspect_until_s = now_s + SUSPECT_TIMEOUT_S
             for pull in self._pulls.values():
-                pull.due_s = now_s
+                self._unask(pull)
             self._changed.notify_all()
 
     def wake(self) -> None:
@@ -339,6 +414,11 @@ class BrowserSource:
     def is_doubted(self) -> bool:
         """True while it is not known whether the page that holds the file still lives."""
         return self._doubted
+
+    @property
+    def slice_bytes(self) -> int:
+        """Size of the slices that are asked for now."""
+        return self._pace.slice_bytes
 
     @property
     def waits_for_browser(self) -> bool:

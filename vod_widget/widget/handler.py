@@ -18,7 +18,7 @@ from vod_widget.errors import InvalidArgumentError, InvalidStateError, Restricti
 from vod_widget.interfaces import Clock
 from vod_widget.model import UploaderState, UploadState
 from vod_widget.secret import redact
-from vod_widget.sources.browser import SLICE_BYTES, WINDOW_BYTES
+from vod_widget.sources.pace import LARGEST_SLICE_BYTES
 
 from .accounts import Accounts
 from .messages import MAX_VIEW_ROWS, PROTOCOL_VERSION, Intent, message_id, parse
@@ -324,8 +324,7 @@ class Handler:
                 "max_name_bytes": policy.max_name_bytes,
                 "max_messages_per_s": policy.max_messages_per_s,
                 "max_rows": MAX_VIEW_ROWS,
-                "slice_bytes": SLICE_BYTES,
-                "window_bytes": WINDOW_BYTES,
+                "slice_bytes": LARGEST_SLICE_BYTES,
             },
             **profiles,
         }
@@ -401,6 +400,10 @@ class Handler:
         return _Reply(data, after=after)
 
     _on_reoffer_files = _on_offer_files
+
+    def _on_reach(self, intent: Intent) -> _Reply:
+        self._pages.take_reach(intent)
+        return _Reply({})
 
     def _on_slice(self, intent: Intent) -> _Reply:
         self._pages.take_slice(intent)

@@ -33,7 +33,7 @@ _MAX_INT = 2**53 - 1
 _MAX_PATH = 4096
 _MAX_IDS = 100_000
 _MAX_FILES = 10_000
-# A slice is 2 MiB; jupyter_server closes the socket at 10 MiB. S18: 4 MiB + 64 KiB.
+# A slice is 4 MiB at most; jupyter_server closes the socket at 10 MiB. S18: 4 MiB + 64 KiB.
 _MAX_BUFFER_BYTES = 4 * 1024 * 1024 + 64 * 1024
 
 _Check = Callable[[Any], Any]
@@ -103,11 +103,12 @@ def _list_of(item: _Check, max_items: int, *, min_items: int = 0) -> _Check:
     return check
 
 
-def _record(keys: Mapping[str, _Check]) -> _Check:
+def _record(keys: Mapping[str, _Check], may_hold: Mapping[str, _Check]) -> _Check:
     def check(value: Any) -> Mapping[str, Any]:
-        if not isinstance(value, dict) or set(value) != set(keys):
+        if not isinstance(value, dict) or set(value) - set(may_hold) != set(keys):
             raise _bad(f"must hold exactly {', '.join(keys)}")
-        return {name: keys[name](value[name]) for name in keys}
+        checks = {**keys, **may_hold}
+        return {name: check(value[name]) for name, check in checks.items() if name in value}
 
     return check
 
@@ -141,7 +142,9 @@ _OFFER = _record(
         "size_bytes": _integer(-_MAX_INT, 2**63),
         "last_modified_ms": _integer(-_MAX_INT, _MAX_INT),
         "type": _text(256),
-    }
+    },
+    # CRC64 of the first and the last 64 KiB; a page need not look.
+    may_hold={"edges": _text(16)},
 )
 _NOTHING: Mapping[str, _Check] = {}
 _FILE_IDS: Mapping[str, _Check] = {"file_ids": _list_of(_FILE_ID, _MAX_IDS, min_items=1)}
@@ -170,6 +173,8 @@ KINDS: Mapping[str, Mapping[str, _Check]] = MappingProxyType(
         "add_paths": {"paths": _list_of(_text(_MAX_PATH, empty=False), _MAX_FILES, min_items=1)},
         "offer_files": _OFFERS,
         "reoffer_files": _OFFERS,
+        # What the page's host carries in one message; 0: no bytes at all.
+        "reach": {"slice_bytes": _integer(0, 4 * 1024 * 1024)},
         "slice": {"file_id": _FILE_ID, "pull_id": _PULL_ID, "offset": _integer(0, 2**63)},
         "slice_error": {
             "file_id": _FILE_ID,
@@ -198,7 +203,7 @@ KINDS: Mapping[str, Mapping[str, _Check]] = MappingProxyType(
     }
 )
 _WITH_BUFFER = frozenset({"slice", "probe"})
-_MUST_NAME_THE_PAGE = frozenset({"slice", "slice_error"})
+_MUST_NAME_THE_PAGE = frozenset({"reach", "slice", "slice_error"})
 
 
 def message_id(content: object) -> int | None:

@@ -21,6 +21,7 @@ from vod_widget.interfaces import Clock
 from vod_widget.metadata import clean_name
 from vod_widget.model import UploadState
 from vod_widget.sources.browser import BrowserSource
+from vod_widget.sources.pace import FIRST_SLICE_BYTES
 
 from .messages import Intent
 from .policy import Policy
@@ -70,8 +71,9 @@ class Pages:
         self._clock = clock
         self._policy = policy
         self._patience_s = patience_s
-        self._lock = threading.Lock()  # guards the two below; never held over a call outwards
+        self._lock = threading.Lock()  # guards all below; never held over a call outwards
         self._tokens: OrderedDict[str, int] = OrderedDict()
+        self._reach: dict[str, int] = {}
         self._greeted = 0
         self._held: dict[str, _Held] = {}
 
@@ -84,7 +86,7 @@ class Pages:
             self._greeted += 1
             self._tokens[token] = self._greeted
             while len(self._tokens) > _MAX_PAGES:
-                self._tokens.popitem(last=False)
+                self._reach.pop(self._tokens.popitem(last=False)[0], None)
             held = list(self._held.values())
         for one in held:
             one.source.suspect()
@@ -111,6 +113,27 @@ class Pages:
         with self._lock:
             held = self._held.get(file_id)
         return held is not None and bool(page) and held.owner == page
+
+    def take_reach(self, intent: Intent) -> None:
+        """Take what a page found out about its host: the largest slice that it carries, 0 when it carries none.
+
+        Raises:
+            RestrictionError: The page is not known.
+        """
+        slice_bytes = intent.args["slice_bytes"]
+        with self._lock:
+            if intent.token not in self._tokens:
+                raise RestrictionError("This page has not said hello.", code="Owner")
+            self._reach[intent.token] = slice_bytes
+            fed = [held.source for held in self._held.values() if held.owner == intent.token]
+        for source in fed:
+            source.set_reach(slice_bytes)
+
+    @property
+    def reaches(self) -> Mapping[int, int]:
+        """Largest slice, in bytes, that each page's host carries, by the page's number; pages that told."""
+        with self._lock:
+            return {self._tokens[token]: reach for token, reach in self._reach.items()}
 
     def owed(self) -> Mapping[str, str]:
         """Codes of what pages owe: the file itself ("Source.Detached") or an answer ("Source.Waiting")."""
@@ -155,37 +178,41 @@ class Pages:
                 attached.append((file_id, source))
 
         def go_on() -> None:
+            with self._lock:
+                reach = self._reach.get(page, FIRST_SLICE_BYTES)
             for file_id, source in attached:
-                source.attach(self._pull_of(file_id))
+                source.attach(self._pull_of(file_id), slice_bytes=reach)
                 self._resume_if_it_failed_for_want_of_a_page(file_id)
 
         return {"added": added, "refused": refused}, go_on
 
     def _take(self, offer: Mapping[str, Any], page: str, *, again: bool) -> tuple[str, BrowserSource]:
         name, size_bytes = clean_name(offer["name"]), offer["size_bytes"]
-        waiting = self._waiting_for(name, size_bytes, offer["last_modified_ms"], page)
+        edges = offer.get("edges", "")
+        waiting = self._waiting_for((name, size_bytes, offer["last_modified_ms"], edges), page)
         if waiting is not None:
             return waiting
         if again:
             raise RestrictionError(
-                "No row waits for this file; name, size and time must be equal.", code="Source.NoMatch", file_name=name
+                "No row waits for this file; name, size, time and content must be equal.",
+                code="Source.NoMatch",
+                file_name=name,
             )
         self._check_limits(name, size_bytes)
         source = BrowserSource(
-            name, size_bytes, offer["last_modified_ms"], None, self._clock, patience_s=self._patience_s
+            name, size_bytes, offer["last_modified_ms"], None, self._clock, patience_s=self._patience_s, edges=edges
         )
         info = self._uploader.add_file(source)
         with self._lock:
             self._held[info.file_id] = _Held(source, page, info)
         return info.file_id, source
 
-    def _waiting_for(
-        self, name: str, size_bytes: int, last_modified_ms: int, page: str
-    ) -> tuple[str, BrowserSource] | None:
+    def _waiting_for(self, looks: tuple[str, int, int, str], page: str) -> tuple[str, BrowserSource] | None:
+        """Find the row that waits for the file that looks so: name, size, time and edges (F106)."""
         with self._lock:
             for file_id, held in self._held.items():
                 source = held.source
-                same = (source.name, source.size_bytes, source.last_modified_ms) == (name, size_bytes, last_modified_ms)
+                same = (source.name, source.size_bytes, source.last_modified_ms, source.edges) == looks
                 # A page that may still live keeps its file from strangers.
                 free = source.is_detached or (not self._policy.own_files_only and source.is_doubted)
                 if same and free:

@@ -58,13 +58,13 @@ export class Connection {
     this.#beat = setInterval(() => this.#heartbeat(), this.#timing.heartbeat_ms);
   }
 
-  request<K extends Kind>(kind: K, keys: Intents[K][0], buffers?: ArrayBuffer[]): Promise<Intents[K][1]> {
+  request<K extends Kind>(kind: K, keys: Intents[K][0], buffers?: ArrayBuffer[], answer_ms = this.#timing.answer_ms): Promise<Intents[K][1]> {
     const id = this.#next_id++;
     return new Promise<Intents[K][1]>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#pending.delete(id);
         reject(new IntentError("NoAnswer", kind));
-      }, this.#timing.answer_ms);
+      }, answer_ms);
       this.#pending.set(id, { resolve: resolve as (data: unknown) => void, reject, timer });
       if (!this.#asked_at) this.#asked_at = Date.now();
       this.#expect();
@@ -114,7 +114,7 @@ export class Connection {
     }, this.#timing.comm_check_ms);
   };
 
-  readonly #receive = (content: unknown): void => {
+  readonly #receive = (content: unknown, buffers?: DataView[]): void => {
     if (typeof content !== "object" || content === null || !("kind" in content)) return;
     this.heard_at = Date.now();
     this.#asked_at = 0;
@@ -137,7 +137,8 @@ export class Connection {
     this.#pending.delete(message.id);
     clearTimeout(waiting.timer);
     if (message.error) waiting.reject(new IntentError(message.error.code, message.error.message));
-    else waiting.resolve(message.data ?? {});
+    // anywidget hands the buffers of a message on beside it; only an echo has one.
+    else waiting.resolve(buffers?.[0] ? { ...message.data as object, echo: buffers[0] } : message.data ?? {});
   };
 
   #become(link: Link): void {

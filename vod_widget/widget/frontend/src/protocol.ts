@@ -99,7 +99,15 @@ export interface Refusal { name: string; code: string; message: string; client_i
 export interface Added { file_id: string; name: string; client_id?: string }
 export interface AddAnswer { added: Added[]; refused: Refusal[] }
 
-export interface Offer { client_id: string; name: string; size_bytes: number; last_modified_ms: number; type: string }
+export interface Offer {
+  client_id: string;
+  name: string;
+  size_bytes: number;
+  last_modified_ms: number;
+  type: string;
+  /** CRC64 of the first and the last 64 KiB; a row that waits takes back only the same file. */
+  edges: string;
+}
 
 export interface Attempt { number: number; code: string; message: string; waited_s: number }
 export interface Detail {
@@ -144,6 +152,7 @@ export interface Intents {
   add_paths: [{ paths: string[] }, AddAnswer];
   offer_files: [{ files: Offer[] }, AddAnswer];
   reoffer_files: [{ files: Offer[] }, AddAnswer];
+  reach: [{ slice_bytes: number }, Nothing];
   slice: [{ file_id: string; token: string; pull_id: number; offset: number }, Nothing];
   slice_error: [{ file_id: string; token: string; pull_id: number; reason: "changed" | "gone" | "read" }, Nothing];
   set_credentials: [Secrets, { masked_id: string; current_profile: string | null }];
@@ -157,7 +166,7 @@ export interface Intents {
   ];
   /** `seq` of the last snapshot or rows: what this page has not seen was lost on the way. */
   ping: [Nothing, { seq?: number }];
-  probe: [Nothing, { size_bytes: number }];
+  probe: [Nothing, { size_bytes: number; echo?: DataView<ArrayBuffer> }];
 }
 export type Kind = keyof Intents;
 

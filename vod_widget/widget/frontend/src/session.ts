@@ -3,6 +3,7 @@
  * the person asks for. Lives in the model's closure, so it survives every view and no reload.
  */
 import { Connection, IntentError, type Timing } from "./connection";
+import { edges } from "./crc64";
 import { Feeder, picked_before } from "./feeder";
 import { asset_id, clock } from "./format";
 import { cause_of, choose_locale, type Key, own, translator, type Translate } from "./i18n";
@@ -10,6 +11,7 @@ import {
   type Action, type AddAnswer, type Down, type Filter, type Intents, type Kind, MAX_VIEW_ROWS, type Model,
   type NoteMessage, type Offer, PROTOCOL_VERSION, type Profile, type Row, type Secrets, type SnapshotMessage,
 } from "./protocol";
+import { find_reach } from "./reach";
 import { Store } from "./state/store";
 import type { Range } from "./virtual";
 
@@ -170,15 +172,16 @@ export class Session {
   /** `again`: files that rows wait for since a reload of the page; `quiet`: nobody picked them just now. */
   async offer(files: readonly File[], again = false, quiet = false): Promise<void> {
     const answers: AddAnswer[] = [];
+    void this.#probe();
     for (let at = 0; at < files.length; at += OFFERS_PER_MESSAGE) {
       const batch = files.slice(at, at + OFFERS_PER_MESSAGE);
       if (files.length > OFFERS_PER_MESSAGE) this.say(this.t("offering", { a: at, b: files.length }));
       const by_client = new Map<string, File>();
-      const offers: Offer[] = batch.map((file) => {
+      const offers: Offer[] = await Promise.all(batch.map(async (file) => {
         const client_id = `c${this.#next_client++}`;
         by_client.set(client_id, file);
-        return { client_id, name: file.name, size_bytes: file.size, last_modified_ms: file.lastModified, type: file.type };
-      });
+        return { client_id, name: file.name, size_bytes: file.size, last_modified_ms: file.lastModified, type: file.type, edges: await edges(file) };
+      }));
       const answer = await this.ask(again ? "reoffer_files" : "offer_files", { files: offers }, this.t("add"), ["add"]);
       if (!answer) break;
       for (const added of answer.added) {
@@ -188,6 +191,17 @@ export class Session {
       answers.push(answer);
     }
     if (answers.length && !quiet) this.#told_added(answers);
+  }
+
+  #probed = false;
+
+  /** Before the first browser file of this page: what does the host carry? Until that is known slices are small. */
+  async #probe(): Promise<void> {
+    if (this.#probed) return;
+    this.#probed = true;
+    const slice_bytes = await find_reach(this.connection);
+    void this.connection.request("reach", { slice_bytes }).catch(() => (this.#probed = false));
+    if (!slice_bytes && !this.#closed) this.say(this.t("no_bytes"), "warn");
   }
 
   async set_credentials(secrets: Secrets): Promise<boolean> {

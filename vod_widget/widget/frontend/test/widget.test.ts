@@ -295,7 +295,7 @@ describe("adding", () => {
     const page = await open();
     expect(page.root.querySelectorAll("input[type=file]")).toHaveLength(1);
     await pick(page, new File(["hello"], "a.mp4", { type: "video/mp4", lastModified: 7 }));
-    expect(page.kernel.last("offer_files")?.["files"]).toEqual([{ client_id: "c1", name: "a.mp4", size_bytes: 5, last_modified_ms: 7, type: "video/mp4" }]);
+    expect(page.kernel.last("offer_files")?.["files"]).toEqual([{ client_id: "c1", name: "a.mp4", size_bytes: 5, last_modified_ms: 7, type: "video/mp4", edges: "" }]);
     const file_id = page.row("a.mp4").dataset["fileId"];
     page.kernel.down({ kind: "pull", file_id, pull_id: 3, offset: 1, length: 3 });
     vi.useRealTimers();

@@ -1,0 +1,83 @@
+"""How much of a browser's file is asked for at once, learned from what comes and what does not.
+
+No event tells that a server dropped a message that was too large for it, or that a socket was replaced: only the
+missing acknowledgement does. So a slice that does not come halves the size, and many that do come double it again, up
+to what the page's probe found and never to a size that was lost twice. Pure, not thread-safe. Floor 2.
+"""
+
+from __future__ import annotations
+
+__all__ = ["FIRST_SLICE_BYTES", "LARGEST_SLICE_BYTES", "SMALLEST_SLICE_BYTES", "Pace"]
+
+_KIB = 1024
+# Before the page has told what its host carries: below the smallest limit that we know of (1 MiB).
+FIRST_SLICE_BYTES = 512 * _KIB
+# Measured on loopback: 4 MiB at four in flight is the fastest; servers close the socket at 10 MiB.
+LARGEST_SLICE_BYTES = 4096 * _KIB
+# Anything that carries messages carries this; below it a link is not worth waiting for.
+SMALLEST_SLICE_BYTES = 32 * _KIB
+_SLICES_IN_FLIGHT = 4
+# Small slices are bound by the round trip (48 ms measured), so more of them fly.
+_SMALLEST_WINDOW_BYTES = 2048 * _KIB
+
+_FIRST_TIMEOUT_S = 10.0
+# JupyterLab opens a lost socket again at once: what was in flight is known to be lost a few seconds later.
+_SHORTEST_TIMEOUT_S = 4.0
+_LONGEST_TIMEOUT_S = 60.0
+_TIMEOUT_IN_ROUNDS = 6.0
+_CLEAN_BEFORE_GROWTH = 32
+
+
+class Pace:
+    """Slice size, window and patience of one file.
+
+    Args:
+        reach_bytes: Largest slice that the page's host is known to carry, bytes.
+    """
+
+    def __init__(self, reach_bytes: int) -> None:
+        self.reach_bytes = 0
+        self.slice_bytes = 0
+        self._lost_at: dict[int, int] = {}
+        self._clean = 0
+        self._round_s: float | None = None
+        self._backoff = 1.0
+        self.set_reach(reach_bytes)
+
+    def set_reach(self, reach_bytes: int) -> None:
+        """Begin again with what a page says that its host carries, bytes."""
+        self.reach_bytes = max(SMALLEST_SLICE_BYTES, min(reach_bytes, LARGEST_SLICE_BYTES))
+        self.slice_bytes = self.reach_bytes
+        self._lost_at.clear()
+        self._clean = 0
+        self._backoff = 1.0
+
+    @property
+    def window_bytes(self) -> int:
+        """Most bytes that may be asked for and not yet have come."""
+        return max(_SLICES_IN_FLIGHT * self.slice_bytes, _SMALLEST_WINDOW_BYTES)
+
+    @property
+    def timeout_s(self) -> float:
+        """Seconds after which a slice counts as lost."""
+        base_s = _FIRST_TIMEOUT_S
+        if self._round_s is not None:
+            base_s = max(_SHORTEST_TIMEOUT_S, _TIMEOUT_IN_ROUNDS * self._round_s)
+        return min(base_s * self._backoff, _LONGEST_TIMEOUT_S)
+
+    def came(self, seconds: float) -> None:
+        """Take note of a slice that came so long after it was asked for."""
+        self._round_s = seconds if self._round_s is None else 0.8 * self._round_s + 0.2 * seconds
+        self._backoff = 1.0
+        self._clean += 1
+        larger = 2 * self.slice_bytes
+        if self._clean >= _CLEAN_BEFORE_GROWTH and larger <= self.reach_bytes and self._lost_at.get(larger, 0) < 2:
+            self.slice_bytes = larger
+            self._clean = 0
+
+    def lost(self) -> None:
+        """Take note that slices of the present size did not come."""
+        self._lost_at[self.slice_bytes] = self._lost_at.get(self.slice_bytes, 0) + 1
+        self.slice_bytes = max(SMALLEST_SLICE_BYTES, self.slice_bytes // 2)
+        self._clean = 0
+        self._backoff *= 2.0

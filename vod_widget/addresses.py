@@ -15,7 +15,7 @@ import re
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from .errors import CredentialError, EndpointRefusedError, InvalidArgumentError
+from .errors import CredentialError, EndpointRefusedError, InvalidArgumentError, RestrictionError
 from .model import UploadAddress, UploadAuth
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "check_address",
     "check_api_endpoint",
     "check_endpoint",
+    "check_key",
     "check_lifetime",
     "check_region",
     "is_loopback_url",
@@ -140,7 +141,7 @@ def check_address(
 
     Raises:
         EndpointRefusedError: A host that is not trusted (code `Endpoint.Refused`), a region other than the credential's
-            (`Endpoint.Region`), a bucket or key that OSS does not allow (`Endpoint.Bucket`, `Endpoint.Object`).
+            (`Endpoint.Region`), a bucket or key that OSS does not allow (`Endpoint.Bucket`, `Name`).
     """
     endpoint = check_endpoint(address.endpoint, loopback_allowed=loopback_allowed, internal_allowed=internal_allowed)
     region = region_of_endpoint(endpoint)
@@ -157,9 +158,24 @@ def check_address(
     wrong = _wrong_key(address.object)
     if wrong:
         raise EndpointRefusedError(
-            f"the upload address has the object {_shown(address.object)}, which {wrong}", code="Endpoint.Object"
+            f"the upload address has the object {_shown(address.object)}, which {wrong}", code="Name"
         )
     return replace(address, endpoint=endpoint)
+
+
+def check_key(key: str) -> None:
+    """Check an object key that a caller wants, before anything is asked of the service.
+
+    Raises:
+        RestrictionError: OSS does not take it (code `Name`).
+    """
+    wrong = _wrong_key(key)
+    if wrong:
+        raise RestrictionError(
+            f"the object key {_shown(key)} {wrong}",
+            code="Name",
+            hint="Choose another key, or leave it out: VOD gives each file one of its own.",
+        )
 
 
 def _wrong_key(key: str) -> str | None:

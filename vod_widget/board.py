@@ -34,6 +34,7 @@ class Board:
         self._waiting: deque[tuple[float, Part]] = deque()
         self._out: set[int] = set()
         self._failures: dict[int, int] = {}
+        self._damages: dict[int, int] = {}
 
     def reset(self) -> None:
         """Forget everything."""
@@ -44,6 +45,7 @@ class Board:
         self._waiting.clear()
         self._out.clear()
         self._failures.clear()
+        self._damages.clear()
 
     def plan(self, part_size_bytes: int, stored: Iterable[Part]) -> None:
         """Lay the grid; `stored` parts are not sent again."""
@@ -124,6 +126,12 @@ class Board:
         """Count a failure of a part; returns how many there were since the last progress."""
         count = self._failures.get(part.part_number, 0) + 1
         self._failures[part.part_number] = count
+        return count
+
+    def damaged(self, part: Part) -> int:
+        """Count a damage of a part; how often it was damaged so far, whatever happens to other parts."""
+        count = self._damages.get(part.part_number, 0) + 1
+        self._damages[part.part_number] = count
         return count
 
     def progress(self) -> None:

@@ -20,7 +20,7 @@ import traitlets
 from . import effects as fx
 from . import events as ev
 from . import library
-from .addresses import check_address, check_api_endpoint, check_lifetime, check_region
+from .addresses import check_address, check_api_endpoint, check_key, check_lifetime, check_region
 from .application import Application, AuthContext, current_record, in_callback
 from .arguments import checked_reference, sts_keys
 from .authority import Authority
@@ -277,6 +277,8 @@ class VODUpload(traitlets.HasTraits):
             record = Record(self._random.hex(16), source, kind, metadata)
             record.cover = cover_source
             record.reference_id = checked_reference(reference_id, source.name)
+            if object:
+                check_key(object)
             record.given_address = (endpoint, bucket, object)
             return self._enlist(record)
         except BaseException as raised:

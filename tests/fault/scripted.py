@@ -85,9 +85,17 @@ class Scripted(Simulation):
         self.rules.append(_Rule(kind, make, nth, times, when, part))
         return self.rules[-1]
 
-    def change(self, kind: type[fx.Effect], how: Callable[[Any], Any], *, nth: int = 1, times: int | None = 1) -> _Rule:
+    def change(
+        self,
+        kind: type[fx.Effect],
+        how: Callable[[Any], Any],
+        *,
+        nth: int = 1,
+        times: int | None = 1,
+        part: int | None = None,
+    ) -> _Rule:
         """Let the answer of effects of this kind be another."""
-        self.rules.append(_Rule(kind, lambda: VODError("not used"), nth, times, "answer", None, how))
+        self.rules.append(_Rule(kind, lambda: VODError("not used"), nth, times, "answer", part, how))
         return self.rules[-1]
 
     def perform(self, token: int, effect: fx.Effect, flag: list[bool]) -> None:

@@ -255,7 +255,7 @@ def test_bad_buckets_are_refused(bucket: str) -> None:
 def test_bad_object_keys_are_refused(key: str) -> None:
     with pytest.raises(EndpointRefusedError) as caught:
         check_address(_address(object=key), None, loopback_allowed=False)
-    assert caught.value.code == "Endpoint.Object"
+    assert caught.value.code == "Name"
 
 
 @pytest.mark.parametrize(

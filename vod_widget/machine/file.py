@@ -45,6 +45,7 @@ from vod_widget.states import FileEvent, next_file_state
 from .settling import Settling
 from .words import (
     COUNT_AS_PROGRESS,
+    DAMAGES_MAX,
     NOT_ABANDONED,
     Drained,
     Interrupted,
@@ -400,7 +401,7 @@ class FileMachine(Settling):
         now_s = self._clock.monotonic_s()
         failures = self._board.failed(part)
         if isinstance(error, IntegrityError):
-            allowed = failures <= max(1, min(self.policy.retry_count, 3))
+            allowed = self._board.damaged(part) <= max(1, min(self.policy.retry_count, DAMAGES_MAX))
         else:
             allowed = self.policy.may_retry(failures, now_s - self._progress_at_s)
         if not allowed:

@@ -14,6 +14,7 @@ __all__ = [
     "ABORT_PATIENCE_S",
     "ABORT_TRIES",
     "COUNT_AS_PROGRESS",
+    "DAMAGES_MAX",
     "IMAGE_CREATES_MAX",
     "NOT_ABANDONED",
     "UNPROVEN_ROUNDS",
@@ -68,6 +69,9 @@ ABORT_PATIENCE_S = 900.0
 """With patience, the longest for which the parts of a file that was given up are tried to be removed after that."""
 
 IMAGE_CREATES_MAX = 2
+
+DAMAGES_MAX = 3
+"""Times that one part is sent again because it arrived damaged; the success of others changes nothing."""
 
 UNPROVEN_ROUNDS = 3
 """Times that parts whose answers had no sum are sent again because the list of parts shows another one."""

@@ -16,6 +16,7 @@ Why a connection class of our own, each point seen with requests 2.34 and urllib
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import io
 import ipaddress
@@ -307,6 +308,12 @@ def _tune(sock: socket.socket, congestion: str | None) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, congestion.encode())
 
 
+@functools.cache
+def _usual_tls_context() -> ssl.SSLContext:
+    """One for all sessions: reading the authorities takes 50 ms."""
+    return _tls_context(certifi.where())
+
+
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:
     # certifi, not the system's default paths: those obey SSL_CERT_FILE of the environment.
     context = ssl.create_default_context(cafile=ca_file or certifi.where())
@@ -408,7 +415,7 @@ class Wire:
         self._open: set[HTTPConnection] = set()  # guarded by _lock
         self._closed = False  # guarded by _lock
         self.session = _Session()
-        adapter = _Adapter(self, _tls_context(ca_file), pool_size)
+        adapter = _Adapter(self, _tls_context(ca_file) if ca_file else _usual_tls_context(), pool_size)
         self.session.mount("https://", adapter)
         self.session.mount("http://", adapter)
 

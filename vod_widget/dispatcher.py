@@ -99,7 +99,10 @@ class Dispatcher:
         now_s = self._clock.monotonic_s()
         all_slow = all(now_s - since_s > _SLOW_S for since_s in self._busy.values())
         if len(self._threads) < _THREADS_MAX and len(self._busy) == len(self._threads) and all_slow:
-            self._threads.add(start_thread(f"vod-callbacks-{next(self._numbers)}", self._work))
+            try:
+                self._threads.add(start_thread(f"vod-callbacks-{next(self._numbers)}", self._work))
+            except RuntimeError:
+                _log.warning("no thread could be started for callbacks; it is tried again with the next one")
 
     def _release_idle(self) -> None:
         if not self._strands and self._when_idle:
@@ -171,6 +174,13 @@ class Dispatcher:
                 self._loop = asyncio.new_event_loop()
                 start_thread("vod-loop", self._loop.run_forever)
             return self._loop
+
+    def die_in_child(self) -> None:
+        """In a forked child: the threads are not here, and one of them may hold the condition."""
+        self._cond = threading.Condition()
+        self._closed = True
+        self._threads = set()
+        self._loop = None
 
     def close(self, timeout_s: float) -> bool:
         """Drop what waits, join the threads; False when a callback still runs after `timeout_s`."""

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from . import effects as fx
 from .dispatcher import Dispatcher
@@ -21,6 +21,7 @@ from .interfaces import Clock
 from .machine import FileMachine, Out
 from .model import Phase, SourceKind, UploaderState, UploadState
 from .options import PARALLEL_DEFAULT, PART_DEFAULT_BYTES
+from .owner import Owner
 from .progress import SpeedMeter
 from .record import Record
 from .stalls import Watchdog, stalled_error
@@ -28,7 +29,7 @@ from .states import LEFT_TO_DO, FileEvent, UploaderEvent, next_file_state, next_
 from .sums import Sums
 from .workers import Pool, Timers, start_thread
 
-__all__ = ["Owner", "Scheduler"]
+__all__ = ["Scheduler"]
 
 _log = logging.getLogger("vod_widget")
 
@@ -39,40 +40,6 @@ _ASKED_FILES_MAX = 8
 _WAITING_FILES_MAX = 32
 """Files in backoff that do not count for the room; more do, so that an outage does not start the whole list."""
 _STOP_GRACE_S = 2.0
-
-
-class Owner(Protocol):
-    """What the scheduler needs of the public class.
-
-    Attributes:
-        is_ending: Whether callbacks still run after which on_upload_end is due.
-    """
-
-    is_ending: bool
-
-    def make_machine(self, record: Record) -> FileMachine:
-        """Return the machine of a file whose turn has come, a new one or its own; quick, no I/O."""
-
-    def ask_app(self, record: Record, token: int, effect: fx.AskApp) -> None:
-        """Fire the callback and answer later by `Scheduler.answer`."""
-
-    def on_note(self, record: Record, note: fx.Note) -> None:
-        """News of a file; called under the condition, must only post."""
-
-    def on_state(self, record: Record) -> None:
-        """A file's state or phase changed; as above."""
-
-    def on_progress(self, record: Record) -> None:
-        """Bytes of a file moved; as above."""
-
-    def on_uploader_state(self) -> None:
-        """The queue's state changed; as above."""
-
-    def on_tick(self) -> None:
-        """Ten times a second while files move, on the timer thread, outside the condition."""
-
-    def on_drained(self) -> None:
-        """Nothing is left to do; under the condition, must only post."""
 
 
 class Scheduler:
@@ -102,8 +69,8 @@ class Scheduler:
         self._by_id: dict[str, Record] = {}
         self._active: dict[str, Record] = {}
         self._scan_from = 0
-        self._control = Pool("vod-control", _CONTROL_THREADS)
         self._timers = Timers("vod-timer", clock)
+        self._control = Pool("vod-control", _CONTROL_THREADS, self._timers.after)
         self._watchdog = Watchdog(clock)
         self._senders: set[threading.Thread] = set()
         self._idle_senders = 0
@@ -111,6 +78,7 @@ class Scheduler:
         self._ticking = False
         self._stopped_at_s = 0.0
         self._closed = False
+        self.takes_new = True
         self._started_one = False
         self.held = False
 
@@ -217,7 +185,7 @@ class Scheduler:
             elif isinstance(effect, fx.AskApp):
                 self._owner.ask_app(record, token, effect)
             else:
-                self._control.submit(lambda r=record, m=machine, t=token, e=effect: self._perform(r, m, t, e))  # type: ignore[misc]
+                self._control.submit(partial(self._perform, record, machine, token, effect))
 
     def _outcome(self, record: Record, token: int, value: Any) -> None:
         self.step(record, lambda machine: machine.succeed(token, value))
@@ -318,7 +286,7 @@ class Scheduler:
             else:
                 demand += self._demand(record, machine)
         later: int | None = None
-        while self._scan_from < len(self.records):
+        while self.takes_new and self._scan_from < len(self.records):
             if self.parallel_files is not None and running >= self.parallel_files:
                 break
             if demand >= room or asked >= _ASKED_FILES_MAX:
@@ -362,7 +330,7 @@ class Scheduler:
         work = self._decide(record, machine, lambda m: m.start())
         if work:
             # Effects begin on the pool, since the condition is held here.
-            self._control.submit(lambda: self._act(record, machine, work))
+            self._control.submit(partial(self._act, record, machine, work))
         self._tick_soon()
         return machine
 
@@ -511,7 +479,7 @@ class Scheduler:
     def _take(
         self, renewals: list[tuple[Record, FileMachine, list[tuple[int, fx.Effect]]]]
     ) -> tuple[Record, FileMachine, int, fx.Effect] | None:
-        if self._closed:
+        if self._closed or not self.takes_new:
             return None
         for record in tuple(self._active.values()):
             machine = record.machine

@@ -36,6 +36,7 @@ from .errors import (
     VODError,
 )
 from .interfaces import Clock, CredentialProvider, Randomness, Source
+from .lifetime import die_in_child, enroll, ensure_thread, let_transfers_end
 from .metadata import build_metadata, check_size, media_type_of
 from .model import (
     Category,
@@ -142,7 +143,7 @@ class VODUpload(traitlets.HasTraits):
         self._queue = Scheduler(self._app, self._clock, self._dispatcher)
         self._app.queue = self._queue
         self._authority = Authority(self, self._clock, self._random, self._app.warn)
-        self._closed = False
+        self._closed = self._is_copy = False
         self._waiters: list[Callable[[], None]] = []
         self._published: dict[str, Any] = {}  # what observers were told last
         self._bandwidth = Rate(
@@ -634,6 +635,8 @@ class VODUpload(traitlets.HasTraits):
             self._start()
 
     def _start(self) -> None:
+        ensure_thread(self._queue)
+        enroll(self)
         self._queue.start()
         self._queue.settle()
 
@@ -685,6 +688,7 @@ class VODUpload(traitlets.HasTraits):
                 if left_s <= 0:
                     return False
                 self._queue.cond.wait(left_s)
+                self._queue._timers.wake()  # who waits lends a hand where no thread could be had
         return True
 
     def _wait_in_loop(self, loop: asyncio.AbstractEventLoop, timeout_s: float | None) -> bool:
@@ -765,6 +769,19 @@ class VODUpload(traitlets.HasTraits):
                 record.entry.release()
         self._tell_waiters()
         return ended
+
+    def _end_with_process(self, grace_s: float) -> None:
+        """Take nothing new, let requests that carry bytes end within the grace, then close."""
+        with self._queue.cond:
+            if self._closed or not self._is_running():
+                return
+        let_transfers_end(self._queue, self._clock, grace_s)
+        self.close(0.5)
+
+    def _die_in_child(self) -> None:
+        """A forked child has none of our threads, and their locks as they were: it may only be told so."""
+        self._is_copy = self._closed = True
+        die_in_child(self._queue)
 
     def __enter__(self) -> Self:
         return self
@@ -992,6 +1009,11 @@ class VODUpload(traitlets.HasTraits):
     # ------------------------------------------------------------------ inside
 
     def _check_open(self) -> None:
+        if self._is_copy:
+            raise InvalidStateError(
+                "this uploader belongs to the process that this one was forked from",
+                hint="Make a new one here; the journal keeps the two from sending one file twice.",
+            )
         if self._closed:
             raise InvalidStateError("this uploader is closed", hint="Make a new one.")
 

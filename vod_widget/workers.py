@@ -22,6 +22,9 @@ __all__ = ["Pool", "Rate", "Timers", "start_thread"]
 _log = logging.getLogger("vod_widget")
 Job = Callable[[], None]
 
+_STARVED_S = 1.0
+"""How soon it is tried again to start a thread when there is not one."""
+
 _LOOK_AGAIN_S = 0.2
 """How long a limiter sleeps before it looks whether the limit was changed."""
 
@@ -47,12 +50,14 @@ class Pool:
     Args:
         name: Prefix of the threads' names.
         size: Most threads at a time.
+        later: Runs a quick job after so many seconds; used while not a single thread can be had.
         idle_s: Seconds without work after which a thread ends.
     """
 
-    def __init__(self, name: str, size: int, idle_s: float = 5.0) -> None:
+    def __init__(self, name: str, size: int, later: Callable[[float, Job], None], idle_s: float = 5.0) -> None:
         self._name = name
         self._size = size
+        self._later = later
         self._idle_s = idle_s
         self._cond = threading.Condition()
         self._jobs: deque[Job] = deque()
@@ -69,21 +74,39 @@ class Pool:
             self._jobs.append(job)
             if self._idle >= len(self._jobs) or len(self._threads) >= self._size:
                 self._cond.notify()
-                return
-            try:
+            else:
+                self._grow()
+
+    def ensure(self) -> None:
+        """Have at least one thread.
+
+        Raises:
+            RuntimeError: Not one can be started.
+        """
+        with self._cond:
+            if not self._threads and not self._closed:
                 self._threads.add(start_thread(f"{self._name}-{next(self._numbers)}", self._work))
-            except RuntimeError:
-                # No thread can be had now: a running one takes the job; without any, the caller must know.
-                if not self._threads:
-                    self._jobs.remove(job)
-                    raise
+
+    def _grow(self) -> None:
+        """Start one more thread for the jobs; when none can be had, a running one takes them, or it is tried again."""
+        try:
+            self._threads.add(start_thread(f"{self._name}-{next(self._numbers)}", self._work))
+        except RuntimeError:
+            _log.warning("no thread could be started for %s; %d go on", self._name, len(self._threads))
+            if not self._threads:
+                self._later(_STARVED_S, self._feed)
+
+    def _feed(self) -> None:
+        with self._cond:
+            if self._jobs and not self._threads and not self._closed:
+                self._grow()
 
     def leave_behind(self, thread: threading.Thread) -> None:
         """Give up a thread that hangs in its job: another may take its place, and it ends when it ever comes back."""
         with self._cond:
             self._threads.discard(thread)
             if self._jobs and not self._idle and not self._closed:
-                self._threads.add(start_thread(f"{self._name}-{next(self._numbers)}", self._work))
+                self._grow()
 
     def _work(self) -> None:
         while True:
@@ -102,6 +125,12 @@ class Pool:
                 job()
             except Exception:
                 _log.exception("a job of %s failed", self._name)
+
+    def die_in_child(self) -> None:
+        """In a forked child: the threads are not here, and one of them may hold the condition."""
+        self._cond = threading.Condition()
+        self._closed = True
+        self._threads = set()
 
     def close(self, timeout_s: float) -> bool:
         """Drop queued jobs, let the running ones end, join; False when a thread is still busy after `timeout_s`."""
@@ -138,10 +167,22 @@ class Timers:
             if self._closed:
                 return
             heapq.heappush(self._heap, (self._clock.monotonic_s() + wait_s, next(self._numbers), job))
-            if self._thread is None:
-                self._thread = start_thread(self._name, self._work)
-            else:
+            if self._thread is not None:
                 self._cond.notify()
+            else:
+                self._grow()
+
+    def wake(self) -> None:
+        """Try again to start the thread, if it could not be had."""
+        with self._cond:
+            if self._heap and self._thread is None and not self._closed:
+                self._grow()
+
+    def _grow(self) -> None:
+        try:
+            self._thread = start_thread(self._name, self._work)
+        except RuntimeError:
+            _log.warning("no thread could be started for %s; it is tried again soon", self._name)
 
     def _work(self) -> None:
         while True:
@@ -158,6 +199,12 @@ class Timers:
                 job()
             except Exception:
                 _log.exception("a timer of %s failed", self._name)
+
+    def die_in_child(self) -> None:
+        """As for `Pool`."""
+        self._cond = threading.Condition()
+        self._closed = True
+        self._thread = None
 
     def close(self, timeout_s: float) -> bool:
         """Drop every timer and join; False when the thread is still busy."""

@@ -126,10 +126,10 @@ def test_interrupted_upload_is_finished_by_resume(emulator: Any, media: Media, t
     )
     until(lambda: stall.fired, "part 2 is on its way", within_s=30)
     process.send_signal(signal.SIGTERM)
+    stall.release()  # it waits for the part that is on its way
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (130, "")
     assert err == ("vod-widget: stopped; what was sent is kept. Run the same command again, or: vod-widget resume\n")
-    stall.release()
     status, out, err = run("resume", "--list", emulator=emulator)
     assert (status, err) == (0, "")
     assert "Stopped" in out

@@ -82,6 +82,7 @@ MEANINGS = {
     "Source.Scheme": "The file is given by an address of a kind that is not supported.",
     "Source.Stalled": "A read of the file did not come back: its disk or network mount hangs.",
     "TagsExceededMax": "There are more tags than VOD takes.",
+    "Threads": "The process may not start a single thread.",
     "UserData.Json": "`user_data` is not JSON.",
     "UserData.Key": "`user_data` has a key that is nearly one of VOD's, which would be ignored.",
     "UserData.Size": "`user_data` is too large for the header it travels in.",

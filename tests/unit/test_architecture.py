@@ -28,8 +28,8 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
         "4 queue",
         True,
         (
-            *("upload_info", "caller", "arguments", "traits", "scheduler", "snapshots"),
-            *("application", "authority", "library", "uploader", "doctor", "doctor_words"),
+            *("upload_info", "caller", "arguments", "traits", "owner", "scheduler", "snapshots"),
+            *("application", "authority", "lifetime", "library", "uploader", "doctor", "doctor_words"),
         ),
     ),
     ("5 faces", False, ("batch", "fleet", "widget")),

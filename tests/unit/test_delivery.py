@@ -104,7 +104,7 @@ def test_idle_is_told_once_everything_returned() -> None:
 
 
 def test_pool_runs_everything_on_few_threads_and_ends() -> None:
-    pool, done, ran = Pool("vod-test", 3), threading.Event(), []
+    pool, done, ran = Pool("vod-test", 3, lambda _wait_s, _job: None), threading.Event(), []
     for number in range(100):
         pool.submit(lambda n=number: (ran.append(n), done.set() if n == 99 else None))
     assert done.wait(LONG_S)

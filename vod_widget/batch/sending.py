@@ -14,6 +14,7 @@ from typing import Any
 
 from vod_widget.errors import LockedError, VODError
 from vod_widget.interfaces import Clock
+from vod_widget.lifetime import TERM_GRACE_S, Terminated
 from vod_widget.system import SystemClock
 from vod_widget.upload_info import UploadInfo
 from vod_widget.uploader import VODUpload
@@ -85,6 +86,8 @@ def upload(
         return Results([_row(one, outcome) for one in added], index=index)
     except KeyboardInterrupt as interrupt:
         close_s = _CLOSE_IN_A_HURRY_S
+        if isinstance(interrupt, Terminated):
+            uploader._end_with_process(TERM_GRACE_S)
         interrupt.add_note("What was sent is kept: run the same call again, or vod_widget.resume().")
         raise
     finally:

@@ -13,11 +13,13 @@ import threading
 import warnings
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 from vod_widget import batch
 from vod_widget.batch.words import one_line, text_table
 from vod_widget.errors import CredentialError, UsageError, VODError
+from vod_widget.lifetime import TERM_GRACE_S, Terminated
 from vod_widget.model import UploadState
 
 from .arguments import chosen_options, make_parser, metadata_of
@@ -64,9 +66,13 @@ def _complain(text: str) -> None:
 
 
 def _heed_sigterm() -> None:
-    """Let a polite kill stop as Ctrl-C does: requests end, the journal is closed."""
+    """Let a polite kill stop as Ctrl-C does, but with time for the parts on their way: they need not go again."""
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        raise Terminated
+
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, on_signal)
 
 
 def _upload(args: Namespace) -> int:
@@ -89,8 +95,10 @@ def _resume(args: Namespace) -> int:
         if uploader.list_files() and not args.list:
             batch.finish(uploader, progress=args.progress)
         results = batch.results_of(uploader)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         close_s = 1.0
+        if isinstance(interrupt, Terminated):
+            uploader._end_with_process(TERM_GRACE_S)
         raise
     finally:
         uploader.close(close_s)

@@ -1,0 +1,171 @@
+"""Processes that upload and come to harm, forked from one that has the package loaded already, so that each costs little."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+PART = 102_400
+# What every victim needs, pytest among it: multiprocessing imports the main module of the parent again in each child.
+_LOADED = [
+    "pytest",
+    "tests.fault.victims",
+    "vod_widget.batch",
+    "vod_widget.credentials",
+    "vod_widget.journal",
+    "vod_widget.oss",
+    "vod_widget.sources",
+    "vod_widget.uploader",
+    "vod_widget.vod_api",
+]
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(_LOADED)
+
+
+def start(target: Callable[..., None], emulator: Any, home: Path, *args: Any) -> ForkServerProcess:
+    """Run `target(where, *args)` in a process of its own; `where` are the options that lead to the emulator."""
+    where = {
+        "endpoint": emulator.endpoint,
+        "keys": (emulator.access_key_id, emulator.access_key_secret),
+        "home": str(home),
+    }
+    process = _CONTEXT.Process(target=_run, args=(target, where, *args), daemon=True)
+    process.start()
+    return process
+
+
+def _run(target: Callable[..., None], where: dict[str, Any], *args: Any) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the fork server ignores it
+    target(where, *args)
+
+
+def uploader(where: dict[str, Any], **options: Any) -> Any:
+    """A queue on the emulator of the test."""
+    import vod_widget as vw
+
+    options = {"part_size_bytes": PART, "parallel": 1, "retry_duration": 0.05, **options}
+    keys = vw.Credentials(*where["keys"])
+    return vw.VODUpload(endpoint=where["endpoint"], credentials=keys, checkpoint_dir=where["home"], **options)
+
+
+def upload(where: dict[str, Any], path: str, options: dict[str, Any] | None = None) -> None:
+    """Upload one file to its end."""
+    up = uploader(where, **(options or {}))
+    up.add_file(path)
+    up.run()
+    up.close()
+
+
+def upload_and_die_at_write(where: dict[str, Any], path: str, number: int, when: str) -> None:
+    """Kill ourselves at this write to the journal: before it, in its middle, or after it."""
+    from vod_widget.journal import files
+
+    real = os.write
+    count = 0
+
+    def write(descriptor: int, data: Any) -> int:
+        nonlocal count
+        if ".lock" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
+            return real(descriptor, data)
+        count += 1
+        if count != number:
+            return real(descriptor, data)
+        if when != "before":
+            half = len(data) // 2 if when == "torn" else len(data)
+            real(descriptor, bytes(data)[:half])
+        os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+    files.os.write = write
+    upload(where, path)
+
+
+def start_and_leave(where: dict[str, Any], path: str, told: Any) -> None:
+    """Start a queue and end the process at once, as a script that forgot to wait, once part 1 is there."""
+    from vod_widget import lifetime
+
+    up = uploader(where)
+    info = up.add_file(path)
+    up.start_upload()
+    while info.accepted_bytes < PART:
+        time.sleep(0.01)
+    began = time.monotonic()
+    lifetime._at_exit()  # multiprocessing ends its children without the exit handlers of the interpreter
+    told.send((info.accepted_bytes, str(info.state), time.monotonic() - began))
+    told.close()
+
+
+def interrupted_run(where: dict[str, Any], path: str, told: Any) -> None:
+    """`run()` gets Ctrl-C; says how long that took, goes on or stops as told, and says what came of it."""
+    up = uploader(where)
+    info = up.add_file(path)
+    told.send("running")
+    try:
+        up.run()
+        told.send("not interrupted")
+    except KeyboardInterrupt:
+        told.send(time.monotonic())
+        if told.recv() == "stop":
+            up.stop_upload()
+            up.wait(10)
+        else:
+            up.wait(10)
+    told.send(str(info.state))
+    told.recv()
+    up.close()
+
+
+def interrupted_callback(where: dict[str, Any], path: str, told: Any) -> None:
+    """A callback is interrupted: it alone ends."""
+    up = uploader(where)
+
+    def interrupted(_info: Any, _total: int, _share: float) -> None:
+        raise KeyboardInterrupt
+
+    up.on_upload_progress = interrupted
+    ended: list[Any] = []
+    up.on_upload_end = ended.append
+    info = up.add_file(path)
+    up.run()
+    told.send((str(info.state), len(ended)))
+    up.close()
+
+
+def forking(where: dict[str, Any], path: str, told: Any) -> None:
+    """Fork while parts are on their way; the child tries everything that a caller could."""
+    from vod_widget.errors import InvalidStateError
+
+    up = uploader(where)
+    info = up.add_file(path)
+    up.start_upload()
+    while info.accepted_bytes < PART:
+        time.sleep(0.01)
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:  # pragma: no cover - another process
+        said = []
+        try:
+            up.start_upload()
+            said.append("started")
+        except InvalidStateError as error:
+            said.append("forked from" if "forked from" in str(error) else str(error))
+        up.stop_upload()
+        up.cancel_file(0)
+        up.retry_failed()
+        said.append(str(up.wait(0.1)))
+        said.append(str(up.close()))
+        os.write(write_end, "|".join(said).encode())
+        os._exit(0)
+    os.close(write_end)
+    _, status = os.waitpid(child, 0)
+    told.send((os.read(read_end, 1000).decode(), status))
+    told.recv()
+    up.wait(20)
+    told.send(str(info.state))
+    up.close()

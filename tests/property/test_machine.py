@@ -660,6 +660,31 @@ def test_patience_is_not_spent_while_the_application_is_asked(expires: str) -> N
     assert run.machine.state is UploadState.SUCCESS
 
 
+@pytest.mark.parametrize("renewal", ["good", "bad"])
+def test_credential_that_ends_while_it_is_renewed_ahead_sends_no_more_parts(renewal: str) -> None:
+    run = _calm(size=12 * PART)
+    run.start()
+    _until(run, lambda: len(run.transfers) == 3)
+    run.clock.t += 0.85 * 3000.0
+    run.take(run.machine.refresh_ahead())
+    _until(run, lambda: _performing(run, fx.RefreshVideo))
+    run.clock.t += 3000.0  # the answer takes long, and the credential ends meanwhile
+    while run.transfers or run.outcomes or run.machine.wants_transfer:
+        for _ in run.transfers[:]:
+            run.send(run.transfers[0])
+        for outcome in run.outcomes[:]:
+            run.deliver(outcome)
+        if run.machine.wants_transfer:
+            run.take_transfer()
+        assert sum("AuthExpiredError" in line for line in run.log) <= 3
+    if renewal == "bad":
+        _outcome_of(run, fx.RefreshVideo, lambda token: run.machine.fail(token, ServerFaultError("503", status=503)))
+        assert run.machine.wants_transfer == 0
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert sum("AuthExpiredError" in line for line in run.log) <= 3
+
+
 # ---- the cover
 
 

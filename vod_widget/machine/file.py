@@ -379,7 +379,11 @@ class FileMachine(Settling):
         if isinstance(error, AuthExpiredError | AccessDeniedError):
             # Of many that the same credential is refused for, one gets another; what is late is only sent again.
             self._board.put_back(effect.part)
-            return self._throw(error) if parked and grants == self._grants else []
+            if grants != self._grants:
+                return []
+            if not parked:
+                self._sending = False  # until the renewal that is under way has brought another
+            return self._throw(error)
         if not parked and classify(error) is not Action.RETRY:
             # The credential is being renewed; the same answer will come again and be dealt with then.
             self._board.put_back(effect.part, not_before_s=self._clock.monotonic_s() + 1.0)

@@ -285,11 +285,16 @@ class Transferring(Authorizing):
                 grant = yield fx.RefreshVideo(self.checkpoint.media_id, self._sts)
                 yield from self._adopt(grant)
         except VODError as error:
-            # The old credential still works: it is asked for again when it really ends, or a while later.
-            assert self.grant is not None
-            auth = self.grant.auth
-            self.grant = replace(self.grant, auth=replace(auth, issued_at_s=self._clock.now_s()))
             yield self._warn(error.code, f"the credential could not be renewed ahead of time: {error.message}")
+            if self._sending:
+                # The old credential still works: it is asked for again when it really ends, or a while later.
+                assert self.grant is not None
+                auth = self.grant.auth
+                self.grant = replace(self.grant, auth=replace(auth, issued_at_s=self._clock.now_s()))
+            else:
+                # It has ended meanwhile, so every byte that is sent with it is sent in vain.
+                yield from self._refresh(error)
+                self.phase = Phase.SENDING
         if self._place() != place:
             raise Restart("Address.Changed", is_said=True)
 

@@ -337,6 +337,12 @@ def test_a_refused_head_tells_expiry_by_its_header_alone(ask):
         ask(lambda s: s.head(), (403, b"", {"x-oss-err": "!!not base64!!"}))
 
 
+@pytest.mark.parametrize("body", [b"", b"<html>welcome</html>", error_xml("InternalError")])
+def test_abort_believes_no_other_success_than_its_own(ask, body):
+    with pytest.raises(errors.UnexpectedAnswerError):
+        ask(lambda s: s.abort("U"), (200, body, {}))
+
+
 def test_abort_is_content_with_an_upload_that_is_gone(ask):
     assert ask(lambda s: s.abort("U"), (204, b"", {})) is None
     assert ask(lambda s: s.abort("U"), (404, error_xml("NoSuchUpload"), {})) is None

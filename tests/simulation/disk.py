@@ -85,6 +85,11 @@ class Disk:
         """Every byte that stands here, for a search."""
         return b"\n".join(bytes(inode.data) for inode in self.names.values())
 
+    def durable(self, path: Any) -> bytes:
+        """What is sure to stand under a name after a power cut."""
+        inode = self._synced_names.get(str(path))
+        return inode.synced if inode is not None else b""
+
     # ---- what `os` offers
 
     def open(self, path: Any, flags: int, _mode: int = 0o777) -> int:

@@ -88,10 +88,10 @@ class DoneList:
                 if self._lines > _SLACK_LINES + 2 * len(self._offsets):
                     with suppress(OSError):
                         self._compact()
+            if size_bytes == 0:
+                sync_folder(self._folder)
         except OSError as exc:
             raise failed("the result cannot be written", exc) from exc
-        if size_bytes == 0:
-            sync_folder(self._folder)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

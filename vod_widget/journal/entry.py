@@ -73,7 +73,8 @@ class FileEntry:
         self._state: State | None = None
         self._size_bytes = -1  # length that the file must have; -1: write it anew
         self._live_bytes = 0
-        self._is_synced = False
+        self._is_synced = False  # its bytes survive a power cut
+        self._is_named = False  # so does its name
         self._is_open = True
 
     def __repr__(self) -> str:
@@ -156,7 +157,8 @@ class FileEntry:
                 result = {"fingerprint": state.checkpoint.fingerprint, **result}
             self._journal.add_done(self._key, result, stamp(self._path))
             self._remove()
-            sync_folder(self._journal.folder)
+            with suppress(OSError):  # if it comes back, the list of finished files knows it
+                sync_folder(self._journal.folder)
             self.release()
 
     def discard(self) -> None:
@@ -229,7 +231,8 @@ class FileEntry:
 
     def _append(self, new: State, data: bytes, *, durable: bool) -> None:
         """Make `data` the next lines, and `new` the state when that worked."""
-        if not data and self._size_bytes >= 0 and (self._is_synced or not durable):
+        is_safe = self._is_synced and self._is_named
+        if not data and self._size_bytes >= 0 and (is_safe or not durable):
             return
         try:
             if not self._try_append(data, durable=durable):
@@ -260,11 +263,15 @@ class FileEntry:
                 with suppress(OSError):
                     os.ftruncate(descriptor, self._size_bytes)
                 raise
-            self._size_bytes += len(data)
-            self._is_synced = False
+            # Until all is well: what a sync that failed has left is not known, and the next write is anew.
+            size_bytes, self._size_bytes, self._is_synced = self._size_bytes + len(data), -1, False
             if durable:
                 os.fsync(descriptor)
                 self._is_synced = True
+                if not self._is_named:
+                    sync_folder(self._journal.folder)
+                    self._is_named = True
+            self._size_bytes = size_bytes
         finally:
             os.close(descriptor)
         return True
@@ -276,6 +283,7 @@ class FileEntry:
             self._lock.take()
         temp = self._path.with_suffix(".tmp")
         data = new.lines()
+        self._size_bytes, self._is_named = -1, False
         try:
             descriptor = open_file(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             try:
@@ -289,10 +297,10 @@ class FileEntry:
             with suppress(OSError):
                 temp.unlink()
             raise
-        self._size_bytes = self._live_bytes = len(data)
-        self._is_synced = durable
         if durable:
             sync_folder(self._journal.folder)
+        self._size_bytes = self._live_bytes = len(data)
+        self._is_synced = self._is_named = durable
 
     def _remove(self) -> None:
         try:

@@ -81,14 +81,24 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM, errno.EISDIR)
+
+
 def sync_folder(folder: Path) -> None:
-    """Make a new name survive a power cut; file systems that cannot are let off."""
-    with suppress(OSError):
+    """Make a new name survive a power cut; file systems that cannot are let off.
+
+    Raises:
+        OSError: The disk failed, so the name may be lost.
+    """
+    try:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+    except OSError as exc:
+        if exc.errno not in _NO_FOLDER_SYNC:
+            raise
 
 
 class AnyLock(Protocol):

@@ -660,6 +660,31 @@ def test_patience_is_not_spent_while_the_application_is_asked(expires: str) -> N
     assert run.machine.state is UploadState.SUCCESS
 
 
+def test_upload_id_that_a_killed_process_left_is_made_durable_before_a_byte_goes_under_it() -> None:
+    run = _calm()
+    run.start()
+    _until(run, lambda: run.transfers)
+    run.kill()
+    before = len(run.log)
+    run.start()
+    _until(run, lambda: run.transfers)
+    upload_id = run.machine.checkpoint.upload_id
+    assert any("done" in line and "SaveCheckpoint" in line and upload_id in line for line in run.log[before:])
+
+
+@pytest.mark.parametrize("authority", ["own", "get_auth"])
+def test_image_whose_credential_ends_while_its_parts_are_removed_makes_no_other_image(authority: str) -> None:
+    run = _calm(media_type=MediaType.IMAGE, authority=authority)
+    run.start()
+    _until(run, lambda: run.machine.ledger.accepted_bytes >= PART)
+    run.interrupt("cancel")
+    _until(run, lambda: _performing(run, fx.Abort))
+    run.clock.t += 3600.0
+    run.drain()
+    assert run.was_warned("Abort")
+    assert len(run.cloud.assets) == 1
+
+
 @pytest.mark.parametrize("renewal", ["good", "bad"])
 def test_credential_that_ends_while_it_is_renewed_ahead_sends_no_more_parts(renewal: str) -> None:
     run = _calm(size=12 * PART)

@@ -124,16 +124,18 @@ class Settling(Uploading):
         if self.state is UploadState.UPLOADING:
             yield from self._owed_note()
         image = self.job.media_type is MediaType.IMAGE
-        if self.checkpoint.upload_id and image and not self._grant_lives():
-            # An image cannot be refreshed: nobody gets a credential for these parts any more.
-            yield self._warn("Abort", f"parts of {self.job.name} stay until the storage's lifecycle drops them")
-        elif self.checkpoint.upload_id:
+        if self.checkpoint.upload_id:
             # The tombstone: when the abort fails now, a later process finds what is to be aborted.
             self.checkpoint = replace(self.checkpoint, canceled=True)
             if not self._abort_rounds:
                 yield from self._save_quietly()
             tries = 1 if self._abort_rounds else ABORT_TRIES
             for number in range(1, tries + 1):
+                if image and not self._grant_lives():
+                    # An image cannot be refreshed: nobody gets a credential for these parts any more.
+                    kept = f"parts of {self.job.name} stay until the storage's lifecycle drops them"
+                    yield self._warn("Abort", kept)
+                    break
                 try:
                     if self.grant is None or self.grant.auth.expires_at_s <= self._clock.now_s():
                         self.grant = self._checked((yield self._refresh_effect()))

@@ -72,8 +72,8 @@ class Transferring(Authorizing):
             yield from self._check_parts()
         if not self.checkpoint.upload_id:
             yield from self._init(part_size)
-        elif replace(self.checkpoint, parts=()) != self._saved:
-            # Durable before the first byte, also when an earlier run was stopped before it was.
+        else:
+            # Durable before the first byte, also when an earlier run was stopped, or its process killed, before it was.
             yield from self._save()
         self._board.plan(part_size, self.checkpoint.parts)
         tries = looks = 0

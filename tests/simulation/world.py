@@ -624,9 +624,7 @@ class World:
                 self.fail("I3", f"{file.name}: CreateUploadVideo before its reference id was durable")
 
     def _durable(self, record: Record) -> bytes:
-        path = str(getattr(record.entry, "_path", ""))
-        inode = self.disk.names.get(path)
-        return inode.synced if inode is not None else b""
+        return self.disk.durable(getattr(record.entry, "_path", ""))
 
     # ---- authority
 

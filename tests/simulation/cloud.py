@@ -295,7 +295,8 @@ class _Session:
         if kind == "kill_before":
             network.die()
         if kind in BEFORE:
-            raise BEFORE[kind]()
+            fault = BEFORE[kind]()
+            raise fault
         if body is not None:
             content = self._take(body, half=kind == "reset_mid")
         request = OssRequest(
@@ -322,7 +323,8 @@ class _Session:
         if kind == "kill_after":
             network.die()
         if kind in AFTER:
-            raise AFTER[kind]()
+            fault = AFTER[kind]()
+            raise fault
         if kind.startswith("late_"):
             answer = _refusal(what, kind.removeprefix("late_"))
         elif kind or network.ears.no_crc:
@@ -467,7 +469,8 @@ class SimApi(SdkVodApi):
         if kind == "kill_before":
             network.die()
         if kind in BEFORE:
-            raise BEFORE[kind]()
+            fault = BEFORE[kind]()
+            raise fault
         if kind == "expire":
             network.cloud.keys.expire_now(credentials.access_key_id)
         if kind in STATUSES:
@@ -476,7 +479,8 @@ class SimApi(SdkVodApi):
         if kind == "kill_after":
             network.die()
         if kind in AFTER:
-            raise AFTER[kind]()
+            fault = AFTER[kind]()
+            raise fault
         if kind.startswith("late_"):
             return _rpc_refusal(kind.removeprefix("late_"))
         if kind == "truncated":

@@ -662,12 +662,14 @@ class World:
         if kind == "kill_before":
             self.network.die()
         if kind in BEFORE:
-            raise BEFORE[kind]()
+            fault = BEFORE[kind]()
+            raise fault
         grant = self.app_server(file, effect.media_id, effect.reference_id, is_cover=cover is not None)
         if kind == "kill_after":
             self.network.die()
         if kind in AFTER:
-            raise AFTER[kind]()
+            fault = AFTER[kind]()
+            raise fault
         return grant
 
     def ask(self, file: File, record: Record, token: int, expired: VODError | None) -> None:
@@ -899,7 +901,9 @@ class World:
             if not self.step():
                 self.check_stuck()
                 return steps
-        self.fail("I8", f"does not come to rest in {bound} steps for each of {len(self.files)} files without trouble")
+        raise Violation(
+            "I8", f"does not come to rest in {bound} steps for each of {len(self.files)} files without trouble"
+        )
 
     def end(self) -> None:
         """Canceled files are clean; the others are brought on and succeed; then everything is judged."""

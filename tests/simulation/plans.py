@@ -48,8 +48,8 @@ class Plan:
     sizes: tuple[int, ...] = (1, PART - 1, PART, PART + 1, 3 * PART + 1, 6 * PART, 9 * PART + 5)
     images: float = 0.15
     authority: Authority = "any"
-    fault_ratio: float = 0.15
-    disk_ratio: float = 0.004
+    fault_ratio: float = 0.25
+    disk_ratio: float = 0.008
     order_ratio: float = 0.03
     kill_ratio: float = 0.004
     power_ratio: float = 0.3

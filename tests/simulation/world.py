@@ -48,8 +48,8 @@ __all__ = ["World"]
 
 HOME = "/home"
 LIFE_S = 3000.0
-_LOCAL = (fx.OpenEntry, fx.CheckSource, fx.HashParts, fx.SaveCheckpoint, fx.CloseEntry)
 _BREAKABLE = (fx.SendPart, fx.SendObject, fx.HashParts, fx.PutCover)
+_SENDING = (fx.SendPart, fx.SendObject)
 _LEFT_SOMETHING = (fx.Init, fx.Complete, fx.Abort, fx.CreateVideo, fx.CreateImage, fx.RefreshVideo, fx.SendPart, fx.SendObject)  # fmt: skip
 
 
@@ -217,6 +217,15 @@ class World:
         owner = self.cloud.owner
         self.owner = Credentials(owner.access_key_id, owner.access_key_secret)
         self.sts: Credentials | None = None
+        self.from_outside: tuple[tuple[float, Callable[[], None]], ...] = (
+            (plan.order_ratio, self.order),
+            (plan.kill_ratio, self.die),
+            (plan.edit_ratio, self.edit),
+            (plan.time_ratio, self.time_passes),
+            (plan.jump_ratio, self.clock_jumps),
+            (plan.vanish_ratio, self.upload_vanishes),
+        )
+        self.outside_ratio = sum(ratio for ratio, _ in self.from_outside)
         for _ in range(self.rng.randint(1, plan.files)):
             self.new_file()
 
@@ -509,13 +518,14 @@ class World:
         return count + len(self.takers)
 
     def _takers(self) -> list[tuple[File, Record]]:
-        busy = sum(isinstance(p[3], fx.SendPart | fx.SendObject) for p in self.performing)
         takers = []
+        may_send = sum(map(_is_sending, self.performing)) < self.plan.parallel
         for file in self.files:
             record = file.record
-            if record is None or record.machine is None:
+            machine = record.machine if record is not None else None
+            if record is None or machine is None or machine.state is not UploadState.UPLOADING:
                 continue
-            if (busy < self.plan.parallel and record.machine.wants_transfer) or record.machine.refresh_due():
+            if (may_send and machine.wants_transfer) or machine.refresh_due():
                 takers.append((file, record))
         return takers
 
@@ -820,16 +830,10 @@ class World:
 
     def outside(self) -> None:
         """Something from outside, perhaps."""
-        plan, rng = self.plan, self.rng
-        chance = rng.random()
-        for ratio, happens in (
-            (plan.order_ratio, self.order),
-            (plan.kill_ratio, self.die),
-            (plan.edit_ratio, self.edit),
-            (plan.time_ratio, self.time_passes),
-            (plan.jump_ratio, self.clock_jumps),
-            (plan.vanish_ratio, self.upload_vanishes),
-        ):
+        chance = self.rng.random()
+        if chance >= self.outside_ratio:
+            return
+        for ratio, happens in self.from_outside:
             if chance < ratio:
                 happens()
                 return
@@ -980,6 +984,10 @@ class World:
     def _covers(self) -> int:
         """At most two images for each asset with a cover."""
         return sum(a.title.startswith("cover") for a in self.cloud.vod.assets.values() if a.kind == "image")
+
+
+def _is_sending(item: tuple[File, Record, int, fx.Effect, Any]) -> bool:
+    return type(item[3]) in _SENDING
 
 
 def _words(note: fx.Note) -> str:

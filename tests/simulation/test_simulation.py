@@ -1,0 +1,85 @@
+"""Volume: 20,000 faults in every run of the tests, and what keeps the simulator honest."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.invariants import History
+from tests.simulation.__main__ import Volume, command, main, pairs, play, volume
+from tests.simulation.plans import PLANS
+
+ROOT = Path(__file__).parents[2]
+FAULTS = int(os.environ.get("VOD_SIM_FAULTS", "20000"))
+SHARES = 8
+
+
+@pytest.fixture(scope="module")
+def whole() -> Volume:
+    """What all shares together brought."""
+    return Volume()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", range(SHARES))
+def test_no_promise_is_broken_by_thousands_of_faults(whole: Volume, share: int) -> None:
+    found = volume(FAULTS // SHARES, start=1000 * share)
+    whole.counts.update(found.counts)
+    whole.histories += found.histories
+    report = [f"{broken}\n    {command(plan, seed)}" for plan, seed, broken in found.broken]
+    assert not report, "\n".join(report)
+
+
+@pytest.mark.slow
+def test_the_faults_were_of_every_kind(whole: Volume) -> None:
+    if whole.faults < 10_000:
+        pytest.skip("the volume above was not run")
+    assert pairs() - set(whole.counts) == set()
+    assert whole.orders > 500
+    assert {op for op, _ in whole.counts} >= {"process", "source", "time", "clock", "storage", "order", "AskApp"}
+    assert {kind for op, kind in whole.counts if op.startswith("disk")} == {"EIO", "ENOSPC", "kill"}
+
+
+@pytest.mark.parametrize("plan", ["everything", "power_fails_often", "usual"])
+def test_one_seed_is_one_history(plan: str) -> None:
+    History.check_same(play(plan, 7)[0].history.digest for _ in range(3))
+    assert play(plan, 8)[0].history.digest != play(plan, 7)[0].history.digest
+
+
+def test_one_seed_is_one_history_in_another_process_too() -> None:
+    def digest(hash_seed: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.simulation", "--plan", "everything", "--seed", "7"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        )
+        return next(line.split()[1].rstrip(",") for line in done.stdout.splitlines() if line.startswith("history "))
+
+    History.check_same([digest("1"), digest("2"), play("everything", 7)[0].history.digest])
+
+
+def test_every_plan_brings_trouble_and_comes_to_an_end() -> None:
+    for name in PLANS:
+        world, broken = play(name, 3)
+        assert not broken
+        assert world.steps > 20
+
+
+def test_broken_promise_prints_the_command_that_plays_it_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("vod_widget.machine.permission.is_doubtful", lambda _: False)
+    assert main(["--faults", "1500", "--plan", "reference_again_makes_another"]) == 1
+    out = capsys.readouterr().out
+    line = next(line.strip() for line in out.splitlines() if "--seed" in line)
+    again = line.removeprefix("python -m tests.simulation ").split()
+    assert main(again) == 1
+    assert "BROKEN" in capsys.readouterr().out

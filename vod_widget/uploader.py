@@ -922,6 +922,11 @@ class VODUpload(traitlets.HasTraits):
             self._queue.act_all(work)
 
     @property
+    def region_is_given(self) -> bool:
+        """Whether the caller chose the region; else the profile's counts, and without one the default."""
+        return self._authority.region_is_given
+
+    @property
     def provider(self) -> CredentialProvider | None:
         """The credential provider in use, once there is one; for display (`name`, `region`, `endpoint`)."""
         return self._authority.provider

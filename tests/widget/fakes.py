@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from vod_widget import events
-from vod_widget.errors import InvalidStateError, VODError
+from vod_widget.errors import InvalidStateError, MissingCredentialError, VODError
 from vod_widget.model import MediaType, Phase, UploaderState, UploadMetadata, UploadState
 from vod_widget.states import LEFT_TO_DO, actions
 from vod_widget.upload_info import FileSnapshot, Totals, UploaderSnapshot
@@ -55,6 +55,8 @@ class FakeUploader:
         self.region = "cn-shanghai"
         self.credentials: Any = None
         self.get_auth: Any = None
+        self.region_is_given = False
+        self._authority = SimpleNamespace(resolve=self._resolve)
         self.on_upload_started: Any = None
         self.profile: str | None = None
         self.provider: Any = None
@@ -198,6 +200,9 @@ class FakeUploader:
             return False
         info.title = fields["title"]
         return True
+
+    def _resolve(self, *, required: bool) -> Any:
+        raise MissingCredentialError("none here")
 
     def set_credentials(self, credentials: Any) -> None:
         self.calls.append(("set_credentials",))
@@ -357,7 +362,7 @@ class Rig:
         self.uploader = uploader or FakeUploader(self.clock)
         self.screen = RecordingScreen()
         self.policy = policy or Policy.private()
-        self.accounts = Accounts(self.uploader)
+        self.accounts = Accounts(self.uploader, self.clock)
         self.publisher = Publisher(self.uploader, self.screen, self.clock, account=self.accounts.facts)
         self.pages = Pages(self.uploader, self.publisher.post, self.clock, self.policy, patience_s=900.0)
         self.publisher.ask_for_owed(self.pages.owed)

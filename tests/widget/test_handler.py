@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from pathlib import Path
@@ -20,6 +21,18 @@ from vod_widget.widget.policy import Policy
 
 CANARY = "CanaryCanarySecret0123456789"
 
+PASTED = {
+    name: base64.b64encode(json.dumps(content).encode()).decode()
+    for name, content in {
+        "upload_auth": {
+            "AccessKeyId": "STS.x",
+            "AccessKeySecret": "s",
+            "SecurityToken": "t",
+            "Expiration": "3000",
+        },
+        "upload_address": {"Endpoint": "https://oss-cn-shanghai.aliyuncs.com", "Bucket": "bucket", "FileName": "a.mp4"},
+    }.items()
+} | {"media_id": "video-00000001"}
 OFFER = {"client_id": "c1", "name": "talk.mp4", "size_bytes": 5, "last_modified_ms": 1, "type": "video/mp4"}
 KEYS = {"access_key_id": "LTAI5tExampleExample", "access_key_secret": CANARY, "security_token": "", "region": ""}
 # One message of each kind that a private page may send on a queue with one file, f000001.
@@ -44,6 +57,8 @@ HAPPY: dict[str, dict[str, Any]] = {
     "slice": {"file_id": "f000002", "token": "TOKEN", "pull_id": 0, "offset": 0},
     "slice_error": {"file_id": "f000002", "token": "TOKEN", "pull_id": 0, "reason": "gone"},
     "set_credentials": KEYS,
+    "set_upload_auth": PASTED,
+    "test_credentials": {},
     "forget_credentials": {},
     "list_profiles": {},
     "choose_profile": {"name": "emulator"},
@@ -57,6 +72,8 @@ DENIED_IN_PUBLIC = {
     "complete_path",
     "add_paths",
     "set_credentials",
+    "set_upload_auth",
+    "test_credentials",
     "forget_credentials",
     "list_profiles",
     "choose_profile",
@@ -335,6 +352,8 @@ def test_profiles_say_which_one_is_used_and_mark_at_most_one(rig: Rig) -> None:
         "usable",
         "reason",
         "is_current",
+        "expires_at_s",
+        "renews_itself",
     }
 
 

@@ -11,11 +11,14 @@ import threading
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from vod_widget.errors import InvalidArgumentError, MissingCredentialError
+from vod_widget.errors import InvalidArgumentError, InvalidStateError, MissingCredentialError
 from vod_widget.model import Credentials
 from vod_widget.secret import Secret
 
+from .grants import Grants
+
 if TYPE_CHECKING:
+    from vod_widget.interfaces import Clock
     from vod_widget.uploader import VODUpload
 
 __all__ = ["SESSION", "Accounts"]
@@ -23,6 +26,8 @@ __all__ = ["SESSION", "Accounts"]
 SESSION = "session"
 """Name under which keys that were typed into the page stand in the list of profiles."""
 _EMULATOR = "emulator"
+# A person waits for the answer of a test; the page gives up after ten seconds.
+_TEST_S = 2.5
 _REGION = re.compile(r"^[a-z]{2,4}-[a-z0-9]+(-[a-z0-9]+){0,3}$")
 
 
@@ -31,12 +36,15 @@ class Accounts:
 
     Args:
         uploader: Gets what is chosen.
+        clock: Time.
     """
 
-    def __init__(self, uploader: VODUpload) -> None:
+    def __init__(self, uploader: VODUpload, clock: Clock) -> None:
         self._uploader = uploader
-        self._lock = threading.Lock()  # guards the two below; never held over I/O
+        self._clock = clock
+        self._lock = threading.Lock()  # guards what is below; never held over I/O
         self._session: Credentials | None = None
+        self._grants: Grants | None = None
         self._facts: dict[str, Any] = {"profile": None, "destination": ""}
 
     @property
@@ -48,9 +56,11 @@ class Accounts:
     def take_over(self, earlier: Accounts) -> None:
         """Go on with the keys that were typed into an earlier widget of the same uploader."""
         with earlier._lock:
-            session = earlier._session
+            session, grants = earlier._session, earlier._grants
         with self._lock:
-            self._session = session
+            self._session, self._grants = session, grants
+        if grants is not None and self._uploader.get_auth is None:
+            self._uploader.get_auth = grants
 
     def facts(self) -> dict[str, Any]:
         """What the summary says of the account, as of the last look; cheap."""
@@ -68,6 +78,7 @@ class Accounts:
                 "region": current["region"] or region,
                 "is_emulator": current["name"] == _EMULATOR,
                 "masked_id": current["masked_id"],
+                "region_is_default": not current["region"] and not self._uploader.region_is_given,
             }
         facts = {"profile": profile, "destination": profile["region"] if profile else region}
         with self._lock:
@@ -77,10 +88,13 @@ class Accounts:
     def _find_current(self) -> dict[str, Any] | None:
         from vod_widget.credentials import explain
 
+        grants = self._uploader.get_auth
+        if isinstance(grants, Grants):
+            return _plain(SESSION, "session", "UploadAuth", grants.last_id)
         given = self._uploader.credentials
         if given is not None:
             return self._session_row(given)
-        if self._uploader.get_auth is not None:
+        if grants is not None:
             return _plain("get_auth", "code", "application", "")
         winner = explain(_option(self._uploader, "profile") or None).profile
         if winner is not None:
@@ -105,9 +119,11 @@ class Accounts:
         rows = [asdict(profile) for profile in find_profiles()]
         first = self._find_current()
         with self._lock:
-            session = self._session
+            session, grants = self._session, self._grants
         if first is not None and all(row["name"] != first["name"] for row in rows):
             rows.insert(0, first)
+        if grants is not None and all(row["name"] != SESSION for row in rows):
+            rows.insert(0, _plain(SESSION, "session", "UploadAuth", grants.last_id))
         if session is not None and all(row["name"] != SESSION for row in rows):
             rows.insert(0, _plain(SESSION, "session", "AK", session.masked_id))
         marked = False
@@ -124,12 +140,20 @@ class Accounts:
             CredentialError: No such profile, or it cannot be used.
         """
         with self._lock:
-            session = self._session
-        if name == SESSION and session is not None:
+            session, grants = self._session, self._grants
+        if name == SESSION and grants is not None:
+            self._uploader.get_auth = grants
+        elif name == SESSION and session is not None:
+            self._put_grants_away()
             self._uploader.set_credentials(session)
         else:
             self._uploader.set_profile(name)
+            self._put_grants_away()
         return self.refresh()
+
+    def _put_grants_away(self) -> None:
+        if isinstance(self._uploader.get_auth, Grants):
+            self._uploader.get_auth = None
 
     def use_keys(
         self, access_key_id: str, access_key_secret: Secret, security_token: Secret | None, region: str
@@ -150,15 +174,62 @@ class Accounts:
         keys = Credentials(access_key_id, access_key_secret, security_token, place=SESSION)
         if region:
             setattr(self._uploader, "region", region)  # noqa: B010  options are traits that the type checker cannot see
+        self._put_grants_away()
         self._uploader.set_credentials(keys)
         with self._lock:
-            self._session = keys
+            self._session, self._grants = keys, None
         return {"masked_id": keys.masked_id, "current_profile": self.refresh()}
 
-    def forget_keys(self) -> str | None:
-        """Forget the keys of this session; return the name of what is used then."""
+    def use_grant(self, upload_auth: Secret, upload_address: Secret, media_id: str) -> dict[str, Any]:
+        """Use what CreateUploadVideo answered for the next file that starts; it is written nowhere.
+
+        Args:
+            upload_auth: UploadAuth of the answer.
+            upload_address: UploadAddress of the answer.
+            media_id: VideoId or ImageId of the answer.
+
+        Raises:
+            InvalidStateError: The notebook's code gives the permissions.
+            CredentialError: It is no such answer, or it has ended.
+        """
+        given = self._uploader.get_auth
+        if given is not None and not isinstance(given, Grants):
+            raise InvalidStateError("The notebook's code gives the permissions here.", hint="")
         with self._lock:
-            session, self._session = self._session, None
+            grants = self._grants
+        if grants is None:
+            grants = Grants(self._clock)
+        masked_id = grants.add(upload_auth, upload_address, media_id)
+        with self._lock:
+            session, self._session, self._grants = self._session, None, grants
+        if session is not None and self._uploader.credentials is session:
+            self._uploader.set_credentials(None)
+        self._uploader.get_auth = grants
+        return {"masked_id": masked_id, "current_profile": self.refresh()}
+
+    def test(self) -> dict[str, Any]:
+        """Ask who the keys belong to and whether they may upload; what was found as sentences in both languages."""
+        from vod_widget.doctor import examine, verdict
+        from vod_widget.vod_api import SdkVodApi
+
+        api = SdkVodApi(self._clock, timeout_s=_TEST_S, connect_timeout_s=_TEST_S)
+        try:
+            began_s = self._clock.monotonic_s()
+            findings = examine(self._uploader, api)
+            took_s = self._clock.monotonic_s() - began_s
+        finally:
+            api.close()
+        advice = [one for one in findings if one.ok and one.advice]
+        told = {
+            language: [verdict(findings, language), *(one.fix(language) for one in advice)] for language in ("en", "zh")
+        }
+        return {"ok": all(one.ok for one in findings), "took_ms": round(took_s * 1000), "told": told}
+
+    def forget_keys(self) -> str | None:
+        """Forget the keys and permissions of this session; return the name of what is used then."""
+        self._put_grants_away()
+        with self._lock:
+            session, self._session, self._grants = self._session, None, None
         if session is not None and self._uploader.credentials is session:
             self._uploader.set_credentials(None)
         return self.refresh()
@@ -191,4 +262,6 @@ def _plain(name: str, place: str, mode: str, masked_id: str) -> dict[str, Any]:
         "usable": True,
         "reason": "",
         "is_current": True,
+        "expires_at_s": None,
+        "renews_itself": False,
     }

@@ -42,6 +42,7 @@ ANSWER_S = 8.0
 _DISK = frozenset({"list_dir", "complete_path", "add_paths"})
 _SLOW = _DISK | {"hello", "clear", "offer_files", "reoffer_files"}
 _SLOW |= {"list_profiles", "choose_profile", "set_credentials", "forget_credentials"}
+_SLOW |= {"set_upload_auth", "test_credentials"}
 # The first start finds the credentials, which may read files, ask STS or start the emulator.
 _MAY_START = frozenset({"start", "resume", "retry", "retry_failed"})
 _MANY = 200
@@ -423,6 +424,14 @@ class Handler:
 
     def _on_set_credentials(self, intent: Intent) -> _Reply:
         return self._shown(self._accounts.use_keys(**intent.args))
+
+    def _on_set_upload_auth(self, intent: Intent) -> _Reply:
+        return self._shown(self._accounts.use_grant(**intent.args))
+
+    def _on_test_credentials(self, _intent: Intent) -> _Reply:
+        found = self._accounts.test()
+        # Said by a message of its own, since a slow command or sign-in may outlast the page's patience.
+        return _Reply({}, after=lambda: self._publisher.post({"kind": "tested", **found}))
 
     def _on_forget_credentials(self, _intent: Intent) -> _Reply:
         return self._shown({"current_profile": self._accounts.forget_keys()})

@@ -21,7 +21,7 @@ _CARRIERS = ("Comm", "comm", "ipykernel", "IPKernelApp", "traitlets", "tornado",
 # A field in the repr of a dict or in JSON: the whole quoted value, whatever is in it. Somebody may paste a key with a
 # space, or the secret into the field of the id.
 _FIELD = re.compile(
-    r"""(['"](?:access_key_id|access_key_secret|security_token)\\?['"]\s*:\s*)"""
+    r"""(['"](?:access_key_id|access_key_secret|security_token|upload_auth|upload_address)\\?['"]\s*:\s*)"""
     r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""",
     re.DOTALL,
 )

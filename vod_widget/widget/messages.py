@@ -187,6 +187,12 @@ KINDS: Mapping[str, Mapping[str, _Check]] = MappingProxyType(
             "security_token": _secret(optional=True),
             "region": _text(64),
         },
+        "set_upload_auth": {
+            "upload_auth": _secret(optional=False),
+            "upload_address": _secret(optional=False),
+            "media_id": _text(128, empty=False),
+        },
+        "test_credentials": _NOTHING,
         "forget_credentials": _NOTHING,
         "list_profiles": _NOTHING,
         "choose_profile": {"name": _text(256, empty=False)},

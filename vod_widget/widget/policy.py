@@ -18,7 +18,12 @@ __all__ = ["Policy", "RateLimit"]
 
 _GIB = 1024**3
 _KERNEL_FILES = frozenset({"list_dir", "complete_path", "add_paths"})
-_ACCOUNTS = frozenset({"set_credentials", "forget_credentials", "list_profiles", "choose_profile"})
+_ACCOUNTS = frozenset(
+    {
+        *("set_credentials", "set_upload_auth", "forget_credentials"),
+        *("list_profiles", "choose_profile", "test_credentials"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

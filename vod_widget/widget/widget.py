@@ -181,7 +181,7 @@ class VODUploadWidget(anywidget.AnyWidget):
         uploader = self.uploader
         given_s = getattr(uploader, "patience_s", None)
         patience_s = WIDGET_PATIENCE_S if given_s is None else float(given_s)
-        self._accounts = Accounts(uploader)
+        self._accounts = Accounts(uploader, clock)
         # The publisher must not keep the widget alive, and must end with it.
         screen = _Screen(weakref.ref(self))
         self._publisher = Publisher(uploader, screen, clock, account=self._accounts.facts)
@@ -295,6 +295,10 @@ class VODUploadWidget(anywidget.AnyWidget):
         )["masked_id"]
         self._publisher.refresh()
         return masked_id
+
+    def test_credentials(self) -> bool:
+        """Ask who the keys belong to and whether they may upload, as the Test button does; True when all is well."""
+        return bool(self._accounts.test()["ok"])
 
     def forget_credentials(self) -> str | None:
         """Forget the keys of this session; return the name of what is used then."""

@@ -1,0 +1,137 @@
+"""Keys, pasted permissions and the Test button, against the emulator."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import vod_widget as vw
+from tests.helpers.media import Media
+from tests.widget.fakes import FakeClock
+from vod_widget.errors import CredentialError, InvalidStateError, VODError
+from vod_widget.model import UploadMetadata, UploadState
+from vod_widget.secret import Secret
+from vod_widget.system import SystemClock
+from vod_widget.vod_api import SdkVodApi
+from vod_widget.widget.accounts import Accounts
+from vod_widget.widget.grants import Grants
+
+CANARY = "CanaryOfThePastedOne0123456789"
+
+
+def pasted(now_s: float = 1_800_000_000.0, life_s: int = 3000, **more: Any) -> tuple[Secret, Secret]:
+    auth = {"AccessKeyId": "STS.x", "AccessKeySecret": CANARY, "SecurityToken": "t" * 20, "Expiration": str(life_s)}
+    address = {"Endpoint": "https://oss-cn-shanghai.aliyuncs.com", "Bucket": "bucket", "FileName": "a/b.mp4"}
+    return tuple(Secret(base64.b64encode(json.dumps(one).encode()).decode()) for one in ({**auth, **more}, address))  # type: ignore[return-value]
+
+
+def context(video_id: str = "") -> Any:
+    return SimpleNamespace(video_id=video_id)
+
+
+def test_pasted_permissions_are_handed_out_once_in_their_order() -> None:
+    grants = Grants(FakeClock())
+    grants.add(*pasted(), "video-00000001")
+    grants.add(*pasted(), "video-00000002")
+    assert grants(context()).media_id == "video-00000001"
+    assert grants(context()).media_id == "video-00000002"
+    with pytest.raises(CredentialError, match="no pasted permission is left") as caught:
+        grants(context())
+    assert (caught.value.code, "CreateUploadVideo" in caught.value.hint) == ("Auth.Missing", True)
+    grants.add(*pasted(), "video-00000003")
+    with pytest.raises(CredentialError, match="RefreshUploadVideo"):
+        grants(context("video-00000002"))
+    assert grants(context("video-00000003")).media_id == "video-00000003"
+    assert CANARY not in repr(grants) + repr(vars(grants))
+
+
+@pytest.mark.parametrize("text", ["e30=", "not base64 !", base64.b64encode(CANARY.encode()).decode()])
+def test_what_is_no_answer_of_vod_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(VODError) as caught:
+        Grants(FakeClock()).add(Secret(text), pasted()[1], "v")
+    assert CANARY not in repr(caught.value) + str(caught.value)
+
+
+def test_a_permission_that_has_ended_is_refused() -> None:
+    old = pasted(ExpireUTCTime="2001-01-01T00:00:00Z")
+    with pytest.raises(CredentialError, match="has ended"):
+        Grants(FakeClock()).add(*old, "v")
+
+
+@pytest.fixture
+def upload(emulator: Any) -> Iterator[vw.VODUpload]:
+    uploader = vw.VODUpload(endpoint=emulator.endpoint)
+    yield uploader
+    uploader.close()
+
+
+def test_an_upload_by_a_pasted_answer_needs_no_key_of_an_account(
+    emulator: Any, upload: vw.VODUpload, media: Media
+) -> None:
+    clock = SystemClock()
+    api = SdkVodApi(clock)
+    own = vw.Credentials(emulator.access_key_id, emulator.access_key_secret)
+    metadata = UploadMetadata("a talk")
+    session = api.open(own, "cn-shanghai", emulator.endpoint)
+    session.create_upload_video(metadata, file_name="clip.mp4", size_bytes=1, reference_id="r-123456")
+    api.close()
+    (asset,) = emulator.assets
+    video_id = asset.media_id
+    grant = session_answer(emulator, video_id)
+    accounts = Accounts(upload, clock)
+    told = accounts.use_grant(Secret(grant["UploadAuth"]), Secret(grant["UploadAddress"]), video_id)
+    assert told["current_profile"] == "session"
+    upload.add_file(media.mp4)
+    upload.run()
+    (info,) = upload.list_files()
+    assert (info.state, info.video_id) == (UploadState.SUCCESS, video_id)
+    assert accounts.forget_keys() is None
+    assert upload.get_auth is None
+
+
+def session_answer(emulator: Any, video_id: str) -> dict[str, str]:
+    """What RefreshUploadVideo answers, as an application's server would hand it on."""
+    from tests.emulator.raw import call
+
+    answer = call(emulator, "RefreshUploadVideo", {"VideoId": video_id})
+    return dict(answer.json)
+
+
+def test_code_that_gives_permissions_itself_is_not_overruled(upload: vw.VODUpload) -> None:
+    mine = lambda _context: {}  # noqa: E731
+    upload.get_auth = mine
+    with pytest.raises(InvalidStateError, match="notebook's code"):
+        Accounts(upload, SystemClock()).use_grant(*pasted(), "v")
+    assert upload.get_auth is mine
+
+
+def test_typed_keys_and_a_chosen_profile_replace_what_was_pasted(emulator: Any, upload: vw.VODUpload) -> None:
+    accounts = Accounts(upload, SystemClock())
+    accounts.use_grant(*pasted(), "video-00000001")
+    assert isinstance(upload.get_auth, Grants)
+    accounts.use_keys(emulator.access_key_id, Secret(emulator.access_key_secret), None, "")
+    assert upload.get_auth is None
+    accounts.use_grant(*pasted(), "video-00000001")
+    assert upload.credentials is None
+    assert [row["mode"] for row in accounts.list_profiles()["profiles"] if row["name"] == "session"] == ["UploadAuth"]
+
+
+def test_the_test_button_says_who_and_whether_in_both_languages(emulator: Any, upload: vw.VODUpload) -> None:
+    accounts = Accounts(upload, SystemClock())
+    accounts.use_keys(emulator.access_key_id, Secret(emulator.access_key_secret), None, "cn-shanghai")
+    found = accounts.test()
+    assert found["ok"]
+    assert found["told"]["en"][0] == f"Account {emulator.account_id}, user/uploader, cn-shanghai: ready."
+    assert found["told"]["zh"][0] == f"账号 {emulator.account_id}，user/uploader，cn-shanghai：可以上传。"
+    accounts.use_keys(emulator.access_key_id, Secret(CANARY), None, "cn-shanghai")
+    found = accounts.test()
+    assert not found["ok"]
+    assert "SignatureDoesNotMatch" in found["told"]["en"][0]
+    assert "AccessKey Secret 不正确" in found["told"]["zh"][0]
+    assert CANARY not in json.dumps(found)
+    assert emulator.assets == []

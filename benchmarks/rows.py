@@ -108,6 +108,7 @@ def spec_for(setting: Setting, sink: Sink, files: list[str], **more: Any) -> Cal
 
 
 LIMIT = Variant("sendfile, 1 connection", "raw")
+LOOP = Variant("bare loop: read, CRC64, send", "raw", spec={"checked": True})
 OURS = Variant("vod_widget", "ours")
 OURS_3 = Variant("vod_widget, parallel=3", "ours", spec={"options": {"parallel": 3}})
 OURS_1 = Variant("vod_widget, parallel=1", "ours", spec={"options": {"parallel": 1}})

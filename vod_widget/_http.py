@@ -39,6 +39,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.wait import wait_for_read
 
 from ._http_faults import transport_error
+from ._link import Link
 from .errors import (
     EndpointRefusedError,
     SourceChangedError,
@@ -279,8 +280,11 @@ class _Careful(HTTPConnection):
     def getresponse(self) -> Any:
         exchange = _current.get()
         exchange.begin_waiting()
+        began_s = exchange.clock.monotonic_s()
         response = super().getresponse()
         self._answered = True
+        if self.wire is not None and not exchange.cut_short:
+            self.wire.link.note(self.sock, exchange.clock.monotonic_s() - began_s)
         if exchange.cut_short:
             # The rest of the request was never sent, so nothing may follow on this socket. Not self.close(), which
             # closes the answer too; the answer's file keeps the descriptor open until it is read.
@@ -407,6 +411,7 @@ class Wire:
     Attributes:
         session: The requests session to send with.
         congestion: As given.
+        link: What its connections tell of the line.
     """
 
     def __init__(self, *, pool_size: int, ca_file: str | None = None, congestion: str | None = None) -> None:
@@ -414,6 +419,7 @@ class Wire:
         self._lock = threading.Lock()
         self._open: set[HTTPConnection] = set()  # guarded by _lock
         self._closed = False  # guarded by _lock
+        self.link = Link()
         self.session = _Session()
         adapter = _Adapter(self, _tls_context(ca_file) if ca_file else _usual_tls_context(), pool_size)
         self.session.mount("https://", adapter)

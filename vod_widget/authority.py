@@ -16,7 +16,7 @@ from .caller import Caller
 from .errors import VODError
 from .interfaces import Clock, CredentialProvider, Journal, Randomness
 from .model import Credentials
-from .options import PARALLEL_DEFAULT
+from .options import PARALLEL_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,8 +98,7 @@ class Authority:
         if self._store is None:
             from .oss import OssStore
 
-            size = max(PARALLEL_DEFAULT, self._uploader.parallel or 0) + 4
-            self._store = OssStore(self._clock, pool_size=size, read_timeout_s=self._uploader.timeout_s)
+            self._store = OssStore(self._clock, pool_size=PARALLEL_MAX + 4, read_timeout_s=self._uploader.timeout_s)
         return self._store
 
     def journal(self) -> Journal:

@@ -11,14 +11,17 @@ from dataclasses import replace
 
 from .crc64 import combine_all
 from .model import ObjectInfo, Part
-from .parts import plan_next
+from .parts import fill_gaps, plan_next
 from .progress import Ledger
 
 __all__ = ["Board"]
 
 
 class Board:
-    """Parts on a fixed grid, or the whole file as one object.
+    """Parts that cover the file from its beginning, or the whole file as one object.
+
+    A part gets its number and its range when it is first taken and keeps both; so every gap between stored parts is
+    what the missing numbers covered. Sizes may differ from part to part.
 
     Args:
         ledger: Where accepted bytes are counted.
@@ -29,7 +32,10 @@ class Board:
         self.single = False
         self.single_info: ObjectInfo | None = None
         self._part_size_bytes = 0
-        self._cursor = 1
+        self._is_exact = False
+        self._next_number = 1
+        self._next_start = 0
+        self._stored_bytes = 0
         self._done: dict[int, Part] = {}
         self._waiting: deque[tuple[float, Part]] = deque()
         self._out: set[int] = set()
@@ -40,46 +46,66 @@ class Board:
         """Forget everything."""
         self.single = False
         self.single_info = None
-        self._cursor = 1
+        self._next_number = 1
+        self._next_start = 0
+        self._stored_bytes = 0
         self._done.clear()
         self._waiting.clear()
         self._out.clear()
         self._failures.clear()
         self._damages.clear()
 
-    def plan(self, part_size_bytes: int, stored: Iterable[Part]) -> None:
-        """Lay the grid; `stored` parts are not sent again."""
+    def plan(self, part_size_bytes: int, stored: Iterable[Part], *, exact: bool = True) -> None:
+        """Begin; `stored` parts, as `parts.fitting` left them, are not sent again.
+
+        Args:
+            part_size_bytes: Size of the parts.
+            stored: In order of their numbers.
+            exact: False when `take` may be given another size.
+        """
         self.reset()
         self._part_size_bytes = part_size_bytes
+        self._is_exact = exact
         self._done = {p.part_number: p for p in stored}
+        self._stored_bytes = sum(p.size_bytes for p in self._done.values())
+        self._waiting.extend((0.0, part) for part in fill_gaps(self._done.values()))
+        if self._done:
+            last = self._done[max(self._done)]
+            self._next_number, self._next_start = last.part_number + 1, last.end
 
     def plan_single(self) -> None:
         """The whole file goes as one object."""
         self.reset()
         self.single = True
+        self._is_exact = True
         self._part_size_bytes = self.ledger.total_bytes
-
-    @property
-    def count(self) -> int:
-        """Number of parts of the grid."""
-        return -(-self.ledger.total_bytes // self._part_size_bytes) if self._part_size_bytes else 0
 
     @property
     def done(self) -> bool:
         """Whether every byte is stored."""
         if self.single:
             return self.single_info is not None
-        return self.count > 0 and len(self._done) == self.count
+        return self._part_size_bytes > 0 and self._stored_bytes == self.ledger.total_bytes
+
+    @property
+    def unplanned_bytes(self) -> int:
+        """Bytes that no part covers yet."""
+        return self.ledger.total_bytes - self._next_start
 
     def available(self, now_s: float) -> int:
-        """How many parts could be taken now."""
+        """How many parts could be taken now, of the size that was used last."""
         if self._part_size_bytes == 0 or self.done:
             return 0
-        held = sum(1 for not_before_s, _ in self._waiting if not_before_s > now_s)
-        return max(0, self.count - len(self._done) - len(self._out) - held)
+        free = sum(1 for not_before_s, _ in self._waiting if not_before_s <= now_s)
+        return free + -(-self.unplanned_bytes // self._part_size_bytes)
 
-    def take(self, now_s: float) -> Part | None:
-        """Take the next part to send, or None when there is none now."""
+    def take(self, now_s: float, part_size_bytes: int | None = None) -> Part | None:
+        """Take the next part to send, or None when there is none now.
+
+        Args:
+            now_s: Monotonic time.
+            part_size_bytes: Size that would suit the line now; without effect on exact sizes.
+        """
         if self._part_size_bytes == 0 or self.done:
             return None
         for _ in range(len(self._waiting)):
@@ -88,18 +114,13 @@ class Board:
                 self._out.add(part.part_number)
                 return part
             self._waiting.append((not_before_s, part))
-        while self._cursor <= self.count:
-            number = self._cursor
-            self._cursor += 1
-            if number in self._done or number in self._out or any(p.part_number == number for _, p in self._waiting):
-                continue
-            planned = plan_next(
-                self.ledger.total_bytes, self._part_size_bytes, number - 1, (number - 1) * self._part_size_bytes
-            )
-            assert planned is not None
-            self._out.add(number)
-            return planned
-        return None
+        if part_size_bytes is not None and not self._is_exact:
+            self._part_size_bytes = part_size_bytes
+        planned = plan_next(self.ledger.total_bytes, self._part_size_bytes, self._next_number - 1, self._next_start)
+        if planned is not None:
+            self._next_number, self._next_start = planned.part_number + 1, planned.end
+            self._out.add(planned.part_number)
+        return planned
 
     def put_back(self, part: Part, *, not_before_s: float = 0.0) -> None:
         """Return a part that was not stored; it is taken again first."""
@@ -114,6 +135,7 @@ class Board:
         if part.part_number in self._done:
             return False
         self._done[part.part_number] = part
+        self._stored_bytes += part.size_bytes
         self.ledger.accept(part.size_bytes)
         return True
 

@@ -45,29 +45,24 @@ def _zero_bytes(power: int) -> tuple[int, ...]:
     return _square(_square(_square(bit)))
 
 
-@lru_cache(maxsize=256)
-def _zeros(length: int) -> tuple[int, ...]:
-    """The operator that appends `length` zero bytes; parts of a file share few lengths, so it is kept."""
-    matrix = tuple(1 << n for n in range(64))
-    power = 0
-    while length:
-        if length & 1:
-            step = _zero_bytes(power)
-            matrix = tuple(_times(step, row) for row in matrix)
-        length >>= 1
-        power += 1
-    return matrix
-
-
 def combine(first: int, second: int, second_length: int) -> int:
     """Return the CRC of two neighbours.
+
+    One step for each bit that is set in the length: parts have many lengths, multiples of 64 KiB but for the last, so
+    that keeping a matrix for each of them would cost more than it saves.
 
     Args:
         first: CRC of the bytes before.
         second: CRC of the bytes after.
         second_length: Length of the bytes after, >= 0.
     """
-    return _times(_zeros(second_length), first) ^ second if second_length else first
+    power = 0
+    while second_length and first:
+        if second_length & 1:
+            first = _times(_zero_bytes(power), first)
+        second_length >>= 1
+        power += 1
+    return first ^ second
 
 
 def combine_all(parts: Iterable[tuple[int, int]]) -> int:

@@ -28,8 +28,8 @@ from .errors import (
 )
 from .interfaces import Clock, Journal, ObjectStore, Source, VodApi, VodSession
 from .machine import FileMachine
-from .model import Credentials, Grant, ObjectInfo, Part, RemotePart, SourceKind
-from .options import KIB, MIB, PARALLEL_DEFAULT
+from .model import Credentials, Grant, LinkFacts, ObjectInfo, Part, RemotePart, SourceKind
+from .options import KIB, MIB
 from .record import Record, Transfer
 from .stalls import ReadTurn
 from .workers import Rate
@@ -42,6 +42,8 @@ _PIECE_BYTES = MIB
 """Most bytes given to the socket at once: the socket's timeout covers one piece, not a whole part (oss2's one timeout
 is the total of a `sendall`), and a cancel is seen after one piece. 4 MiB pieces measured no faster than 1 MiB."""
 _PIECE_MIN_BYTES = 4 * KIB
+_SHARES = 8
+"""Pieces a second and connection under a bandwidth limit, if so many connections share it."""
 _COVER_MAX_BYTES = 100 * MIB
 
 
@@ -126,9 +128,7 @@ class FileBody:
     def _piece_bytes(self) -> int:
         """Small pieces under a limit, so that no connection of several is silent for longer than about a second."""
         per_s = self._rate.per_s
-        return (
-            _PIECE_BYTES if per_s is None else min(_PIECE_BYTES, max(_PIECE_MIN_BYTES, int(per_s / PARALLEL_DEFAULT)))
-        )
+        return _PIECE_BYTES if per_s is None else min(_PIECE_BYTES, max(_PIECE_MIN_BYTES, int(per_s / _SHARES)))
 
     def _check(self) -> None:
         if self._cancel.is_set():
@@ -201,6 +201,10 @@ class Engine:
             fx.Head: lambda _r, _m, e: self._open(e.grant).head(),
             fx.Abort: lambda _r, _m, e: self._open(e.grant).abort(e.upload_id),
         }
+
+    def link(self) -> LinkFacts:
+        """What the connections of the data plane tell of the line."""
+        return self._store.link()
 
     def perform(self, record: Record, machine: FileMachine, effect: fx.Effect) -> Any:
         """Do one effect and return its value.

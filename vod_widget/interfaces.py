@@ -13,6 +13,7 @@ from .model import (
     Checkpoint,
     Credentials,
     Grant,
+    LinkFacts,
     MediaType,
     ObjectInfo,
     Part,
@@ -145,6 +146,9 @@ class ObjectStore(Protocol):
 
     def open(self, auth: UploadAuth, address: UploadAddress) -> StoreSession:
         """Return a cheap session; nothing is sent."""
+
+    def link(self) -> LinkFacts:
+        """What the connections tell of the line so far."""
 
     def close(self) -> None:
         """Close every connection; requests in flight fail."""

@@ -22,6 +22,7 @@ __all__ = [
     "Checkpoint",
     "Credentials",
     "Grant",
+    "LinkFacts",
     "MediaType",
     "ObjectInfo",
     "Part",
@@ -334,6 +335,22 @@ class ObjectInfo:
     etag: str
     crc64: int | None
     request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFacts:
+    """What the connections of the data plane tell of the line.
+
+    Attributes:
+        answer_s: Seconds from the last byte of a request to the first of its answer, the least of the last ones; None
+            before the first.
+        loss: Share of the segments that were sent again, or None where the system does not tell.
+        congestion: Congestion control at work ("bbr", "cubic"), or "".
+    """
+
+    answer_s: float | None = None
+    loss: float | None = None
+    congestion: str = ""
 
 
 @dataclass(frozen=True, slots=True)

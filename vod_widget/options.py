@@ -26,12 +26,12 @@ PART_MAX_BYTES = 5 * GIB
 PARTS_MAX = 10_000
 """Most parts of one object. Source: as above."""
 PART_DEFAULT_BYTES = 4 * MIB
-"""What is in flight is lost when a process is killed: eight parts of this size are 32 MiB. 10,000 of them hold 39 GiB;
-larger files get larger parts, and a bandwidth limit gets smaller ones (`parts.choose_part_size`)."""
+"""Up to this size a file is one PutObject. Parts begin with it, then follow the line (`concurrency.py`); 10,000 of them
+hold 39 GiB, so larger files get larger parts, and a bandwidth limit gets smaller ones (`parts.choose_part_size`)."""
 PART_AT_A_LIMIT_S = 4.0
 """Under a bandwidth limit a part is so small that all senders together finish one each in so many seconds."""
-PARALLEL_DEFAULT = 8
-"""Connections over all files: `reference` figures show 8 within 6 % of the best on a clean 200 Mbit/s, 100 ms link."""
+PARALLEL_MAX = 128
+"""Most requests in flight that a person may ask for; `concurrency.py` chooses 1 to 64."""
 API_CALLS_PER_S = 40.0
 """Lowest account limit of CreateUploadVideo in any region. Source: "QPS limits on API operations", read 2025-02."""
 APP_ANSWER_S = 60.0
@@ -126,17 +126,17 @@ OPTIONS: tuple[Option, ...] = (
         PART_MAX_BYTES,
         True,
         "bytes",
-        "Exact part size; None chooses: 4 MiB, larger for files above 39 GiB, smaller under a bandwidth limit.",
+        "Exact part size; None adapts: about two seconds of one connection, 256 KiB to 32 MiB, larger above 312 GiB.",
     ),
     Option(
         "parallel",
         int,
         None,
         1,
-        128,
+        PARALLEL_MAX,
         True,
         "requests",
-        "Requests in flight over all files; None chooses 8.",
+        "Requests in flight over all files; None adapts: more while that moves more, fewer when the storage throttles.",
     ),
     Option(
         "parallel_files",

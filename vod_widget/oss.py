@@ -27,7 +27,7 @@ from .errors import (
     VODError,
 )
 from .interfaces import Body, Clock
-from .model import Credentials, ObjectInfo, Part, PartsPage, RemotePart, UploadAddress, UploadAuth
+from .model import Credentials, LinkFacts, ObjectInfo, Part, PartsPage, RemotePart, UploadAddress, UploadAuth
 
 __all__ = ["OssStore"]
 
@@ -109,6 +109,10 @@ class OssStore:
         if bucket is None:
             raise EndpointRefusedError("the upload address has no valid bucket or endpoint")
         return OssSession(self, bucket, address.object, has_token=auth.credentials.security_token is not None)
+
+    def link(self) -> LinkFacts:
+        """Return what the connections tell of the line so far."""
+        return self._wire.link.facts()
 
     def close(self) -> None:
         """Close every connection; requests in flight fail with ConnectionLostError."""

@@ -6,11 +6,13 @@ cancelled, and a later part may have another size than an earlier one. Floor 1, 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from .errors import InvalidArgumentError
 from .model import Part
 from .options import KIB, PART_AT_A_LIMIT_S, PART_DEFAULT_BYTES, PART_MAX_BYTES, PART_MIN_BYTES, PARTS_MAX
 
-__all__ = ["choose_part_size", "plan_next"]
+__all__ = ["choose_part_size", "fill_gaps", "fitting", "plan_next"]
 
 OBJECT_MAX_BYTES = PARTS_MAX * PART_MAX_BYTES
 """48.8 TiB. Source: "Upload media files", limits, https://www.alibabacloud.com/help/en/vod, read 2026-11."""
@@ -56,7 +58,7 @@ def plan_next(size_bytes: int, part_size_bytes: int, parts_before: int, offset: 
 
     Args:
         size_bytes: Whole file.
-        part_size_bytes: As `choose_part_size` gave it.
+        part_size_bytes: Wished size; it is raised when the numbers that are left would not cover the file.
         parts_before: Number of parts that end at or before `offset`.
         offset: First byte that no part covers yet.
 
@@ -65,4 +67,41 @@ def plan_next(size_bytes: int, part_size_bytes: int, parts_before: int, offset: 
     """
     if offset >= size_bytes:
         return None
+    numbers_left = max(1, PARTS_MAX - parts_before)
+    least = -(-(size_bytes - offset) // numbers_left)
+    if least > part_size_bytes:
+        part_size_bytes = -(-least // KIB) * KIB
     return Part(parts_before + 1, offset, min(offset + part_size_bytes, size_bytes))
+
+
+def fitting(parts: Iterable[Part]) -> tuple[Part, ...]:
+    """Drop parts that cannot belong to one and the same cut of a file.
+
+    Args:
+        parts: In order of their numbers.
+
+    Returns:
+        Parts of which each begins where the one before ends, or leaves a byte at least to every number between.
+    """
+    kept: list[Part] = []
+    number = end = 0
+    for part in parts:
+        missing, gap_bytes = part.part_number - number - 1, part.start - end
+        if gap_bytes == 0 if missing == 0 else gap_bytes >= missing > 0:
+            kept.append(part)
+            number, end = part.part_number, part.end
+    return tuple(kept)
+
+
+def fill_gaps(parts: Iterable[Part]) -> Iterator[Part]:
+    """Cut what lies between stored parts into as many parts as there are numbers between them.
+
+    Args:
+        parts: As `fitting` leaves them.
+    """
+    number = end = 0
+    for part in parts:
+        missing, gap_bytes = part.part_number - number - 1, part.start - end
+        for n in range(missing):
+            yield Part(number + 1 + n, end + gap_bytes * n // missing, end + gap_bytes * (n + 1) // missing)
+        number, end = part.part_number, part.end

@@ -14,13 +14,14 @@ from functools import partial
 from typing import Any
 
 from . import effects as fx
+from .concurrency import Concurrency
 from .dispatcher import Dispatcher
 from .engine import BrokenOff, Engine
-from .errors import VODError
+from .errors import RequestTimeoutError, ServerFaultError, ThrottledError, VODError
 from .interfaces import Clock
 from .machine import FileMachine, Out
 from .model import Phase, SourceKind, UploaderState, UploadState
-from .options import PARALLEL_DEFAULT, PART_DEFAULT_BYTES
+from .options import PART_DEFAULT_BYTES
 from .owner import Owner
 from .progress import SpeedMeter
 from .record import Record
@@ -40,6 +41,8 @@ _ASKED_FILES_MAX = 8
 _WAITING_FILES_MAX = 32
 """Files in backoff that do not count for the room; more do, so that an outage does not start the whole list."""
 _STOP_GRACE_S = 2.0
+_TOO_MUCH = (ThrottledError, ServerFaultError, RequestTimeoutError)
+"""Faults of a request that carries bytes which fewer at a time may cure."""
 
 
 class Scheduler:
@@ -56,7 +59,7 @@ class Scheduler:
         self.records: list[Record] = []
         self.state = UploaderState.INIT
         self.engine: Engine | None = None
-        self.parallel: int | None = None
+        self.concurrency = Concurrency(clock.monotonic_s())
         self.parallel_files: int | None = None
         self.part_size_bytes: int | None = None
         self.dispatcher = dispatcher
@@ -200,20 +203,33 @@ class Scheduler:
 
     def _perform(self, record: Record, machine: FileMachine, token: int, effect: fx.Effect) -> None:
         assert self.engine is not None
+        failure: VODError | None = None
         self._watchdog.begin(lambda: self._give_up(record, token))
         try:
             value = self.engine.perform(record, machine, effect)
         except BrokenOff:
             say: Callable[[], Any] = partial(self.step, record, lambda m: m.broken_off(token))
         except VODError as error:
+            failure = error
             say = partial(self.refuse, record, token, error)
         except Exception as raised:
             _log.exception("an effect failed in a way that nobody expected")
             say = partial(self.refuse, record, token, VODError(f"an internal error ({type(raised).__name__})"))
         else:
             say = partial(self._outcome, record, token, value)
+        if isinstance(effect, fx.SendPart | fx.SendObject):
+            self._learn(failure)
         if self._watchdog.end():
             say()
+
+    def _learn(self, failure: VODError | None) -> None:
+        """Tell the rules of concurrency how a request that carried bytes ended."""
+        with self.cond:
+            now_s = self._clock.monotonic_s()
+            if failure is None:
+                self.concurrency.part_stored(now_s)
+            elif isinstance(failure, _TOO_MUCH):
+                self.concurrency.throttled(now_s)
 
     def _give_up(self, record: Record, token: int) -> None:
         """Answer for a thread that hangs in a read of this file."""
@@ -260,7 +276,7 @@ class Scheduler:
     @property
     def parallel_now(self) -> int:
         """Requests in flight that are allowed."""
-        return self.parallel or PARALLEL_DEFAULT
+        return self.concurrency.count
 
     def _fill(self) -> None:
         """Start files in list order while there is room in the pool."""
@@ -440,6 +456,8 @@ class Scheduler:
     def _call_senders(self) -> None:
         if self._closed or self.engine is None:
             return
+        if self.concurrency.link.answer_s is None:
+            self.concurrency.learn(self.engine.link())  # the first answer says how far the other end is
         wanted = sum(r.machine.wants_transfer for r in self._active.values() if r.machine is not None)
         missing = min(wanted - self._idle_senders, self.parallel_now - len(self._senders))
         for _ in range(max(0, missing)):
@@ -489,12 +507,16 @@ class Scheduler:
                 if effects:
                     renewals.append((record, machine, effects))
             phase = machine.phase
-            taken = machine.next_transfer()
+            taken = machine.next_transfer(self._part_size_bytes(machine))
             if taken is not None:
                 if machine.phase is not phase:
                     self._owner.on_state(record)
                 return record, machine, *taken
         return None
+
+    def _part_size_bytes(self, machine: FileMachine) -> int:
+        limit = self.engine.bandwidth.per_s if self.engine is not None else None
+        return self.concurrency.part_size_bytes(machine.unplanned_bytes, limit)
 
     # ---- ticks
 
@@ -507,8 +529,9 @@ class Scheduler:
         with self.cond:
             self._ticking = False
             now_s = self._clock.monotonic_s()
-            in_flight = 0
+            in_flight = requests = 0
             for record in tuple(self._active.values()):
+                requests += record.machine.transfers_in_flight if record.machine is not None else 0
                 self.sums.count_bytes(record)
                 sent = record.sent_bytes
                 in_flight += sent - record.accepted_bytes
@@ -517,7 +540,11 @@ class Scheduler:
                 if sent != record.shown_bytes and record.state is UploadState.UPLOADING:
                     record.shown_bytes = sent
                     self._owner.on_progress(record)
-            self.meter.sample(self.sums.accepted_bytes + in_flight, now_s)
+            moved = self.sums.accepted_bytes + in_flight
+            self.meter.sample(moved, now_s)
+            if self.engine is not None:
+                self.concurrency.learn(self.engine.link())
+            self.concurrency.sample(now_s, moved, is_full=requests >= self.parallel_now)
             if self._active or not self.dispatcher.idle:
                 self._tick_soon()
             hanging = self._watchdog.look(r.turn for r in self._active.values())

@@ -1076,7 +1076,7 @@ class VODUpload(traitlets.HasTraits):
 
     def _limits_changed(self) -> None:
         self._bandwidth.per_s = self.max_bandwidth_bytes_per_s
-        self._queue.parallel = self.parallel
+        self._queue.concurrency.fixed = self.parallel
         self._queue.parallel_files = self.parallel_files
         self._queue.part_size_bytes = self.part_size_bytes
         self._queue.kick()

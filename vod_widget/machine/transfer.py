@@ -28,7 +28,7 @@ from vod_widget.model import (
     VideoStatus,
 )
 from vod_widget.options import PARTS_MAX
-from vod_widget.parts import choose_part_size
+from vod_widget.parts import choose_part_size, fitting
 from vod_widget.retry import Action, classify, is_doubtful
 
 from .permission import Authorizing
@@ -75,7 +75,7 @@ class Transferring(Authorizing):
         else:
             # Durable before the first byte, also when an earlier run was stopped, or its process killed, before it was.
             yield from self._save()
-        self._board.plan(part_size, self.checkpoint.parts)
+        self._plan_parts(part_size)
         tries = looks = 0
         while True:
             yield from self._send_all()
@@ -83,7 +83,7 @@ class Transferring(Authorizing):
                 # Answers without a sum: the list may have the sums, and what it says is not ours is sent again.
                 looks += 1
                 yield from self._check_parts()
-                self._board.plan(part_size, self.checkpoint.parts)
+                self._plan_parts(part_size)
                 if not self._board.done:
                     if looks > UNPROVEN_ROUNDS:
                         raise IntegrityError("parts were damaged on their way again and again")
@@ -96,7 +96,10 @@ class Transferring(Authorizing):
                 if error.code != "Parts" or tries > 1:
                     raise
                 yield from self._check_parts()
-                self._board.plan(part_size, self.checkpoint.parts)
+                self._plan_parts(part_size)
+
+    def _plan_parts(self, part_size_bytes: int) -> None:
+        self._board.plan(part_size_bytes, self.checkpoint.parts, exact=self.job.part_size_bytes is not None)
 
     def _check_source(self) -> Steps:
         fingerprint: str = yield fx.CheckSource()
@@ -159,6 +162,7 @@ class Transferring(Authorizing):
                 and there.size_bytes == p.size_bytes
                 and there.crc64 in (None, p.crc64)
             ]
+        parts = list(fitting(parts))
         self.checkpoint = replace(self.checkpoint, parts=tuple(parts))
         self._board.reset()
         self.ledger.accepted_bytes = 0

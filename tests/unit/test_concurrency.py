@@ -1,0 +1,175 @@
+"""The rules that choose how many requests are in flight and how large a part is, without a socket."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vod_widget.concurrency import MOST, MOST_WITH_BBR, START, START_NEAR, Concurrency
+from vod_widget.model import LinkFacts, Part
+from vod_widget.options import GIB, KIB, MIB, PARTS_MAX
+from vod_widget.parts import fill_gaps, fitting, plan_next
+
+TICK_S = 0.1
+FAR = LinkFacts(answer_s=0.1, loss=0.0, congestion="cubic")
+
+
+class Line:
+    """A line on which `rate(count)` bytes a second go through `count` connections."""
+
+    def __init__(self, rate: Callable[[int], float], link: LinkFacts = FAR) -> None:
+        self.rules = Concurrency(0.0)
+        self.rules.learn(link)
+        self.rate = rate
+        self.now_s = 0.0
+        self.moved = 0.0
+
+    def run(self, seconds: float, *, is_full: bool = True) -> list[int]:
+        counts = []
+        for _ in range(round(seconds / TICK_S)):
+            self.now_s += TICK_S
+            self.moved += self.rate(self.rules.count) * TICK_S
+            self.rules.sample(self.now_s, int(self.moved), is_full=is_full)
+            counts.append(self.rules.count)
+        return counts
+
+
+def test_it_starts_with_few_where_answers_come_at_once() -> None:
+    assert Line(lambda n: n, LinkFacts(answer_s=0.0002)).rules.count == START_NEAR
+    assert Line(lambda n: n, LinkFacts(answer_s=0.03)).rules.count == START
+
+
+def test_where_each_connection_is_limited_by_itself_it_grows_fast_to_the_most() -> None:
+    line = Line(lambda n: n * 500_000.0)
+    line.run(6)
+    assert line.rules.count == MOST
+
+
+def test_it_grows_until_the_line_is_full_and_stays_near() -> None:
+    line = Line(lambda n: min(n, 20) * 1e6)
+    line.run(60)
+    assert 18 <= line.rules.count <= 48
+
+
+def test_more_that_brings_nothing_is_taken_back_and_tried_less_and_less() -> None:
+    line = Line(lambda _: 25e6)
+    counts = line.run(300)
+    assert counts[-1] == START
+    assert sum(n > START for n in counts) < len(counts) / 10
+    probes = [i for i, (a, b) in enumerate(itertools.pairwise(counts)) if b > a]
+    waits = [b - a for a, b in itertools.pairwise(probes)]
+    assert waits == sorted(waits)
+
+
+def test_with_bbr_fewer_are_enough() -> None:
+    line = Line(lambda n: n * 500_000.0, LinkFacts(0.1, 0.01, "bbr"))
+    line.run(30)
+    assert line.rules.count == MOST_WITH_BBR
+
+
+def test_a_pool_that_is_not_full_says_nothing() -> None:
+    line = Line(lambda n: n * 500_000.0)
+    line.run(30, is_full=False)
+    assert line.rules.count == START
+
+
+def test_a_count_that_a_person_chose_is_fixed() -> None:
+    line = Line(lambda n: n * 500_000.0)
+    line.rules.fixed = 3
+    line.run(30)
+    line.rules.throttled(line.now_s)
+    assert line.rules.count == 3
+
+
+def test_throttling_halves_once_a_second_and_eight_good_parts_give_one_back() -> None:
+    rules = Line(lambda n: n).rules
+    rules.throttled(10.0)
+    rules.throttled(10.5)
+    assert rules.count == START // 2
+    for _ in range(8):
+        rules.part_stored(11.0)
+    assert rules.count == START // 2 + 1
+    for _ in range(8 * START):
+        rules.part_stored(12.0)
+    assert rules.count == START
+
+
+def test_throttling_never_ends_below_one() -> None:
+    rules = Line(lambda n: n).rules
+    for second in range(20):
+        rules.throttled(float(second * 2))
+    assert rules.count == 1
+
+
+@pytest.mark.parametrize(
+    ("rate", "least", "most"),
+    [
+        (2_000.0, 256 * KIB, 256 * KIB),
+        (312_500.0, 512 * KIB, 2 * MIB),
+        (2e6, 3 * MIB, 5 * MIB),
+        (3e8, 32 * MIB, 32 * MIB),
+    ],
+)
+def test_parts_follow_the_rate_of_one_connection(rate: float, least: int, most: int) -> None:
+    line = Line(lambda n: n * rate)
+    line.rules.fixed = 4
+    line.run(5)
+    assert least <= line.rules.part_size_bytes(100 * GIB) <= most
+
+
+def test_the_last_parts_are_small_so_that_all_end_together() -> None:
+    line = Line(lambda n: n * 2e6)
+    line.rules.fixed = 8
+    line.run(5)
+    assert line.rules.part_size_bytes(16 * MIB) == MIB
+    assert line.rules.part_size_bytes(MIB) == MIB
+
+
+def test_under_a_bandwidth_limit_all_senders_end_a_part_every_few_seconds() -> None:
+    rules = Line(lambda n: n).rules
+    rules.fixed = 4
+    assert rules.part_size_bytes(GIB, 1_000_000) <= 1_000_000
+
+
+@given(st.integers(1, 10**14), st.integers(256 * KIB, 32 * MIB), st.integers(0, PARTS_MAX - 1), st.floats(0, 1))
+def test_a_cut_with_any_sizes_never_needs_more_numbers_than_there_are(
+    size: int, wished: int, before: int, done: float
+) -> None:
+    offset = int(size * done)
+    part = plan_next(size, wished, before, offset)
+    if part is None:
+        assert offset >= size
+        return
+    left = size - part.end
+    numbers = PARTS_MAX - part.part_number
+    assert left == 0 or numbers > 0
+    assert left <= numbers * max(wished, part.size_bytes)
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.booleans()), min_size=1, max_size=30))
+def test_what_was_missing_between_stored_parts_is_filled_exactly(cut: list[tuple[int, bool]]) -> None:
+    parts, end = [], 0
+    for number, (size, _) in enumerate(cut, start=1):
+        parts.append(Part(number, end, end + size))
+        end += size
+    stored = [p for p, (_, kept) in zip(parts, cut, strict=True) if kept]
+
+    assert fitting(stored) == tuple(stored)
+    whole = sorted([*stored, *fill_gaps(stored)], key=lambda p: p.part_number)
+    assert [p.part_number for p in whole] == list(range(1, len(whole) + 1))
+    assert all(a.end == b.start for a, b in itertools.pairwise(whole))
+    assert not whole or whole[0].start == 0
+
+
+def test_missing_parts_of_one_size_are_filled_with_that_size() -> None:
+    stored = [Part(1, 0, 100), Part(5, 400, 437)]
+    assert [p.size_bytes for p in fill_gaps(stored)] == [100, 100, 100]
+
+
+def test_parts_of_another_cut_do_not_fit() -> None:
+    stored = (Part(1, 0, 100), Part(2, 50, 200), Part(3, 100, 300), Part(4, 100, 180))
+    assert [p.part_number for p in fitting(stored)] == [1]

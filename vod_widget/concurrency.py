@@ -1,0 +1,204 @@
+"""How many requests are in flight, and how large a part is: rules that watch what the line does.
+
+More connections help where each of them is limited by itself: by the time that an answer takes, by losses that halve
+one window, by a slow start. They cost where the processor or the line is the limit. Nobody can tell which it is but by
+trying, so the count grows while the goodput grows with it, and steps back when it does not.
+
+    start       few where answers come at once (loopback, the same rack), some where they take long
+    probe       let half as many again in, or twice as many while that pays; look at the goodput after it has settled
+    keep        the goodput grew by more than a twentieth: probe again
+    step back   it did not: return to the count before, and be slower to probe again
+    halve       a request was throttled or stalled; then one more for each eight good parts, up to where it was
+
+Floor 1, pure: no threads, no sockets, no clock of its own; used under the queue's lock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .model import LinkFacts
+from .options import KIB, MIB, PART_AT_A_LIMIT_S, PART_DEFAULT_BYTES
+
+__all__ = ["Concurrency"]
+
+START = 8
+"""On a clean 200 Mbit/s line with 100 ms, 8 connections were within 6 % of the best (measured)."""
+START_NEAR = 2
+NEAR_S = 0.005
+"""An answer within 5 ms means that the other end is near: there each connection can fill the line or the processor."""
+MOST = 64
+"""What 0.1 % loss at 100 ms and 200 Mbit/s needs with cubic; 48 to 128 measured alike."""
+MOST_WITH_BBR = 16
+"""bbr does not take a loss for a full line: 4 to 16 connections fill what cubic needs 64 for (measured)."""
+
+_GAIN = 1.05
+_PAYS = 1.3
+_WINDOW_S = 0.5
+_WINDOW_RTTS = 4
+_HOLD_S = 8.0
+_HOLD_MOST_S = 120.0
+_GOOD_PARTS = 8
+
+_PART_S = 2.0
+"""A part takes about so long: what a kill loses stays small, and one idle round trip is a small share of it."""
+_PART_RTTS = 8
+_PART_LEAST_BYTES = 256 * KIB
+_PART_MOST_BYTES = 32 * MIB
+"""A request costs about a millisecond of processor; at 1 GB/s that is 3 % of a part of this size."""
+_PART_STEP_BYTES = 64 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """The count that was tried before this one, and the bytes per second that it reached."""
+
+    count: int
+    bytes_per_s: float
+
+
+class Concurrency:
+    """One for a queue, over all its files.
+
+    Args:
+        now_s: Monotonic time.
+
+    Attributes:
+        fixed: The count that a person chose, or None.
+        link: What the connections tell of the line.
+    """
+
+    def __init__(self, now_s: float) -> None:
+        self.fixed: int | None = None
+        self.link = LinkFacts()
+        self._count = START
+        self._has_grown = False
+        self._probe: _Probe | None = None
+        self._hold_until_s = 0.0
+        self._hold_s = _HOLD_S
+        self._ceiling: int | None = None
+        self._good_parts = 0
+        self._throttled_at_s = -1e9
+        self._rate = 0.0
+        self._begin_window(now_s, 0, settling=True)
+
+    @property
+    def count(self) -> int:
+        """Requests that may be in flight now, >= 1."""
+        return self.fixed if self.fixed is not None else self._count
+
+    @property
+    def most(self) -> int:
+        """The largest count that is tried."""
+        return MOST_WITH_BBR if self.link.congestion == "bbr" else MOST
+
+    def sample(self, now_s: float, moved_bytes: int, *, is_full: bool) -> None:
+        """Take one reading, several times a second.
+
+        Args:
+            now_s: Monotonic time.
+            moved_bytes: Bytes that went out so far, over all files; may fall when a request is repeated.
+            is_full: Whether as many requests are in flight as may be; else more would change nothing.
+        """
+        self._seen_full += 1 if is_full else 0
+        self._seen += 1
+        window_s = max(_WINDOW_S, _WINDOW_RTTS * (self.link.answer_s or 0.0))
+        passed_s = now_s - self._window_at_s
+        if passed_s < window_s:
+            return
+        rate = max(0, moved_bytes - self._window_bytes) / passed_s
+        was_full = self._seen_full >= 0.8 * self._seen
+        was_settling = self._is_settling
+        self._begin_window(now_s, moved_bytes, settling=False)
+        if rate:
+            self._rate = rate
+        if was_settling or not was_full or not rate or self.fixed is not None or self._ceiling is not None:
+            return
+        self._judge(now_s, rate)
+
+    def _judge(self, now_s: float, rate: float) -> None:
+        probe = self._probe
+        if probe is None:
+            if now_s >= self._hold_until_s:
+                self._grow(rate, pays=bool(self.link.loss))
+            return
+        gain = rate / probe.bytes_per_s if probe.bytes_per_s else 2.0
+        if gain > _GAIN:
+            self._hold_s = _HOLD_S
+            self._grow(rate, pays=gain > _PAYS)
+            return
+        self._count = probe.count
+        self._probe = None
+        self._hold_until_s = now_s + self._hold_s
+        self._hold_s = min(_HOLD_MOST_S, 2 * self._hold_s)
+        self._is_settling = True
+
+    def _grow(self, rate: float, *, pays: bool) -> None:
+        more = min(self.most, 2 * self._count if pays else self._count + max(1, self._count // 2))
+        if more <= self._count:
+            self._probe = None
+            return
+        self._probe = _Probe(self._count, rate)
+        self._count = more
+        self._has_grown = self._is_settling = True
+
+    def learn(self, link: LinkFacts) -> None:
+        """Take what the connections tell of the line."""
+        is_first = self.link.answer_s is None and link.answer_s is not None
+        self.link = link
+        if is_first and not self._has_grown and self._ceiling is None:
+            self._count = START_NEAR if (link.answer_s or 0.0) < NEAR_S else START
+        self._count = min(self._count, self.most)
+
+    def throttled(self, now_s: float) -> None:
+        """A request was refused for coming too often, or stalled: halve, at most once a second."""
+        if now_s - self._throttled_at_s < 1.0:
+            return
+        self._throttled_at_s = now_s
+        self._ceiling = max(self._ceiling or 0, self._count)
+        self._count = max(1, self._count // 2)
+        self._probe = None
+        self._good_parts = 0
+        self._is_settling = True
+
+    def part_stored(self, now_s: float) -> None:
+        """A part arrived: after a fall, one more for each eight of them, up to where it was."""
+        if self._ceiling is None:
+            return
+        self._good_parts += 1
+        if self._good_parts < _GOOD_PARTS:
+            return
+        self._good_parts = 0
+        self._count += 1
+        if self._count >= self._ceiling:
+            self._count, self._ceiling = self._ceiling, None
+            self._hold_until_s = now_s + self._hold_s
+
+    def part_size_bytes(self, left_bytes: int, limit_bytes_per_s: float | None = None) -> int:
+        """Choose the size of the next part.
+
+        Args:
+            left_bytes: Bytes of the file that no part covers yet.
+            limit_bytes_per_s: Bandwidth limit over all files, or None.
+
+        Returns:
+            A multiple of 64 KiB. The last parts are smaller, so that no connection is the last one for long.
+        """
+        answer_s = self.link.answer_s or 0.0
+        share = self._rate / self.count
+        wished = share * max(_PART_S, _PART_RTTS * answer_s) if share else float(PART_DEFAULT_BYTES)
+        least = max(_PART_LEAST_BYTES, min(MIB, wished))
+        if limit_bytes_per_s is not None:
+            wished = min(wished, limit_bytes_per_s * PART_AT_A_LIMIT_S / self.count)
+        wished = min(wished, max(least, left_bytes / (2 * self.count)))
+        wished = min(max(wished, _PART_LEAST_BYTES), _PART_MOST_BYTES)
+        return int(wished) // _PART_STEP_BYTES * _PART_STEP_BYTES
+
+    def _begin_window(self, now_s: float, moved_bytes: int, *, settling: bool) -> None:
+        self._window_at_s = now_s
+        self._window_bytes = moved_bytes
+        self._seen = self._seen_full = 0
+        self._is_settling = settling
+
+    def __repr__(self) -> str:
+        return f"Concurrency({self.count} at {self._rate / 1e6:.1f} MB/s)"

@@ -77,9 +77,12 @@ class Source(Protocol):
     name: str
     size_bytes: int
     kind: SourceKind
-    source_id: str
     block_bytes: int
     cheap_reads: bool
+
+    @property
+    def source_id(self) -> str:
+        """As above."""
 
     def fingerprint(self) -> str:
         """A text that changes when the content may have changed (for a file: device, inode, size, mtime_ns, ctime_ns).

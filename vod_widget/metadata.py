@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -24,6 +23,7 @@ from urllib.parse import urlsplit
 
 from .errors import InvalidArgumentError, RestrictionError
 from .model import MediaType, UploadMetadata
+from .names import clean_name, extension_of, shorten_name
 
 __all__ = [
     "IMAGE_MAX_BYTES",
@@ -41,7 +41,6 @@ DESCRIPTION_MAX_BYTES = 1024
 TAGS_MAX = 16
 TAG_MAX_BYTES = 32
 EXTEND_MAX_BYTES = 512
-NAME_MAX_BYTES = 255  # what the common file systems take; VOD states no limit
 URL_MAX_BYTES = 1024
 # base64 makes 8,000 of it, and common HTTP servers refuse a header line beyond 8 KiB; OSS states no limit.
 NOTIFICATION_MAX_BYTES = 6000
@@ -79,11 +78,6 @@ _PICTURES = re.compile(
     "\u26fd\u2705\u270a\u270b\u2728\u274c\u274e\u2753-\u2755\u2757\u2795-\u2797\u27b0\u27bf\u2b1b\u2b1c\u2b50\u2b55]"
 )
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-# Controls, line separators, marks that turn the direction of text, and the byte order mark: a name made with them can
-# show as another one (`gpj.exe` read backwards).
-_UNSAFE_IN_NAMES = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
-_RESERVED_NAMES = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?\Z", re.DOTALL)
-
 _VOD_KEYS = _words(
     "Title Description CateId Tags CoverURL TemplateGroupId WorkflowId StorageLocation AppId ImageType ImageExt "
     "FileName FileSize TransCodeMode UserData"
@@ -99,59 +93,7 @@ _SAMPLE_HINT = (
 )
 
 
-# Names and kinds ------------------------------------------------------------------------------------------------------
-
-
-def clean_name(name: str) -> str:
-    """Turn any text into a file name that is safe to show and to send, never to open.
-
-    The last part of a path (of either kind of slash), without drive, controls, marks that turn the text's direction
-    and Windows' reserved names, in Unicode's normal form C, at most 255 bytes with the extension kept. Cleaning a clean
-    name changes nothing.
-
-    Args:
-        name: What a browser, a person or a file system gave.
-
-    Returns:
-        A name that is not empty; "file" when nothing was left.
-    """
-    text = "".join("_" if "\ud800" <= char <= "\udfff" else char for char in str(name))
-    before = None
-    while text != before:  # taking one thing away can lay another bare: " C:nul" has three
-        before, text = text, _clean_once(text)
-    return text if text.strip("._ ") else "file"
-
-
-def _clean_once(text: str) -> str:
-    text = unicodedata.normalize("NFC", _UNSAFE_IN_NAMES.sub("", text))
-    text = re.split(r"[/\\]", text.rstrip("/\\"))[-1]
-    text = re.sub(r"\A[A-Za-z]:", "", text)
-    text = text.strip().rstrip(". ")
-    if _RESERVED_NAMES.match(text):
-        text = f"_{text}"
-    return _shorten_name(text, NAME_MAX_BYTES)
-
-
-def _shorten_name(text: str, limit_bytes: int) -> str:
-    if len(text.encode()) <= limit_bytes:
-        return text
-    stem, dot, extension = text.rpartition(".")
-    if not dot or not stem or len(extension.encode()) > 16:
-        return _cut(text, limit_bytes).rstrip(". ")
-    tail = f".{extension}"
-    return _cut(stem, limit_bytes - len(tail.encode())).rstrip(". ") + tail
-
-
-def _cut(text: str, limit_bytes: int) -> str:
-    """Shorten at the boundary of a character."""
-    return text.encode()[:limit_bytes].decode("utf-8", "ignore")
-
-
-def extension_of(name: str) -> str:
-    """Return the real extension in lower case without the dot, or "" when there is none."""
-    base = re.split(r"[/\\]", name)[-1]
-    stem, dot, extension = base.rpartition(".")
-    return extension.lower() if dot and stem else ""
+# Kinds ------------------------------------------------------------------------------------------------------
 
 
 def media_type_of(name: str, override: MediaType | str | None = None) -> MediaType:
@@ -327,6 +269,11 @@ def _plain(key: str) -> str:
 
 
 # Fields ---------------------------------------------------------------------------------------------------------------
+
+
+def plain_metadata(file_name: str, media_type: MediaType) -> UploadMetadata:
+    """Return what `build_metadata` returns when nothing but the name is given."""
+    return UploadMetadata(title=_default_title(file_name), image_type=_image_type(None, media_type))
 
 
 def build_metadata(
@@ -536,7 +483,7 @@ def _title(value: Any) -> str:
 def _default_title(file_name: str) -> str:
     """The file's name, as in the vendor's SDKs, made to fit."""
     text = _PICTURES.sub("", clean_name(file_name)).strip()
-    text = _shorten_name(text, TITLE_MAX_BYTES).strip()
+    text = shorten_name(text, TITLE_MAX_BYTES).strip()
     return text if text.strip(". ") else "file"
 
 

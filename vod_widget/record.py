@@ -12,6 +12,7 @@ from typing import Any
 from .errors import VODError
 from .interfaces import CredentialProvider, JournalEntry, Source
 from .machine import FileMachine
+from .metadata import plain_metadata
 from .model import Checkpoint, MediaType, Phase, UploadMetadata, UploadState
 from .progress import SpeedMeter
 from .stalls import ReadTurn
@@ -29,11 +30,17 @@ class Transfer:
         self.sent_bytes = 0
 
 
+_NO_ADDRESS: tuple[str | None, str | None, str | None] = (None, None, None)
+_NEVER = threading.Event()
+_NO_TRANSFERS: set[Transfer] = set()
+# Shared by all files that are not active: what `Record.take_machine` replaces.
+
+
 class Record:
     """One file of the queue."""
 
     __slots__ = (
-        "__weakref__",
+        "_metadata",
         "answer_deadline",
         "asked",
         "cancel",
@@ -48,10 +55,8 @@ class Record:
         "info",
         "machine",
         "media_type",
-        "metadata",
         "meter",
         "name",
-        "path",
         "paused",
         "provider",
         "reference_id",
@@ -66,14 +71,15 @@ class Record:
         "turn",
     )
 
-    def __init__(self, file_id: str, source: Source, media_type: MediaType, metadata: UploadMetadata) -> None:
+    def __init__(
+        self, file_id: str, source: Source, media_type: MediaType, metadata: UploadMetadata | None = None
+    ) -> None:
         self.file_id = file_id
         self.source = source
         self.name = source.name
         self.size_bytes = source.size_bytes
-        self.path = str(getattr(source, "path", source.kind))
         self.media_type = media_type
-        self.metadata = metadata
+        self._metadata = metadata
         self.machine: FileMachine | None = None
         self.checkpoint: Checkpoint | None = None
         self.held_state = UploadState.READY
@@ -81,13 +87,13 @@ class Record:
         self.removed = False
         self.cover: Source | None = None
         self.reference_id = ""
-        self.given_address: tuple[str | None, str | None, str | None] = (None, None, None)
+        self.given_address = _NO_ADDRESS
         self.region_given = ""
         self.endpoint: str | None = None
         self.provider: CredentialProvider | None = None
         self.entry: JournalEntry | None = None
-        self.cancel = threading.Event()
-        self.transfers: set[Transfer] = set()
+        self.cancel = _NEVER
+        self.transfers = _NO_TRANSFERS
         self.total_sent_bytes = 0
         self.shown_bytes = -1
         self.meter: SpeedMeter | None = None
@@ -97,6 +103,26 @@ class Record:
         self.answer_deadline: float | None = None
         self.turn: ReadTurn | None = None
         self.info: Any = None
+
+    def take_machine(self, machine: FileMachine) -> None:
+        """Give it its machine, and what a file needs besides that is more than queued."""
+        self.machine = machine
+        self.cancel = threading.Event()
+        self.transfers = set()
+
+    @property
+    def metadata(self) -> UploadMetadata:
+        """What the file tells VOD about itself; made from its name when nothing else was given."""
+        return self._metadata or plain_metadata(self.name, self.media_type)
+
+    @metadata.setter
+    def metadata(self, metadata: UploadMetadata) -> None:
+        self._metadata = metadata
+
+    @property
+    def path(self) -> str:
+        """Path on this machine, or a word for the source when it has none."""
+        return str(getattr(self.source, "path", self.source.kind))
 
     @property
     def state(self) -> UploadState:

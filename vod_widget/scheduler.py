@@ -25,6 +25,7 @@ from .options import PART_DEFAULT_BYTES
 from .owner import Owner
 from .progress import SpeedMeter
 from .record import Record
+from .register import Register
 from .stalls import Watchdog, stalled_error
 from .states import LEFT_TO_DO, FileEvent, UploaderEvent, next_file_state, next_uploader_state
 from .sums import Sums
@@ -68,8 +69,7 @@ class Scheduler:
         self.meter = SpeedMeter()
         self._owner = owner
         self._clock = clock
-        self._by_source: dict[str, Record] = {}
-        self._by_id: dict[str, Record] = {}
+        self._register = Register()
         self._active: dict[str, Record] = {}
         self._scan_from = 0
         self._timers = Timers("vod-timer", clock)
@@ -90,20 +90,19 @@ class Scheduler:
     def add(self, record: Record) -> None:
         """Append a file; the caller holds the condition and has checked that it is new."""
         self.records.append(record)
-        self._by_source[record.source.source_id] = record
-        self._by_id[record.file_id] = record
+        self._register.add(record)
         self.sums.add(record)
         self._scan_from = min(self._scan_from, len(self.records) - 1)
         self._tick_soon()
 
     def unfinished(self, source_id: str) -> Record | None:
         """The file of this source that is in the list and has not ended in success; under the condition."""
-        record = self._by_source.get(source_id)
+        record = self._register.by_source(source_id)
         return record if record is not None and record.state is not UploadState.SUCCESS else None
 
     def find(self, file_id: str) -> Record | None:
         """The file of an id, or None when it is not in the list; under the condition."""
-        return self._by_id.get(file_id)
+        return self._register.by_id(file_id)
 
     def remove(self, record: Record) -> None:
         """Take a file off the list; under the condition."""
@@ -112,9 +111,7 @@ class Scheduler:
         if index < self._scan_from:
             self._scan_from -= 1
         record.removed = True
-        self._by_id.pop(record.file_id, None)
-        if self._by_source.get(record.source.source_id) is record:
-            del self._by_source[record.source.source_id]
+        self._register.remove(record)
         self.sums.remove(record)
         self._tick_soon()
 
@@ -338,7 +335,7 @@ class Scheduler:
         machine = self._owner.make_machine(record)
         if machine is not record.machine:
             machine.state = before
-            record.machine = machine
+            record.take_machine(machine)
         record.started_at_s = self._clock.monotonic_s()
         record.duration_s = None
         record.meter = SpeedMeter()

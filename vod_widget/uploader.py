@@ -255,24 +255,25 @@ class VODUpload(traitlets.HasTraits):
             cover_source: Source | None = None
             if isinstance(cover, str) and cover.lower().startswith(("http://", "https://")):
                 cover_url, cover = cover, None
-            metadata = build_metadata(
-                file_name=source.name,
-                media_type=kind,
-                user_data=user_data,
-                title=title,
-                description=description,
-                tags=tags,
-                cate_id=cate_id,
-                template_group_id=template_group_id,
-                workflow_id=workflow_id,
-                storage_location=storage_location,
-                app_id=app_id,
-                cover_url=cover_url,
-                show_watermark=show_watermark,
-                priority=priority,
-                message_callback=message_callback,
-                extend=extend,
-            )
+            given: dict[str, Any] = {
+                "user_data": user_data,
+                "title": title,
+                "description": description,
+                "tags": tags,
+                "cate_id": cate_id,
+                "template_group_id": template_group_id,
+                "workflow_id": workflow_id,
+                "storage_location": storage_location,
+                "app_id": app_id,
+                "cover_url": cover_url,
+                "show_watermark": show_watermark,
+                "priority": priority,
+                "message_callback": message_callback,
+                "extend": extend,
+            }
+            # Of a hundred thousand queued files most say nothing: their metadata are made when they are looked at.
+            says_something = any(value is not None for value in given.values())
+            metadata = build_metadata(file_name=source.name, media_type=kind, **given) if says_something else None
             if cover is not None:
                 cover_source = self._open_cover(cover, kind, source.name)
             record = Record(self._random.hex(16), source, kind, metadata)
@@ -280,7 +281,8 @@ class VODUpload(traitlets.HasTraits):
             record.reference_id = checked_reference(reference_id, source.name)
             if object:
                 check_key(object)
-            record.given_address = (endpoint, bucket, object)
+            if (endpoint, bucket, object) != (None, None, None):
+                record.given_address = (endpoint, bucket, object)
             return self._enlist(record)
         except BaseException as raised:
             source.close()
@@ -315,7 +317,8 @@ class VODUpload(traitlets.HasTraits):
         """
         record = Record(checkpoint.file_id or self._random.hex(16), source, checkpoint.media_type, metadata)
         record.checkpoint = checkpoint
-        record.machine = machine = self._app.make_machine(record)
+        machine = self._app.make_machine(record)
+        record.take_machine(machine)
         machine.state = UploadState.STOPPED if error is None else UploadState.FAILURE
         machine.error = error
         machine.ledger.accept(sum(part.size_bytes for part in checkpoint.parts))

@@ -11,11 +11,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from vod_widget.errors import (
     InvalidArgumentError,
@@ -43,8 +44,7 @@ _KINDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Identity:
+class _Identity(NamedTuple):
     """What tells one version of a file from another. ctime sees an edit whose mtime was set back."""
 
     device: int
@@ -58,16 +58,37 @@ class _Identity:
         return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
     def __str__(self) -> str:
-        return f"{self.device}:{self.inode}:{self.size_bytes}:{self.mtime_ns}:{self.ctime_ns}"
+        return ":".join(map(str, self))
 
     def same_but_for_links(self, other: _Identity) -> bool:
         """Deleting or moving a file away touches its ctime; its bytes are still ours."""
-        return (self.device, self.inode, self.size_bytes, self.mtime_ns) == (
-            other.device,
-            other.inode,
-            other.size_bytes,
-            other.mtime_ns,
-        )
+        return self[:-1] == other[:-1]
+
+
+_SWAP = threading.Lock()
+"""Guards which handle a source holds and whether it starts over; never held over I/O, so one will do for all."""
+
+
+class _Folders:
+    """Remembers where the folder of the last file really lies: a list of files has few folders.
+
+    A folder that is still the same one by device and inode was not set to another place since.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[str, tuple[int, int], str] = ("", (0, 0), "")
+
+    def real(self, folder: str) -> str:
+        """Return the folder's path without links."""
+        found = os.stat(folder)  # noqa: PTH116 - a Path for each of many files costs more than the call
+        key = (found.st_dev, found.st_ino)
+        last = self._last
+        if last[:2] != (folder, key):
+            last = self._last = (folder, key, os.path.realpath(folder))
+        return last[2]
+
+
+_folders = _Folders()
 
 
 class _Handle:
@@ -76,8 +97,9 @@ class _Handle:
     Closing it under a reader would let the system give its number to another file, whose bytes would then be sent.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, identity: _Identity) -> None:
         self.descriptor = descriptor
+        self.identity = identity
         self._guard = threading.Lock()
         self._readers = 0
         self._is_closed = False
@@ -121,6 +143,7 @@ class LocalSource:
         RestrictionError: Empty (`EmptyFile`), or outside of `roots` (`Source.Outside`).
     """
 
+    __slots__ = ("_expected", "_folder", "_handle", "_is_fresh", "_leaf", "_real", "_roots", "name", "size_bytes")
     kind: SourceKind = SourceKind.LOCAL
     block_bytes: int = 1024 * 1024
     cheap_reads: bool = True
@@ -133,19 +156,48 @@ class LocalSource:
         roots: Sequence[str | os.PathLike[str]] | None = None,
     ) -> None:
         # Not resolve(): a link that is set to another file must show as a change.
-        self.path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() follows links, absolute() keeps ".."
-        self.name = clean_name(name if name is not None else self.path.name)
+        text = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - absolute() keeps ".."
+        leaf = os.path.basename(text)  # noqa: PTH119 - a Path for each of many files costs more than the call
+        # Folder and name apart, and the name once: a hundred thousand files have few folders.
+        self._folder = sys.intern(text[: len(text) - len(leaf)])
+        self.name = clean_name(name if name is not None else leaf)
+        self._leaf = self.name if self.name == leaf else leaf
         self._roots = None if roots is None else tuple(os.path.realpath(root) for root in roots)
-        self._swap = threading.Lock()  # guards the next two; never held over I/O
         self._handle: _Handle | None = None
         self._is_fresh = False  # True after close(): the next fingerprint starts over
-        descriptor, self._expected = self._open()
+        descriptor, found = self._open()
         os.close(descriptor)
-        self.size_bytes = self._expected.size_bytes
-        self.source_id = f"file:{os.path.realpath(self.path)}"
+        # Its hash will do until it is opened again, and a hundred thousand queued files keep one each.
+        self._expected = hash(found)
+        self.size_bytes = found.size_bytes
+        real = self._real_path()
+        self._real = None if real == text else real
+
+    @property
+    def path(self) -> Path:
+        """The file's absolute path, as it was given."""
+        return Path(self._text)
+
+    @property
+    def source_id(self) -> str:
+        """`file:` and the path, with links resolved when the file was added."""
+        return f"file:{self._real or self._text}"
+
+    @property
+    def _text(self) -> str:
+        return self._folder + self._leaf
+
+    def _real_path(self) -> str:
+        path = self._text
+        try:
+            if not os.path.islink(path):  # noqa: PTH114 - as above
+                return os.path.join(_folders.real(self._folder), self._leaf)  # noqa: PTH118 - as above
+        except OSError:
+            pass
+        return os.path.realpath(path)
 
     def __repr__(self) -> str:
-        return f"LocalSource({str(self.path)!r}, {self.size_bytes} bytes)"
+        return f"LocalSource({self._text!r}, {self.size_bytes} bytes)"
 
     def fingerprint(self) -> str:
         """Return device, inode, size, mtime_ns and ctime_ns of the file that the path names now.
@@ -163,11 +215,10 @@ class LocalSource:
         try:
             held = _Identity.of(os.fstat(handle.descriptor))
             try:
-                named = _Identity.of(self.path.stat())
+                # Another file under our name gives its own identity, an edit of ours changes both.
+                return str(_Identity.of(os.stat(self._text)))  # noqa: PTH116 - as above
             except FileNotFoundError:
-                return str(self._expected if held.same_but_for_links(self._expected) else held)
-            # Another file under our name gives its own identity, an edit of ours changes both.
-            return str(named)
+                return str(handle.identity if held.same_but_for_links(handle.identity) else held)
         except OSError as exc:
             raise self._failed(exc) from exc
         finally:
@@ -208,7 +259,7 @@ class LocalSource:
 
     def close(self) -> None:
         """Let go of the handle; readers at work finish first. May be called twice."""
-        with self._swap:
+        with _SWAP:
             handle, self._handle = self._handle, None
             self._is_fresh = True
         if handle is not None:
@@ -217,32 +268,32 @@ class LocalSource:
     # Inside ----------------------------------------------------------------------------------------------------------
 
     def _enter(self) -> _Handle | None:
-        with self._swap:
+        with _SWAP:
             handle = self._handle
         return handle if handle is not None and handle.enter() else None
 
     def _look_afresh(self) -> str:
         try:
-            identity = _Identity.of(_stat_regular(self.path))
+            identity = _Identity.of(_stat_regular(self._text))
         except OSError as exc:
             raise self._failed(exc) from exc
-        with self._swap:
+        with _SWAP:
             starts_over, self._is_fresh = self._is_fresh, False
         if starts_over:
             if identity.size_bytes == 0:
                 raise self._empty()
-            self._expected, self.size_bytes = identity, identity.size_bytes
+            self._expected, self.size_bytes = hash(identity), identity.size_bytes
         return str(identity)
 
     def _open_handle(self) -> _Handle:
         """Open the file that was added, not another one of the same name; return the handle, entered."""
-        descriptor, identity = self._open()
-        if identity != self._expected:
+        descriptor, found = self._open()
+        if hash(found) != self._expected:
             os.close(descriptor)
             raise SourceChangedError("the file changed since it was added or last looked at", file_name=self.name)
-        mine = _Handle(descriptor)
+        mine = _Handle(descriptor, found)
         mine.enter()
-        with self._swap:
+        with _SWAP:
             rival = self._handle
             if rival is None:
                 self._handle = mine
@@ -252,8 +303,8 @@ class LocalSource:
 
     def _open(self) -> tuple[int, _Identity]:
         try:
-            before = _stat_regular(self.path)  # first, since opening a device can act on it
-            descriptor = os.open(self.path, _FLAGS)
+            before = _stat_regular(self._text)  # first, since opening a device can act on it
+            descriptor = os.open(self._text, _FLAGS)
         except OSError as exc:
             raise self._failed(exc) from exc
         except ValueError as exc:  # a NUL inside the path
@@ -282,7 +333,7 @@ class LocalSource:
         """The opened file must be the one that the resolved path names, and that path must be inside a root."""
         if self._roots is None:
             return
-        real = os.path.realpath(self.path)
+        real = os.path.realpath(self._text)
         is_inside = any(os.path.commonpath((real, root)) == root for root in self._roots)
         with suppress(OSError):
             named = Path(real).lstat()
@@ -308,28 +359,28 @@ class LocalSource:
             return exc
         if isinstance(exc, _IrregularError):
             return SourceNotFoundError(
-                f"{self.path} is {exc.what}, not a regular file",
+                f"{self._text} is {exc.what}, not a regular file",
                 code="Source.NotAFile",
                 hint="Choose a file; a folder's files are added by a pattern such as folder/*.mp4.",
                 file_name=self.name,
             )
         if exc.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
-            return SourceNotFoundError(f"{self.path} does not exist", file_name=self.name)
+            return SourceNotFoundError(f"{self._text} does not exist", file_name=self.name)
         if exc.errno in (errno.EACCES, errno.EPERM):
             return SourceNotFoundError(
-                f"{self.path} may not be read by this user",
+                f"{self._text} may not be read by this user",
                 code="Source.Permission",
                 hint="Give this user the right to read it, then add the file again.",
                 file_name=self.name,
             )
         if exc.errno in (errno.EMFILE, errno.ENFILE):
             return SourceError(
-                f"{self.path} cannot be opened now: {exc.strerror or exc}",
+                f"{self._text} cannot be opened now: {exc.strerror or exc}",
                 code="Source.Busy",
                 hint="Close other files, or allow more of them (ulimit -n), then retry.",
                 file_name=self.name,
             )
-        return SourceError(f"{self.path} cannot be opened: {exc.strerror or exc}", file_name=self.name)
+        return SourceError(f"{self._text} cannot be opened: {exc.strerror or exc}", file_name=self.name)
 
 
 class _IrregularError(OSError):
@@ -345,8 +396,8 @@ def _refuse_irregular(found: os.stat_result) -> None:
         raise _IrregularError(next((what for test, what in _KINDS if test(found.st_mode)), "something else"))
 
 
-def _stat_regular(path: Path) -> os.stat_result:
-    found = path.stat()
+def _stat_regular(path: str) -> os.stat_result:
+    found = os.stat(path)  # noqa: PTH116 - a Path for each of many files costs more than the call
     _refuse_irregular(found)
     return found
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .errors import RequestTimeoutError, ServerFaultError, ThrottledError, VODError
 from .model import LinkFacts
 from .options import KIB, MIB, PART_AT_A_LIMIT_S, PART_DEFAULT_BYTES
 
@@ -39,6 +40,8 @@ _WINDOW_RTTS = 4
 _HOLD_S = 8.0
 _HOLD_MOST_S = 120.0
 _GOOD_PARTS = 8
+_TOO_MUCH = (ThrottledError, ServerFaultError, RequestTimeoutError)
+"""Faults of a request that carries bytes which fewer at a time may cure."""
 
 _PART_S = 2.0
 """A part takes about so long: what a kill loses stays small, and one idle round trip is a small share of it."""
@@ -149,6 +152,13 @@ class Concurrency:
         if is_first and not self._has_grown and self._ceiling is None:
             self._count = START_NEAR if (link.answer_s or 0.0) < NEAR_S else START
         self._count = min(self._count, self.most)
+
+    def ended(self, now_s: float, failure: VODError | None) -> None:
+        """Take how a request that carried bytes ended."""
+        if failure is None:
+            self.part_stored(now_s)
+        elif isinstance(failure, _TOO_MUCH):
+            self.throttled(now_s)
 
     def throttled(self, now_s: float) -> None:
         """A request was refused for coming too often, or stalled: halve, at most once a second."""

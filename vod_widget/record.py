@@ -110,6 +110,17 @@ class Record:
         self.cancel = threading.Event()
         self.transfers = set()
 
+    def begin(self, now_s: float) -> None:
+        """Its turn has come; monotonic time."""
+        self.started_at_s = now_s
+        self.duration_s = None
+        self.meter = SpeedMeter()
+
+    def end(self, now_s: float) -> None:
+        """It has succeeded or failed; monotonic time."""
+        if self.started_at_s is not None:
+            self.duration_s = now_s - self.started_at_s
+
     @property
     def metadata(self) -> UploadMetadata:
         """What the file tells VOD about itself; made from its name when nothing else was given."""

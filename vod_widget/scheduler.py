@@ -17,7 +17,7 @@ from . import effects as fx
 from .concurrency import Concurrency
 from .dispatcher import Dispatcher
 from .engine import BrokenOff, Engine
-from .errors import RequestTimeoutError, ServerFaultError, ThrottledError, VODError
+from .errors import VODError
 from .interfaces import Clock
 from .machine import FileMachine, Out
 from .model import Phase, SourceKind, UploaderState, UploadState
@@ -35,6 +35,7 @@ __all__ = ["Scheduler"]
 
 _log = logging.getLogger("vod_widget")
 
+Decided = tuple[Record, FileMachine, list[tuple[int, fx.Effect]]]
 TICK_S = 0.1
 _CONTROL_THREADS = 16
 _LOOKAHEAD_FILES = 2
@@ -42,8 +43,6 @@ _ASKED_FILES_MAX = 8
 _WAITING_FILES_MAX = 32
 """Files in backoff that do not count for the room; more do, so that an outage does not start the whole list."""
 _STOP_GRACE_S = 2.0
-_TOO_MUCH = (ThrottledError, ServerFaultError, RequestTimeoutError)
-"""Faults of a request that carries bytes which fewer at a time may cure."""
 
 
 class Scheduler:
@@ -146,8 +145,8 @@ class Scheduler:
             self.sums.resize(record, before, machine.job.size_bytes)
         if before is not machine.state:
             self.sums.move(record, before)
-            if machine.state in {UploadState.SUCCESS, UploadState.FAILURE} and record.started_at_s is not None:
-                record.duration_s = self._clock.monotonic_s() - record.started_at_s
+            if machine.state in {UploadState.SUCCESS, UploadState.FAILURE}:
+                record.end(self._clock.monotonic_s())
         self.sums.count_bytes(record)
         if machine.busy:
             self._active[record.file_id] = record
@@ -215,18 +214,10 @@ class Scheduler:
         else:
             say = partial(self._outcome, record, token, value)
         if isinstance(effect, fx.SendPart | fx.SendObject):
-            self._learn(failure)
+            with self.cond:
+                self.concurrency.ended(self._clock.monotonic_s(), failure)
         if self._watchdog.end():
             say()
-
-    def _learn(self, failure: VODError | None) -> None:
-        """Tell the rules of concurrency how a request that carried bytes ended."""
-        with self.cond:
-            now_s = self._clock.monotonic_s()
-            if failure is None:
-                self.concurrency.part_stored(now_s)
-            elif isinstance(failure, _TOO_MUCH):
-                self.concurrency.throttled(now_s)
 
     def _give_up(self, record: Record, token: int) -> None:
         """Answer for a thread that hangs in a read of this file."""
@@ -336,9 +327,7 @@ class Scheduler:
         if machine is not record.machine:
             machine.state = before
             record.take_machine(machine)
-        record.started_at_s = self._clock.monotonic_s()
-        record.duration_s = None
-        record.meter = SpeedMeter()
+        record.begin(self._clock.monotonic_s())
         self._started_one = True
         work = self._decide(record, machine, lambda m: m.start())
         if work:
@@ -391,7 +380,7 @@ class Scheduler:
         self.state = next_uploader_state(self.state, event)
         self._owner.on_uploader_state()
 
-    def switch_waiting(self) -> list[tuple[Record, FileMachine, list[tuple[int, fx.Effect]]]]:
+    def switch_waiting(self) -> list[Decided]:
         """Begin files anew that wait for another try and have no asset yet, since keys or place have changed.
 
         Under the condition; the caller acts on what is returned, then settles.
@@ -407,7 +396,7 @@ class Scheduler:
                     self.make_ready(record, FileEvent.RESUME)
         return work
 
-    def stop(self) -> list[tuple[Record, FileMachine, list[tuple[int, fx.Effect]]]]:
+    def stop(self) -> list[Decided]:
         """Halt the queue and every file that runs; under the condition. The caller acts on what is returned."""
         if self.state not in {UploaderState.START, UploaderState.EXPIRE}:
             return []
@@ -424,7 +413,7 @@ class Scheduler:
         self._tick_soon()
         return work
 
-    def act_all(self, work: Iterable[tuple[Record, FileMachine, list[tuple[int, fx.Effect]]]]) -> None:
+    def act_all(self, work: Iterable[Decided]) -> None:
         """Do what `stop` returned; outside the condition."""
         for record, machine, effects in work:
             self._act(record, machine, effects)
@@ -470,7 +459,7 @@ class Scheduler:
 
     def _send_loop(self) -> None:
         while True:
-            renewals: list[tuple[Record, FileMachine, list[tuple[int, fx.Effect]]]] = []
+            renewals: list[Decided] = []
             with self.cond:
                 if threading.current_thread() not in self._senders:
                     return  # it hung in a read for so long that it was given up
@@ -491,10 +480,8 @@ class Scheduler:
                 record, machine, token, effect = job
                 self._perform(record, machine, token, effect)
 
-    def _take(
-        self, renewals: list[tuple[Record, FileMachine, list[tuple[int, fx.Effect]]]]
-    ) -> tuple[Record, FileMachine, int, fx.Effect] | None:
-        if self._closed or not self.takes_new:
+    def _take(self, renewals: list[Decided]) -> tuple[Record, FileMachine, int, fx.Effect] | None:
+        if self._closed or not self.takes_new or self.engine is None:
             return None
         for record in tuple(self._active.values()):
             machine = record.machine
@@ -504,16 +491,13 @@ class Scheduler:
                 if effects:
                     renewals.append((record, machine, effects))
             phase = machine.phase
-            taken = machine.next_transfer(self._part_size_bytes(machine))
+            limit = self.engine.bandwidth.per_s
+            taken = machine.next_transfer(self.concurrency.part_size_bytes(machine.unplanned_bytes, limit))
             if taken is not None:
                 if machine.phase is not phase:
                     self._owner.on_state(record)
                 return record, machine, *taken
         return None
-
-    def _part_size_bytes(self, machine: FileMachine) -> int:
-        limit = self.engine.bandwidth.per_s if self.engine is not None else None
-        return self.concurrency.part_size_bytes(machine.unplanned_bytes, limit)
 
     # ---- ticks
 

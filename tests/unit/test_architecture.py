@@ -50,7 +50,13 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
     ("6 doors", False, ("__main__", "__init__")),
 )
 # A unit that is one file with helpers beside it.
-PART_OF = {"_vod_probes": "vod_api", "_link": "_http", "_http_faults": "_http", "_oss_faults": "oss", "_vod_faults": "vod_api"}
+PART_OF = {
+    "_vod_probes": "vod_api",
+    "_link": "_http",
+    "_http_faults": "_http",
+    "_oss_faults": "oss",
+    "_vod_faults": "vod_api",
+}
 # The emulator is a separate program: it judges the client, so it shares no code with it.
 APART = "emulator"
 MAY_START_THE_EMULATOR = {"__init__", "cli", "credentials", "uploader", "widget", "batch"}

@@ -7,6 +7,7 @@ from the thread that starts the queue, and never under its condition, since prof
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from .errors import VODError
 from .interfaces import Clock, CredentialProvider, Journal, Randomness
 from .model import Credentials
 from .options import PARALLEL_MAX
+from .retry import send_deadline_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +63,7 @@ class Authority:
 
     Attributes:
         region_is_given: True when the caller chose the region, which then wins over the profile's.
+        rate_of_one: Tells the bytes a second of one sender as measured, 0 while unknown.
     """
 
     def __init__(self, uploader: Caller, clock: Clock, randomness: Randomness, warn: Callable[[str], None]) -> None:
@@ -69,6 +72,7 @@ class Authority:
         self._clock = clock
         self._randomness = randomness
         self.region_is_given = False
+        self.rate_of_one: Callable[[], float] = lambda: 0.0
         self._provider: CredentialProvider | None = None
         self._asked: tuple[Any, ...] | None = None
         self._api: SdkVodApi | None = None
@@ -98,7 +102,12 @@ class Authority:
         if self._store is None:
             from .oss import OssStore
 
-            self._store = OssStore(self._clock, pool_size=PARALLEL_MAX + 4, read_timeout_s=self._uploader.timeout_s)
+            self._store = OssStore(
+                self._clock,
+                pool_size=PARALLEL_MAX + 4,
+                read_timeout_s=self._uploader.timeout_s,
+                send_deadline_s=lambda length: send_deadline_s(length, self.rate_of_one()),
+            )
         return self._store
 
     def journal(self) -> Journal:

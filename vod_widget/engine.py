@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from . import effects as fx
 from .crc64 import crc64
+from .digests import Digest
 from .errors import (
     AuthExpiredError,
     ClockSkewError,
@@ -142,10 +143,12 @@ class Settings:
     Attributes:
         journal: Where checkpoints are kept.
         get_auth: Calls the application's `get_auth`, for a file or for its cover; or None.
+        content_md5: Whether bodies carry their MD5.
     """
 
     journal: Journal
     get_auth: Callable[[Record, fx.GetAuth, Source | None], Grant] | None
+    content_md5: bool = False
 
 
 class Engine:
@@ -413,14 +416,29 @@ class Engine:
         with _moving(record) as transfer:
             body = self._body(record, machine, effect.part, transfer)
             session = self._open(effect.grant)
-            remote: RemotePart = session.upload_part(effect.upload_id, effect.part.part_number, body)
+            digest = self._digest(body)
+            headers = digest.headers() if digest is not None else {}
+            remote: RemotePart = session.upload_part(effect.upload_id, effect.part.part_number, body, headers)
+            if digest is not None and remote.crc64 is None:
+                digest.prove(remote.etag)
+                remote = replace(remote, crc64=body.crc64)
             return remote, body.crc64
 
     def _send_object(self, record: Record, machine: FileMachine, effect: fx.SendObject) -> tuple[ObjectInfo, int]:
         with _moving(record) as transfer:
             body = self._body(record, machine, effect.part, transfer)
-            info: ObjectInfo = self._open(effect.grant).put_object(body, _headers(record))
+            digest = self._digest(body)
+            headers = _headers(record) | (digest.headers() if digest is not None else {})
+            info: ObjectInfo = self._open(effect.grant).put_object(body, headers)
+            if digest is not None and info.crc64 is None:
+                digest.prove(info.etag)
             return info, body.crc64
+
+    def _digest(self, body: FileBody) -> Digest | None:
+        if not self._settings().content_md5:
+            return None
+        part = body.part
+        return Digest(part.start, part.end, max(body.source.block_bytes, 64 * KIB), body._read)
 
 
 _NEVER = threading.Event()

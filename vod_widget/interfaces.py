@@ -125,7 +125,9 @@ class StoreSession(Protocol):
     def init_multipart(self, headers: dict[str, str]) -> str:
         """InitiateMultipartUpload; returns the upload id, never empty."""
 
-    def upload_part(self, upload_id: str, part_number: int, body: Body) -> RemotePart:
+    def upload_part(
+        self, upload_id: str, part_number: int, body: Body, headers: dict[str, str] | None = None
+    ) -> RemotePart:
         """UploadPart."""
 
     def list_parts(self, upload_id: str, after: int = 0) -> PartsPage:

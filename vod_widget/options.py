@@ -169,6 +169,16 @@ OPTIONS: tuple[Option, ...] = (
         "Limit over all files; may be changed while running.",
     ),
     Option(
+        "content_md5",
+        bool,
+        False,
+        None,
+        None,
+        False,
+        "",
+        "Also send the MD5 of every body; off, since CRC-64 is always compared and MD5 costs five times the CPU.",
+    ),
+    Option(
         "skip_uploaded",
         bool,
         False,

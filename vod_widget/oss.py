@@ -1,7 +1,7 @@
 """The data plane: the only module that imports oss2, which signs and sends every call to the object storage.
 
 oss2's own CRC, progress, retry and resume are not used: they cost twelve times the CPU, or end in wrong bytes reported
-as success (`docs/decisions.md`). Floor 2: imports floor 0 and the `_http` base. Methods run in the engine's part
+as success (`docs/decisions.md`). Floor 2: imports floors 0 and 1 and the `_http` base. Methods run in the engine's part
 senders, any number at once; a session holds no state but its keys.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import unquote_plus
 from xml.etree.ElementTree import Element
@@ -28,6 +29,7 @@ from .errors import (
 )
 from .interfaces import Body, Clock
 from .model import Credentials, LinkFacts, ObjectInfo, Part, PartsPage, RemotePart, UploadAddress, UploadAuth
+from .retry import send_deadline_s as deadline_of
 
 __all__ = ["OssStore"]
 
@@ -35,9 +37,6 @@ T = TypeVar("T")
 
 _COMPLETE_ANSWER_S = 300.0
 """OSS joins up to 10,000 parts before it answers; 90 s were reported, so the usual minute would be a false alarm."""
-
-_SLOWEST_BYTES_PER_S = 1024
-"""Half of the slowest link that we promise to serve (16 kbit/s): slower is a stall in disguise."""
 
 
 class OssStore:
@@ -50,8 +49,8 @@ class OssStore:
         read_timeout_s: Longest silence while sending, and longest time for an answer, seconds. Complete has 300 s.
         ca_file: PEM file of trusted authorities instead of certifi's; for the emulator's TLS.
         user_agent: Appended to oss2's own User-Agent.
-        send_deadline_s: From the length of a body (bytes) to the longest time for sending it (seconds); the engine
-            knows the rate. Default: a minute, or a second for each KiB if that is more.
+        send_deadline_s: From the length of a body (bytes) to the longest time for sending it (seconds); the queue
+            knows the rate. Default: what `retry.send_deadline_s` says without one.
 
     Attributes:
         clock_offset_s: Server time minus ours, seconds; added to every signing time. Learned from a refusal for skew.
@@ -77,7 +76,7 @@ class OssStore:
         self._connect_timeout_s = connect_timeout_s
         self._read_timeout_s = read_timeout_s
         self._user_agent = user_agent
-        self._send_deadline_s = send_deadline_s or _patient_deadline_s
+        self._send_deadline_s = send_deadline_s or partial(deadline_of, rate_of_one=0.0)
         # With 0.1 % loss at 100 ms, bbr reaches in 4 connections what cubic needs 64 for (measured); a system that
         # does not allow it keeps its own.
         self._wire = Wire(pool_size=pool_size, ca_file=ca_file, congestion="bbr")
@@ -141,10 +140,6 @@ class OssStore:
             self.clock_offset_s = error.server_time_s - self._clock.now_s()
 
 
-def _patient_deadline_s(length: int) -> float:
-    return max(60.0, length / _SLOWEST_BYTES_PER_S)
-
-
 class _Auth(oss2.ProviderAuth):  # type: ignore[misc]  # oss2 has no types
     """Signature version 1 with a clock that can be set; the secret and the token live here alone.
 
@@ -203,13 +198,16 @@ class OssSession:
             _upload_id,
         )
 
-    def upload_part(self, upload_id: str, part_number: int, body: Body) -> RemotePart:
+    def upload_part(
+        self, upload_id: str, part_number: int, body: Body, headers: dict[str, str] | None = None
+    ) -> RemotePart:
         """Send one part.
 
         Args:
             upload_id: From `init_multipart`.
             part_number: 1 to 10,000.
             body: At least 1 byte; 100 KiB unless it is the last part.
+            headers: Extra request headers, e.g. Content-MD5.
         """
 
         def read(answer: Answer, what: str) -> RemotePart:
@@ -218,7 +216,7 @@ class OssSession:
 
         return self._send(
             "UploadPart",
-            lambda data: self._bucket.upload_part(self._key, upload_id, part_number, data),
+            lambda data: self._bucket.upload_part(self._key, upload_id, part_number, data, headers=headers),
             read,
             body=body,
         )

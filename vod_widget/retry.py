@@ -12,7 +12,7 @@ from . import errors
 from .errors import VODError
 from .interfaces import Randomness
 
-__all__ = ["ACTIONS", "Action", "RetryPolicy", "classify", "is_doubtful"]
+__all__ = ["ACTIONS", "Action", "RetryPolicy", "classify", "is_doubtful", "send_deadline_s"]
 
 
 class Action(enum.Enum):
@@ -84,6 +84,25 @@ def is_doubtful(error: VODError) -> bool:
     if isinstance(error, errors.TransportError):
         return error.was_sent
     return isinstance(error, errors.ServerFaultError | errors.UnexpectedAnswerError)
+
+
+_LEAST_SEND_S = 60.0
+_SLOWEST_BYTES_PER_S = 128.0
+"""Half of 16 kbit/s, the slowest line that we promise to serve, shared by eight senders."""
+
+
+def send_deadline_s(length: int, rate_of_one: float) -> float:
+    """Longest time for sending one body, seconds: four times what the measured rate says, and at least a minute.
+
+    A connection that is that much slower than its fellows is a fault, also when it never falls silent; a line that is
+    slow altogether is none.
+
+    Args:
+        length: Bytes.
+        rate_of_one: Bytes a second of one sender, as measured; 0 while unknown.
+    """
+    per_s = max(rate_of_one / 4.0, _SLOWEST_BYTES_PER_S)
+    return max(_LEAST_SEND_S, length / per_s if rate_of_one > 0 else length / _SLOWEST_BYTES_PER_S)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ import traitlets
 from . import effects as fx
 from . import events as ev
 from . import library
-from .addresses import check_address, check_api_endpoint, check_key, check_lifetime, check_region
+from .addresses import check_address, check_api_endpoint, check_key, check_lifetime, check_region, region_of_endpoint
 from .application import Application, AuthContext, current_record, in_callback
 from .arguments import checked_reference, sts_keys
 from .authority import Authority
@@ -109,6 +109,7 @@ class VODUpload(traitlets.HasTraits):
         parallel_files: int | None
         timeout_s: float
         max_bandwidth_bytes_per_s: int | None
+        content_md5: bool
         skip_uploaded: bool
         endpoint: str | None
         checkpoint_dir: str | None
@@ -143,6 +144,7 @@ class VODUpload(traitlets.HasTraits):
         self._queue = Scheduler(self._app, self._clock, self._dispatcher)
         self._app.queue = self._queue
         self._authority = Authority(self, self._clock, self._random, self._app.warn)
+        self._authority.rate_of_one = lambda: self._queue.meter.bytes_per_s / max(1, len(self._queue._senders))
         self._closed = self._is_copy = False
         self._waiters: list[Callable[[], None]] = []
         self._published: dict[str, Any] = {}  # what observers were told last
@@ -851,12 +853,20 @@ class VODUpload(traitlets.HasTraits):
             True when a file took it; False when none waits.
 
         Raises:
-            CredentialError: Not readable.
+            CredentialError: Not readable; or the credential of another file or place (code `Auth.Mismatch`), by which
+                this file fails.
             InvalidStateError: Several files wait; the text names them.
         """
         record = self._expired_record(upload_info)
         auth = UploadAuth.decode(upload_auth, now_s=self._clock.now_s())
-        return record is not None and self._app.answer(record, auth)
+        if record is None:
+            return False
+        try:
+            self._refuse_mismatch(record, auth)
+        except VODError as error:
+            self._app.refuse(record, error)
+            raise
+        return self._app.answer(record, auth)
 
     def resume_upload_with_sts_token(
         self,
@@ -1033,7 +1043,7 @@ class VODUpload(traitlets.HasTraits):
         callback = self.on_upload_started is not None
         self._app.destination = self._authority.resolve(required=not callback and self.get_auth is None)
         journal = self._authority.journal()
-        settings = Settings(journal, self._app.get_auth if self.get_auth is not None else None)
+        settings = Settings(journal, self._app.get_auth if self.get_auth is not None else None, self.content_md5)
         if self._queue.engine is None:
             self._queue.engine = Engine(
                 store=self._authority.store(),
@@ -1142,6 +1152,24 @@ class VODUpload(traitlets.HasTraits):
                 hint="Call RefreshUploadVideo and pass its new UploadAuth.",
             )
         check_lifetime(auth)
+
+    def _refuse_mismatch(self, record: Record, auth: UploadAuth) -> None:
+        """Refuse a credential that was made for another file: each opens one object only."""
+        region = region_of_endpoint(record.checkpoint_field("endpoint") or "")
+        key = auth.credentials.access_key_id
+        with self._queue.cond:
+            running = [(r, r.machine.grant) for r in self._queue._active.values() if r.machine is not None]
+        holders = [r for r, grant in running if grant is not None and grant.auth.credentials.access_key_id == key]
+        other = next((r for r in holders if r is not record), None)
+        if other is None and (not region or not auth.region or region == auth.region):
+            return
+        whose = f"is that of {other.name}" if other is not None else f"is for {str(auth.region)[:40]!r}, not {region}"
+        raise CredentialError(
+            f"the UploadAuth {whose}",
+            code="Auth.Mismatch",
+            hint=f"Call RefreshUploadVideo with this file's VideoId ({record.media_id}) and pass its UploadAuth.",
+            file_name=record.name,
+        )
 
     def _check_address(self, address: UploadAddress, auth: UploadAuth) -> None:
         to = self._app.destination

@@ -44,6 +44,7 @@ DEFAULTS = {
     "parallel_files": None,
     "timeout_s": 60.0,
     "max_bandwidth_bytes_per_s": None,
+    "content_md5": False,
     "skip_uploaded": False,
     "endpoint": None,
     "checkpoint_dir": None,

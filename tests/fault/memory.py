@@ -207,7 +207,7 @@ class _Session:
 
         return self._does("InitiateMultipartUpload", act)
 
-    def upload_part(self, upload_id: str, part_number: int, body: Any) -> RemotePart:
+    def upload_part(self, upload_id: str, part_number: int, body: Any, headers: Any = None) -> RemotePart:
         data = b"".join(bytes(piece) for piece in body)
 
         def act() -> RemotePart:

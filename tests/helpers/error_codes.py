@@ -22,6 +22,7 @@ MEANINGS = {
     "Auth.Incomplete": "A part of the keys is missing, such as the secret.",
     "Auth.Metadata": "The ECS metadata service gave no keys, or its address is not the vendor's.",
     "Auth.Oidc": "The file of the OIDC token is missing, empty or cannot be read.",
+    "Auth.Mismatch": "The UploadAuth given to an expired file is that of another file or region.",
     "Auth.RealKey": "A key that looks real is about to go to a local endpoint; nothing was sent.",
     "Auth.Refresh": "Asking for new keys was interrupted.",
     "Auth.SignIn": "A sign-in (mode CloudSSO or OAuth) has ended or gave no keys.",

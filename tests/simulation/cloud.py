@@ -229,7 +229,9 @@ class _Session:
     def init_multipart(self, headers: dict[str, str]) -> str:
         return self._call("InitiateMultipartUpload", (("uploads", ""),), oss_module._upload_id, headers=headers)
 
-    def upload_part(self, upload_id: str, part_number: int, body: Any) -> RemotePart:
+    def upload_part(
+        self, upload_id: str, part_number: int, body: Any, headers: dict[str, str] | None = None
+    ) -> RemotePart:
         query = (("partNumber", str(part_number)), ("uploadId", upload_id))
         info: ObjectInfo = self._call("UploadPart", query, oss_module._stored, body=body)
         return RemotePart(part_number, len(body), info.etag, info.crc64)

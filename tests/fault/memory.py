@@ -28,6 +28,7 @@ from vod_widget.errors import (
 from vod_widget.model import (
     Credentials,
     Grant,
+    LinkFacts,
     ObjectInfo,
     PartsPage,
     RemotePart,
@@ -162,6 +163,9 @@ class MemoryStore:
 
     def open(self, auth: UploadAuth, address: UploadAddress) -> _Session:
         return _Session(self.cloud, auth, address.object)
+
+    def link(self) -> LinkFacts:
+        return LinkFacts()
 
     def close(self) -> None:
         """Nothing to close."""

@@ -660,6 +660,45 @@ def test_patience_is_not_spent_while_the_application_is_asked(expires: str) -> N
     assert run.machine.state is UploadState.SUCCESS
 
 
+def _refuse_parts(run: Simulation, times: int) -> list[int]:
+    """Let Complete say so many times that a part is not the one that it has."""
+    complete, refused = run.cloud.complete, []
+
+    def refuse(grant: Grant, upload_id: str, parts: tuple[Part, ...]) -> ObjectInfo:
+        if len(refused) < times:
+            refused.append(1)
+            raise RequestRefusedError("a part is not there", status=400, code="Parts")
+        return complete(grant, upload_id, parts)
+
+    run.cloud.complete = refuse  # type: ignore[method-assign]
+    return refused
+
+
+def test_parts_that_complete_refuses_are_begun_again_where_nobody_may_list_them() -> None:
+    run = _calm(may_list=False)
+    _refuse_parts(run, 1)
+    run.start()
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert _restarts(run) == ["Parts"]
+    assert run.cloud.uploads == {}
+
+
+def test_parts_that_are_refused_after_the_list_was_read_fail_the_file_and_do_not_hold_up_the_next_try() -> None:
+    run = _calm()
+    _refuse_parts(run, 2)
+    run.start()
+    run.drain()
+    assert run.machine.state is UploadState.FAILURE
+    assert run.machine.error is not None
+    assert run.machine.error.code == "Parts"
+    assert run.cloud.uploads == {}
+    run.ready()
+    run.start()
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+
+
 def test_upload_id_that_a_killed_process_left_is_made_durable_before_a_byte_goes_under_it() -> None:
     run = _calm()
     run.start()

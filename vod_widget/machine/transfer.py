@@ -92,11 +92,18 @@ class Transferring(Authorizing):
             try:
                 return (yield from self._complete())
             except RequestRefusedError as error:
-                tries += 1
-                if error.code != "Parts" or tries > 1:
+                if error.code != "Parts":
                     raise
-                yield from self._check_parts()
-                self._plan_parts(part_size)
+                tries += 1
+                if tries == 1 and (yield from self._check_parts()):
+                    self._plan_parts(part_size)
+                    continue
+                # What was sent is of no use: with it the same answer would come for ever.
+                yield from self._drop_old_upload()
+                if tries == 1:
+                    raise Restart("Parts", error) from None
+                yield from self._start_over(Restart("Parts"))
+                raise
 
     def _plan_parts(self, part_size_bytes: int) -> None:
         self._board.plan(part_size_bytes, self.checkpoint.parts, exact=self.job.part_size_bytes is not None)
@@ -136,7 +143,11 @@ class Transferring(Authorizing):
             return  # they hold no byte, and the storage's lifecycle drops them
 
     def _check_parts(self) -> Steps:
-        """Keep only parts whose bytes are known, on our side and on theirs, to be the file's."""
+        """Keep only parts whose bytes are known, on our side and on theirs, to be the file's.
+
+        Returns:
+            Whether the storage told what it has.
+        """
         parts = [p for p in (*self.checkpoint.parts, *self._board.accepted()) if p.crc64 is not None]
         by_number = {p.part_number: p for p in parts}
         parts = sorted(by_number.values(), key=lambda p: p.part_number)
@@ -146,13 +157,14 @@ class Transferring(Authorizing):
             self._hash_first = False
             parts = [p for p, crc in zip(parts, crcs, strict=True) if p.crc64 == crc]
         self._unproven = False
+        may_list = True
         try:
             remote: dict[int, RemotePart] = yield from self._list_parts()
         except AccessDeniedError:
-            pass  # Not every upload credential may list: the object's CRC at the end decides.
+            may_list = False  # Not every upload credential may list: the object's CRC at the end decides.
         except NoSuchUploadError as error:
             yield from self._lost_upload(error, tuple(parts))
-            return
+            return False
         else:
             # The list's ETag, not the one that was answered: a wrong one would be refused by Complete for ever.
             parts = [
@@ -168,6 +180,7 @@ class Transferring(Authorizing):
         self.ledger.accepted_bytes = 0
         for part in parts:
             self.ledger.accept(part.size_bytes)
+        return may_list
 
     def _list_parts(self) -> Steps:
         """Every stored part by its number; a page that fails is asked for again, not those before it."""

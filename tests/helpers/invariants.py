@@ -30,6 +30,7 @@ import hashlib
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -412,18 +413,21 @@ def _is_success(event: ev.Event) -> bool:
 
 @dataclass(frozen=True)
 class Footprint:
-    """Threads and descriptors of this process; take one before, and `check` after."""
+    """Threads of ours and open descriptors of this process; take one before, and `check` after."""
 
     threads: frozenset[str]
-    descriptors: int
+    descriptors: tuple[str, ...]
 
     @classmethod
     def take(cls) -> Footprint:
-        """Count now."""
+        """Look now."""
         folder = Path("/proc/self/fd")
-        count = len(list(folder.iterdir())) if folder.is_dir() else 0
+        found = []
+        for path in folder.iterdir() if folder.is_dir() else ():
+            with contextlib.suppress(OSError):  # the descriptor by which the folder is read
+                found.append(str(path.readlink()))
         names = frozenset(t.name for t in threading.enumerate() if t.name.startswith("vod-"))
-        return cls(names, count)
+        return cls(names, tuple(sorted(found)))
 
     def check(self, within_s: float = 2.0) -> None:
         """I6: everything that was begun since has ended, at most `within_s` from now."""
@@ -432,12 +436,13 @@ class Footprint:
         while True:
             now = Footprint.take()
             extra = now.threads - self.threads
-            if not extra and now.descriptors <= self.descriptors:
+            if not extra and len(now.descriptors) <= len(self.descriptors):
                 return
             if time.monotonic() > deadline_s:
                 break
             pause.wait(0.02)
-        raise Violation("I6", f"threads left: {sorted(extra)}, descriptors {self.descriptors} -> {now.descriptors}")
+        opened = Counter(now.descriptors) - Counter(self.descriptors)
+        raise Violation("I6", f"threads left: {sorted(extra)}, descriptors left: {sorted(opened)}")
 
 
 def check_memory(peak_bytes: int, *, parallel: int, part_size_bytes: int, slack_bytes: int = 50 * _MIB) -> None:

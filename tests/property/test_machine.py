@@ -16,7 +16,13 @@ import pytest
 
 from tests.helpers.simulation import PART, Plan, Simulation
 from vod_widget import effects as fx
-from vod_widget.errors import AccessDeniedError, ConnectionLostError, RequestRefusedError, ServerFaultError
+from vod_widget.errors import (
+    AccessDeniedError,
+    AuthExpiredError,
+    ConnectionLostError,
+    RequestRefusedError,
+    ServerFaultError,
+)
 from vod_widget.model import Grant, MediaType, ObjectInfo, Part, Phase, UploadState
 from vod_widget.states import FileEvent
 
@@ -656,6 +662,25 @@ def test_patience_is_not_spent_while_the_application_is_asked(expires: str) -> N
     for token, _, _ in run.transfers:
         run.take(run.machine.fail(token, ConnectionLostError("reset", was_sent=True)))
     run.transfers.clear()
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+
+
+def test_keys_that_end_while_a_cancel_is_carried_out_do_not_expire_the_run_that_is_wanted_next() -> None:
+    run = _calm(authority="sts")
+    run.start()
+    _until(run, lambda: run.machine.ledger.accepted_bytes)
+    run.interrupt("pause")
+    run.drain()
+    run.ready()
+    run.start()
+    _until(run, lambda: _performing(run, fx.RefreshVideo))
+    run.interrupt("cancel")
+    run.ready()
+    run.start()
+    expired = AuthExpiredError("the keys ran out", code="InvalidSecurityToken.Expired")
+    _outcome_of(run, fx.RefreshVideo, lambda token: run.machine.fail(token, expired))
+    assert run.machine.state is UploadState.UPLOADING
     run.drain()
     assert run.machine.state is UploadState.SUCCESS
 

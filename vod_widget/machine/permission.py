@@ -35,6 +35,7 @@ from .context import Context
 from .words import (
     ABORT_TRIES,
     IMAGE_CREATES_MAX,
+    Interrupted,
     Restart,
     Steps,
 )
@@ -331,6 +332,8 @@ class Authorizing(Context):
 
     def _ask_for_new(self, error: VODError) -> Steps:
         """Ask the application; True when its answer is a permission, False when it is keys to get one with."""
+        if self._interrupt is not None:
+            raise Interrupted  # the person may want the file again already: its state is that of the next run
         self.state = next_file_state(self.state, FileEvent.EXPIRE)
         self.phase = Phase.NONE
         self.error = error

@@ -19,7 +19,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ class Lab:
         python: Interpreter that has JupyterLab and the package.
         environment: Variables of the server and of its kernels.
         save_state: JupyterLab's setting "Save Widget State Automatically"; on, because it is the harder case for secrets.
+        arguments: Further arguments of the server.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Lab:
         python: str = sys.executable,
         environment: dict[str, str] | None = None,
         save_state: bool = True,
+        arguments: Sequence[str] = (),
     ) -> None:
         self.root = folder / "notebooks"
         self.root.mkdir(parents=True)
@@ -116,6 +118,7 @@ class Lab:
                     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
                     "--LabApp.extension_manager=readonly",
                     "--LanguageServerManager.autodetect=False",
+                    *arguments,
                 ],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

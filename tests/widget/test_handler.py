@@ -394,9 +394,8 @@ def test_detail_and_metadata(rig: Rig) -> None:
     assert rig.code("set_metadata", **keys) == "InvalidState"
 
 
-def test_the_probe_gives_the_bytes_back(rig: Rig) -> None:
-    assert rig.data("probe", [memoryview(b"abc")]) == {"size_bytes": 3}
-    assert rig.screen.buffers[-1] == [b"abc"]
+def test_the_probe_is_answered_with_the_checksum_of_what_arrived(rig: Rig) -> None:
+    assert rig.data("probe", [memoryview(b"abc")]) == {"size_bytes": 3, "crc64": "2cd8094a1a277627"}
     assert rig.code("probe", [bytes(5 * 1024 * 1024)]) == "Message"
 
 

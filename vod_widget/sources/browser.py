@@ -48,7 +48,7 @@ class _Read:
         self.end = end
         self.next = start
         self.missing_bytes = end - start
-        self.buffer: bytearray | None = None
+        self.buffer: bytearray | memoryview | None = None
         self.error: SourceError | None = None
 
 
@@ -216,7 +216,7 @@ class BrowserSource:
                 length = min(self._pace.slice_bytes, read.end - read.next)
                 if not self._has_credit(length):
                     return asked
-                if read.buffer is None:
+                if read.buffer is None and length < read.end - read.start:
                     read.buffer = bytearray(read.end - read.start)
                 pull = _Pull(read, read.next, length)
                 asked.append(self._ask(self._number(pull), pull, now_s))
@@ -308,7 +308,12 @@ class BrowserSource:
                     f"the slice must be {pull.length} bytes at {pull.offset}", code="Slice.Range"
                 )
             read = pull.read
-            if read.buffer is not None:
+            if pull.length == read.end - read.start:
+                # The slice is all that is wanted: the message's own memory is handed on, not copied.
+                read.buffer = memoryview(data)
+            else:
+                if read.buffer is None:
+                    read.buffer = bytearray(read.end - read.start)
                 at = offset - read.start
                 read.buffer[at : at + pull.length] = data
             read.missing_bytes -= pull.length

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from vod_widget.crc64 import crc64
 from vod_widget.errors import InvalidArgumentError, InvalidStateError, RestrictionError, SourceNotFoundError, VODError
 from vod_widget.interfaces import Clock
 from vod_widget.model import UploaderState, UploadState
@@ -342,8 +343,8 @@ class Handler:
 
     def _on_probe(self, intent: Intent) -> _Reply:
         assert intent.buffer is not None  # the schema demands it
-        echo = bytes(intent.buffer)
-        return _Reply({"size_bytes": len(echo)}, [echo])
+        # Files go up only: that a host brings no bytes back must not count against it.
+        return _Reply({"size_bytes": intent.buffer.nbytes, "crc64": f"{crc64(intent.buffer):016x}"})
 
     # ---- the queue ---------------------------------------------------------------------------------
 

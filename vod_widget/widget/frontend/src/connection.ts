@@ -114,7 +114,7 @@ export class Connection {
     }, this.#timing.comm_check_ms);
   };
 
-  readonly #receive = (content: unknown, buffers?: DataView[]): void => {
+  readonly #receive = (content: unknown): void => {
     if (typeof content !== "object" || content === null || !("kind" in content)) return;
     this.heard_at = Date.now();
     this.#asked_at = 0;
@@ -137,8 +137,7 @@ export class Connection {
     this.#pending.delete(message.id);
     clearTimeout(waiting.timer);
     if (message.error) waiting.reject(new IntentError(message.error.code, message.error.message));
-    // anywidget hands the buffers of a message on beside it; only an echo has one.
-    else waiting.resolve(buffers?.[0] ? { ...message.data as object, echo: buffers[0] } : message.data ?? {});
+    else waiting.resolve(message.data ?? {});
   };
 
   #become(link: Link): void {

@@ -56,6 +56,9 @@ export function crc64_kit(): Sum {
 }
 
 export const sum = crc64_kit();
+export function hex([l, h]: [number, number]): string {
+  return [h, l].map((half) => half.toString(16).padStart(8, "0")).join("");
+}
 const EDGE_BYTES = 65_536;
 /** A file below the smallest part is sent again whole, so its content is not compared. */
 const COMPARED_ABOVE_BYTES = 1_048_576;
@@ -65,8 +68,7 @@ export async function edges(file: File): Promise<string> {
   if (file.size < COMPARED_ABOVE_BYTES) return "";
   try {
     const ends = [file.slice(0, EDGE_BYTES), file.slice(-EDGE_BYTES)];
-    const [l, h] = sum(new Uint8Array(await new Blob(ends).arrayBuffer()));
-    return [h, l].map((half) => half.toString(16).padStart(8, "0")).join("");
+    return hex(sum(new Uint8Array(await new Blob(ends).arrayBuffer())));
   } catch {
     return "";
   }

@@ -166,7 +166,7 @@ export interface Intents {
   ];
   /** `seq` of the last snapshot or rows: what this page has not seen was lost on the way. */
   ping: [Nothing, { seq?: number }];
-  probe: [Nothing, { size_bytes: number; echo?: DataView<ArrayBuffer> }];
+  probe: [Nothing, { size_bytes: number; crc64: string }];
 }
 export type Kind = keyof Intents;
 

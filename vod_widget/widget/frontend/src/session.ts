@@ -172,7 +172,6 @@ export class Session {
   /** `again`: files that rows wait for since a reload of the page; `quiet`: nobody picked them just now. */
   async offer(files: readonly File[], again = false, quiet = false): Promise<void> {
     const answers: AddAnswer[] = [];
-    void this.#probe();
     for (let at = 0; at < files.length; at += OFFERS_PER_MESSAGE) {
       const batch = files.slice(at, at + OFFERS_PER_MESSAGE);
       if (files.length > OFFERS_PER_MESSAGE) this.say(this.t("offering", { a: at, b: files.length }));
@@ -191,6 +190,8 @@ export class Session {
       answers.push(answer);
     }
     if (answers.length && !quiet) this.#told_added(answers);
+    // Last: a probe that is too large for the server costs the socket, and with it what is on its way.
+    void this.#probe();
   }
 
   #probed = false;
@@ -201,7 +202,9 @@ export class Session {
     this.#probed = true;
     const slice_bytes = await find_reach(this.connection);
     void this.connection.request("reach", { slice_bytes }).catch(() => (this.#probed = false));
-    if (!slice_bytes && !this.#closed) this.say(this.t("no_bytes"), "warn");
+    if (this.#closed) return;
+    if (!slice_bytes) this.say(this.t("no_bytes"), "warn");
+    this.ask_view();
   }
 
   async set_credentials(secrets: Secrets): Promise<boolean> {

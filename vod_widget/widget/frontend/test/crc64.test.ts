@@ -1,8 +1,7 @@
 import { expect, it } from "vitest";
-import { crc64_kit, edges } from "../src/crc64";
+import { crc64_kit, edges, hex } from "../src/crc64";
 
 const sum = crc64_kit();
-const hex = ([l, h]: [number, number]) => [h, l].map((half) => half.toString(16).padStart(8, "0")).join("");
 const text = (words: string) => new TextEncoder().encode(words);
 
 it.each([["", "0000000000000000"], ["123456789", "995dc9bbdf1939fa"], ["a".repeat(1000), "@"]])("the check value of CRC-64/XZ: %s", (words, want) => {

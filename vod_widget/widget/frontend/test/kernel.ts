@@ -2,6 +2,7 @@
  * A kernel for tests: a model that answers the protocol from a list of rows. It keeps every message, so a
  * test can ask what was sent; anything can be answered otherwise by `on_intent`.
  */
+import { hex, sum } from "../src/crc64";
 import type { Action, Filter, Model, Profile, Row, Summary } from "../src/protocol";
 
 export interface Sent { id: number; kind: string; buffers: ArrayBuffer[]; [key: string]: unknown }
@@ -241,10 +242,11 @@ export class FakeKernel implements Model {
         this.answer(message, { row: structuredClone(r) });
         return;
       }
+      case "probe": this.answer(message, { size_bytes: message.buffers[0]?.byteLength, crc64: hex(sum(new Uint8Array(message.buffers[0]!))) }); return;
       case "ping": this.answer(message, { seq: this.seq }); return;
       default:
     }
     this.answer(message, message["file_ids"] ? { changed: (message["file_ids"] as string[]).length } : {});
-    if (!["slice", "slice_error"].includes(message.kind)) this.snapshot();
+    if (!["slice", "slice_error", "reach"].includes(message.kind)) this.snapshot();
   }
 }

@@ -1,0 +1,132 @@
+"""A large file of the browser through the widget, against a bare stream in the same run.
+
+    python -m benchmarks.widget_stream [--mib 2048] [--bare-mib 512] [--direct]
+
+Goals: kernel memory grows by less than 64 MiB, renderer by less than 200 MiB, at least half of the bare stream's speed
+(4 MiB messages, four in flight, written to a file), and the object is the file. Ratios of one run are what counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.widget_lab import MIB, Desk, Peak, desk, random_file, say, sha256, until
+from vod_widget import Emulator
+
+_WIDGET = """
+import vod_widget as vw
+widget = vw.VODUploadWidget(
+    endpoint={endpoint!r}, credentials=vw.Credentials({key_id!r}, {key_secret!r}), **{options!r})
+widget
+"""
+
+# A stream with nothing around it: what the comm of this machine carries.
+_BARE = '''
+import os, anywidget
+class Bare(anywidget.AnyWidget):
+    _esm = """
+    export default { render({ model, el }) {
+        el.innerHTML = '<input type=file class=bare>';
+        window.bare = async (length) => {
+            const file = el.querySelector('input').files[0], size = 4 * 2 ** 20;
+            let at = 0, acked = 0, wake = () => {};
+            model.on('msg:custom', (m) => { acked += m.n; wake(); });
+            const begin = performance.now();
+            while (acked < length) {
+                while (at < length && at - acked < 4 * size) {
+                    const end = Math.min(length, at + size), buffer = await file.slice(at, end).arrayBuffer();
+                    model.send({ at }, undefined, [buffer]);
+                    at = end;
+                }
+                await new Promise((resolve) => { wake = resolve; setTimeout(resolve, 50); });
+            }
+            return performance.now() - begin;
+        };
+    } };
+    """
+    def __init__(self):
+        super().__init__()
+        self.file = os.open(PATH, os.O_CREAT | os.O_RDWR)
+        self.on_msg(self.take)
+    def take(self, _widget, content, buffers):
+        os.pwrite(self.file, buffers[0], content["at"])
+        self.send({"n": len(buffers[0])})
+bare = Bare()
+bare
+'''
+
+
+def _upload(at: Desk, path: Path, within_s: float) -> float:
+    """Add a file, press Start, wait for its end; returns the seconds from Start."""
+    chromium = at.chromium
+    row = f"[...document.querySelectorAll('.vod-widget [data-name]')].find(e => e.dataset.name === '{path.name}')"
+    state = f"{row}?.closest('[data-state]')?.dataset.state"
+    chromium.choose_files([path])
+    chromium.until(f"!!({state})", f"the row of {path.name}", 30)
+    chromium.until(
+        "[...document.querySelectorAll('.vod-widget button')].some(b => b.textContent.trim() === 'Start'"
+        " && !b.disabled && b.getAttribute('aria-disabled') !== 'true')",
+        "Start can be pressed",
+        20,
+    )
+    began_s = time.monotonic()
+    chromium.run(
+        "[...document.querySelectorAll('.vod-widget button')].find(b => b.textContent.trim() === 'Start').click()"
+    )
+    until(lambda: chromium.run(state) in ("Success", "Failure"), f"the end of {path.name}", within_s)
+    took_s = time.monotonic() - began_s
+    if chromium.run(state) != "Success":
+        raise RuntimeError(at.python("print(widget.uploader.list_files()[-1].error)"))
+    return took_s
+
+
+def main() -> int:
+    """Measure, print, and return 0 when every goal is met."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--mib", type=int, default=2048, help="length of the file, MiB")
+    parser.add_argument("--bare-mib", type=int, default=512, help="length of the bare stream, MiB")
+    args = parser.parse_args()
+    good = True
+    with tempfile.TemporaryDirectory(prefix="vod-bench-") as folder, Emulator(Path(folder) / "cloud") as cloud:
+        big = random_file(Path(folder) / "big.mp4", args.mib * MIB)
+        warm = random_file(Path(folder) / "warm.mp4", 24 * MIB)
+        widget = _WIDGET.format(
+            endpoint=cloud.endpoint, key_id=cloud.access_key_id, key_secret=cloud.access_key_secret, options={}
+        )
+        bare = f"PATH = {str(Path(folder) / 'bare')!r}" + _BARE
+        with desk([widget, bare]) as at:
+            at.run_all()
+            at.chromium.until(
+                "!!document.querySelector('.vod-widget input[type=file]') && !!window.bare", "widgets", 60
+            )
+            _upload(at, warm, 60)
+            node = at.chromium.call("Runtime.evaluate", expression="document.querySelector('input.bare')")
+            at.chromium.call("DOM.setFileInputFiles", files=[str(big)], objectId=node["result"]["objectId"])
+            bare_bytes = min(args.bare_mib, args.mib) * MIB
+            before = at.chromium.run(f"window.bare({bare_bytes // 2})")
+            with Peak([at.kernel_pid]) as kernel, Peak(at.chromium.renderer_pids()) as renderer:
+                took_s = _upload(at, big, 900)
+            after = at.chromium.run(f"window.bare({bare_bytes // 2})")
+            bare_mb_s = bare_bytes / 1000 / (before + after)
+            mb_s = args.mib * MIB / 1e6 / took_s
+            video = at.python("print(widget.results[-1]['video_id'])")
+            same = sha256(cloud.object_path(video)) == sha256(big)
+    say("bare stream, 4 MiB x 4, before and after", f"{bare_mb_s:.0f} MB/s")
+    for what, value, goal, met in (
+        (f"{args.mib} MiB by the widget, verified", f"{mb_s:.0f} MB/s", "", None),
+        ("share of the bare stream", f"{mb_s / bare_mb_s:.2f}", ">= 0.5", mb_s >= 0.5 * bare_mb_s),
+        ("kernel memory grew by", f"{kernel.grown_bytes / MIB:.0f} MiB", "< 64 MiB", kernel.grown_bytes < 64 * MIB),
+        ("renderer grew by", f"{renderer.grown_bytes / MIB:.0f} MiB", "< 200 MiB", renderer.grown_bytes < 200 * MIB),
+        ("SHA-256 of object and file", "equal" if same else "DIFFERENT", "equal", same),
+    ):
+        say(what, value, goal, good=met)
+        good = good and met is not False
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -371,7 +371,7 @@ class World:
         )
         policy = RetryPolicy(3, 2.0, self.plan.patience_s)
         machine = FileMachine(job, policy, self.clock, self.randomness, checkpoint)
-        record.machine = machine
+        record.take_machine(machine)
         if checkpoint is not None:
             machine.state = UploadState.STOPPED
             file.story.state = "Stopped"

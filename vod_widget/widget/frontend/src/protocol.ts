@@ -55,7 +55,7 @@ export interface Summary {
   progress: number;
   can_start: boolean;
   can_stop: boolean;
-  profile: { name: string; region: string; is_emulator: boolean; masked_id: string } | null;
+  profile: { name: string; region: string; is_emulator: boolean; masked_id: string; region_is_default?: boolean } | null;
   destination: string;
 }
 
@@ -68,6 +68,8 @@ export interface Profile {
   usable: boolean;
   reason: string;
   is_current: boolean;
+  expires_at_s?: number | null;
+  renews_itself?: boolean;
 }
 
 /** What the kernel allows; a key that is absent does not forbid. The kernel checks every intent anyway. */
@@ -130,6 +132,9 @@ export interface Secrets {
   region: string;
 }
 
+/** What CreateUploadVideo answered: the permission for one file. */
+export interface UploadAuth { upload_auth: string; upload_address: string; media_id: string }
+
 interface Files { file_ids: string[] }
 interface Changed { changed: number }
 type Nothing = Record<string, never>;
@@ -156,6 +161,8 @@ export interface Intents {
   slice: [{ file_id: string; token: string; pull_id: number; offset: number }, Nothing];
   slice_error: [{ file_id: string; token: string; pull_id: number; reason: "changed" | "gone" | "read" }, Nothing];
   set_credentials: [Secrets, { masked_id: string; current_profile: string | null }];
+  set_upload_auth: [UploadAuth, { masked_id: string; current_profile: string | null }];
+  test_credentials: [Nothing, Nothing];
   forget_credentials: [Nothing, { current_profile: string | null }];
   list_profiles: [Nothing, { profiles: Profile[]; current_profile: string | null }];
   choose_profile: [{ name: string }, { current_profile: string | null }];
@@ -198,9 +205,11 @@ export interface RowsMessage {
 export interface PullMessage { kind: "pull"; file_id: string; pull_id: number; offset: number; length: number }
 export interface DropMessage { kind: "drop"; file_id: string }
 export interface NoteMessage { kind: "note"; code: string; facts: Record<string, unknown> }
+/** What the test of the keys found: the verdict, then advice. */
+export interface TestedMessage { kind: "tested"; ok: boolean; took_ms: number; told: { en: string[]; zh: string[] } }
 /** Who is still there? Every page answers with a heartbeat. */
 export interface WhoMessage { kind: "who" }
-export type Down = AnswerMessage | SnapshotMessage | RowsMessage | PullMessage | DropMessage | NoteMessage | WhoMessage;
+export type Down = AnswerMessage | SnapshotMessage | RowsMessage | PullMessage | DropMessage | NoteMessage | TestedMessage | WhoMessage;
 
 /** The part of anywidget's model that we use. */
 export interface Model {

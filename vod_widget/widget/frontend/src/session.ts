@@ -9,7 +9,7 @@ import { asset_id, clock } from "./format";
 import { cause_of, choose_locale, type Key, own, translator, type Translate } from "./i18n";
 import {
   type Action, type AddAnswer, type Down, type Filter, type Intents, type Kind, MAX_VIEW_ROWS, type Model,
-  type NoteMessage, type Offer, PROTOCOL_VERSION, type Profile, type Row, type Secrets, type SnapshotMessage,
+  type NoteMessage, type Offer, PROTOCOL_VERSION, type Profile, type Row, type Secrets, type SnapshotMessage, type UploadAuth,
 } from "./protocol";
 import { find_reach } from "./reach";
 import { Store } from "./state/store";
@@ -207,30 +207,41 @@ export class Session {
     this.ask_view();
   }
 
-  async set_credentials(secrets: Secrets): Promise<boolean> {
+  async set_credentials(secrets: Secrets | UploadAuth): Promise<boolean> {
     // The one message with a secret in it; nothing here keeps it.
-    const answer = await this.ask("set_credentials", secrets, this.t("use_keys"), ["credentials"]);
+    const single = "upload_auth" in secrets;
+    const answer = await (single ? this.ask("set_upload_auth", secrets, this.t("use_keys"), ["credentials"])
+      : this.ask("set_credentials", secrets, this.t("use_keys"), ["credentials"]));
     if (!answer) return false;
-    this.store.current_profile = answer.current_profile;
-    this.say(this.t("keys_taken", { id: answer.masked_id }));
-    void this.load_profiles();
+    this.#uses(answer.current_profile);
+    this.say(this.t(single ? "auth_taken" : "keys_taken", { id: answer.masked_id }));
     return true;
+  }
+
+  #uses(profile: string | null): void {
+    this.store.current_profile = profile;
+    this.store.tested = null;
+    void this.load_profiles();
+  }
+
+  /** What is found comes as a message of its own. */
+  test_credentials(): void {
+    this.store.tested = null;
+    void this.ask("test_credentials", {}, this.t("test"), ["credentials"]);
   }
 
   async forget_credentials(): Promise<void> {
     const answer = await this.ask("forget_credentials", {}, this.t("forget"), ["credentials"]);
     if (!answer) return;
-    this.store.current_profile = answer.current_profile;
+    this.#uses(answer.current_profile);
     this.say(this.t("keys_forgotten"));
-    void this.load_profiles();
   }
 
   async choose_profile(name: string): Promise<void> {
     const answer = await this.ask("choose_profile", { name }, this.t("credentials"), ["credentials"]);
     if (!answer) return;
-    this.store.current_profile = answer.current_profile;
+    this.#uses(answer.current_profile);
     this.say(this.t("profile_chosen", { name: name === "emulator" ? this.t("emulator") : name }));
-    void this.load_profiles();
   }
 
   async load_profiles(): Promise<void> {
@@ -402,6 +413,10 @@ export class Session {
       }
       case "pull":
         this.feeder.pull(message);
+        return;
+      case "tested":
+        this.store.tested = message;
+        this.store.changed();
         return;
       case "drop":
         this.feeder.drop(message.file_id);

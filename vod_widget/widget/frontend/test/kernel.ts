@@ -185,6 +185,7 @@ export class FakeKernel implements Model {
         this.snapshot();
         return;
       case "set_credentials": this.current_profile = "session"; this.answer(message, { masked_id: "LTAI…abcd", current_profile: "session" }); return;
+      case "set_upload_auth": this.current_profile = "session"; this.answer(message, { masked_id: "vide…eo-1", current_profile: "session" }); return;
       case "forget_credentials": this.current_profile = null; this.answer(message, { current_profile: null }); return;
       case "offer_files": case "reoffer_files": {
         const files = message["files"] as { client_id: string; name: string; size_bytes: number }[];

@@ -500,6 +500,50 @@ describe("credentials", () => {
     expect(secrets_of_json("{", "")).toBeNull();
     expect(secrets_of_json('{"a":1}', "")).toBeNull();
   });
+  it("tests the keys in use by a click, says the verdict and the advice, and forgets them with the keys", async () => {
+    const page = await open(files(1));
+    await page.click(page.by_name("Details"));
+    await page.click(page.by_name("Test"));
+    expect(page.kernel.of("test_credentials")).toHaveLength(1);
+    const told = () => page.root.querySelector(".told") as HTMLElement;
+    page.kernel.down({ kind: "tested", ok: true, took_ms: 84, told: { en: ["Account 1, role, cn-shanghai: ready.", "Keys of the root account."], zh: ["可以上传。", "主账号。"] } });
+    await settle();
+    expect([...told().querySelectorAll("p")].map((p) => p.textContent)).toEqual(["Account 1, role, cn-shanghai: ready. Answered in 84 ms.", "Keys of the root account."]);
+    expect(told().getAttribute("role")).toBe("status");
+    await page.click(page.root.querySelector("[data-profile=media-ci]") as Element);
+    await settle();
+    expect(told().textContent).toBe("");
+  });
+  it("says how long each key lives", async () => {
+    const now_s = Date.now() / 1000;
+    const page = await open(files(1), (kernel) => {
+      const base = { place: "~/.aliyun/config.json", masked_id: "", region: "", usable: true, reason: "", is_current: false };
+      kernel.profiles = [
+        { ...base, name: "a", mode: "AK" }, { ...base, name: "b", mode: "StsToken", expires_at_s: now_s + 2465 },
+        { ...base, name: "c", mode: "StsToken", expires_at_s: now_s - 3 * 3600 }, { ...base, name: "d", mode: "EcsRamRole", renews_itself: true },
+      ];
+    });
+    await page.click(page.by_name("Details"));
+    const ends = [...page.root.querySelectorAll(".pf small.e")].map((e) => e.textContent);
+    expect(ends).toEqual(["no expiry", expect.stringMatching(/^41 min( \d+ s)? left$/), expect.stringMatching(/^expired 3 h/), "renews itself"]);
+    expect(page.root.querySelectorAll(".pf .e.mono")[3]?.textContent).toBe("by role");
+  });
+  it("sends a pasted answer of CreateUploadVideo as the permission for one file", async () => {
+    const page = await open(files(1));
+    await page.click(page.by_name("Details"));
+    await page.click(page.root.querySelector("[data-profile=inline]") as Element);
+    await page.click([...page.root.querySelectorAll(".side button")].find((b) => b.textContent === "Paste JSON") as Element);
+    const paste = [...page.root.querySelectorAll<HTMLInputElement>(".side input[type=password]")][3] as HTMLInputElement;
+    paste.value = JSON.stringify({ RequestId: "r", VideoId: "video-1", UploadAddress: "address", UploadAuth: SECRET });
+    (page.root.querySelector(".side form") as HTMLFormElement).dispatchEvent(new Event("submit", { cancelable: true }));
+    expect(paste.value).toBe("");
+    await settle();
+    expect(page.kernel.of("set_credentials")).toHaveLength(0);
+    expect(page.kernel.of("set_upload_auth")).toMatchObject([{ upload_auth: SECRET, upload_address: "address", media_id: "video-1" }]);
+    page.kernel.sent.length = 0;
+    expect(page.status()).toBe("The next file uses the permission for vide…eo-1");
+    expect(deep_search(page.module, SECRET)).toBe(false);
+  });
   it("offers no keys where the policy forbids them", async () => {
     const page = await open(files(1), (kernel) => { kernel.policy = { sources: ["browser"], inline_credentials: false, choose_profile: false }; });
     const select = page.root.querySelector(".cred select") as HTMLSelectElement;

@@ -5,7 +5,7 @@
 import type { Link } from "../connection";
 import {
   type Filter, type Hello, type Profile, type Refusal, type Row, type RowsMessage, type SnapshotMessage,
-  type Summary,
+  type Summary, type TestedMessage,
 } from "../protocol";
 
 /** Rows that are kept beside the window; a scroll back shows them at once until the kernel answers. */
@@ -31,6 +31,8 @@ export class Store {
   hello: Hello | null = null;
   profiles: Profile[] = [];
   current_profile: string | null = null;
+  /** The last test of the keys in use, gone with them. */
+  tested: TestedMessage | null = null;
   summary: Summary = NO_SUMMARY;
   /** False until the first snapshot: then nothing is known, which is not the same as nothing is there. */
   known = false;

@@ -3,9 +3,10 @@
  * Typed keys exist in the three inputs only; they are read, sent and emptied in one step.
  */
 import { h, replace, set, uid } from "../dom";
+import { duration } from "../format";
 import { type Key, own, type Translate } from "../i18n";
 import { icon } from "../icons";
-import type { Profile, Secrets } from "../protocol";
+import type { Profile, Secrets, UploadAuth } from "../protocol";
 import { button, enable, type Host, press } from "./parts";
 import { field, frame, type Panel } from "./panel";
 
@@ -26,6 +27,8 @@ export class CredentialsPanel implements Panel {
   readonly element: HTMLElement;
   readonly #list = h("div", { role: "radiogroup" });
   readonly #origin = h("ol");
+  readonly #test: HTMLButtonElement;
+  readonly #told = h("div", { class: "told", role: "status" });
   #key = "";
 
   readonly #host: Host;
@@ -35,8 +38,9 @@ export class CredentialsPanel implements Panel {
     const { t } = host.session;
     set(this.#list, "aria-label", t("profiles_found"));
     this.#list.className = "pfs";
+    this.#test = button(t("test"), "shield", { "data-action": "test-keys", onclick: press(() => host.session.test_credentials()) }, "sm");
     this.element = frame(host, t("credentials"), h("div", null, h("h4", null, t("credentials"))),
-      h("div", { class: "sc top" }, this.#list, h("details", null, h("summary", null, t("where_from")), this.#origin)));
+      h("div", { class: "sc top" }, this.#list, h("div", { class: "tst" }, this.#test, this.#told), h("details", null, h("summary", null, t("where_from")), this.#origin)));
     this.#list.addEventListener("keydown", (event) => this.#arrows(event));
     void host.session.load_profiles();
   }
@@ -45,9 +49,15 @@ export class CredentialsPanel implements Panel {
     const { session } = this.#host;
     const { store, t } = session;
     const current = store.current_profile ?? store.summary.profile?.name ?? "";
-    const key = JSON.stringify([store.profiles, current, store.busy.has("credentials"), session.controllable]);
+    const busy = store.busy.has("credentials");
+    const key = JSON.stringify([store.profiles, current, busy, session.controllable, store.tested, store.summary.profile, Math.floor(Date.now() / 60_000)]);
     if (key === this.#key) return;
     this.#key = key;
+    enable(this.#test, session.controllable && !busy && current !== "");
+    const found_out = store.tested;
+    const lines = found_out?.told[t.locale === "en" ? "en" : "zh"] ?? [];
+    replace(this.#told, busy && !found_out ? t("testing") : lines.map((line, k) => h("p", { class: k ? "mut" : found_out?.ok ? "t-ok" : "t-err" },
+      k === 0 && icon(found_out?.ok ? "ok" : "fail"), h("span", null, line, k === 0 && found_out?.ok ? ` ${t("in_ms", { n: found_out.took_ms })}` : ""))));
     const inline = store.hello?.policy.inline_credentials !== false;
     const had = this.#list.contains(document.activeElement);
     const found = store.profiles.filter((profile) => profile.name !== "emulator");
@@ -84,16 +94,29 @@ export class CredentialsPanel implements Panel {
     const { session } = this.#host;
     const { t } = session;
     const chosen = profile.name === current;
-    const facts = [word(t, PLACES, profile.place), word(t, MODES, profile.mode), profile.region].filter(Boolean).join(" · ");
+    const own_region = session.store.summary.profile;
+    const region = profile.region || (chosen && own_region?.region_is_default ? `${own_region.region} (${t("by_default")})` : "");
+    const facts = [word(t, PLACES, profile.place), word(t, MODES, profile.mode), region].filter(Boolean).join(" · ");
+    const [life, over] = this.#life(profile);
     const element = h("button", {
       type: "button", class: "pf", role: "radio", "aria-checked": chosen ? "true" : "false", "data-profile": profile.name,
       title: profile.reason || null, onclick: press(() => void session.choose_profile(profile.name)),
-    }, h("span", { class: "dot" }), h("b", { class: "el" }, profile.name === "session" ? t("keys_title") : profile.name), h("span", { class: "e mono" }, profile.masked_id),
+    }, h("span", { class: "dot" }), h("b", { class: "el" }, profile.name === "session" ? t("keys_title") : profile.name), h("span", { class: "e mono" }, profile.masked_id || (profile.renews_itself ? t("mode_role") : "")),
     h("small", { class: "el", title: facts }, facts),
-    !profile.usable ? h("small", { class: "e t-warn" }, icon("warn"), h("span", { class: "el" }, profile.reason))
-      : chosen ? h("small", { class: "e" }, t("in_use")) : null);
+    !profile.usable ? h("small", { class: "why t-warn" }, icon("warn"), h("span", null, profile.reason))
+      : h("small", { class: over ? "e t-warn" : "e" }, over && icon("warn"), life));
     enable(element, profile.usable && session.controllable && !session.store.busy.has("credentials"));
     return element;
+  }
+
+  /** Until when its key lives, and whether that is over. */
+  #life(profile: Profile): [string, boolean] {
+    const { t } = this.#host.session;
+    if (profile.renews_itself) return [t("renews"), false];
+    if (profile.mode === "AK") return [t("no_end"), false];
+    if (!profile.expires_at_s) return ["", false];
+    const left_s = profile.expires_at_s - Date.now() / 1000;
+    return left_s > 0 ? [t("left_suffix", { time: duration(t, left_s) }), false] : [t("ended", { time: duration(t, -left_s) }), true];
   }
 
   #special(name: string, label: string, chosen: boolean, run: () => void): HTMLElement {
@@ -209,7 +232,7 @@ export class KeysPanel implements Panel {
     const { t } = session;
     if (!session.controllable || session.store.busy.has("credentials")) return;
     const region = this.#region.value.trim();
-    let taken: Secrets | null;
+    let taken: Secrets | UploadAuth | null;
     if (this.#pasting) {
       taken = secrets_of_json(this.#json.value, region);
       if (!taken) {
@@ -234,8 +257,8 @@ export class KeysPanel implements Panel {
   }
 }
 
-/** The shapes that the console, AssumeRole and the command line give. */
-export function secrets_of_json(source: string, region: string): Secrets | null {
+/** The shapes that the console, AssumeRole, CreateUploadVideo and the command line give. */
+export function secrets_of_json(source: string, region: string): Secrets | UploadAuth | null {
   let data: unknown;
   try {
     data = JSON.parse(source);
@@ -251,6 +274,8 @@ export function secrets_of_json(source: string, region: string): Secrets | null 
     }
   };
   visit(data, 0);
+  const [upload_auth, upload_address, media_id] = [found["uploadauth"], found["uploadaddress"], found["videoid"] ?? found["imageid"]];
+  if (upload_auth && upload_address && media_id) return { upload_auth, upload_address, media_id };
   const id = found["accesskeyid"];
   const secret = found["accesskeysecret"];
   if (!id || !secret) return null;

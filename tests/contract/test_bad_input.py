@@ -20,6 +20,8 @@ from vod_widget import application
 from vod_widget.emulator.faults import Status
 from vod_widget.errors import InvalidArgumentError
 
+FAULT_KIND = "L"
+
 
 def _missing(folder: Path) -> Any:
     return folder / "gone.mp4"
@@ -245,7 +247,7 @@ def _spoil(answer: dict[str, Any], how: str, port: int) -> tuple[str, str, str]:
         ("plain_http", "Endpoint.Refused"),
     ],
 )
-def test_bad_permission_raises_fails_that_file_and_sends_nothing_there(
+def test_f18_bad_permission_raises_fails_that_file_and_sends_nothing_there(
     emulator: Any, tmp_path: Path, how: str, code: str, outside_attempts: list[str]
 ) -> None:
     app = AppServer(emulator)
@@ -312,7 +314,9 @@ def test_answer_that_came_too_late_starts_nothing(
         assert ops(emulator, "PutObject") == []
 
 
-def test_wrong_secret_is_named_and_never_shown(emulator: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_f13_wrong_secret_is_named_and_never_shown(
+    emulator: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     wrong = vw.Credentials(emulator.access_key_id, "a-wrong-secret-of-somebody")
     with uploader(emulator, tmp_path, credentials=wrong) as up:
         info = up.add_file(file_of(tmp_path))
@@ -326,7 +330,7 @@ def test_wrong_secret_is_named_and_never_shown(emulator: Any, tmp_path: Path, ca
 
 
 @pytest.mark.parametrize("offset_s", [1200, -1200])
-def test_clock_twenty_minutes_off_is_learned(emulator: Any, tmp_path: Path, offset_s: int) -> None:
+def test_f15_clock_twenty_minutes_off_is_learned(emulator: Any, tmp_path: Path, offset_s: int) -> None:
     emulator.clock.skew(offset_s)
     with uploader(emulator, tmp_path) as up:
         small = up.add_file(file_of(tmp_path, "small.mp4"))
@@ -337,7 +341,7 @@ def test_clock_twenty_minutes_off_is_learned(emulator: Any, tmp_path: Path, offs
         assert stored(emulator, large) == path.read_bytes()
 
 
-def test_clock_off_in_the_data_plane_alone_is_learned_too(emulator: Any, tmp_path: Path) -> None:
+def test_f40_clock_off_in_the_data_plane_alone_is_learned_too(emulator: Any, tmp_path: Path) -> None:
     app = AppServer(emulator)
 
     def answer(info: Any) -> None:
@@ -351,7 +355,7 @@ def test_clock_off_in_the_data_plane_alone_is_learned_too(emulator: Any, tmp_pat
         assert info.state == "Success", info.error
 
 
-def test_account_without_the_right_is_told_which(emulator: Any, tmp_path: Path) -> None:
+def test_f14_account_without_the_right_is_told_which(emulator: Any, tmp_path: Path) -> None:
     emulator.faults.add(op="CreateUploadVideo", action=Status(403, "Forbidden.RAM", "not authorized"))
     with uploader(emulator, tmp_path, parallel_files=1) as up:
         bad = up.add_file(file_of(tmp_path, "bad.mp4"))

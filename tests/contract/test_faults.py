@@ -27,6 +27,8 @@ from vod_widget.emulator.faults import (
 )
 from vod_widget.emulator.switches import Switches
 
+FAULT_KIND = "L"
+
 SMALL_SIZE = 50_000
 LARGE_SIZE = 4 * PART + 17
 FAULTS: dict[str, dict[str, Any]] = {
@@ -50,9 +52,8 @@ def _bytes_sent(emulator: Any) -> int:
     return sum(r.body_bytes for r in emulator.requests if r.op in {"UploadPart", "PutObject"})
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("op", OPS)
-def test_fault_heals_with_one_video_and_the_files_bytes(emulator: Any, tmp_path: Path, op: str, fault: str) -> None:
+def _heals(emulator: Any, tmp_path: Path, op: str, fault: str) -> None:
+    """One video, the file's bytes, nothing more sent than the fault may cost, and no word of a failure."""
     armed = emulator.faults.add(op=op, **FAULTS[fault])
     with uploader(emulator, tmp_path) as up:
         path = file_of(tmp_path, size=OPS[op])
@@ -71,8 +72,33 @@ def test_fault_heals_with_one_video_and_the_files_bytes(emulator: Any, tmp_path:
         assert shares == sorted(shares)
 
 
+@pytest.mark.parametrize("fault", FAULTS)
+def test_f4_f5_f10_create_heals_with_one_video(emulator: Any, tmp_path: Path, fault: str) -> None:
+    _heals(emulator, tmp_path, "CreateUploadVideo", fault)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_put_of_a_small_file_heals(emulator: Any, tmp_path: Path, fault: str) -> None:
+    _heals(emulator, tmp_path, "PutObject", fault)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_f25_f26_f27_init_heals(emulator: Any, tmp_path: Path, fault: str) -> None:
+    _heals(emulator, tmp_path, "InitiateMultipartUpload", fault)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_f33_f35_f36_f50_part_heals_and_is_sent_again_alone(emulator: Any, tmp_path: Path, fault: str) -> None:
+    _heals(emulator, tmp_path, "UploadPart", fault)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_f65_f66_f70_complete_heals_without_a_byte(emulator: Any, tmp_path: Path, fault: str) -> None:
+    _heals(emulator, tmp_path, "CompleteMultipartUpload", fault)
+
+
 @pytest.mark.parametrize("op", ["PutObject", "CompleteMultipartUpload"])
-def test_object_that_is_stored_although_the_answer_was_lost_is_not_sent_again(
+def test_f66_object_that_is_stored_although_the_answer_was_lost_is_not_sent_again(
     emulator: Any, tmp_path: Path, op: str
 ) -> None:
     emulator.faults.add(op=op, action=Drop(), when="after")
@@ -85,7 +111,7 @@ def test_object_that_is_stored_although_the_answer_was_lost_is_not_sent_again(
 
 
 @pytest.mark.parametrize("op", ["PutObject", "CompleteMultipartUpload"])
-def test_stored_object_whose_answer_was_lost_is_a_success_without_any_retry_too(
+def test_f66_stored_object_whose_answer_was_lost_is_a_success_without_any_retry_too(
     emulator: Any, tmp_path: Path, op: str
 ) -> None:
     emulator.faults.add(op=op, action=Drop(), when="after")
@@ -97,17 +123,7 @@ def test_stored_object_whose_answer_was_lost_is_a_success_without_any_retry_too(
         assert stored(emulator, info) == path.read_bytes()
 
 
-def test_part_after_half_of_its_bytes_is_sent_again_alone(emulator: Any, tmp_path: Path) -> None:
-    emulator.faults.add(op="UploadPart", part_number=2, action=Reset(after_body_bytes=PART // 2))
-    with uploader(emulator, tmp_path) as up:
-        info = up.add_file(path := file_of(tmp_path, size=LARGE_SIZE))
-        runs(up)
-        assert info.state == "Success", info.error
-        assert stored(emulator, info) == path.read_bytes()
-        assert up.results()[0].sent_bytes <= LARGE_SIZE + PART
-
-
-def test_lost_create_is_looked_up_by_its_reference_id(emulator: Any, tmp_path: Path) -> None:
+def test_f5_lost_create_is_looked_up_by_its_reference_id(emulator: Any, tmp_path: Path) -> None:
     emulator.faults.add(op="CreateUploadVideo", action=Drop(), when="after")
     with uploader(emulator, tmp_path) as up:
         info = up.add_file(file_of(tmp_path))
@@ -117,7 +133,7 @@ def test_lost_create_is_looked_up_by_its_reference_id(emulator: Any, tmp_path: P
         assert info.video_id == emulator.assets[0].media_id
 
 
-def test_lost_create_whose_look_up_fails_too_is_never_created_twice(emulator: Any, tmp_path: Path) -> None:
+def test_f6_lost_create_whose_look_up_fails_too_is_never_created_twice(emulator: Any, tmp_path: Path) -> None:
     emulator.faults.add(op="CreateUploadVideo", action=Drop(), when="after")
     emulator.faults.add(op="GetVideoInfo", action=Status(500), times=2)
     with uploader(emulator, tmp_path) as up:
@@ -168,7 +184,7 @@ def test_progress_gives_new_retries(emulator: Any, tmp_path: Path) -> None:
 # ---------------------------------------------------------------- tokens
 
 
-def test_token_that_dies_in_mid_upload_is_refreshed_once_for_all_parts(emulator: Any, tmp_path: Path) -> None:
+def test_f38_token_that_dies_in_mid_upload_is_refreshed_once_for_all_parts(emulator: Any, tmp_path: Path) -> None:
     emulator.faults.add(op="UploadPart", nth=4, action=ExpireToken())
     with uploader(emulator, tmp_path, parallel=4) as up:
         info = up.add_file(path := file_of(tmp_path, size=12 * PART))
@@ -179,7 +195,7 @@ def test_token_that_dies_in_mid_upload_is_refreshed_once_for_all_parts(emulator:
         assert _bytes_sent(emulator) <= 12 * PART + 4 * PART
 
 
-def test_token_that_dies_between_last_part_and_complete(emulator: Any, tmp_path: Path) -> None:
+def test_f74_token_that_dies_between_last_part_and_complete(emulator: Any, tmp_path: Path) -> None:
     emulator.faults.add(op="CompleteMultipartUpload", action=ExpireToken())
     with uploader(emulator, tmp_path) as up:
         info = up.add_file(path := file_of(tmp_path, size=LARGE_SIZE))
@@ -221,7 +237,7 @@ def test_answer_for_another_video_at_expiry_never_mixes_two_objects(emulator: An
 
 @pytest.mark.parametrize("action", [CorruptBody(), WrongCrc()], ids=["damaged body", "wrong sum"])
 @pytest.mark.parametrize("op", ["UploadPart", "PutObject"])
-def test_damage_on_the_way_is_seen_and_sent_again(emulator: Any, tmp_path: Path, op: str, action: Any) -> None:
+def test_f43_damage_on_the_way_is_seen_and_sent_again(emulator: Any, tmp_path: Path, op: str, action: Any) -> None:
     emulator.faults.add(op=op, action=action)
     with uploader(emulator, tmp_path) as up:
         info = up.add_file(path := file_of(tmp_path, size=OPS[op]))
@@ -231,7 +247,7 @@ def test_damage_on_the_way_is_seen_and_sent_again(emulator: Any, tmp_path: Path,
         assert up.results()[0].verified == "crc64"
 
 
-def test_damage_that_never_ends_is_no_success(emulator: Any, tmp_path: Path) -> None:
+def test_f44_damage_that_never_ends_is_no_success(emulator: Any, tmp_path: Path) -> None:
     emulator.faults.add(op="UploadPart", part_number=2, action=CorruptBody(), times=None)
     with uploader(emulator, tmp_path) as up:
         info = up.add_file(file_of(tmp_path, size=LARGE_SIZE))
@@ -241,7 +257,7 @@ def test_damage_that_never_ends_is_no_success(emulator: Any, tmp_path: Path) -> 
         assert ops(emulator, "CompleteMultipartUpload") == []
 
 
-def test_storage_without_sums_is_checked_by_length_and_says_so(emulator: Any, tmp_path: Path) -> None:
+def test_f45_storage_without_sums_is_checked_by_length_and_says_so(emulator: Any, tmp_path: Path) -> None:
     for op in ("UploadPart", "CompleteMultipartUpload", "HeadObject"):
         emulator.faults.add(op=op, action=NoCrc(), times=None)
     with uploader(emulator, tmp_path) as up:
@@ -252,7 +268,7 @@ def test_storage_without_sums_is_checked_by_length_and_says_so(emulator: Any, tm
         assert stored(emulator, info) == path.read_bytes()
 
 
-def test_error_inside_a_200_of_complete_is_no_success(emulator: Any, tmp_path: Path) -> None:
+def test_f70_error_inside_a_200_of_complete_is_no_success(emulator: Any, tmp_path: Path) -> None:
     fault = emulator.faults.add(op="CompleteMultipartUpload", action=ErrorIn200())
     with uploader(emulator, tmp_path) as up:
         info = up.add_file(path := file_of(tmp_path, size=LARGE_SIZE))
@@ -262,7 +278,7 @@ def test_error_inside_a_200_of_complete_is_no_success(emulator: Any, tmp_path: P
         assert stored(emulator, info) == path.read_bytes()
 
 
-def test_upload_that_the_storage_dropped_is_begun_again_under_the_same_video(emulator: Any, tmp_path: Path) -> None:
+def test_f41_upload_that_the_storage_dropped_is_begun_again_under_the_same_video(emulator: Any, tmp_path: Path) -> None:
     emulator.faults.add(op="UploadPart", nth=3, action=Status(404, "NoSuchUpload"))
     with uploader(emulator, tmp_path, parallel=1) as up:
         restarts: list[Any] = []
@@ -442,7 +458,7 @@ def test_earlier_version_of_a_file_never_passes_for_the_one_on_the_disk(tmp_path
         assert stored(emulator, info) == path.read_bytes()
 
 
-def test_lost_create_is_looked_up_by_the_next_process(tmp_path: Path) -> None:
+def test_f7_lost_create_is_looked_up_by_the_next_process(tmp_path: Path) -> None:
     with Emulator(switches=Switches(reference_id_repeated="new")) as emulator:
         emulator.faults.add(op="CreateUploadVideo", action=Drop(), when="after")
         emulator.faults.add(op="GetVideoInfo", action=Status(503), times=None)

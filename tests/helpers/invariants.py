@@ -131,7 +131,7 @@ class Stored:
             frozenset(a.media_id for a in assets if str(a.kind) == "video"),
             frozenset(a.media_id for a in assets if str(a.kind) == "image"),
             objects,
-            frozenset(u.upload_id for u in emulator.unfinished_uploads() if u.size_bytes),
+            frozenset(u.upload_id for u in emulator.unfinished_uploads if u.stored_bytes),
         )
 
 

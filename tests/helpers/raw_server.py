@@ -98,7 +98,10 @@ class RawServer:
     failures: list[BaseException] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
 
-    def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, *scripts: Script, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
+        self.place = (host, port)
         self.scripts = scripts
         self.tls = tls
         self.requests = []
@@ -107,7 +110,7 @@ class RawServer:
         self.released = threading.Event()
 
     def __enter__(self) -> Self:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(self.place)
         self.port: int = self._listener.getsockname()[1]
         self._threads: list[threading.Thread] = []
         self._peers: list[socket.socket] = []

@@ -19,6 +19,8 @@ from vod_widget import errors
 from vod_widget.oss import OssStore
 from vod_widget.vod_api import SdkVodApi
 
+FAULT_KIND = "L"
+
 STORED = (200, b"", {"ETag": '"AB12"'})
 
 
@@ -82,7 +84,7 @@ def edges():
     [("127.0.0.1", 30, False), ("127.0.0.1", -1, True), ("oss.example", 30, True)],
     ids=["self-signed", "expired", "wrong host"],
 )
-def test_a_bad_certificate_is_refused_at_once_and_nothing_is_sent(edges, tmp_path, host, days, trusted):
+def test_f3_bad_certificate_is_refused_at_once_and_nothing_is_sent(edges, tmp_path, host, days, trusted):
     pem = certificate(tmp_path, host=host, days=days)
     with RawServer(answering(STORED), tls=server_context(pem)) as server:
         for number, call in enumerate(edges(server.endpoint, pem if trusted else None), start=1):

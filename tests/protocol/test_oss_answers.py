@@ -13,6 +13,8 @@ from vod_widget import errors
 from vod_widget.model import Credentials, Part, RemotePart, UploadAuth
 from vod_widget.oss import OssStore
 
+FAULT_KIND = "L"
+
 
 @pytest.fixture
 def ask():
@@ -211,7 +213,7 @@ BOMB = (
 
 
 @pytest.mark.parametrize("body", [BOMB, BOMB.decode().encode("utf-16")], ids=["utf-8", "utf-16"])
-def test_a_document_type_is_refused_before_any_entity_is_read(ask, body, monkeypatch):
+def test_f27_document_type_is_refused_before_any_entity_is_read(ask, body, monkeypatch):
     import oss2.xml_utils
 
     seen: list[bytes] = []
@@ -350,7 +352,7 @@ def test_abort_is_content_with_an_upload_that_is_gone(ask):
         ask(lambda s: s.abort("U"), (404, error_xml("NoSuchBucket"), {}))
 
 
-def test_complete_has_more_time_than_other_calls():
+def test_f73_complete_has_more_time_than_other_calls():
     def script(peer: Peer) -> None:
         peer.read_request()
         peer.server.released.wait(0.4)

@@ -17,6 +17,8 @@ from tests.protocol.support import KEY_ID, SECRET, TOKEN, Bytes, WallClock, addr
 from vod_widget import errors
 from vod_widget.oss import OssStore
 
+FAULT_KIND = "L"
+
 STORED = (200, b"", {"ETag": '"AB12"', "x-oss-hash-crc64ecma": "18446744073709551615", "x-oss-request-id": "R1"})
 
 
@@ -149,7 +151,7 @@ def test_a_malformed_bucket_is_refused_before_anything_is_sent(make_store):
         make_store().open(upload_auth(), place)
 
 
-def test_refused_and_unknown_hosts_never_got_anything(make_store):
+def test_f1_f2_refused_and_unknown_hosts_never_got_anything(make_store):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with pytest.raises(errors.ConnectError) as caught:
@@ -170,7 +172,7 @@ def _reset_after(count: int):
 
 
 @pytest.mark.parametrize("count", [0, 1, 300_000])
-def test_a_reset_inside_the_body_is_a_lost_connection_without_effect(make_store, count):
+def test_f33_f34_reset_inside_the_body_is_a_lost_connection_without_effect(make_store, count):
     with RawServer(_reset_after(count)) as server:
         with pytest.raises(errors.ConnectionLostError) as caught:
             session(make_store(), server).upload_part("U", 1, Bytes(bytes(30 << 20)))
@@ -189,7 +191,7 @@ def test_a_connection_that_ends_without_answer_may_have_had_its_effect(make_stor
     assert (server.connections, len(server.requests)) == (1, 1)
 
 
-def test_an_answer_cut_short_is_a_lost_connection(make_store):
+def test_f50_answer_cut_short_is_a_lost_connection(make_store):
     def script(peer: Peer) -> None:
         peer.read_request()
         peer.send(b'HTTP/1.1 200 OK\r\nETag: "A"\r\nContent-Length: 100\r\n\r\nhalf')
@@ -200,7 +202,7 @@ def test_an_answer_cut_short_is_a_lost_connection(make_store):
     assert caught.value.was_sent is True
 
 
-def test_a_stalled_reader_ends_in_a_timeout_without_effect(make_store):
+def test_f47_stalled_reader_ends_in_a_timeout_without_effect(make_store):
     def script(peer: Peer) -> None:
         peer.read_head()
         peer.hold()
@@ -222,7 +224,7 @@ def test_a_silent_server_ends_in_a_timeout_that_may_have_had_its_effect(make_sto
     assert caught.value.was_sent is True
 
 
-def test_a_dripping_answer_has_one_deadline(make_store):
+def test_f49_dripping_answer_has_one_deadline(make_store):
     def script(peer: Peer) -> None:
         peer.read_request()
         peer.send(b"HTTP/1.1 200 OK\r\nX-Drip: ")
@@ -236,7 +238,7 @@ def test_a_dripping_answer_has_one_deadline(make_store):
         assert time.monotonic() - begun < 3
 
 
-def test_a_slow_reader_is_no_fault_while_bytes_flow_but_the_request_has_a_deadline(make_store):
+def test_f48_slow_reader_is_no_fault_while_bytes_flow_but_the_request_has_a_deadline(make_store):
     def script(peer: Peer) -> None:
         peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         peer.read_head()
@@ -265,7 +267,7 @@ def test_slow_sending_outlives_the_connect_timeout(make_store):
     assert part.etag == "AB12"
 
 
-def test_an_early_refusal_is_read_at_once_and_stops_the_sending(make_store):
+def test_f37_early_refusal_is_read_at_once_and_stops_the_sending(make_store):
     sending = threading.Event()
 
     def script(peer: Peer) -> None:
@@ -309,7 +311,7 @@ def test_a_success_before_the_whole_request_is_not_believed(make_store):
             session(make_store(), server).upload_part("U", 1, Waiting(bytes(64 << 20)))
 
 
-def test_an_idle_connection_that_the_server_closed_is_replaced_without_a_fault(make_store):
+def test_f52_idle_connection_that_the_server_closed_is_replaced_without_a_fault(make_store):
     def once(peer: Peer) -> None:
         peer.read_request()
         peer.answer(*STORED)
@@ -333,7 +335,7 @@ def test_what_is_not_http_is_unexpected(make_store, garbage):
         session(make_store(), server).head()
 
 
-def test_an_endless_answer_is_cut_at_one_mebibyte(make_store):
+def test_f16_endless_answer_is_cut_at_one_mebibyte(make_store):
     sent = 0
 
     def script(peer: Peer) -> None:

@@ -62,6 +62,7 @@ def freeze(record: Record, region: str, now_s: float) -> FileSnapshot:
         phase=record.phase,
         video_id=info.video_id,
         image_id=info.image_id,
+        image_url=record.image_url,
         media_id=info.media_id,
         object=info.object,
         bucket=info.bucket,

@@ -111,6 +111,12 @@ class UploadInfo:
         return self._record.cover_url
 
     @property
+    def cover_name(self) -> str | None:
+        """File name of the cover that will be sent, when one was given as a file."""
+        cover = self._record.cover
+        return cover.name if cover is not None else None
+
+    @property
     def object(self) -> str | None:
         """Object key."""
         return self._record.checkpoint_field("object")
@@ -215,6 +221,7 @@ class FileSnapshot:
     phase: Phase
     video_id: str | None
     image_id: str | None
+    image_url: str | None
     media_id: str | None
     object: str | None
     bucket: str | None

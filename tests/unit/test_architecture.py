@@ -42,7 +42,7 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
         True,
         (
             *("upload_info", "caller", "arguments", "traits", "owner", "scheduler", "snapshots"),
-            *("application", "authority", "lifetime", "library", "uploader", "doctor", "doctor_words"),
+            *("application", "authority", "lifetime", "library", "uploader", "restoring", "doctor", "doctor_words"),
         ),
     ),
     ("5 faces", False, ("batch", "fleet", "widget")),

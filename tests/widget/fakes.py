@@ -9,11 +9,12 @@ from typing import Any
 
 from vod_widget import events
 from vod_widget.errors import InvalidStateError, MissingCredentialError, VODError
-from vod_widget.model import MediaType, Phase, UploaderState, UploadMetadata, UploadState
+from vod_widget.model import Category, MediaType, Phase, UploaderState, UploadMetadata, UploadState
 from vod_widget.states import LEFT_TO_DO, actions
 from vod_widget.upload_info import FileSnapshot, Totals, UploaderSnapshot
 from vod_widget.widget.accounts import Accounts
-from vod_widget.widget.handler import Commands, Handler
+from vod_widget.widget.commands import Commands
+from vod_widget.widget.handler import Handler
 from vod_widget.widget.pages import Pages
 from vod_widget.widget.paths import KernelFiles
 from vod_widget.widget.policy import Policy
@@ -114,6 +115,8 @@ class FakeUploader:
             "phase": Phase.NONE,
             "video_id": None,
             "image_id": None,
+            "image_url": None,
+            "cover_name": None,
             "sent_bytes": 0,
             "loaded_percent": 0.0,
             "speed_bytes_per_s": 0.0,
@@ -198,11 +201,30 @@ class FakeUploader:
         self.calls.append(("update_metadata", info.name, fields))
         if info.state != UploadState.READY:
             return False
-        info.title = fields["title"]
+        info.title = fields.get("title", info.title)
+        if "cover" in fields:
+            info.cover_name = fields["cover"].name if fields["cover"] is not None else None
         return True
 
     def _resolve(self, *, required: bool) -> Any:
         raise MissingCredentialError("none here")
+
+    def move_file(self, info: Any, index: int) -> bool:
+        self.calls.append(("move_file", info.name, index))
+        order = list(self.infos)
+        before = order.index(info.file_id)
+        order.insert(min(index, len(order) - 1), order.pop(before))
+        self.infos = {file_id: self.infos[file_id] for file_id in order}
+        self.emit(events.FileMoved, info.file_id)
+        return order.index(info.file_id) != before
+
+    def categories(self) -> list[Any]:
+        self.calls.append(("categories",))
+        return [Category(7, "2026", "Events / 2026", 1)]
+
+    def play_url(self, info: Any) -> str:
+        self.calls.append(("play_url", info.name))
+        return f"https://cdn.example/{info.video_id}.mp4"
 
     def set_credentials(self, credentials: Any) -> None:
         self.calls.append(("set_credentials",))
@@ -257,6 +279,7 @@ class FakeUploader:
             phase=info.phase,
             video_id=info.video_id,
             image_id=info.image_id,
+            image_url=info.image_url,
             media_id=info.video_id,
             object=None,
             bucket=None,
@@ -374,7 +397,7 @@ class Rig:
             pages=self.pages,
             accounts=self.accounts,
             files=files,
-            commands=Commands(self.uploader, files, self.policy, self.publisher),
+            commands=Commands(self.uploader, files, self.policy),
             clock=self.clock,
             session="session-1",
         )
@@ -421,7 +444,7 @@ class Rig:
         return answer["error"]["code"]
 
     def hello(self) -> dict[str, Any]:
-        return self.data("hello", version=1, locale="en")
+        return self.data("hello", version=2, locale="en")
 
 
 class Mirror:

@@ -96,7 +96,7 @@ def kernel() -> Iterator[Kernel]:
 
 def test_a_page_gets_its_answers_from_an_idle_kernel(kernel: Kernel) -> None:
     comm_id = kernel.widget()
-    kernel.say(comm_id, 1, "hello", version=1, locale="en")
+    kernel.say(comm_id, 1, "hello", version=2, locale="en")
     answer = kernel.pump(lambda: kernel.answer(1), "hello is answered")
     assert answer["ok"] is True
     bundle = next(m["content"]["data"] for m in kernel.published if m["msg_type"] in ("execute_result", "display_data"))
@@ -105,7 +105,7 @@ def test_a_page_gets_its_answers_from_an_idle_kernel(kernel: Kernel) -> None:
 
 def test_keys_typed_into_the_page_are_in_no_log_of_the_kernel_at_debug(kernel: Kernel) -> None:
     comm_id = kernel.widget()
-    kernel.say(comm_id, 1, "hello", version=1, locale="en")
+    kernel.say(comm_id, 1, "hello", version=2, locale="en")
     kernel.pump(lambda: kernel.answer(1), "hello is answered")
     listening = kernel.run(
         "import io, logging\nkept = io.StringIO()\nhandler = logging.StreamHandler(kept)\n"
@@ -132,7 +132,7 @@ def test_a_click_is_answered_while_a_cell_runs(kernel: Kernel, busy: str) -> Non
     if subshell is None:
         pytest.skip("this kernel has no subshells: nothing gets through a blocking cell")
     comm_id = kernel.widget()
-    kernel.say(comm_id, 1, "hello", subshell, version=1, locale="en")
+    kernel.say(comm_id, 1, "hello", subshell, version=2, locale="en")
     kernel.pump(lambda: kernel.answer(1), "hello is answered")
     # The cell also changes the queue, so that the widget publishes on its comm while the cell blocks the main shell.
     cell = kernel.run(

@@ -17,7 +17,10 @@ from vod_widget.model import Phase, UploaderState, UploadState
 
 def looking(rig: Rig, count: int = 20, **view: Any) -> None:
     rig.hello()
-    rig.data("view", **{"first": 0, "count": count, "filter": "all", "search": "", **view})
+    rig.data(
+        "view",
+        **{"first": 0, "count": count, "filter": "all", "search": "", "sort": "queue", "descending": False, **view},
+    )
     rig.run(0.2)
     rig.screen.messages.clear()
     rig.screen.traits.clear()
@@ -72,7 +75,7 @@ def test_a_filter_follows_the_states(rig: Rig) -> None:
 def test_a_view_beyond_the_end_is_empty_and_says_how_many_there_are(rig: Rig) -> None:
     rig.uploader.add_many(5)
     looking(rig)
-    rig.data("view", first=1000, count=20, filter="all", search="")
+    rig.data("view", first=1000, count=20, filter="all", search="", sort="queue", descending=False)
     rig.run(0.2)
     message = rig.screen.of("snapshot")[-1]
     assert (message["first"], message["matching"], message["rows"]) == (1000, 5, [])

@@ -11,7 +11,11 @@ from vod_widget.model import UploaderState, UploadState
 
 def open_page(rig: Rig, **view: Any) -> tuple[int, str]:
     hello = rig.hello()
-    rig.data("view", token=hello["token"], **{"first": 0, "count": 20, "filter": "all", "search": "", **view})
+    rig.data(
+        "view",
+        token=hello["token"],
+        **{"first": 0, "count": 20, "filter": "all", "search": "", "sort": "queue", "descending": False, **view},
+    )
     rig.run(0.2)
     return hello["page"], hello["token"]
 
@@ -33,7 +37,7 @@ def test_each_page_has_its_own_window_filter_and_numbers(rig: Rig) -> None:
     rig.run(0.5)
     assert (ids(last(rig, a)), ids(last(rig, b))) == (files[:20], [files[70]])
     rig.screen.messages.clear()
-    rig.data("view", token=a_token, first=50, count=10, filter="all", search="")
+    rig.data("view", token=a_token, first=50, count=10, filter="all", search="", sort="queue", descending=False)
     rig.run(0.5)
     assert {m["page"] for m in rig.screen.of("snapshot", "rows")} == {a}
     rig.uploader.put(files[3], state=UploadState.SUCCESS)

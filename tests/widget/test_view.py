@@ -115,6 +115,7 @@ def test_a_row_has_exactly_the_keys_of_the_protocol_and_is_json() -> None:
     assert set(made) == {
         "file_id", "name", "source", "media_type", "size_bytes", "state", "phase", "sent_bytes", "progress",
         "speed_bytes_per_s", "time_left_s", "video_id", "image_id", "title", "error", "wait", "duration_s", "actions",
+        "view_url", "can_play",
     }  # fmt: skip
     json.dumps(made, allow_nan=False)
     assert (made["time_left_s"], made["duration_s"], made["speed_bytes_per_s"]) == (None, None, 0.0)

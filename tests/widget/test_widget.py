@@ -105,7 +105,7 @@ def test_the_synced_traits_are_those_of_the_protocol(widget: VODUploadWidget) ->
 
 def test_the_page_talks_and_is_answered(widget: VODUploadWidget, uploader: FakeUploader) -> None:
     uploader.add_many(3)
-    answer = ask(widget, 1, "hello", version=1, locale="en")
+    answer = ask(widget, 1, "hello", version=2, locale="en")
     assert set(answer["data"]) == {
         "session", "token", "page", "policy", "roots", "limits", "profiles", "current_profile",
     }  # fmt: skip
@@ -114,7 +114,7 @@ def test_the_page_talks_and_is_answered(widget: VODUploadWidget, uploader: FakeU
 
 def test_one_thread_alone_speaks(widget: VODUploadWidget, uploader: FakeUploader) -> None:
     ids = uploader.add_many(50)
-    ask(widget, 1, "hello", version=1, locale="en")
+    ask(widget, 1, "hello", version=2, locale="en")
 
     def hammer(part: list[str]) -> None:
         for file_id in part:
@@ -254,7 +254,7 @@ def test_no_key_reaches_state_page_repr_log_or_notebook(
 ) -> None:
     caplog.set_level(0)
     ids = uploader.add_many(2)
-    ask(widget, 1, "hello", version=1, locale="en")
+    ask(widget, 1, "hello", version=2, locale="en")
     keys = {"access_key_id": "LTAI5tExampleExample", "access_key_secret": CANARY, "security_token": CANARY * 2}
     assert ask(widget, 2, "set_credentials", region="", **keys)["data"]["masked_id"] == "LTAI…mple"
     uploader.put(ids[0], **failure(AccessDeniedError(f"SecurityToken={CANARY} is not allowed")))
@@ -455,8 +455,8 @@ def test_the_traits_are_true_when_run_returns_and_were_sent_by_the_running_cell(
 
 def test_two_views_show_the_same(widget: VODUploadWidget, uploader: FakeUploader) -> None:
     ids = uploader.add_many(10)
-    ask(widget, 1, "hello", version=1, locale="en")
-    ask(widget, 2, "hello", version=1, locale="zh-CN")
+    ask(widget, 1, "hello", version=2, locale="en")
+    ask(widget, 2, "hello", version=2, locale="zh-CN")
     for file_id in ids:
         uploader.put(file_id, state=UploadState.SUCCESS)
     one, two = Mirror(), Mirror()
@@ -475,7 +475,7 @@ def test_two_views_show_the_same(widget: VODUploadWidget, uploader: FakeUploader
 
 def test_a_comm_that_is_gone_slows_nobody_and_heals(widget: VODUploadWidget, uploader: FakeUploader) -> None:
     ids = uploader.add_many(5)
-    ask(widget, 1, "hello", version=1, locale="en")
+    ask(widget, 1, "hello", version=2, locale="en")
     comm_of(widget).broken = True
     for file_id in ids:
         uploader.put(file_id, state=UploadState.SUCCESS)

@@ -31,7 +31,7 @@ class Browser:
         self.seen = len(self.comm.custom())
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._feed, name="test-browser", daemon=True)
-        self.token = self.ask("hello", version=1, locale="en")["token"]
+        self.token = self.ask("hello", version=2, locale="en")["token"]
         self.thread.start()
 
     def ask(self, kind: str, buffers: Any = None, **keys: Any) -> dict[str, Any]:
@@ -196,3 +196,42 @@ def test_closing_while_a_browser_file_is_awaited_ends_every_thread(widget: VODUp
     page.close()
     widget.close()
     assert [t.name for t in threading.enumerate() if t.name.startswith("vod-widget")] == []
+
+
+def test_a_new_kernel_offers_what_the_old_one_left_and_goes_on_with_it(
+    comms: type[FakeComm], emulator: Any, tmp_path: Path
+) -> None:
+    from vod_widget import Credentials
+    from vod_widget.emulator import faults
+
+    data = a_video(300_000)
+    (tmp_path / "talk.mp4").write_bytes(data)
+    options: dict[str, Any] = {
+        "credentials": Credentials(emulator.access_key_id, emulator.access_key_secret),
+        "endpoint": emulator.endpoint,
+        "part_size_bytes": 102_400,
+        "parallel": 1,
+    }
+    old = VODUploadWidget(**options)
+    page = Browser(old)
+    stall = emulator.faults.add(op="UploadPart", nth=3, action=faults.Stall())
+    page.ask("add_paths", paths=[str(tmp_path)])
+    page.ask("start")
+    until(lambda: stall.fired, "a part is held")
+    second = VODUploadWidget(**options)
+    other = Browser(second)
+    assert other.ask("unfinished") == {"files": 0, "browser": 0}, "somebody sends it now"
+    video_id = old.uploader.list_files()[0].video_id
+    page.close()
+    old.close()
+    stall.release()
+    assert other.ask("unfinished") == {"files": 1, "browser": 0}
+    assert other.ask("take_back") == {"added": 1}
+    assert other.ask("unfinished") == {"files": 0, "browser": 0}
+    [info] = second.uploader.list_files()
+    assert (info.state, info.video_id) == ("Stopped", video_id)
+    other.ask("start")
+    until(lambda: info.state == "Success", "it is stored", within_s=30)
+    assert stored(emulator, str(video_id)) == data
+    other.close()
+    second.close()

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vod_widget.addresses import is_loopback_url
 from vod_widget.credentials.emulator import is_answering
-from vod_widget.errors import LockedError, SourceChangedError, SourceNotFoundError, VODError
-from vod_widget.interfaces import Journal
-from vod_widget.model import Checkpoint, SourceKind, UploadMetadata
-from vod_widget.sources import LocalSource
+from vod_widget.errors import VODError
+from vod_widget.model import Checkpoint
+from vod_widget.restoring import Left, take_back
 from vod_widget.uploader import VODUpload
 
 from .sending import PATIENCE_S
@@ -26,9 +25,7 @@ from .words import count_words, one_line
 
 __all__ = ["resume"]
 
-_FILE = "file:"
 _NAMES_SHOWN = 5
-_METADATA = frozenset(f.name for f in fields(UploadMetadata))
 
 
 def resume(checkpoint_dir: str | Path | None = None, **options: Any) -> VODUpload:
@@ -78,7 +75,7 @@ def resume(checkpoint_dir: str | Path | None = None, **options: Any) -> VODUploa
     else:
         empty.close()
         try:
-            _take(uploader, journal, taken, missed)
+            take_back(uploader, journal, taken, missed)
         except BaseException:
             uploader.close()
             raise
@@ -133,12 +130,10 @@ def _known_options(destination: str, newest: Checkpoint) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class _Missed:
+class _Missed(Left):
     """What stays in the journal."""
 
     elsewhere: list[Checkpoint] = field(default_factory=list)
-    no_source: list[Checkpoint] = field(default_factory=list)
-    held: list[tuple[Checkpoint, int | None]] = field(default_factory=list)
 
     def warn(self) -> None:
         """Say it, one warning a cause."""
@@ -167,104 +162,3 @@ def _named(checkpoints: Iterable[Checkpoint]) -> str:
     names = [one_line(checkpoint.name) for checkpoint in checkpoints]
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
     return f"{count_words(len(names), 'unfinished file')} ({', '.join(names[:_NAMES_SHOWN])}{more})"
-
-
-def _take(uploader: VODUpload, journal: Journal, checkpoints: Iterable[Checkpoint], missed: _Missed) -> None:
-    for checkpoint in checkpoints:
-        if checkpoint.canceled and not checkpoint.upload_id:
-            continue  # given up, and nothing is left to be removed
-        if not checkpoint.source_id.startswith(_FILE):
-            missed.no_source.append(checkpoint)
-            continue
-        try:
-            journal.open(checkpoint.source_id, checkpoint.destination).release()
-        except LockedError as error:
-            missed.held.append((checkpoint, error.pid))
-            continue
-        source, why = _source_of(checkpoint)
-        info = uploader._restore(checkpoint, _metadata_of(checkpoint), source, why)
-        if checkpoint.canceled:
-            uploader.cancel_file(info)
-
-
-def _source_of(checkpoint: Checkpoint) -> tuple[Any, VODError | None]:
-    if checkpoint.canceled:  # only its parts are removed, for which the file need not be there
-        return _AbsentSource(checkpoint, fingerprint=checkpoint.fingerprint), None
-    try:
-        return _local(checkpoint), None
-    except VODError as error:
-        return _AbsentSource(checkpoint), error
-
-
-def _local(checkpoint: Checkpoint) -> LocalSource:
-    """Open the file of a checkpoint.
-
-    Raises:
-        SourceError: It cannot be had.
-        RestrictionError: It is empty now.
-    """
-    source = LocalSource(checkpoint.source_id.removeprefix(_FILE), checkpoint.name)
-    if source.source_id != checkpoint.source_id:
-        source.close()
-        raise SourceChangedError(
-            "its path leads to another file now", hint="Add that file by itself.", file_name=checkpoint.name
-        )
-    return source
-
-
-class _AbsentSource:
-    """Stands for a file that is not there, and becomes it when it is back at a retry.
-
-    Args:
-        checkpoint: What is known of it.
-        fingerprint: What to answer without looking at any file; None looks.
-    """
-
-    kind = SourceKind.LOCAL
-    block_bytes = LocalSource.block_bytes
-    cheap_reads = True
-
-    def __init__(self, checkpoint: Checkpoint, fingerprint: str | None = None) -> None:
-        self.name = checkpoint.name
-        self.source_id = checkpoint.source_id
-        self.path = Path(checkpoint.source_id.removeprefix(_FILE))
-        self._checkpoint = checkpoint
-        self._fingerprint = fingerprint
-        self._found: LocalSource | None = None
-
-    def __repr__(self) -> str:
-        return f"<absent {str(self.path)!r}>"
-
-    @property
-    def size_bytes(self) -> int:
-        """Length of the file, or what it was."""
-        return self._found.size_bytes if self._found is not None else self._checkpoint.size_bytes
-
-    def fingerprint(self) -> str:
-        """Look for the file; raises `SourceNotFoundError` while it is not there."""
-        if self._fingerprint is not None:
-            known, self._fingerprint = self._fingerprint, None  # a retry of the canceled file looks
-            return known
-        if self._found is None:
-            self._found = _local(self._checkpoint)
-        return self._found.fingerprint()
-
-    def read(self, start: int, end: int) -> bytes:
-        """Read from the file that came back."""
-        if self._found is None:
-            raise SourceNotFoundError(f"{self.path} is not there", file_name=self.name)
-        return self._found.read(start, end)
-
-    def close(self) -> None:
-        """Let go of the file, if it came back."""
-        if self._found is not None:
-            self._found.close()
-
-
-def _metadata_of(checkpoint: Checkpoint) -> UploadMetadata:
-    """Build the metadata back; what a newer version wrote besides is left out."""
-    known = {name: value for name, value in checkpoint.metadata.items() if name in _METADATA}
-    known.setdefault("title", checkpoint.name)
-    if "tags" in known:
-        known["tags"] = tuple(known["tags"])
-    return UploadMetadata(**known)

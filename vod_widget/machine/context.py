@@ -87,7 +87,6 @@ class Context:
         self._sending = False
         self._interrupt: FileEvent | None = None
         self._discard = False
-        self._stored = False
         self._settling = False
         self._committed = False
         self._restart_wanted = False

@@ -10,38 +10,44 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vod_widget.crc64 import crc64
-from vod_widget.errors import InvalidArgumentError, InvalidStateError, RestrictionError, SourceNotFoundError, VODError
+from vod_widget.errors import InvalidArgumentError, RestrictionError, VODError
 from vod_widget.interfaces import Clock
-from vod_widget.model import UploaderState, UploadState
+from vod_widget.model import UploadState
 from vod_widget.secret import redact
 from vod_widget.sources.pace import LARGEST_SLICE_BYTES
 
 from .accounts import Accounts
+from .commands import Commands
+from .details import Details
 from .messages import MAX_VIEW_ROWS, PROTOCOL_VERSION, Intent, message_id, parse
 from .pages import Pages
 from .paths import KernelFiles
 from .policy import Policy, RateLimit
 from .publisher import Publisher
-from .view import Window, row
+from .unfinished import Unfinished
+from .view import Window
 from .workers import Workers
 
 if TYPE_CHECKING:
-    from vod_widget.upload_info import FileSnapshot, UploadInfo
+    from vod_widget.upload_info import UploadInfo
     from vod_widget.uploader import VODUpload
 
-__all__ = ["Commands", "Handler"]
+__all__ = ["Handler"]
 
 _log = logging.getLogger(__name__)
 
 # The page gives up after ten seconds; an answer in words comes before that.
 ANSWER_S = 8.0
-_DISK = frozenset({"list_dir", "complete_path", "add_paths"})
+_DISK = frozenset({"list_dir", "complete_path", "add_paths", "thumbnail", "set_metadata"})
+_DISK |= {"unfinished", "take_back"}
 _SLOW = _DISK | {"hello", "clear", "offer_files", "reoffer_files"}
+# These ask the service.
+_SLOW |= {"play", "list_categories"}
 _SLOW |= {"list_profiles", "choose_profile", "set_credentials", "forget_credentials"}
 _SLOW |= {"set_upload_auth", "test_credentials"}
 # The first start finds the credentials, which may read files, ask STS or start the emulator.
@@ -96,94 +102,6 @@ def _sentence(text: str) -> str:
     return text if not text or text[-1] in ".!?。" else f"{text}."
 
 
-class Commands:
-    """What the screen and the methods of the widget do alike.
-
-    Args:
-        uploader: The core.
-        files: Files of the kernel's machine.
-        policy: Limits.
-        publisher: Shows the result.
-    """
-
-    def __init__(self, uploader: VODUpload, files: KernelFiles, policy: Policy, publisher: Publisher) -> None:
-        self._uploader = uploader
-        self._files = files
-        self._policy = policy
-        self._publisher = publisher
-
-    def infos(self, file_ids: Iterable[str]) -> list[UploadInfo]:
-        """The live files of these ids; unknown ids are left out."""
-        wanted = set(file_ids)
-        return [info for info in self._uploader.list_files() if info.file_id in wanted]
-
-    def apply(self, action: str, infos: Iterable[UploadInfo]) -> int:
-        """Do `cancel`, `pause`, `resume`, `retry` or `remove` to files; return how many changed."""
-        act = {
-            "cancel": self._uploader.cancel_file,
-            "pause": self._uploader.pause_file,
-            "resume": self._uploader.resume_file,
-            "retry": self._uploader.retry_file,
-            "remove": self._uploader.delete_file,
-        }[action]
-        changed = 0
-        for info in infos:
-            try:
-                changed += bool(act(info))
-            except (IndexError, InvalidStateError):
-                # It left the list, or its state turned meanwhile: nothing to change any more.
-                continue
-        if action == "resume" and changed and self._uploader.totals().state is UploaderState.END:
-            # A queue that ended by itself goes on for the files that the person wants again, and for these alone;
-            # one that was stopped waits for Start.
-            self._uploader.start_ready()
-        return changed
-
-    def clear(self, which: str) -> int:
-        """Take many files off the list: `done`, `failed` (and canceled) or `all`; return how many."""
-        if which == "all":
-            count = self._uploader.totals().total
-            self._uploader.clean_list()
-            return count
-        return self.apply("remove", self.meant_by(which))
-
-    def meant_by(self, which: str) -> list[UploadInfo]:
-        """The files that `clear` means."""
-        states = {
-            "done": {UploadState.SUCCESS},
-            "failed": {UploadState.FAILURE, UploadState.CANCELED},
-            "all": set(UploadState),
-        }[which]
-        return [info for info in self._uploader.list_files() if info.state in states]
-
-    def add_paths(self, paths: Iterable[str]) -> dict[str, Any]:
-        """Add files, folders and globs of the kernel's machine; one refusal a path or file, never an exception."""
-        added: list[dict[str, str]] = []
-        refused: list[dict[str, str]] = []
-        room = self._policy.max_files - self._uploader.totals().total
-        for path in paths:
-            left_out: list[SourceNotFoundError] = []
-            try:
-                found = self._files.expand(path, max_files=max(0, room - len(added)), refused=left_out)
-            except VODError as error:
-                refused.append(_refusal(path, error))
-                continue
-            refused += [_refusal(path, error) for error in left_out]
-            for real in found:
-                try:
-                    info = self._uploader.add_file(self._files.open(real))
-                except VODError as error:
-                    refused.append(_refusal(real, error))
-                else:
-                    added.append({"file_id": info.file_id, "name": info.name})
-        return {"added": added, "refused": refused}
-
-
-def _refusal(path: str, error: VODError) -> dict[str, str]:
-    name = path.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1] or path
-    return {"name": error.file_name or name, "code": error.code, "message": redact(error.message)}
-
-
 class Handler:
     """Takes messages of pages.
 
@@ -219,6 +137,8 @@ class Handler:
         self._accounts = accounts
         self._files = files
         self._commands = commands
+        self._details = Details(uploader, files, policy, pages.owed)
+        self._unfinished = Unfinished(uploader)
         self._clock = clock
         self._session = session
         self._rate = RateLimit(policy.max_messages_per_s, clock)
@@ -334,7 +254,7 @@ class Handler:
 
     def _on_view(self, intent: Intent) -> _Reply:
         args = intent.args
-        window = Window(args["first"], args["count"], args["filter"], args["search"])
+        window = Window(**args)
         page = self._pages.number_of(intent.token)
         return _Reply({}, after=lambda: self._publisher.look_at(window, page))
 
@@ -370,6 +290,16 @@ class Handler:
     def _change(self, intent: Intent) -> _Reply:
         infos = self._commands.infos(intent.args["file_ids"])
         return _Reply({"changed": self._commands.apply(intent.kind, self._allowed(infos, intent))})
+
+    def _on_move(self, intent: Intent) -> _Reply:
+        infos = self._commands.infos(intent.args["file_ids"])
+        return _Reply({"changed": self._commands.move(infos, intent.args["where"])})
+
+    def _on_unfinished(self, _intent: Intent) -> _Reply:
+        return _Reply(dict(self._unfinished.count()))
+
+    def _on_take_back(self, _intent: Intent) -> _Reply:
+        return _Reply({"added": self._unfinished.take_back()})
 
     _on_cancel = _on_pause = _on_resume = _on_retry = _on_remove = _change
 
@@ -448,47 +378,28 @@ class Handler:
             raise InvalidArgumentError("The file is not in the list any more.", code="NotFound", hint="")
         return infos[0]
 
-    def _snapshot(self, file_id: str) -> FileSnapshot:
-        file = self._uploader.file_snapshot(file_id)
-        if file is None:
-            raise InvalidArgumentError("The file is not in the list any more.", code="NotFound", hint="")
-        return file
+    def _own(self, intent: Intent) -> UploadInfo:
+        return self._allowed([self._one(intent)], intent)[0]
 
     def _on_detail(self, intent: Intent) -> _Reply:
-        file_id = self._one(intent).file_id
-        file = self._snapshot(file_id)
-        metadata = file.metadata
-        return _Reply(
-            {
-                "row": row(file, owed=self._pages.owed().get(file_id, "")),
-                "attempts": [
-                    {"number": number, "code": code, "message": redact(message), "waited_s": round(waited_s, 3)}
-                    for number, code, message, waited_s in file.attempts
-                ],
-                "request_id": file.request_id or "",
-                "reference_id": file.reference_id or "",
-                "object": file.object or "",
-                "bucket": file.bucket or "",
-                "path": file.path if self._policy.allows_kernel_files else "",
-                "verified": file.verified,
-                "description": metadata.description or "",
-                "tags": list(metadata.tags),
-                "cate_id": metadata.cate_id,
-            }
-        )
+        return _Reply(self._details.facts(self._one(intent)))
 
     def _on_set_metadata(self, intent: Intent) -> _Reply:
-        info = self._allowed([self._one(intent)], intent)[0]
-        args = intent.args
-        changed = self._uploader.update_metadata(
-            info,
-            title=args["title"],
-            description=args["description"] or None,
-            tags=list(args["tags"]),
-            cate_id=args["cate_id"],
-        )
-        if not changed:
-            raise InvalidStateError("The file has started; its metadata stay.", hint="")
-        file_id = info.file_id
-        data = {"row": row(self._snapshot(file_id), owed=self._pages.owed().get(file_id, ""))}
-        return _Reply(data, after=lambda: self._publisher.refresh([file_id]))
+        info = self._own(intent)
+        data = self._details.set_metadata(info, intent.args)
+        return _Reply(data, after=lambda: self._publisher.refresh([info.file_id]))
+
+    def _on_set_cover(self, intent: Intent) -> _Reply:
+        assert intent.buffer is not None  # the schema demands it
+        return _Reply(self._details.set_cover(self._own(intent), intent.args["name"], intent.buffer))
+
+    def _on_thumbnail(self, intent: Intent) -> _Reply:
+        data, picture = self._details.thumbnail(self._own(intent))
+        return _Reply(data, [picture])
+
+    def _on_play(self, intent: Intent) -> _Reply:
+        return _Reply({"url": self._uploader.play_url(self._own(intent))})
+
+    def _on_list_categories(self, _intent: Intent) -> _Reply:
+        found = self._uploader.categories()
+        return _Reply({"categories": [{"cate_id": one.cate_id, "path": one.path} for one in found]})

@@ -20,12 +20,14 @@ __all__ = [
     "KINDS",
     "MAX_VIEW_ROWS",
     "PROTOCOL_VERSION",
+    "SORTS",
     "Intent",
     "message_id",
     "parse",
 ]
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
+SORTS = ("queue", "name", "size", "state")
 FILTERS = ("all", "uploading", "ready", "stopped", "failed", "done")
 MAX_VIEW_ROWS = 200
 # JavaScript counts exactly up to here.
@@ -48,7 +50,7 @@ class Intent:
         kind: One of `KINDS`.
         args: Its keys, checked.
         token: The page that says it, "" when it does not tell.
-        buffer: The one binary buffer of `slice` and `probe`, else None.
+        buffer: The one binary buffer of `slice`, `set_cover` and `probe`, else None.
     """
 
     message_id: int
@@ -92,6 +94,12 @@ def _one_of(*words: str) -> _Check:
         return value
 
     return check
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _bad("must be true or false")
+    return value
 
 
 def _list_of(item: _Check, max_items: int, *, min_items: int = 0) -> _Check:
@@ -158,6 +166,8 @@ KINDS: Mapping[str, Mapping[str, _Check]] = MappingProxyType(
             "count": _integer(0, MAX_VIEW_ROWS),
             "filter": _one_of(*FILTERS),
             "search": _text(256),
+            "sort": _one_of(*SORTS),
+            "descending": _flag,
         },
         "start": _NOTHING,
         "stop": _NOTHING,
@@ -168,6 +178,9 @@ KINDS: Mapping[str, Mapping[str, _Check]] = MappingProxyType(
         "retry": _FILE_IDS,
         "remove": _FILE_IDS,
         "retry_failed": _NOTHING,
+        "move": {**_FILE_IDS, "where": _one_of("first", "up", "down", "last")},
+        "unfinished": _NOTHING,
+        "take_back": _NOTHING,
         "list_dir": {"path": _text(_MAX_PATH)},
         "complete_path": {"prefix": _text(_MAX_PATH)},
         "add_paths": {"paths": _list_of(_text(_MAX_PATH, empty=False), _MAX_FILES, min_items=1)},
@@ -203,12 +216,19 @@ KINDS: Mapping[str, Mapping[str, _Check]] = MappingProxyType(
             "description": _text(16_384),
             "tags": _list_of(_text(1024), 256),
             "cate_id": _or_none(_integer(-_MAX_INT, _MAX_INT)),
+            "template_group_id": _text(256),
+            "workflow_id": _text(256),
+            "cover": _or_none(_text(_MAX_PATH)),
         },
+        "set_cover": {"file_id": _FILE_ID, "name": _text(4096, empty=False)},
+        "thumbnail": {"file_id": _FILE_ID},
+        "play": {"file_id": _FILE_ID},
+        "list_categories": _NOTHING,
         "ping": _NOTHING,
         "probe": _NOTHING,
     }
 )
-_WITH_BUFFER = frozenset({"slice", "probe"})
+_WITH_BUFFER = frozenset({"slice", "probe", "set_cover"})
 _MUST_NAME_THE_PAGE = frozenset({"reach", "slice", "slice_error"})
 
 

@@ -107,6 +107,14 @@ class KernelFiles:
             )
         return real
 
+    def resolve(self, path: str) -> str:
+        """Return the real path of one file that a page named.
+
+        Raises:
+            VODError: It leads outside, or there is no regular file.
+        """
+        return _regular(self._real(path))
+
     def open(self, real: str) -> LocalSource:
         """Open what `expand` found; the roots are checked again on what is there now.
 

@@ -17,13 +17,15 @@ from .messages import KINDS
 __all__ = ["Policy", "RateLimit"]
 
 _GIB = 1024**3
-_KERNEL_FILES = frozenset({"list_dir", "complete_path", "add_paths"})
+_KERNEL_FILES = frozenset({"list_dir", "complete_path", "add_paths", "thumbnail", "unfinished", "take_back"})
+# What the account has is nobody's business either, and the order of the list concerns everybody's files.
 _ACCOUNTS = frozenset(
     {
         *("set_credentials", "set_upload_auth", "forget_credentials"),
         *("list_profiles", "choose_profile", "test_credentials"),
     }
 )
+_AUTHOR = frozenset({"list_categories", "move"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Policy:
         """
         return cls(
             name="public",
-            kinds=frozenset(KINDS) - _KERNEL_FILES - _ACCOUNTS,
+            kinds=frozenset(KINDS) - _KERNEL_FILES - _ACCOUNTS - _AUTHOR,
             own_files_only=True,
             max_files=max_files,
             max_file_bytes=max_file_bytes,
@@ -104,6 +106,7 @@ class Policy:
             "sources": sources,
             "inline_credentials": "set_credentials" in self.kinds,
             "choose_profile": "choose_profile" in self.kinds,
+            "steer": not self.own_files_only,
         }
 
 

@@ -157,7 +157,7 @@ class Publisher:
         with self._word:
             if event.file_id:
                 self._dirty[event.file_id] = None
-                if len(self._dirty) > _RESEED_ABOVE:
+                if len(self._dirty) > _RESEED_ABOVE or isinstance(event, events.FileMoved):
                     self._reseed = True
             # The first change after a quiet time shows at once; in a storm they share a tick.
             calm_s = self._tick_s + BARS_S - self._clock.monotonic_s()

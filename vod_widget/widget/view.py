@@ -9,7 +9,8 @@ no clock, not thread-safe; the publisher's thread owns it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,11 @@ _BUCKET_OF: Mapping[str, str] = {
     UploadState.SUCCESS: "done",
 }
 _BUCKETS = ("uploading", "ready", "stopped", "failed", "done")
+# What moves first, then what wants a person.
+_STATE_ORDER = ("uploading", "failed", "stopped", "ready", "done")
+_MAX_SORTED = 16
+# Longer numbers are no counters, and int() of a thousand digits is slow.
+_DIGITS = re.compile(r"(\d{1,18})")
 _ACTION_ORDER = ("retry", "pause", "resume", "cancel", "remove")
 
 
@@ -113,6 +119,9 @@ def row(file: FileSnapshot, *, owed: str = "") -> dict[str, Any]:
         "time_left_s": _number(file.time_left_s),
         "video_id": file.video_id or "",
         "image_id": file.image_id or "",
+        # Only what a link may lead to; the address of a video is asked for when somebody wants to see it.
+        "view_url": file.image_url if done and (file.image_url or "").startswith(("https://", "http://")) else "",
+        "can_play": done and bool(file.video_id),
         "title": file.title or "",
         "error": error_facts(error) if error is not None else None,
         "wait": wait,
@@ -144,26 +153,44 @@ class Window:
         count: Visible rows, at most `messages.MAX_VIEW_ROWS`.
         filter: One of `messages.FILTERS`.
         search: Part of the name, the title or the VideoId, in any case; "" for all.
+        sort: One of `messages.SORTS`; "queue" is the order in which files start.
+        descending: True turns the order round.
     """
 
     first: int = 0
     count: int = 50
     filter: str = "all"
     search: str = ""
+    sort: str = "queue"
+    descending: bool = False
 
 
 class _Entry:
     """What counting and searching need of one file."""
 
-    __slots__ = ("bucket", "name", "size_bytes", "state", "words")
+    __slots__ = ("bucket", "name", "size_bytes", "sort_name", "state", "words")
 
     def __init__(self, file: FileSnapshot) -> None:
         self.state = str(file.state)
         self.bucket = _BUCKET_OF.get(self.state, "ready")
         self.size_bytes = file.size_bytes or 0
         self.name = file.name
+        self.sort_name = _natural(file.name)
         parts = (file.name, file.title, file.video_id, file.image_id)
         self.words = "\n".join(part.casefold() for part in parts if part)
+
+
+def _natural(name: str) -> tuple[tuple[bool, int, str], ...]:
+    """Let clip-9 stand before clip-10."""
+    parts = _DIGITS.split(name.casefold())
+    return tuple((part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part)
+
+
+_SORT_KEYS: Mapping[str, Callable[[_Entry], Any]] = {
+    "name": lambda entry: entry.sort_name,
+    "size": lambda entry: entry.size_bytes,
+    "state": lambda entry: _STATE_ORDER.index(entry.bucket),
+}
 
 
 class Overview:
@@ -174,6 +201,8 @@ class Overview:
         self._counts = dict.fromkeys(_BUCKETS, 0)
         self._bytes = dict.fromkeys(_BUCKETS, 0)
         self._canceled = 0
+        # The last sorted lists; what they depend on changes far more rarely than bytes move.
+        self._sorted: dict[Window, list[str]] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -202,6 +231,8 @@ class Overview:
         old = self._entries.get(file.file_id)
         if old is not None:
             self._count(old, -1)
+        if old is None or (old.bucket, old.size_bytes, old.words) != (entry.bucket, entry.size_bytes, entry.words):
+            self._sorted.clear()
         self._entries[file.file_id] = entry
         self._count(entry, 1)
         return old.state if old is not None else None
@@ -211,6 +242,7 @@ class Overview:
         old = self._entries.pop(file_id, None)
         if old is not None:
             self._count(old, -1)
+            self._sorted.clear()
 
     def _count(self, entry: _Entry, by: int) -> None:
         self._counts[entry.bucket] += by
@@ -242,15 +274,29 @@ class Overview:
         return self._bytes[bucket]
 
     def matching(self, window: Window) -> Sequence[str]:
-        """Ids of all files under a window's filter and search, in the order of the queue."""
+        """Ids of all files under a window's filter and search, in its order."""
         search = window.search.strip().casefold()
-        if window.filter == "all" and not search:
-            return list(self._entries)
-        return [
+        key = Window(0, 0, window.filter, search, window.sort, window.descending)
+        if window.filter == "all" and not search and window.sort == "queue":
+            return list(self._entries)[:: -1 if window.descending else 1]
+        known = self._sorted.get(key)
+        if known is not None:
+            return known
+        found = [
             file_id
             for file_id, entry in self._entries.items()
             if (window.filter in ("all", entry.bucket)) and (search in entry.words)
         ]
+        if window.sort == "queue":
+            found = found[:: -1 if window.descending else 1]
+        else:
+            by = _SORT_KEYS[window.sort]
+            # Stable: equal ones stay in the order of the queue, whichever way round.
+            found.sort(key=lambda file_id: by(self._entries[file_id]), reverse=window.descending)
+        if len(self._sorted) > _MAX_SORTED:
+            self._sorted.clear()
+        self._sorted[key] = found
+        return found
 
 
 def summary(overview: Overview, totals: Totals, *, profile: dict[str, Any] | None, destination: str) -> dict[str, Any]:

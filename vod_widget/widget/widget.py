@@ -33,12 +33,14 @@ from vod_widget.system import SystemClock
 from . import table
 from .accounts import Accounts
 from .cells import Cells
-from .handler import Commands, Handler
+from .commands import Commands
+from .handler import Handler
 from .logs import guard_kernel_logs
 from .pages import Pages
 from .paths import KernelFiles
 from .policy import Policy
 from .publisher import Publisher
+from .unfinished import Unfinished
 
 if TYPE_CHECKING:
     from vod_widget.upload_info import FileSnapshot, UploadInfo
@@ -191,7 +193,7 @@ class VODUploadWidget(anywidget.AnyWidget):
             self._accounts.take_over(earlier._accounts)
             pages.take_over(earlier._pages)
         self._pages: Pages = pages
-        self._commands = Commands(uploader, files, self._policy, self._publisher)
+        self._commands = Commands(uploader, files, self._policy)
         self._handler = Handler(
             uploader,
             policy=self._policy,
@@ -262,6 +264,27 @@ class VODUploadWidget(anywidget.AnyWidget):
     def remove(self, *files: UploadInfo | str | int) -> int:
         """Take files off the list; the cloud is not touched. Return how many there were."""
         return self._commands.apply("remove", self._named(files))
+
+    def move(self, *files: UploadInfo | str | int, where: str = "first") -> int:
+        """Move files in the list, whose order is that in which they start; return how many moved.
+
+        Args:
+            files: `UploadInfo`, file id or index.
+            where: `first`, `up`, `down` or `last`.
+        """
+        if where not in ("first", "up", "down", "last"):
+            raise InvalidArgumentError(f"where must be first, up, down or last, not {where!r}")
+        return self._commands.move(self._named(files), where)
+
+    def take_back(self) -> int:
+        """Bring back what an earlier kernel left unfinished on the way to the same place; return how many files came.
+
+        They come as Stopped; `start()` goes on with them. Files of a browser go on when they are added again.
+
+        Raises:
+            VODError: No keys were found, or the journal cannot be used.
+        """
+        return Unfinished(self.uploader).take_back()
 
     def clear(self, which: str = "done") -> int:
         """Take many files off the list.

@@ -8,7 +8,8 @@ import { build } from "esbuild";
 
 const here = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const committed = resolve(here, "../static");
-const MOST_BYTES = 100_000;
+// The wish is 80 kB; the panels for metadata, covers and order cost ten.
+const MOST_BYTES = 110_000;
 
 /** What the sources say: each path below src with its text, in one order on every machine. */
 async function sources() {

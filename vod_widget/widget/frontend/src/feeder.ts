@@ -58,8 +58,8 @@ export class Feeder {
     for (let k = this.#queue.length - 1; k >= 0; k--) if (this.#queue[k]?.file_id === file_id) this.#queue.splice(k, 1);
   }
 
-  has(file_id: string): boolean {
-    return this.#files.has(file_id);
+  file(file_id: string): File | undefined {
+    return this.#files.get(file_id);
   }
 
   get size(): number {

@@ -3,7 +3,7 @@
  * a name that is spelled here and there differs nowhere else in the front-end.
  */
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 /** The kernel cuts a window at this many rows. */
 export const MAX_VIEW_ROWS = 200;
 
@@ -12,6 +12,10 @@ export type Action = "cancel" | "pause" | "resume" | "retry" | "remove";
 export type NextStep = "retry" | "keys" | "pick_file" | "remove";
 export type Filter = "all" | "uploading" | "ready" | "stopped" | "failed" | "done";
 export const FILTERS: readonly Filter[] = ["all", "uploading", "ready", "stopped", "failed", "done"];
+
+export type Sort = "queue" | "name" | "size" | "state";
+/** What a page looks at, beside where. */
+export interface Look { filter: Filter; search: string; sort: Sort; descending: boolean }
 
 export interface RowError { code: string; message: string; hint?: string | null; next_step?: NextStep | null }
 
@@ -34,8 +38,10 @@ export interface Row {
   wait: { seconds: number; reason: string } | null;
   duration_s: number | null;
   actions: Action[];
-  /** Optional: where the finished asset can be watched; only http and https are followed. */
-  play_url?: string | null;
+  /** Where a finished image can be seen; only http and https are followed. */
+  view_url?: string;
+  /** A finished video: `play` tells where it can be watched. */
+  can_play?: boolean;
 }
 
 export interface Summary {
@@ -73,7 +79,7 @@ export interface Profile {
 }
 
 /** What the kernel allows; a key that is absent does not forbid. The kernel checks every intent anyway. */
-export interface Policy { name?: string; sources?: string[]; inline_credentials?: boolean; choose_profile?: boolean }
+export interface Policy { name?: string; sources?: string[]; inline_credentials?: boolean; choose_profile?: boolean; steer?: boolean }
 
 export interface Hello {
   session: string;
@@ -123,7 +129,12 @@ export interface Detail {
   description?: string | null;
   tags?: string[] | null;
   cate_id?: number | null;
+  template_group_id?: string;
+  workflow_id?: string;
+  /** Name of the picture that will be sent, or its address. */
+  cover?: string;
 }
+export interface Category { cate_id: number; path: string }
 
 export interface Secrets {
   access_key_id: string;
@@ -142,7 +153,7 @@ type Nothing = Record<string, never>;
 /** kind -> [keys of the intent, data of its answer] */
 export interface Intents {
   hello: [{ version: number; locale: string }, Hello];
-  view: [{ first: number; count: number; filter: Filter; search: string }, Nothing];
+  view: [{ first: number; count: number } & Look, Nothing];
   start: [Nothing, Nothing];
   stop: [Nothing, Nothing];
   clear: [{ which: "done" | "failed" | "all" }, { removed: number }];
@@ -152,6 +163,9 @@ export interface Intents {
   retry: [Files, Changed];
   remove: [Files, Changed];
   retry_failed: [Nothing, Changed];
+  move: [Files & { where: "first" | "up" | "down" | "last" }, Changed];
+  unfinished: [Nothing, { files: number; browser: number }];
+  take_back: [Nothing, { added: number }];
   list_dir: [{ path: string }, Listing];
   complete_path: [{ prefix: string }, { paths: string[] }];
   add_paths: [{ paths: string[] }, AddAnswer];
@@ -168,9 +182,14 @@ export interface Intents {
   choose_profile: [{ name: string }, { current_profile: string | null }];
   detail: [{ file_id: string }, Detail];
   set_metadata: [
-    { file_id: string; title: string; description: string; tags: string[]; cate_id: number | null },
-    { row: Row },
+    { file_id: string; title: string; description: string; tags: string[]; cate_id: number | null;
+      template_group_id: string; workflow_id: string; cover: string | null },
+    { row: Row; cover: string },
   ];
+  set_cover: [{ file_id: string; name: string }, { cover: string }];
+  thumbnail: [{ file_id: string }, { echo?: DataView }];
+  play: [{ file_id: string }, { url: string }];
+  list_categories: [Nothing, { categories: Category[] }];
   /** `seq` of the last snapshot or rows: what this page has not seen was lost on the way. */
   ping: [Nothing, { seq?: number }];
   probe: [Nothing, { size_bytes: number; crc64: string }];

@@ -9,7 +9,7 @@ import type { Action, Row } from "./protocol";
 
 export type Tone = "ok" | "err" | "warn" | "brand" | "mut";
 export type Bar = "none" | "plain" | "ok" | "ask" | "verify" | "wait" | "hold";
-export type Step = Action | "keys" | "pick_file" | "policy";
+export type Step = Action | "keys" | "pick_file" | "policy" | "play";
 
 export interface Look {
   icon: IconName;

@@ -8,10 +8,11 @@ import { Feeder, picked_before } from "./feeder";
 import { asset_id, clock } from "./format";
 import { cause_of, choose_locale, type Key, own, translator, type Translate } from "./i18n";
 import {
-  type Action, type AddAnswer, type Down, type Filter, type Intents, type Kind, MAX_VIEW_ROWS, type Model,
-  type NoteMessage, type Offer, PROTOCOL_VERSION, type Profile, type Row, type Secrets, type SnapshotMessage, type UploadAuth,
+  type Action, type AddAnswer, type Down, type Filter, type Intents, type Kind, type Look, MAX_VIEW_ROWS, type Model,
+  type NoteMessage, type Offer, PROTOCOL_VERSION, type Profile, type Row, type Secrets, type SnapshotMessage, type Sort, type UploadAuth,
 } from "./protocol";
 import { find_reach } from "./reach";
+import { Extras } from "./extras";
 import { Store } from "./state/store";
 import type { Range } from "./virtual";
 
@@ -29,6 +30,7 @@ export class Session {
   readonly store = new Store();
   readonly connection: Connection;
   readonly feeder: Feeder;
+  readonly extras: Extras;
   t: Translate;
   window: Range = { first: 0, count: 50 };
 
@@ -71,6 +73,7 @@ export class Session {
       },
     }, timing);
     this.feeder = new Feeder(this.connection, this.store.held);
+    this.extras = new Extras(this);
     model.on("change:locale", this.#relocate as (...args: never[]) => void);
     this.store.status = { text: this.t("live_connecting"), tone: "" };
     this.#greet();
@@ -81,6 +84,7 @@ export class Session {
     for (const timer of [this.#view_timer, this.#search_timer, this.#gather_timer, this.#hello_timer, this.#early_timer]) clearTimeout(timer);
     this.model.off("change:locale", this.#relocate as (...args: never[]) => void);
     this.connection.close();
+    this.extras.close();
     this.feeder.clear();
   }
 
@@ -93,6 +97,10 @@ export class Session {
 
   get controllable(): boolean {
     return this.store.link === "live";
+  }
+
+  move(file_ids: string[], where: "first" | "up" | "down" | "last"): void {
+    if (file_ids.length && this.controllable) void this.ask("move", { file_ids, where }, this.t("order"));
   }
 
   allows(source: "browser" | "kernel" | "address"): boolean {
@@ -260,6 +268,15 @@ export class Session {
     this.#new_list();
   }
 
+  /** The same column again turns the order round, and then gives the queue's order back. */
+  set_sort(sort: Sort): void {
+    const { store } = this;
+    if (store.sort !== sort) [store.sort, store.descending] = [sort, false];
+    else if (!store.descending) store.descending = true;
+    else [store.sort, store.descending] = ["queue", false];
+    this.#new_list();
+  }
+
   set_search(search: string): void {
     if (this.store.search === search) return;
     this.store.search = search;
@@ -288,8 +305,7 @@ export class Session {
     if (this.#collecting) return; // it asks again when it is through
     this.#last_view_at = Date.now();
     const generation = ++this.#view_generation;
-    const { filter, search } = this.store;
-    void this.connection.request("view", { ...this.window, filter, search }).then(
+    void this.connection.request("view", { ...this.window, ...this.store.look }).then(
       () => this.#view_answered(generation),
       (error: unknown) => {
         this.#view_answered(generation);
@@ -321,7 +337,7 @@ export class Session {
    * All rows of a filter, page by page, for what must name every file: copying VideoIds, selecting all.
    * The kernel has one window, so the list stands still meanwhile and is asked again afterwards.
    */
-  async collect(filter: Filter, search: string): Promise<Row[]> {
+  async collect(look: Look): Promise<Row[]> {
     const rows: Row[] = [];
     if (this.#collecting) return rows;
     try {
@@ -335,7 +351,7 @@ export class Session {
         });
         this.#view_generation++;
         const generation = this.#view_generation;
-        await this.connection.request("view", { first: rows.length, count: MAX_VIEW_ROWS, filter, search });
+        await this.connection.request("view", { first: rows.length, count: MAX_VIEW_ROWS, ...look });
         this.#view_answered(generation);
         const page = await snapshot;
         if (!page || page.first !== rows.length || page.rows.length === 0) break;
@@ -355,7 +371,7 @@ export class Session {
   }
 
   async select_all(): Promise<void> {
-    const rows = await this.collect(this.store.filter, this.store.search);
+    const rows = await this.collect(this.store.look);
     for (const row of rows) this.store.selected.add(row.file_id);
     this.store.changed();
   }
@@ -363,7 +379,7 @@ export class Session {
   /** Rows that are known and finished, if the kernel counts no more of them than that. */
   async done_rows(): Promise<Row[]> {
     const known = this.store.cached_rows().filter((row) => row.state === "Success");
-    return known.length >= this.store.summary.done ? known : this.collect("done", "");
+    return known.length >= this.store.summary.done ? known : this.collect({ filter: "done", search: "", sort: "queue", descending: false });
   }
 
   // ---- down ------------------------------------------------------------------------------------------
@@ -378,6 +394,7 @@ export class Session {
         this.store.status = { text: "", tone: "" };
         this.store.changed();
         this.ask_view();
+        this.extras.greeted();
       },
       (error: unknown) => {
         if (this.#closed) return;

@@ -46,12 +46,15 @@ export class FakeKernel implements Model {
   policy: Record<string, unknown> = { name: "private", sources: ["browser", "kernel"] };
   details: Record<string, unknown> = {};
   summary_more: Partial<Summary> = {};
+  categories: { cate_id: number; path: string }[] = [];
+  unfinished = { files: 0, browser: 0 };
   state = "Start";
   alive = true;
   delay_ms = 0;
   on_intent: ((message: Sent) => { data?: unknown; error?: { code: string; message: string } } | "silent" | undefined) | null = null;
   private readonly handlers = new Map<string, Set<Handler>>();
-  private window: { first: number; count: number; filter: Filter; search: string } = { first: 0, count: 50, filter: "all", search: "" };
+  private window: { first: number; count: number; filter: Filter; search: string; sort: string; descending: boolean } =
+    { first: 0, count: 50, filter: "all", search: "", sort: "queue", descending: false };
   seq = 0;
 
   constructor(rows: Row[] = []) {
@@ -103,8 +106,11 @@ export class FakeKernel implements Model {
   }
 
   matching(): Row[] {
-    const { filter, search } = this.window;
-    return this.rows.filter((r) => IN[filter](r) && r.name.toLowerCase().includes(search.toLowerCase()));
+    const { filter, search, sort, descending } = this.window;
+    const found = this.rows.filter((r) => IN[filter](r) && r.name.toLowerCase().includes(search.toLowerCase()));
+    if (sort === "name") found.sort((a, b) => a.name.localeCompare(b.name));
+    if (sort === "size") found.sort((a, b) => (a.size_bytes ?? 0) - (b.size_bytes ?? 0));
+    return descending ? found.reverse() : found;
   }
 
   snapshot(): void {
@@ -162,7 +168,7 @@ export class FakeKernel implements Model {
         this.snapshot();
         return;
       case "view":
-        this.window = { first: message["first"] as number, count: message["count"] as number, filter: message["filter"] as Filter, search: message["search"] as string };
+        this.window = message as unknown as typeof this.window;
         this.answer(message, {});
         this.snapshot();
         return;
@@ -233,14 +239,32 @@ export class FakeKernel implements Model {
         const r = this.rows.find((one) => one.file_id === message["file_id"]);
         this.answer(message, {
           row: structuredClone(r), attempts: [], request_id: "7B2E41C6-90AF-5D13-8E5B-1C2F64A0D97E", reference_id: "3f9a0c51aa00bb11cc22dd33d2b84e70",
-          object: "sv/4f2a-19b/4f2a-19b.mp4", bucket: "outin-5f2d", description: "", tags: [], cate_id: null, ...this.details,
+          object: "sv/4f2a-19b/4f2a-19b.mp4", bucket: "outin-5f2d", description: "", tags: [], cate_id: null,
+          template_group_id: "", workflow_id: "", cover: "", ...this.details,
         });
         return;
       }
       case "set_metadata": {
         const r = this.rows.find((one) => one.file_id === message["file_id"]);
         if (r) r.title = message["title"] as string;
-        this.answer(message, { row: structuredClone(r) });
+        this.answer(message, { row: structuredClone(r), cover: message["cover"] ?? "" });
+        return;
+      }
+      case "set_cover": this.answer(message, { cover: message["name"] }); return;
+      case "play": this.answer(message, { url: `https://cdn.example/${String(message["file_id"])}.mp4` }); return;
+      case "list_categories": this.answer(message, { categories: this.categories }); return;
+      case "unfinished": this.answer(message, this.unfinished); return;
+      case "take_back":
+        this.rows = Array.from({ length: this.unfinished.files }, (_, k) => row(`left-${k}.mp4`, "Stopped"));
+        this.answer(message, { added: this.rows.length });
+        this.snapshot();
+        return;
+      case "move": {
+        const ids = message["file_ids"] as string[];
+        const moved = this.rows.filter((r) => ids.includes(r.file_id));
+        this.rows = [...moved, ...this.rows.filter((r) => !ids.includes(r.file_id))];
+        this.answer(message, { changed: moved.length });
+        this.snapshot();
         return;
       }
       case "probe": this.answer(message, { size_bytes: message.buffers[0]?.byteLength, crc64: hex(sum(new Uint8Array(message.buffers[0]!))) }); return;

@@ -11,7 +11,7 @@ describe("meeting the kernel", () => {
   it("says hello, then view, and shows the snapshot", async () => {
     const page = await open(files(3));
     expect(page.kernel.sent.slice(0, 2).map((m) => m.kind)).toEqual(["hello", "view"]);
-    expect(page.kernel.last("hello")).toMatchObject({ version: 1, locale: "en" });
+    expect(page.kernel.last("hello")).toMatchObject({ version: 2, locale: "en" });
     expect(page.rows()).toHaveLength(3);
     expect(page.rows()[0]).toMatchObject({ role: "row" });
     expect(page.rows()[0]?.dataset).toMatchObject({ state: "Ready" });
@@ -752,7 +752,7 @@ describe("hostile words", () => {
     for (const evil of EVIL) {
       page.kernel.rows = [
         row(evil, "Failure", { title: evil, source: evil, media_type: evil, video_id: evil, error: { code: evil, message: evil, hint: evil, next_step: "retry" } }),
-        row(`${evil}2`, "Success", { video_id: evil, play_url: evil, duration_s: 3 }),
+        row(`${evil}2`, "Success", { video_id: evil, view_url: evil, duration_s: 3 }),
         row(`${evil}3`, "Uploading", { phase: evil, wait: { seconds: 3, reason: evil } }),
       ];
       page.kernel.details = { request_id: evil, reference_id: evil, object: evil, bucket: evil, tags: [evil], attempts: [{ number: 1, code: evil, message: evil, waited_s: 1 }] };

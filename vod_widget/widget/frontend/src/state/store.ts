@@ -4,8 +4,8 @@
  */
 import type { Link } from "../connection";
 import {
-  type Filter, type Hello, type Profile, type Refusal, type Row, type RowsMessage, type SnapshotMessage,
-  type Summary, type TestedMessage,
+  type Filter, type Hello, type Look, type Profile, type Refusal, type Row, type RowsMessage, type SnapshotMessage,
+  type Sort, type Summary, type TestedMessage,
 } from "../protocol";
 
 /** Rows that are kept beside the window; a scroll back shows them at once until the kernel answers. */
@@ -39,6 +39,8 @@ export class Store {
   matching = 0;
   filter: Filter = "all";
   search = "";
+  sort: Sort = "queue";
+  descending = false;
   readonly selected = new Set<string>();
   refused: Refusal[] = [];
   status: StatusLine = { text: "", tone: "" };
@@ -47,6 +49,8 @@ export class Store {
   /** `action:file_id` of intents that are not answered yet; their buttons wait. */
   readonly busy = new Set<string>();
   dismissed_done = false;
+  /** What an earlier kernel left on the way to the same place. */
+  unfinished = { files: 0, browser: 0 };
 
   readonly #by_index = new Map<number, string>();
   readonly #by_id = new Map<string, CachedRow>();
@@ -60,6 +64,16 @@ export class Store {
 
   changed(urgency: Urgency = "now"): void {
     for (const listener of [...this.#listeners]) listener(urgency);
+  }
+
+  get look(): Look {
+    const { filter, search, sort, descending } = this;
+    return { filter, search, sort, descending };
+  }
+
+  /** Rows stand as files start, all of them: only then "up" and "down" mean what the eye sees. */
+  get in_order(): boolean {
+    return this.sort === "queue" && !this.descending && this.filter === "all" && this.search === "";
   }
 
   row_at(index: number): CachedRow | undefined {

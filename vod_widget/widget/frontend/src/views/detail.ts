@@ -1,17 +1,13 @@
 /** One file in full: its metadata to edit while it is Ready, and how its transfer went. */
 import { type Child, h, replace, set, text, uid } from "../dom";
-import { asset_id, bytes, bytes_pair, duration, NOTHING, utf8_length } from "../format";
+import { asset_id, bytes, bytes_pair, duration, NOTHING } from "../format";
 import { cause_of } from "../i18n";
 import type { Detail, Row } from "../protocol";
 import { ACTION_ICON, look } from "../rowmodel";
 import { button, copy_button, enable, fit_names, type Host, icon_button, name_element, press } from "./parts";
-import { field, type Panel } from "./panel";
+import { MetadataForm } from "./metadata";
+import type { Panel } from "./panel";
 import { run_step, source_word } from "./row";
-
-const TITLE_BYTES = 128;
-const DESCRIPTION_BYTES = 1024;
-const TAGS = 16;
-const TAG_BYTES = 32;
 
 /** The least that the keys must be allowed to do; the same text is in the handbook. */
 const POLICY = JSON.stringify({
@@ -22,8 +18,6 @@ const POLICY = JSON.stringify({
   }],
 }, null, 2);
 
-interface Values { title: string; description: string; tags: string[]; cate_id: string }
-
 export class DetailPanel implements Panel {
   readonly kind = "detail";
   readonly element: HTMLElement;
@@ -31,7 +25,7 @@ export class DetailPanel implements Panel {
   readonly #buttons = h("span", { class: "hb" });
   readonly #sub = h("div", { class: "sub el" });
   readonly #content = h("div", { class: "sc", role: "tabpanel", id: uid() });
-  readonly #foot = h("div", { class: "sf" });
+  #foot = h("div", { class: "sf" });
   readonly #tabs: { metadata: HTMLElement; transfer: HTMLElement };
   #tab: "metadata" | "transfer";
   #detail: Detail | null = null;
@@ -40,10 +34,7 @@ export class DetailPanel implements Panel {
   #warned = false;
   #show_policy: boolean;
   #shape = "";
-  #saved: Values | null = null;
-  #tag_list: string[] = [];
-  #inputs: { title: HTMLInputElement; description: HTMLTextAreaElement; cate_id: HTMLInputElement } | null = null;
-  #refresh_form: (() => void) | null = null;
+  #form: MetadataForm | null = null;
 
   readonly #host: Host;
 
@@ -77,7 +68,7 @@ export class DetailPanel implements Panel {
   }
 
   may_close(): boolean {
-    if (!this.#changed() || this.#warned) return true;
+    if (!this.#form?.changed() || this.#warned) return true;
     this.#warned = true;
     this.#host.session.say(this.#host.session.t("unsaved"), "warn");
     return false;
@@ -99,6 +90,8 @@ export class DetailPanel implements Panel {
     if (!detail) return;
     this.#detail = detail;
     this.#detail_state = stage(detail.row);
+    // What is being typed stays until the file starts.
+    if (!this.#form?.changed() || detail.row.state !== "Ready") this.#form = null;
     session.store.put(detail.row);
     this.#shape = "";
     this.update();
@@ -136,168 +129,42 @@ export class DetailPanel implements Panel {
     const shape = JSON.stringify([this.#tab, this.#detail !== null, row.state === "Ready", row.state,
       this.#tab === "transfer" ? [row.error, asset_id(row), this.#detail?.attempts, this.#show_policy, row.sent_bytes] : ""]);
     if (shape !== this.#shape) {
-      const rebuild = this.#tab === "transfer" || !this.#shape.startsWith(`["metadata"`) || !this.#changed();
       this.#shape = shape;
-      if (rebuild) this.#build(row);
+      if (this.#tab === "transfer") this.#build_transfer(row);
+      else this.#build_metadata();
     }
-    this.#refresh_form?.();
+    if (this.#tab === "metadata") this.#form?.refresh();
     fit_names(this.#head);
   }
 
   #go(tab: "metadata" | "transfer"): void {
     if (tab === this.#tab) return;
-    // What was typed is not thrown away by looking at the other tab.
-    const typed = this.#changed() ? this.#values() : null;
-    if (typed) this.#typed_before = typed;
     this.#tab = tab;
     this.#shape = "";
     this.update();
   }
 
-  #typed_before: Values | null = null;
-
-  #build(row: Row): void {
-    this.#refresh_form = null;
-    if (this.#tab === "transfer") this.#build_transfer(row);
-    else this.#build_metadata(row);
-  }
-
-  // ---- metadata --------------------------------------------------------------------------------------
-
-  #build_metadata(row: Row): void {
-    const { session } = this.#host;
-    const { t } = session;
+  #build_metadata(): void {
+    const { t } = this.#host.session;
     const detail = this.#detail;
-    this.#inputs = null;
     if (!detail) {
       replace(this.#content, h("p", { class: "mut none" }, t("loading")));
       set(this.#foot, "hidden", true);
       return;
     }
-    const editable = row.state === "Ready";
-    const saved: Values = {
-      title: detail.row.title ?? "", description: detail.description ?? "", tags: [...detail.tags ?? []],
-      cate_id: detail.cate_id === null || detail.cate_id === undefined ? "" : String(detail.cate_id),
-    };
-    this.#saved = saved;
-    const start = this.#typed_before ?? saved;
-    this.#typed_before = null;
-    this.#tag_list = [...start.tags];
-    const title = h("input", { type: "text", class: "inp", id: uid(), readonly: !editable, "data-field": "title", oninput: () => this.#edited() });
-    title.value = start.title;
-    const description = h("textarea", { class: "inp", id: uid(), readonly: !editable, rows: 3, "data-field": "description", oninput: () => this.#edited() });
-    description.value = start.description;
-    const cate_id = h("input", { type: "text", class: "inp", inputmode: "numeric", id: uid(), readonly: !editable, "data-field": "cate_id", maxlength: 15, oninput: () => this.#edited() });
-    cate_id.value = start.cate_id;
-    this.#inputs = { title, description, cate_id };
-    const counter = (): HTMLElement => h("span", { class: "cnt" });
-    const [title_count, description_count, tag_count, cate_count] = [counter(), counter(), counter(), counter()];
-    const tag_input = h("input", {
-      type: "text", class: "inp", id: uid(), placeholder: t("add_tag"), "data-field": "tags",
-      oninput: () => this.#edited(),
-      onkeydown: (event: KeyboardEvent) => {
-        if (event.key === "Enter" || event.key === "," || event.key === "，") {
-          event.preventDefault();
-          take();
-        } else if (event.key === "Backspace" && tag_input.value === "" && this.#tag_list.length > 0) {
-          this.#tag_list.pop();
-          draw_tags();
-          this.#edited();
-        }
-      },
-      onblur: () => take(),
-    });
-    const take = (): void => {
-      const parts = tag_input.value.split(/[,，]/).map((part) => part.trim()).filter(Boolean);
-      if (parts.length === 0) return;
-      if (parts.some((part) => utf8_length(part) > TAG_BYTES)) return; // stays to be shortened; the counter says why
-      this.#tag_list = [...new Set([...this.#tag_list, ...parts])];
-      tag_input.value = "";
-      draw_tags();
-      this.#edited();
-    };
-    const tags = h("div", { class: editable ? "tags" : "tags ro" });
-    const draw_tags = (): void => {
-      const focus = document.activeElement === tag_input;
-      replace(tags, this.#tag_list.map((tag) => h("span", { class: "tag" }, tag, editable && icon_button(t("of_name", { action: t("remove"), name: tag }), "x", {
-        onclick: () => {
-          this.#tag_list = this.#tag_list.filter((one) => one !== tag);
-          draw_tags();
-          this.#edited();
-          tag_input.focus();
-        },
-      }))), editable && tag_input);
-      if (focus) tag_input.focus();
-    };
-    draw_tags();
-    replace(this.#content, !editable && h("p", { class: "mut note first" }, t("only_ready")),
-      h("div", { class: "fl" }, field(t("title"), title_count, title), field(t("description"), description_count, description),
-        h("div", { class: "fd w" }, h("div", null, h("label", { for: editable ? tag_input.id : null }, t("tags")), tag_count), tags),
-        field(t("category"), cate_count, cate_id)));
-    const undo = button(t("undo"), null, {
-      "data-action": "undo", onclick: press(() => {
-        this.#shape = "";
+    if (!this.#form) {
+      const form = new MetadataForm(this.#host, detail, () => {
+        this.#form = null;
         this.#warned = false;
-        this.#inputs = null;
+        this.#shape = "";
         this.update();
-      }),
-    }, "sm");
-    const apply = button(t("apply"), null, { "data-action": "apply", onclick: press(() => void this.#apply()) }, "pri sm");
-    replace(this.#foot, h("span", { class: "mut" }, t("applies")), undo, apply);
-    set(this.#foot, "hidden", !editable);
-    this.#refresh_form = () => {
-      const limit = (input: HTMLInputElement | HTMLTextAreaElement, out: HTMLElement, max: number): boolean => {
-        const n = utf8_length(input.value);
-        const over = n > max;
-        text(out, over ? t("too_many", { n: n - max }) : t("bytes_count", { n, max: String(max) }));
-        out.classList.toggle("t-err", over);
-        set(input, "aria-invalid", over ? "true" : null);
-        return !over;
-      };
-      const longest = utf8_length(tag_input.value.trim());
-      const tag_words = longest > TAG_BYTES && !/[,，]/.test(tag_input.value) ? t("tag_long") : this.#tag_list.length > TAGS ? t("tag_many") : "";
-      text(tag_count, tag_words || t("tags_count", { n: this.#tag_list.length, max: TAGS }));
-      tag_count.classList.toggle("t-err", tag_words !== "");
-      const digits = /^\d{0,15}$/.test(cate_id.value.trim());
-      text(cate_count, digits ? t("optional") : t("number_only"));
-      cate_count.classList.toggle("t-err", !digits);
-      set(cate_id, "aria-invalid", digits ? null : "true");
-      const good = [limit(title, title_count, TITLE_BYTES), limit(description, description_count, DESCRIPTION_BYTES)].every(Boolean);
-      const busy = session.store.busy.has(`set_metadata:${this.file_id}`);
-      enable(apply, good && digits && tag_words === "" && this.#changed() && session.controllable && !busy);
-      enable(undo, this.#changed() && !busy);
-    };
-    this.#refresh_form();
-  }
-
-  #edited(): void {
-    this.#warned = false;
-    this.#refresh_form?.();
-  }
-
-  #values(): Values {
-    return {
-      title: this.#inputs?.title.value ?? "", description: this.#inputs?.description.value ?? "", tags: [...this.#tag_list],
-      cate_id: this.#inputs?.cate_id.value.trim() ?? "",
-    };
-  }
-
-  #changed(): boolean {
-    return this.#inputs !== null && this.#saved !== null && this.#tab === "metadata" && JSON.stringify(this.#values()) !== JSON.stringify(this.#saved);
-  }
-
-  async #apply(): Promise<void> {
-    const { session } = this.#host;
-    const { title, description, tags, cate_id } = this.#values();
-    const answer = await session.ask("set_metadata", {
-      file_id: this.file_id, title, description, tags, cate_id: cate_id === "" ? null : Number(cate_id),
-    }, session.t("apply"), [`set_metadata:${this.file_id}`]);
-    if (!answer || !this.#detail) return;
-    session.store.put(answer.row);
-    this.#detail = { ...this.#detail, row: answer.row, description, tags, cate_id: cate_id === "" ? null : Number(cate_id) };
-    this.#shape = "";
-    this.#inputs = null;
-    session.say(session.t("applied"));
+      });
+      form.edited = () => { this.#warned = false; };
+      this.#form = form;
+    }
+    replace(this.#content, this.#form.element);
+    if (this.#foot !== this.#form.foot) this.#foot.replaceWith(this.#form.foot);
+    this.#foot = this.#form.foot;
   }
 
   // ---- transfer --------------------------------------------------------------------------------------
@@ -306,7 +173,6 @@ export class DetailPanel implements Panel {
     const { session } = this.#host;
     const { t } = session;
     const detail = this.#detail;
-    this.#inputs = null;
     set(this.#foot, "hidden", true);
     const now = look(row, t);
     const id = asset_id(row);

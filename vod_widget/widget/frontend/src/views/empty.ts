@@ -1,8 +1,17 @@
 /** The list without files is the drop area; a filter or search without a match says so. */
 import { h, replace } from "../dom";
+import { bytes } from "../format";
 import { icon } from "../icons";
+import type { Session } from "../session";
 import { button, enable, type Host, press } from "./parts";
 import { add_items } from "./toolbar";
+
+/** What is allowed here, said before anything is refused; the notebook of its author has no limits worth a line. */
+function limits(session: Session): string {
+  const { max_files, max_file_bytes, max_total_bytes } = (session.store.hello?.limits ?? {}) as Record<string, number>;
+  if (!max_files || !max_file_bytes || max_files > 10_000) return "";
+  return session.t("limits", { n: max_files, each: bytes(max_file_bytes), all: bytes(max_total_bytes ?? 0) });
+}
 
 export class Empty {
   readonly element = h("div", { class: "empty" });
@@ -34,7 +43,7 @@ export class Empty {
       } else {
         replace(this.element, icon("cloud", "big"), h("h4", null, t(browser ? "drop_title" : "empty_kernel")), h("p", null, t("drop_sub")),
           h("div", { class: "go" }, items.map((item, k) => button(item.label, item.icon, { "data-action": item.action, onclick: press(item.run) }, k === 0 ? "pri" : ""))),
-          h("p", null, t("drop_formats")));
+          h("p", null, limits(session)), h("p", null, t("drop_formats")));
       }
     }
     for (const control of this.element.querySelectorAll<HTMLElement>("button")) enable(control, session.controllable || kind === "no-match");

@@ -4,7 +4,7 @@ import { count } from "../format";
 import { icon } from "../icons";
 import { type Action, type Filter, FILTERS } from "../protocol";
 import { ACTION_ICON } from "../rowmodel";
-import { button, enable, type Host, press } from "./parts";
+import { button, enable, type Host, icon_button, press } from "./parts";
 
 /** The least width of the search with its margins. */
 const SEARCH_PX = 84;
@@ -19,6 +19,7 @@ export class Filters {
   readonly #bulk_count = h("b", { class: "nsel" });
   readonly #bulk = new Map<Action, HTMLElement>();
   readonly #bulk_parts: HTMLElement[];
+  readonly #moves: HTMLElement[] = [];
   #mode: "" | "plain" | "bulk" = "";
   readonly #segments: HTMLElement;
   #measured = "";
@@ -65,7 +66,12 @@ export class Filters {
         onclick: press(() => session.act(action, this.#able(action))),
       }, "sm"));
     }
-    this.#bulk_parts = [this.#bulk_count, ...this.#bulk.values(), h("button", {
+    for (const where of ["up", "down"] as const) {
+      this.#moves.push(icon_button(t(where === "up" ? "move_up" : "move_down"), where === "up" ? "up_dir" : "down_dir", {
+        "data-action": `selected-${where}`, onclick: press(() => session.move([...session.store.selected], where)),
+      }));
+    }
+    this.#bulk_parts = [this.#bulk_count, ...this.#bulk.values(), ...this.#moves, h("button", {
       type: "button", class: "lnk", "data-action": "clear-selection", title: t("unselect"),
       onclick: () => {
         session.store.selected.clear();
@@ -95,6 +101,7 @@ export class Filters {
     if (this.search.value !== store.search && document.activeElement !== this.search) this.search.value = store.search;
     if (mode === "bulk") {
       text(this.#bulk_count, t("selected", { n: store.selected.size }));
+      for (const element of this.#moves) enable(element, this.#host.session.controllable && store.in_order);
       for (const [action, element] of this.#bulk) enable(element, this.#host.session.controllable && this.#able(action).length > 0);
     }
   }

@@ -4,9 +4,9 @@
  */
 import { h, set, text } from "../dom";
 import { count } from "../format";
-import type { Action } from "../protocol";
+import type { Action, Sort } from "../protocol";
 import { drawn_range, covers, MAX_BODY_PX, type Range, scroll_to_show, wanted_window } from "../virtual";
-import { fit_names, focused_in, type Host, visible } from "./parts";
+import { enable, fit_names, focused_in, type Host, press, visible } from "./parts";
 import { RowView, skeleton } from "./row";
 
 const HEADER_PX = 26;
@@ -21,6 +21,7 @@ export class Grid {
   readonly #slice = h("div", { class: "slice", role: "presentation" });
   readonly #header: HTMLElement;
   readonly #all: HTMLInputElement;
+  readonly #sorts = new Map<Sort, HTMLElement>();
   readonly #views = new Map<string, RowView>();
   #active = 0;
   #anchor = 0;
@@ -47,8 +48,13 @@ export class Grid {
         }
       },
     });
-    const column = (key: "name" | "size" | "state" | "speed" | "time_left" | "video_id" | "actions", right: boolean): HTMLElement =>
-      h("div", { role: "columnheader", class: right ? `r h-${key}` : `h-${key}` }, t(key));
+    const column = (key: "name" | "size" | "state" | "speed" | "time_left" | "video_id" | "actions", right: boolean): HTMLElement => {
+      const sortable = key === "name" || key === "size" || key === "state";
+      const cell = h("div", { role: "columnheader", class: right ? `r h-${key}` : `h-${key}` }, sortable
+        ? h("button", { type: "button", class: "srt", tabindex: -1, "data-sort": key, onclick: press(() => host.session.set_sort(key)) }, t(key), h("i", { "aria-hidden": "true" })) : t(key));
+      if (sortable) this.#sorts.set(key, cell);
+      return cell;
+    };
     this.#header = h("div", { class: "row hd", role: "row", "aria-rowindex": 1 },
       h("div", { role: "columnheader", class: "ck" }, this.#all),
       h("div", { role: "columnheader", class: "kd" }, h("span", { class: "sr" }, t("kind"))),
@@ -129,6 +135,10 @@ export class Grid {
     this.#all.checked = selected > 0 && selected >= store.matching;
     this.#all.indeterminate = selected > 0 && selected < store.matching;
     set(this.#all, "disabled", !this.#host.session.controllable || total === 0);
+    for (const [sort, cell] of this.#sorts) {
+      set(cell, "aria-sort", store.sort !== sort ? "none" : store.descending ? "descending" : "ascending");
+      enable(cell.firstChild as HTMLElement, this.#host.session.controllable);
+    }
     // As a table all names are equally wide; as cards the buttons decide.
     const width = fit_names(this.#slice, this.#name_width);
     if (this.#header_height > 0) this.#name_width = width;
@@ -234,6 +244,20 @@ export class Grid {
       case "ArrowDown": case "ArrowUp": {
         done();
         const before = this.#active;
+        if (target.closest(".hd")) {
+          this.#go(0);
+          return;
+        }
+        const column = this.#sorts.get("name")?.firstChild as HTMLElement;
+        if (event.key === "ArrowUp" && before === 0 && !event.shiftKey && !event.altKey && visible(column)) {
+          // Above the first row stand the columns, which sort.
+          column.focus();
+          return;
+        }
+        if (event.altKey) {
+          if (row && store.in_order) session.move(this.#meant(row.file_id), event.key === "ArrowUp" ? "up" : "down");
+          return;
+        }
         this.#go(this.#active + (event.key === "ArrowDown" ? 1 : -1));
         if (event.shiftKey) this.#extend(before);
         else this.#anchor = this.#active;
@@ -252,6 +276,7 @@ export class Grid {
         return;
       case "Escape":
         if (on_row) return;
+        if (target.closest(".hd")) return;
         done();
         event.stopPropagation();
         this.focus();
@@ -285,10 +310,16 @@ export class Grid {
     store.changed();
   }
 
+  /** The row, or with it all that are selected. */
+  #meant(file_id: string): string[] {
+    const { selected } = this.#host.session.store;
+    return selected.has(file_id) ? [...selected] : [file_id];
+  }
+
   /** Delete: off the list, or, while it is sent, canceled. With a selection, all of it. */
   #discard(file_id: string): void {
     const { session } = this.#host;
-    const ids = session.store.selected.has(file_id) ? [...session.store.selected] : [file_id];
+    const ids = this.#meant(file_id);
     for (const action of ["remove", "cancel"] satisfies Action[]) {
       const fit = ids.filter((id) => {
         const actions = session.store.row(id)?.actions ?? [];
@@ -299,7 +330,7 @@ export class Grid {
   }
 
   #step_in(target: HTMLElement, by: 1 | -1): void {
-    const row = this.#row_element(this.#active);
+    const row = target.closest<HTMLElement>(".hd") ?? this.#row_element(this.#active);
     if (!row) return;
     const controls = [...row.querySelectorAll<HTMLElement>("input,button,a[href]")].filter(visible);
     const at = controls.indexOf(target);

@@ -71,8 +71,10 @@ export class Banner {
     const over = summary.total > 0 && summary.left === 0 && summary.counts.uploading === 0 && summary.state !== "Start";
     const kind = store.link === "gone" ? "gone"
       : store.link === "lost" ? (store.hello ? "lost" : "none")
-        : store.link === "live" && over && !store.dismissed_done && summary.done + summary.failed > 0 ? (summary.failed > 0 ? "failed" : "done") : "";
-    const shape = JSON.stringify([t.locale, kind, kind === "lost" ? session.since() : "", summary.done, summary.failed, summary.done_bytes]);
+        : store.link === "live" && over && !store.dismissed_done && summary.done + summary.failed > 0 ? (summary.failed > 0 ? "failed" : "done")
+          : store.link === "live" && store.known && store.unfinished.files + store.unfinished.browser > 0 ? "left" : "";
+    for (const control of this.element.querySelectorAll<HTMLElement>("[data-action=take-back]")) enable(control, !store.busy.has("take_back"));
+    const shape = JSON.stringify([t.locale, kind, store.unfinished, kind === "lost" ? session.since() : "", summary.done, summary.failed, summary.done_bytes]);
     for (const control of this.element.querySelectorAll<HTMLElement>("[data-action=retry-failed]")) enable(control, !store.busy.has("retry_failed"));
     if (shape === this.#shape) return;
     this.#shape = shape;
@@ -81,10 +83,11 @@ export class Banner {
       replace(this.element);
       return;
     }
-    this.element.className = `ban ${kind === "done" ? "ok" : "warn"}`;
+    this.element.className = `ban ${kind === "done" || kind === "left" ? "ok" : "warn"}`;
     const dismiss = icon_button(t("dismiss"), "x", {
       "data-action": "dismiss", onclick: () => {
         store.dismissed_done = true;
+        store.unfinished = { files: 0, browser: 0 };
         store.changed();
         this.#host.focus_grid();
       },
@@ -106,11 +109,16 @@ export class Banner {
         case "gone": return [t("kernel_gone"), t("kernel_gone_sub"), [button(t("copy_resume"), "copy", {
           "data-action": "copy-resume", onclick: () => void copy_text(RESUME).then((done) => session.say(done ? t("copied", { what: RESUME }) : t("copy_failed"))),
         }, "pri sm")]];
+        case "left": {
+          const { files, browser } = store.unfinished;
+          return [files ? t("left_files", { n: files }) : t("left_browser", { n: browser }), files && browser ? t("left_browser", { n: browser }) : "",
+            [...files ? [button(t("bring_back"), "retry", { "data-action": "take-back", onclick: press(() => void session.extras.take_back()) }, "pri sm")] : [], dismiss]];
+        }
         case "lost": return [t("lost"), t("lost_sub", { time: session.since() }), []];
         default: return [t("no_kernel"), t("no_kernel_sub"), []];
       }
     })();
-    replace(this.element, h("span", { class: kind === "done" ? "t-ok" : "t-warn" }, icon(kind === "done" ? "ok" : "warn")),
+    replace(this.element, h("span", { class: kind === "done" ? "t-ok" : kind === "left" ? "mut" : "t-warn" }, icon(kind === "done" ? "ok" : kind === "left" ? "hold" : "warn")),
       h("div", null, h("b", null, bold), " ", rest), acts.length > 0 && h("div", { class: "acts" }, acts));
   }
 

@@ -16,6 +16,8 @@ export interface Host {
   close_panel(force?: boolean): void;
   /** Opens the browser's file dialog; with `again`, for files that rows wait for. */
   pick(again: boolean): void;
+  /** Opens it for one picture. */
+  pick_picture(then: (file: File) => void): void;
   focus_grid(): void;
   focus_search(): void;
   detail_of(): string | null;

@@ -45,7 +45,8 @@ export class RowView {
     const offline = !this.#host.session.controllable;
     const shape = JSON.stringify([
       t.locale, row.file_id, row.name, row.size_bytes, row.source, row.media_type, row.state, now.icon, now.rest, now.facts,
-      now.trouble, now.bar === "none", now.next, now.buttons, now.id, now.took, now.trouble ? row.state : now.word, row.play_url,
+      now.trouble, now.bar === "none", now.next, now.buttons, now.id, now.took, now.trouble ? row.state : now.word, row.view_url, row.can_play,
+      this.#host.session.extras.thumbs.has(row.file_id),
     ]);
     if (shape !== this.#shape) {
       this.#shape = shape;
@@ -85,7 +86,7 @@ export class RowView {
       },
     });
     const thumb = h("div", { class: kind === "video" || kind === "image" ? "th" : "th k", title: kind_word },
-      icon(kind ?? "file"), h("span", { class: "sr" }, kind_word));
+      this.#host.session.extras.thumbs.of(row) ?? icon(kind ?? "file"), h("span", { class: "sr" }, kind_word));
     thumb.style.setProperty("--h", String(hue(name)));
 
     const progress = bar(t("progress_of", { name }));
@@ -124,11 +125,11 @@ export class RowView {
     const open = icon_button(t("open_of", { name }), "right", {
       tabindex: -1, "data-action": "details", "data-step": "open", onclick: () => this.#host.open_detail(row.file_id),
     });
-    const play = row.state === "Success" && row.play_url && /^https?:\/\//i.test(row.play_url)
-      ? h("a", { class: "ply", href: row.play_url, target: "_blank", rel: "noopener noreferrer", tabindex: -1,
-        "aria-label": t("of_name", { action: t(kind === "image" ? "view" : "play"), name }) },
-      kind === "image" ? null : icon("play"), t(kind === "image" ? "view" : "play"))
-      : null;
+    const play = row.view_url && /^https?:\/\//i.test(row.view_url)
+      ? h("a", { class: "ply lnk", href: row.view_url, target: "_blank", rel: "noopener noreferrer", tabindex: -1,
+        "aria-label": t("of_name", { action: t("view"), name }) }, t("view"))
+      : row.can_play ? h("button", { type: "button", class: "ply lnk", tabindex: -1, "data-action": "play", "data-step": "play",
+        "aria-label": t("of_name", { action: t("play"), name }), onclick: press(() => this.#step("play", row)) }, icon("play"), t("play")) : null;
 
     set(this.element, "data-file-id", row.file_id);
     this.element.className = `row${row.state === "Success" ? " done" : ""}${now.trouble ? " bad" : ""}`;
@@ -172,6 +173,7 @@ export function run_step(host: Host, step: Step, file_id: string): void {
     case "keys": host.open_credentials(true); return;
     case "policy": host.open_policy(file_id); return;
     case "pick_file": host.pick(true); return;
+    case "play": void host.session.extras.play(file_id); return;
     default: host.session.act(step satisfies Action, [file_id]);
   }
 }

@@ -1,0 +1,145 @@
+"""Bring unfinished files of the journal back into a queue, under their ids and in `Stopped`.
+
+Floor 4, beside the queue; `vw.resume` makes a queue for them, the widget takes them into the one that it shows. Reads
+files and the journal, sends nothing but the clean-up of files that were canceled; runs in the caller's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from .errors import LockedError, SourceChangedError, SourceNotFoundError, VODError
+from .interfaces import Journal
+from .model import Checkpoint, SourceKind, UploadMetadata
+from .sources import LocalSource
+from .uploader import VODUpload
+
+__all__ = ["Left", "take_back"]
+
+_FILE = "file:"
+_METADATA = frozenset(f.name for f in fields(UploadMetadata))
+
+
+@dataclass(slots=True)
+class Left:
+    """What stays in the journal.
+
+    Attributes:
+        no_source: Files that came from a browser or from memory; adding the same file again goes on with them.
+        held: Files that another process or uploader sends now, with its process id.
+    """
+
+    no_source: list[Checkpoint] = field(default_factory=list)
+    held: list[tuple[Checkpoint, int | None]] = field(default_factory=list)
+
+
+def take_back(uploader: VODUpload, journal: Journal, checkpoints: Iterable[Checkpoint], left: Left) -> int:
+    """Take files back; the queue was prepared, and its destination is theirs.
+
+    Returns:
+        How many joined the queue.
+    """
+    taken = 0
+    for checkpoint in checkpoints:
+        if checkpoint.canceled and not checkpoint.upload_id:
+            continue  # given up, and nothing is left to be removed
+        if not checkpoint.source_id.startswith(_FILE):
+            left.no_source.append(checkpoint)
+            continue
+        try:
+            journal.open(checkpoint.source_id, checkpoint.destination).release()
+        except LockedError as error:
+            left.held.append((checkpoint, error.pid))
+            continue
+        source, why = _source_of(checkpoint)
+        info = uploader._restore(checkpoint, _metadata_of(checkpoint), source, why)
+        taken += 1
+        if checkpoint.canceled:
+            uploader.cancel_file(info)
+    return taken
+
+
+def _source_of(checkpoint: Checkpoint) -> tuple[Any, VODError | None]:
+    if checkpoint.canceled:  # only its parts are removed, for which the file need not be there
+        return _AbsentSource(checkpoint, fingerprint=checkpoint.fingerprint), None
+    try:
+        return _local(checkpoint), None
+    except VODError as error:
+        return _AbsentSource(checkpoint), error
+
+
+def _local(checkpoint: Checkpoint) -> LocalSource:
+    """Open the file of a checkpoint.
+
+    Raises:
+        SourceError: It cannot be had.
+        RestrictionError: It is empty now.
+    """
+    source = LocalSource(checkpoint.source_id.removeprefix(_FILE), checkpoint.name)
+    if source.source_id != checkpoint.source_id:
+        source.close()
+        raise SourceChangedError(
+            "its path leads to another file now", hint="Add that file by itself.", file_name=checkpoint.name
+        )
+    return source
+
+
+class _AbsentSource:
+    """Stands for a file that is not there, and becomes it when it is back at a retry.
+
+    Args:
+        checkpoint: What is known of it.
+        fingerprint: What to answer without looking at any file; None looks.
+    """
+
+    kind = SourceKind.LOCAL
+    block_bytes = LocalSource.block_bytes
+    cheap_reads = True
+
+    def __init__(self, checkpoint: Checkpoint, fingerprint: str | None = None) -> None:
+        self.name = checkpoint.name
+        self.source_id = checkpoint.source_id
+        self.path = Path(checkpoint.source_id.removeprefix(_FILE))
+        self._checkpoint = checkpoint
+        self._fingerprint = fingerprint
+        self._found: LocalSource | None = None
+
+    def __repr__(self) -> str:
+        return f"<absent {str(self.path)!r}>"
+
+    @property
+    def size_bytes(self) -> int:
+        """Length of the file, or what it was."""
+        return self._found.size_bytes if self._found is not None else self._checkpoint.size_bytes
+
+    def fingerprint(self) -> str:
+        """Look for the file; raises `SourceNotFoundError` while it is not there."""
+        if self._fingerprint is not None:
+            known, self._fingerprint = self._fingerprint, None  # a retry of the canceled file looks
+            return known
+        if self._found is None:
+            self._found = _local(self._checkpoint)
+        return self._found.fingerprint()
+
+    def read(self, start: int, end: int) -> bytes:
+        """Read from the file that came back."""
+        if self._found is None:
+            raise SourceNotFoundError(f"{self.path} is not there", file_name=self.name)
+        return self._found.read(start, end)
+
+    def close(self) -> None:
+        """Let go of the file, if it came back."""
+        if self._found is not None:
+            self._found.close()
+
+
+def _metadata_of(checkpoint: Checkpoint) -> UploadMetadata:
+    """Build the metadata back; what a newer version wrote besides is left out."""
+    known = {name: value for name, value in checkpoint.metadata.items() if name in _METADATA}
+    known.setdefault("title", checkpoint.name)
+    if "tags" in known:
+        known["tags"] = tuple(known["tags"])
+    return UploadMetadata(**known)

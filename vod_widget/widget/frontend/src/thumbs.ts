@@ -1,0 +1,140 @@
+/**
+ * Small pictures of files: the picked image, the first frame of a picked video, a small image of the kernel's machine.
+ * One at a time, only for rows that are drawn, kept as pixels; a file that cannot be shown keeps its icon.
+ */
+import { h } from "./dom";
+import type { Row } from "./protocol";
+import type { Session } from "./session";
+
+const WIDTH = 68;
+const HEIGHT = 48;
+const MOST = 500;
+const FRAME_MS = 5_000;
+const COVER_WIDTH = 1920;
+/** The kernel sends no larger image. */
+const KERNEL_BYTES = 524_288;
+
+type Picture = HTMLCanvasElement | null;
+
+export class Thumbs {
+  readonly #known = new Map<string, Picture>();
+  #queue: Row[] = [];
+  #busy = false;
+  #closed = false;
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  /** A fresh canvas of a row's picture, or null; when one comes later the rows are drawn anew. */
+  of(row: Row): HTMLCanvasElement | null {
+    const known = this.#known.get(row.file_id);
+    if (known) return canvas_of(known, WIDTH, HEIGHT);
+    if (known === undefined && this.#source(row) && !this.#queue.some((one) => one.file_id === row.file_id)) {
+      this.#queue = [row, ...this.#queue].slice(0, 40); // what was scrolled into view last comes first
+      void this.#work();
+    }
+    return null;
+  }
+
+  has(file_id: string): boolean {
+    return Boolean(this.#known.get(file_id));
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#queue = [];
+    this.#known.clear();
+  }
+
+  #source(row: Row): (() => Promise<Picture>) | null {
+    const file = this.#session.feeder.file(row.file_id);
+    if (file && row.media_type === "image") return () => image_canvas(file);
+    if (file && row.media_type === "video") return () => frame(file, WIDTH);
+    if (row.source === "kernel" && row.media_type === "image" && (row.size_bytes ?? KERNEL_BYTES + 1) <= KERNEL_BYTES && this.#session.allows("kernel")) {
+      return async () => {
+        const { echo } = await this.#session.connection.request("thumbnail", { file_id: row.file_id });
+        return echo ? image_canvas(new Blob([echo as DataView<ArrayBuffer>])) : null;
+      };
+    }
+    return null;
+  }
+
+  async #work(): Promise<void> {
+    if (this.#busy) return;
+    this.#busy = true;
+    for (let row = this.#queue.shift(); row && !this.#closed; row = this.#queue.shift()) {
+      const picture = await this.#source(row)?.().catch(() => null) ?? null;
+      this.#known.set(row.file_id, picture);
+      const oldest = this.#known.size > MOST ? this.#known.keys().next().value : undefined;
+      if (oldest !== undefined) this.#known.delete(oldest);
+      if (picture && !this.#closed) this.#session.store.changed();
+    }
+    this.#busy = false;
+  }
+}
+
+/** Fills the canvas as `object-fit: cover` does. */
+function canvas_of(source: CanvasImageSource & { width: number; height: number }, width: number, height: number, from = source as { width: number; height: number }): Picture {
+  const canvas = h("canvas", { width, height, "aria-hidden": "true" });
+  const context = canvas.getContext("2d");
+  if (!context || !from.width || !from.height) return null;
+  const scale = Math.max(width / from.width, height / from.height);
+  const [w, hh] = [from.width * scale, from.height * scale];
+  context.drawImage(source, (width - w) / 2, (height - hh) / 2, w, hh);
+  return canvas;
+}
+
+async function image_canvas(blob: Blob): Promise<Picture> {
+  const bitmap = await createImageBitmap(blob);
+  const made = canvas_of(bitmap, WIDTH, HEIGHT);
+  bitmap.close();
+  return made;
+}
+
+/** The frame of a video at a second, or earlier in a short one; null when the browser cannot decode it. */
+export async function frame(file: Blob, width: number): Promise<Picture> {
+  const url = URL.createObjectURL(file);
+  const video = document.createElement("video");
+  try {
+    video.muted = true;
+    video.preload = "auto";
+    const ready = new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error("late")), FRAME_MS);
+      video.onerror = () => reject(new Error("no video"));
+      video.onloadedmetadata = () => { video.currentTime = Math.min(1, video.duration / 2 || 0); };
+      video.onseeked = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    video.src = url;
+    await ready;
+    const size = { width: video.videoWidth, height: video.videoHeight };
+    return canvas_of(video, width, width === WIDTH ? HEIGHT : Math.round((width * size.height) / size.width), size);
+  } catch {
+    return null;
+  } finally {
+    video.removeAttribute("src");
+    video.load();
+    URL.revokeObjectURL(url);
+  }
+}
+
+export function jpeg_of(canvas: Picture): Promise<Blob | null> {
+  return canvas ? new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.88)) : Promise.resolve(null);
+}
+
+/** Any picture that the browser can read, as a JPEG of at most 1920 pixels; null when it cannot. */
+export async function to_jpeg(picture: Blob): Promise<Blob | null> {
+  const bitmap = await createImageBitmap(picture).catch(() => null);
+  if (!bitmap) return null;
+  const width = Math.min(COVER_WIDTH, bitmap.width);
+  return jpeg_of(canvas_of(bitmap, width, Math.round((width * bitmap.height) / bitmap.width)));
+}
+
+/** A frame in full size, for a cover. */
+export async function frame_jpeg(file: Blob): Promise<Blob | null> {
+  return jpeg_of(await frame(file, 1280));
+}

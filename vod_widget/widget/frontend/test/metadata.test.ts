@@ -1,0 +1,123 @@
+import { describe, expect, it, vi } from "vitest";
+import { row } from "./kernel";
+import { name_of, open, type Page, settle } from "./page";
+
+const field = (page: Page, name: string): HTMLInputElement => page.root.querySelector(`.side [data-field=${name}]`) as HTMLInputElement;
+async function form(prepare: Parameters<typeof open>[1] = () => undefined, more: Parameters<typeof row>[2] = {}): Promise<Page> {
+  const page = await open([row("talk.mp4", "Ready", more)], prepare);
+  await page.click(page.by_name("Open details of talk.mp4"));
+  return page;
+}
+const apply = (page: Page): HTMLElement => page.root.querySelector("[data-action=apply]") as HTMLElement;
+
+describe("what a file says about itself", () => {
+  it("lets the category be chosen by its name, and sends its number", async () => {
+    const page = await form((kernel) => {
+      kernel.categories = [{ cate_id: 7, path: "Events / 2026" }, { cate_id: 9, path: "讲座" }];
+      kernel.details = { cate_id: 9 };
+    });
+    const select = field(page, "cate_id") as unknown as HTMLSelectElement;
+    expect([...select.options].map((option) => option.text)).toEqual(["–", "Events / 2026", "讲座"]);
+    expect(select.value).toBe("9");
+    select.value = "7";
+    select.dispatchEvent(new Event("change"));
+    await page.click(apply(page));
+    expect(page.kernel.last("set_metadata")).toMatchObject({ cate_id: 7, cover: null, template_group_id: "", workflow_id: "" });
+  });
+  it("keeps a number field where the categories cannot be had", async () => {
+    const page = await form((kernel) => { kernel.on_intent = (m) => m.kind === "list_categories" ? { error: { code: "Forbidden.RAM", message: "no" } } : undefined; });
+    expect(field(page, "cate_id").tagName).toBe("INPUT");
+    await page.type(field(page, "cate_id"), "12a");
+    expect(apply(page).getAttribute("aria-disabled")).toBe("true");
+    await page.type(field(page, "cate_id"), "12");
+    await page.click(apply(page));
+    expect(page.kernel.last("set_metadata")?.["cate_id"]).toBe(12);
+  });
+  it("says that a workflow decides instead of a template group, and refuses ids with blanks", async () => {
+    const page = await form();
+    await page.type(field(page, "workflow_id"), "wf-1");
+    expect(page.root.querySelector(".side")?.textContent).toContain("Workflow decides");
+    await page.type(field(page, "template_group_id"), "two words");
+    expect(apply(page).getAttribute("aria-disabled")).toBe("true");
+    await page.type(field(page, "template_group_id"), "tpl");
+    await page.click(apply(page));
+    expect(page.kernel.last("set_metadata")).toMatchObject({ workflow_id: "wf-1", template_group_id: "tpl" });
+  });
+  it("sends a cover as path or address only when it was typed", async () => {
+    const page = await form((kernel) => { kernel.details = { cover: "frame.jpg" }; });
+    expect(field(page, "cover").value).toBe("frame.jpg");
+    await page.type(field(page, "title"), "New");
+    await page.click(apply(page));
+    expect(page.kernel.last("set_metadata")?.["cover"]).toBeNull();
+    await page.type(field(page, "cover"), "posters/talk.png");
+    await page.click(apply(page));
+    expect(page.kernel.last("set_metadata")?.["cover"]).toBe("posters/talk.png");
+    await page.type(field(page, "cover"), "");
+    await page.click(apply(page));
+    expect(page.kernel.last("set_metadata")?.["cover"]).toBe("");
+  });
+  it("sends a picked picture at once, by the one file input, which then takes files again", async () => {
+    const page = await form();
+    const input = page.root.querySelector("input[type=file]") as HTMLInputElement;
+    input.click = vi.fn();
+    await page.click(page.by_name("Picture…"));
+    expect([input.accept, input.multiple]).toEqual(["image/*", false]);
+    Object.defineProperty(input, "files", { configurable: true, value: [new File(["jpeg"], "poster.jpg", { type: "image/jpeg" })] });
+    input.dispatchEvent(new Event("change"));
+    vi.useRealTimers();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(page.kernel.last("set_cover")).toMatchObject({ name: "poster.jpg" });
+    expect(new TextDecoder().decode(page.kernel.last("set_cover")?.buffers[0])).toBe("jpeg");
+    expect(page.kernel.of("offer_files")).toHaveLength(0);
+    expect([input.accept, input.multiple]).toEqual(["", true]);
+    expect(field(page, "cover").value).toBe("poster.jpg");
+    expect(page.status()).toBe("poster.jpg is the cover now.");
+  });
+  it("keeps what was typed while the other tab is looked at", async () => {
+    const page = await form();
+    await page.type(field(page, "title"), "Typed");
+    await page.click(page.by_name("Transfer"));
+    await page.click(page.by_name("Metadata"));
+    expect(field(page, "title").value).toBe("Typed");
+    await page.click(page.by_name("Undo"));
+    expect(field(page, "title").value).toBe("talk.mp4");
+  });
+  it("offers neither cover nor processing for an image, nor to a page for strangers", async () => {
+    const image = await form(() => undefined, { media_type: "image" });
+    expect(field(image, "cover")).toBeNull();
+    image.close();
+    const page = await form((kernel) => { kernel.policy = { sources: ["browser"], steer: false }; });
+    expect(field(page, "workflow_id").readOnly).toBe(true);
+    expect(page.kernel.of("list_categories")).toHaveLength(0);
+  });
+});
+
+describe("what was stored", () => {
+  it("plays a video in a new tab that cannot reach back, and asks for the address once", async () => {
+    const opened = vi.spyOn(window, "open").mockReturnValue(null);
+    const page = await open([row("a.mp4", "Success", { can_play: true, video_id: "v" }), row("b.mp4", "Uploading")]);
+    expect([...page.root.querySelectorAll("[data-action=play]")].map(name_of)).toEqual(["Play a.mp4"]);
+    await page.click(page.by_name("Play a.mp4"));
+    await page.click(page.by_name("Play a.mp4"));
+    expect(page.kernel.of("play")).toHaveLength(1);
+    const url = `https://cdn.example/${page.rows()[0]?.dataset["fileId"] ?? ""}.mp4`;
+    expect(opened.mock.calls).toEqual([[url, "_blank", "noopener,noreferrer"], [url, "_blank", "noopener,noreferrer"]]);
+    page.kernel.on_intent = (m) => m.kind === "play" ? { data: { url: "javascript:alert(1)" } } : undefined;
+    await settle(700_000);
+    await page.click(page.by_name("Play a.mp4"));
+    expect(opened).toHaveBeenCalledTimes(2);
+    page.kernel.on_intent = (m) => m.kind === "play" ? { error: { code: "Play.NotReady", message: "" } } : undefined;
+    await page.click(page.by_name("Play a.mp4"));
+    expect(page.status()).toBe("Play: there is nothing to play yet.");
+    opened.mockRestore();
+  });
+  it("asks for a small picture of a kernel's image once, and keeps the icon when there is none", async () => {
+    const page = await open([
+      row("small.png", "Ready", { media_type: "image", size_bytes: 1000 }), row("large.png", "Ready", { media_type: "image", size_bytes: 9e6 }), row("v.mp4", "Ready", { size_bytes: 10 }),
+    ], (kernel) => { kernel.on_intent = (m) => m.kind === "thumbnail" ? { error: { code: "Picture", message: "" } } : undefined; });
+    page.kernel.snapshot();
+    await settle(2000);
+    expect(page.kernel.of("thumbnail").map((m) => m["file_id"])).toEqual([page.row("small.png").dataset["fileId"]]);
+    expect(page.row("small.png").querySelector(".th svg")).not.toBeNull();
+  });
+});

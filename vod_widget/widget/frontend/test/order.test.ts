@@ -1,0 +1,77 @@
+import { describe, expect, it } from "vitest";
+import { row } from "./kernel";
+import { name_of, open, type Page } from "./page";
+
+const names = (page: Page): (string | null | undefined)[] => page.rows().map((r) => r.querySelector(".nm")?.getAttribute("title"));
+const three = () => [row("b.mp4", "Ready", { size_bytes: 1 }), row("c.mp4", "Ready", { size_bytes: 3 }), row("a.mp4", "Ready", { size_bytes: 2 })];
+const sort = (page: Page): Record<string, string | null> => Object.fromEntries([...page.root.querySelectorAll("[aria-sort]")].map((e) => [(e.textContent ?? "").trim(), e.getAttribute("aria-sort")]));
+
+describe("order", () => {
+  it("sorts by a column, the other way round, and gives the queue's order back", async () => {
+    const page = await open(three());
+    const column = page.root.querySelector("[data-sort=name]") as HTMLElement;
+    await page.click(column);
+    expect(names(page)).toEqual(["a.mp4", "b.mp4", "c.mp4"]);
+    expect(sort(page)).toEqual({ Name: "ascending", Size: "none", State: "none" });
+    await page.click(column);
+    expect(names(page)).toEqual(["c.mp4", "b.mp4", "a.mp4"]);
+    await page.click(page.root.querySelector("[data-sort=size]") as HTMLElement);
+    expect(names(page)).toEqual(["b.mp4", "a.mp4", "c.mp4"]);
+    await page.click(page.root.querySelector("[data-sort=size]") as HTMLElement);
+    await page.click(page.root.querySelector("[data-sort=size]") as HTMLElement);
+    expect(names(page)).toEqual(["b.mp4", "c.mp4", "a.mp4"]);
+    expect(page.kernel.last("view")).toMatchObject({ sort: "queue", descending: false });
+  });
+  it("reaches the columns by the arrow up from the first row", async () => {
+    const page = await open(three());
+    (page.rows()[0] as HTMLElement).focus();
+    await page.key(page.rows()[0] as HTMLElement, "ArrowUp");
+    expect(name_of(document.activeElement as Element)).toBe("Name");
+    await page.key(document.activeElement as Element, "ArrowRight");
+    expect(name_of(document.activeElement as Element)).toBe("Size");
+    await page.key(document.activeElement as Element, "ArrowDown");
+    expect(document.activeElement).toBe(page.rows()[0]);
+  });
+  it("moves a row with Alt and the arrows, the selected ones with their buttons, and only while the order is the queue's", async () => {
+    const page = await open(three());
+    const [first, second] = page.rows().map((r) => r.dataset["fileId"]);
+    await page.key(page.rows()[1] as HTMLElement, "ArrowDown");
+    (page.rows()[1] as HTMLElement).focus();
+    await page.key(page.rows()[1] as HTMLElement, "ArrowUp", { altKey: true });
+    expect(page.kernel.last("move")).toMatchObject({ file_ids: [second], where: "up" });
+    await page.key(page.rows()[0] as HTMLElement, " ");
+    await page.click(page.by_name("Move down"));
+    expect(page.kernel.last("move")?.["where"]).toBe("down");
+    const sent = page.kernel.of("move").length;
+    await page.click(page.root.querySelector("[data-sort=name]") as HTMLElement);
+    expect(page.by_name("Move up").getAttribute("aria-disabled")).toBe("true");
+    await page.key(page.rows()[0] as HTMLElement, "ArrowDown", { altKey: true });
+    expect(page.kernel.of("move")).toHaveLength(sent);
+    expect(first).not.toBe(second);
+  });
+});
+
+describe("what an earlier kernel left", () => {
+  it("is offered in an empty list, and comes back with one click", async () => {
+    const page = await open([], (kernel) => { kernel.unfinished = { files: 2, browser: 1 }; });
+    const banner = page.root.querySelector(".ban") as HTMLElement;
+    expect(banner.textContent).toContain("2 files of an earlier session are not finished. 1 file from a browser goes on when added again.");
+    await page.click(page.by_name("Bring back"));
+    expect(page.kernel.of("take_back")).toHaveLength(1);
+    expect(names(page)).toEqual(["left-0.mp4", "left-1.mp4"]);
+    expect(banner.hidden).toBe(true);
+  });
+  it("is not asked for where files of the kernel are not allowed", async () => {
+    const page = await open([], (kernel) => { kernel.policy = { sources: ["browser"] }; });
+    expect(page.kernel.of("unfinished")).toHaveLength(0);
+  });
+  it("says limits before anything is refused", async () => {
+    const page = await open([], (kernel) => {
+      kernel.policy = { sources: ["browser"] };
+      kernel.on_intent = (m) => m.kind === "hello" ? { data: { session: "s", page: 1, token: "page-token", policy: { sources: ["browser"] }, roots: [],
+        limits: { max_files: 100, max_file_bytes: 2e10, max_total_bytes: 1e11 }, profiles: [], current_profile: null } } : undefined;
+    });
+    page.kernel.snapshot();
+    expect(page.root.querySelector(".empty")?.textContent).toContain("At most 100 files, 20.0 GB each and 100 GB together.");
+  });
+});

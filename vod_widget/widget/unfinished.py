@@ -1,0 +1,74 @@
+"""What an earlier kernel left unfinished on the way to the same place, and how it comes back into this queue.
+
+A kernel that restarts forgets its queue; the journal does not. Reads the journal, so workers run it. No ipywidgets.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from vod_widget.errors import LockedError, VODError
+from vod_widget.model import Checkpoint
+
+if TYPE_CHECKING:
+    from vod_widget.uploader import VODUpload
+
+__all__ = ["Unfinished"]
+
+_log = logging.getLogger(__name__)
+_FILE = "file:"
+_MAX_LOOKED_AT = 200
+
+
+class Unfinished:
+    """Counts and takes back.
+
+    Args:
+        uploader: The queue into which they come.
+    """
+
+    def __init__(self, uploader: VODUpload) -> None:
+        self._uploader = uploader
+
+    def _found(self) -> list[Checkpoint]:
+        """Return what belongs to this queue's destination, is not in it and is sent by nobody."""
+        uploader = self._uploader
+        label = uploader._authority.resolve(required=False).label
+        journal = uploader._authority.journal()
+        here = {record.source.source_id for record in list(uploader._queue.records)}
+        found = []
+        for checkpoint in journal.unfinished()[-_MAX_LOOKED_AT:]:
+            if checkpoint.destination != label or checkpoint.canceled or checkpoint.source_id in here:
+                continue
+            try:
+                journal.open(checkpoint.source_id, checkpoint.destination).release()
+            except LockedError:
+                continue
+            found.append(checkpoint)
+        return found
+
+    def count(self) -> dict[str, int]:
+        """Return how many files can go on, and how many would if a browser brought them again; never raises."""
+        try:
+            found = self._found()
+        except VODError:
+            return {"files": 0, "browser": 0}
+        except Exception as error:
+            _log.debug("the journal could not be read: %s", type(error).__name__)
+            return {"files": 0, "browser": 0}
+        files = sum(one.source_id.startswith(_FILE) for one in found)
+        browser = sum(one.source_id.startswith("browser:") for one in found)
+        return {"files": files, "browser": browser}
+
+    def take_back(self) -> int:
+        """Bring them into the queue, in Stopped, under their ids; return how many came.
+
+        Raises:
+            VODError: No keys, or the journal cannot be used.
+        """
+        from vod_widget.restoring import Left, take_back
+
+        found = self._found()
+        self._uploader._prepare()
+        return take_back(self._uploader, self._uploader._authority.journal(), found, Left())

@@ -25,6 +25,7 @@ from vod_widget.emulator import crc64
 
 # Copies inside the kernel go in steps so that a stop is never far away.
 _COPY_STEP_BYTES = 64 << 20
+Block = bytes | memoryview
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Sink(Protocol):
     def size_bytes(self) -> int:
         """Bytes taken so far."""
 
-    def write(self, blocks: Iterable[bytes]) -> None:
+    def write(self, blocks: Iterable[Block]) -> None:
         """Append blocks."""
 
     def finish(self) -> Blob:
@@ -112,7 +113,7 @@ class _FileSink:
         self._crc64 = 0
         self.size_bytes = 0
 
-    def write(self, blocks: Iterable[bytes]) -> None:
+    def write(self, blocks: Iterable[Block]) -> None:
         assert self._file is not None, "write after finish"
         for block in blocks:
             view = memoryview(block)
@@ -219,7 +220,7 @@ class _MemorySink:
         self._data = bytearray()
         self.size_bytes = 0
 
-    def write(self, blocks: Iterable[bytes]) -> None:
+    def write(self, blocks: Iterable[Block]) -> None:
         for block in blocks:
             self._data += block
             self.size_bytes += len(block)

@@ -13,6 +13,7 @@ from concurrent.futures import Executor
 from aiohttp.streams import StreamReader
 
 from vod_widget.emulator.blobs import Sink
+from vod_widget.emulator.connection import BodyBroken, Tap
 
 # Blocks this large go to the pool for hashing while the loop reads on.
 _STEP_BYTES = 1 << 20
@@ -60,6 +61,7 @@ class BodyReader:
         *,
         corrupt: bool,
         through: Callable[[bytes], bytes] | None = None,
+        tap: Tap | None = None,
     ) -> None:
         """Stream into a sink: one block is hashed in the pool while the next arrives.
 
@@ -68,7 +70,11 @@ class BodyReader:
             pool: Where large blocks are hashed and written.
             corrupt: Change the first byte on the way.
             through: What each block goes through first; its exceptions come out here.
+            tap: Where the body comes from instead; the caller closes it.
         """
+        if tap is not None:
+            await self._fill_from(tap, sink, pool, corrupt=corrupt)
+            return
         loop = asyncio.get_running_loop()
         blocks: list[bytes] = []
         held_bytes = 0
@@ -99,3 +105,31 @@ class BodyReader:
             await loop.run_in_executor(pool, sink.write, blocks)
         else:
             sink.write(blocks)
+
+    async def _fill_from(self, tap: Tap, sink: Sink, pool: Executor, *, corrupt: bool) -> None:
+        def put(block: bytes | memoryview) -> None:
+            nonlocal corrupt
+            if corrupt and block:
+                block = bytes([block[0] ^ 0xFF]) + bytes(block[1:])
+                corrupt = False
+            sink.write([block])
+
+        for block in tap.head:
+            self.received_bytes += len(block)
+            put(block)
+        loop = asyncio.get_running_loop()
+        while tap.left_bytes:
+            taking = loop.run_in_executor(pool, tap.take, put)
+            try:
+                await asyncio.wait([taking])
+            except asyncio.CancelledError:
+                # The thread uses the sink until its turn ends, which is soon.
+                await asyncio.wait([taking])
+                raise
+            taken = taking.result()
+            self.received_bytes += taken
+            tap.tell(taken)
+            if tap.ended:
+                raise BodyBroken
+            if not taken:
+                await tap.readable()

@@ -7,9 +7,11 @@ a request waits. It imports aiohttp and `faults`; everything runs on the emulato
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -24,8 +26,15 @@ from vod_widget.emulator import faults
 MAX_LINE_BYTES = 64 << 10
 
 
-# What asyncio reads at most in one go.
+# Shorter bodies come through the HTTP parser, which is as fast for them.
+_TAP_BYTES = 512 << 10
+# A thread waits so long for more, and takes so much in one turn: slow clients cannot hold the pool.
+_PATIENCE_S = 0.005
+_TURN_BYTES = 16 << 20
+_BUFFER_BYTES = 1 << 20
+# The kernel collects this much before it wakes us: many clients send 8 KiB at a time.
 _WAKE_BYTES = 256 << 10
+_ZEROS = bytes(256 << 10)
 
 
 class HangUp(Exception):
@@ -45,34 +54,19 @@ class Handler(RequestHandler):
     """aiohttp's connection, plus an answer for clients that half-close mid-body."""
 
     _last_body: StreamReader | None = None
-    _large: tuple[StreamReader, int] | None = None
 
     def data_received(self, data: bytes) -> None:
         """Parse as ever, and remember the body of the newest request."""
         super().data_received(data)
         if self._messages:
             self._last_body = self._messages[-1][1]
-        if self._large is not None:
-            body, size_bytes = self._large
-            if size_bytes - body.total_bytes < 2 * _WAKE_BYTES:
-                self._large = None
-                self._wake_at(1)
 
-    def expect_large(self, body: StreamReader, size_bytes: int) -> None:
-        """Be woken for large pieces only while a long body arrives.
-
-        A client that sends 8 KiB at a time would wake the loop for each of them, which costs more than
-        hashing does. The kernel collects instead, and goes back to single bytes well before the end.
-        """
-        if size_bytes - body.total_bytes >= 4 * _WAKE_BYTES and self.ssl_context is None:
-            self._large = (body, size_bytes)
-            self._wake_at(_WAKE_BYTES)
-
-    def _wake_at(self, size_bytes: int) -> None:
+    def tap(self, body: StreamReader, size_bytes: int) -> Tap | None:
+        """Take what is left of a long body from the socket itself; None: it is short, or encrypted."""
         sock: Any = self.transport.get_extra_info("socket") if self.transport is not None else None
-        if sock is not None and sys.platform == "linux":
-            with suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size_bytes)
+        if sock is None or self.ssl_context is not None or size_bytes - body.total_bytes < _TAP_BYTES:
+            return None
+        return Tap(self, body, sock.fileno(), size_bytes)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # asyncio allows it
         """Keep the writing half open while a request is being answered."""
@@ -86,6 +80,104 @@ class Handler(RequestHandler):
         self.close()
         # TLS has no half-closed state: asyncio would only complain about True.
         return self.ssl_context is None
+
+
+class Tap:
+    """The rest of a long body, taken from the socket past the HTTP parser.
+
+    Through the parser each byte is copied three times and the event loop wakes for every few of them; here a
+    thread receives into one buffer and hashes from it. The parser is told of as many zeros, so it knows where
+    the next request begins. `head` comes first; `take` runs in a thread, everything else on the event loop.
+    """
+
+    def __init__(self, handler: Handler, body: StreamReader, fileno: int, size_bytes: int) -> None:
+        self._handler = handler
+        self._body = body
+        self.head: list[bytes] = []
+        # More than once: a parser that was paused holds bytes back until there is room.
+        while block := body.read_nowait(-1):
+            self.head.append(block)
+        self.left_bytes = size_bytes - body.total_bytes
+        self.ended = False
+        """The client has stopped sending."""
+        self._hold()
+        self._sock = socket.socket(fileno=os.dup(fileno))
+        self._sock.settimeout(_PATIENCE_S)
+        self._buffer = memoryview(bytearray(_BUFFER_BYTES))
+        self._wake_at(_WAKE_BYTES)
+
+    def _wake_at(self, size_bytes: int) -> None:
+        if sys.platform == "linux":
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size_bytes)
+
+    def take(self, put: Callable[[memoryview], None]) -> int:
+        """Take bytes until none comes for a moment, or the turn is over; returns how many."""
+        limit = min(self.left_bytes, _TURN_BYTES)
+        taken = 0
+        while taken < limit and not self.ended:
+            room = min(_BUFFER_BYTES, limit - taken)
+            filled = self._fill(self._buffer[:room])
+            if filled:
+                put(self._buffer[:filled])
+                taken += filled
+                self.left_bytes -= filled
+                if self.left_bytes < 2 * _WAKE_BYTES:
+                    self._wake_at(1)
+            if filled < room:
+                break
+        return taken
+
+    def _fill(self, view: memoryview) -> int:
+        filled = 0
+        while filled < len(view):
+            try:
+                size = self._sock.recv_into(view[filled:])
+            except TimeoutError:
+                break
+            except OSError:
+                size = 0
+            if not size:
+                self.ended = True
+                break
+            filled += size
+        return filled
+
+    def tell(self, size_bytes: int) -> None:
+        """Let the parser count bytes that went past it."""
+        while size_bytes:
+            piece = _ZEROS[:size_bytes]
+            self._handler.data_received(piece)
+            self._body.read_nowait(-1)
+            size_bytes -= len(piece)
+        self._hold()
+
+    def _hold(self) -> None:
+        """Keep the parser away from the socket; each read from the stream lets it loose again."""
+        if self._handler.transport is not None:
+            self._handler.transport.pause_reading()
+
+    async def readable(self) -> None:
+        """Wait until something can be taken, or the client has gone."""
+        loop = asyncio.get_running_loop()
+        ready: asyncio.Future[None] = loop.create_future()
+
+        def wake() -> None:
+            if not ready.done():
+                ready.set_result(None)
+
+        loop.add_reader(self._sock.fileno(), wake)
+        try:
+            await ready
+        finally:
+            loop.remove_reader(self._sock.fileno())
+
+    def close(self) -> None:
+        """Give the socket back to the parser."""
+        with suppress(OSError):
+            self._wake_at(1)
+        self._sock.close()
+        if self._handler.transport is not None:
+            self._handler.transport.resume_reading()
 
 
 class FrontServer(web.Server):

@@ -27,7 +27,7 @@ def _make_table() -> tuple[int, ...]:
     return tuple(table)
 
 
-def update_by_table(block: bytes, crc: int = 0) -> int:
+def update_by_table(block: bytes | memoryview, crc: int = 0) -> int:
     """Extend a checksum, slowly; the reference that the fast one is tested against."""
     table = _table()
     value = crc ^ _MASK
@@ -41,7 +41,7 @@ def _table() -> tuple[int, ...]:
     return _make_table()
 
 
-def _pick() -> Callable[[bytes, int], int]:
+def _pick() -> Callable[[bytes | memoryview, int], int]:
     try:
         from fastcrc import crc64 as fast
     except ImportError:
@@ -52,7 +52,7 @@ def _pick() -> Callable[[bytes, int], int]:
 _update = _pick()
 
 
-def update(block: bytes, crc: int = 0) -> int:
+def update(block: bytes | memoryview, crc: int = 0) -> int:
     """Extend the checksum of what came before by a block.
 
     Args:

@@ -22,6 +22,7 @@ import uuid
 from calendar import timegm
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from time import strptime
 from typing import Any
 from xml.sax.saxutils import escape
@@ -315,9 +316,12 @@ class RpcGateway:
         used_s = self._nonces.get((access_key_id, nonce))
         if used_s is not None and abs(now_s - used_s) <= _NONCE_MEMORY_S:
             raise RpcError(400, "SignatureNonceUsed", "Specified signature nonce was used already.")
-        if len(self._nonces) > 100_000:
-            self._nonces = {name: used for name, used in self._nonces.items() if abs(now_s - used) <= _NONCE_MEMORY_S}
+        self._nonces.pop((access_key_id, nonce), None)  # what is put in again goes to the end
         self._nonces[access_key_id, nonce] = now_s
+        # The oldest come first: each call forgets at most two, so none pays for all.
+        for old in list(islice(self._nonces, 2)):
+            if abs(now_s - self._nonces[old]) > _NONCE_MEMORY_S:
+                del self._nonces[old]
 
     def _throttle(self, action: str) -> None:
         limit = self._switches.qps_limits.get(action)

@@ -246,14 +246,19 @@ class HttpFront:
             sink = self._cloud.store.blobs.sink(f"{ticket.request.bucket}/{ticket.request.key}")
         length = exchange.headers.get("content-length", "")
         connection = exchange.request.protocol
-        if isinstance(connection, Handler) and length.isdecimal():
-            connection.expect_large(exchange.request.content, int(length))
+        through = self._through(ticket)
+        tap = None
+        if isinstance(connection, Handler) and length.isdecimal() and through is None:
+            tap = connection.tap(exchange.request.content, int(length))
         try:
-            await exchange.body.fill(sink, self._pool, corrupt=corrupt, through=self._through(ticket))
+            await exchange.body.fill(sink, self._pool, corrupt=corrupt, through=through, tap=tap)
             return sink.finish()
         except BaseException:
             sink.discard()
             raise
+        finally:
+            if tap is not None:
+                tap.close()
 
     def _through(self, ticket: Ticket) -> Callable[[bytes], bytes] | None:
         """Return what takes the file out of a form; None: the body is the file."""

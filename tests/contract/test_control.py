@@ -28,6 +28,7 @@ from tests.helpers.until import until
 from vod_widget.emulator.faults import ExpireToken, Stall, Status
 from vod_widget.model import UploadState
 
+FAULT_KIND = "L"
 COMMANDS = ("cancel_file", "pause_file", "resume_file", "retry_file", "delete_file")
 
 
@@ -110,7 +111,9 @@ def _answer(up: Any, emulator: Any, info: Any) -> None:
 @pytest.mark.parametrize("state", TABLE)
 @pytest.mark.parametrize("command", ["cancel_file", "pause_file", "resume_file", "retry_file"])
 @pytest.mark.parametrize("by", ["index", "info"])
-def test_what_a_command_does_in_each_state(emulator: Any, tmp_path: Any, state: str, command: str, by: str) -> None:
+def test_f122_what_a_command_does_in_each_state(
+    emulator: Any, tmp_path: Any, state: str, command: str, by: str
+) -> None:
     with uploader(emulator, tmp_path) as up:
         info = up.add_file(file_of(tmp_path))
         let_go = _bring(up, info, emulator, state)
@@ -246,7 +249,7 @@ def test_stop_from_the_progress_callback(emulator: Any, tmp_path: Any) -> None:
         assert info.state == "Success"
 
 
-def test_stop_and_start_fifty_times(emulator: Any, tmp_path: Any) -> None:
+def test_f128_stop_and_start_fifty_times(emulator: Any, tmp_path: Any) -> None:
     paths = [file_of(tmp_path, f"{n}.mp4", 3 * PART + n) for n in range(3)]
     with uploader(emulator, tmp_path) as up:
         infos = [up.add_file(path) for path in paths]
@@ -325,7 +328,9 @@ def test_resume_while_running_starts_the_file_and_otherwise_only_readies_it(emul
 @pytest.mark.parametrize(
     "op", ["CreateUploadVideo", "InitiateMultipartUpload", "UploadPart", "CompleteMultipartUpload"]
 )
-def test_person_wins_in_every_phase_and_resume_keeps_the_video(emulator: Any, tmp_path: Any, op: str, how: str) -> None:
+def test_f122_person_wins_in_every_phase_and_resume_keeps_the_video(
+    emulator: Any, tmp_path: Any, op: str, how: str
+) -> None:
     path = file_of(tmp_path, size=3 * PART + 1)
     stall = emulator.faults.add(op=op, action=Stall(), times=None)
     with uploader(emulator, tmp_path) as up:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -372,59 +369,6 @@ def test_new_uploader_goes_on_where_an_abandoned_one_stopped(emulator: Any, tmp_
         assert stored(emulator, info) == path.read_bytes()
         assert len(emulator.assets) == 1
         assert emulator.unfinished_uploads == []
-
-
-VICTIM = """
-import sys
-import vod_widget as vw
-
-up = vw.VODUpload(
-    endpoint=sys.argv[1],
-    credentials=vw.Credentials(sys.argv[2], sys.argv[3]),
-    checkpoint_dir=sys.argv[4],
-    part_size_bytes=102400,
-    parallel=1,
-)
-up.add_file(sys.argv[5])
-up.run()
-"""
-
-
-@pytest.mark.parametrize(
-    ("op", "nth", "when"),
-    [
-        ("CreateUploadVideo", 1, "before"),
-        ("CreateUploadVideo", 1, "after"),
-        ("InitiateMultipartUpload", 1, "after"),
-        ("UploadPart", 1, "before"),
-        ("UploadPart", 3, "after"),
-        ("CompleteMultipartUpload", 1, "before"),
-        ("CompleteMultipartUpload", 1, "after"),
-    ],
-)
-def test_killed_process_is_taken_up_by_the_next(emulator: Any, tmp_path: Path, op: str, nth: int, when: str) -> None:
-    path = file_of(tmp_path, size=LARGE_SIZE)
-    stall = emulator.faults.add(op=op, nth=nth, when=when, action=Stall())
-    arguments = [emulator.endpoint, emulator.access_key_id, emulator.access_key_secret]
-    victim = subprocess.Popen([sys.executable, "-c", VICTIM, *arguments, str(tmp_path / "journal"), str(path)])
-    try:
-        until(lambda: stall.fired, f"the victim reached {op}", within_s=30)
-    finally:
-        victim.send_signal(signal.SIGKILL)
-        victim.wait(LONG_S)
-    emulator.faults.clear()
-    with uploader(emulator, tmp_path) as up:
-        info = up.add_file(path)
-        runs(up)
-        assert info.state == "Success", info.error
-        assert stored(emulator, info) == path.read_bytes()
-        assert len(emulator.assets) == 1
-        again = up.results()[0].sent_bytes
-        if op == "CompleteMultipartUpload":
-            assert again == 0
-        elif op == "UploadPart":
-            assert again <= LARGE_SIZE - (nth - 1) * PART
-        assert [u for u in emulator.unfinished_uploads if u.stored_bytes] == []
 
 
 def _fail_while_parts_are_sent(emulator: Any, up: Any, info: Any) -> None:

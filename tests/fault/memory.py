@@ -123,6 +123,8 @@ class MemoryCloud:
     def assume_role(self, credentials: Credentials, *_args: Any, **_options: Any) -> Credentials:
         return self.does("AssumeRole", lambda: replace(GOOD, expires_at_s=time.time() + 3600.0))
 
+    assume_role_with_oidc = assume_role
+
     def close(self) -> None:
         """Nothing to close."""
 

@@ -87,6 +87,7 @@ class Context:
         self._sending = False
         self._interrupt: FileEvent | None = None
         self._discard = False
+        self._stored = False
         self._settling = False
         self._committed = False
         self._restart_wanted = False

@@ -118,6 +118,9 @@ class Settling(Uploading):
 
     def _abort_remote(self) -> Steps:
         """Abort the multipart upload and forget its parts; ids of the asset stay, so that a resume refreshes it."""
+        if self._stored:
+            self._stored = False
+            yield self._warn("Stored", f"{self.job.name} was stored completely before it could be canceled")
         self._board.reset()
         self._owes_restart = self._owes_restart or self.ledger.loaded_percent > 0
         self.ledger.restart()

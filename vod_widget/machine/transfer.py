@@ -396,7 +396,7 @@ class Transferring(Authorizing):
         return "crc64"
 
     def _start_over(self, again: Restart) -> Steps:
-        self._sending = False
+        self._sending = self._stored = False
         yield fx.StopSending()
         yield Drained()
         self.checkpoint = self._without_upload(self.checkpoint)

@@ -36,6 +36,7 @@ class Uploading(Transferring):
     def _upload(self) -> Steps:
         self.phase = Phase.PREPARING
         self._progress()
+        self._stored = False
         opened: fx.Opened = yield from self._call(fx.OpenEntry)
         self._entry_open = True
         self._take_size(opened.size_bytes)
@@ -55,6 +56,7 @@ class Uploading(Transferring):
         for _ in range(1 + RESTARTS_MAX):
             try:
                 info: ObjectInfo | None = yield from self._transfer_or_find()
+                self._stored = True
                 verified: str = yield from self._verify(info)
             except Restart as again:
                 if isinstance(again.last, IntegrityError) and isinstance(last, IntegrityError):
@@ -124,8 +126,6 @@ class Uploading(Transferring):
 
     def _success(self, verified: str, info: ObjectInfo | None) -> Steps:
         if self._interrupt is not None:
-            if self._interrupt is FileEvent.CANCEL:
-                yield self._warn("Stored", f"{self.job.name} was stored completely before it could be canceled")
             raise Interrupted
         self.verified = verified
         self.ledger.verify()

@@ -29,7 +29,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no permission
         (0o666, False, False),
     ],
 )
-def test_what_others_may_write_is_refused_and_what_they_may_read_is_warned_of(
+def test_s14_what_others_may_write_is_refused_and_what_they_may_read_is_warned_of(
     tmp_path: Path, mode: int, is_read: bool, warns: bool
 ) -> None:
     path = write(tmp_path / "f", "x", mode)
@@ -41,7 +41,7 @@ def test_what_others_may_write_is_refused_and_what_they_may_read_is_warned_of(
 
 
 @posix
-def test_a_link_is_followed_only_when_the_person_named_the_path(tmp_path: Path) -> None:
+def test_s14_a_link_is_followed_only_when_the_person_named_the_path(tmp_path: Path) -> None:
     target = write(tmp_path / "target", "x")
     link = tmp_path / "link"
     link.symlink_to(target)

@@ -99,7 +99,7 @@ def everywhere(home: Path) -> dict[str, str]:
     }
 
 
-def test_profiles_and_explanations_are_clean(home: Path, everywhere: dict[str, str]) -> None:
+def test_s1_profiles_and_explanations_are_clean(home: Path, everywhere: dict[str, str]) -> None:
     rows = find_profiles(everywhere, home=home)
     assert len(rows) == 14
     for row in rows:
@@ -111,7 +111,7 @@ def test_profiles_and_explanations_are_clean(home: Path, everywhere: dict[str, s
                 assert_clean(text)
 
 
-def test_providers_are_clean_and_so_is_the_log(
+def test_s1_providers_are_clean_and_so_is_the_log(
     home: Path, everywhere: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     def assume(credentials: Credentials, **_: Any) -> Credentials:
@@ -164,7 +164,7 @@ def failures(home: Path) -> dict[str, Callable[[], Any]]:
 
 
 @pytest.mark.parametrize("name", sorted(failures(Path())))
-def test_errors_are_clean_down_to_the_variables_of_their_frames(
+def test_s1_errors_are_clean_down_to_the_variables_of_their_frames(
     home: Path, everywhere: dict[str, str], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     for variable, value in everywhere.items():
@@ -215,7 +215,7 @@ def test_half_a_pair_in_the_environment_does_not_print_the_environment(
         assert TOKEN not in text
 
 
-def test_nothing_is_written_to_the_environment(home: Path, everywhere: dict[str, str]) -> None:
+def test_s6_nothing_is_written_to_the_environment(home: Path, everywhere: dict[str, str]) -> None:
     import os
 
     before = dict(os.environ)

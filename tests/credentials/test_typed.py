@@ -24,7 +24,7 @@ def codes(**given: Any) -> list[str]:
     return [notice.code for notice in resolve(**given).notices]  # type: ignore[attr-defined]
 
 
-def test_a_key_that_stands_in_a_cell_is_warned_of(
+def test_s3_a_key_that_stands_in_a_cell_is_warned_of(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     shell(monkeypatch, "", f"up = VODUpload(credentials=Credentials('{KEY_ID}', '{CANARY}'))")

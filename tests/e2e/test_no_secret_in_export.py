@@ -45,7 +45,7 @@ def test_the_search_itself_finds_each_form(form: str) -> None:
     assert form in _found(b"before " + _forms(SECRET)[form] + b" after")
 
 
-def test_typed_keys_are_nowhere(lab: Lab, page: Page, media: Media, tmp_path: Path) -> None:
+def test_s1_s2_typed_keys_are_nowhere(lab: Lab, page: Page, media: Media, tmp_path: Path) -> None:
     with Emulator(data_dir=tmp_path / "emulator", access_key_secret=SECRET) as emulator:
         cell = (
             "import vod_widget as vw\n"

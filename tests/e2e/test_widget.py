@@ -16,6 +16,8 @@ from tests.helpers.media import Media, make_mp4
 from tests.helpers.until import until
 from vod_widget.emulator import Emulator, faults
 
+FAULT_KIND = "B"
+
 ID = re.compile(r"[0-9a-f]{32}")
 PART_BYTES = 102_400
 
@@ -106,7 +108,7 @@ def test_pause_keeps_what_was_sent_and_resume_goes_on_under_the_same_id(
         assert emulator.object_path(video_id).read_bytes() == long_mp4.read_bytes()
 
 
-def test_reload_shows_the_truth_also_of_what_happened_meanwhile(
+def test_f136_reload_shows_the_truth_also_of_what_happened_meanwhile(
     lab: Lab, page: Page, emulator: Emulator, media: Media, long_mp4: Path
 ) -> None:
     options = f", part_size_bytes={PART_BYTES}, parallel=1"
@@ -132,7 +134,7 @@ def test_reload_shows_the_truth_also_of_what_happened_meanwhile(
         assert again.media_id(media.jpeg.name) == image_id
 
 
-def test_a_browser_file_goes_on_when_it_is_picked_again_after_a_reload(
+def test_f106_a_browser_file_goes_on_when_it_is_picked_again_after_a_reload(
     lab: Lab, page: Page, emulator: Emulator, long_mp4: Path
 ) -> None:
     options = f", part_size_bytes={PART_BYTES}, parallel=1"
@@ -153,6 +155,23 @@ def test_a_browser_file_goes_on_when_it_is_picked_again_after_a_reload(
         again.state(long_mp4.name, "Success")
         assert again.media_id(long_mp4.name) == video_id
         assert emulator.object_path(video_id).read_bytes() == long_mp4.read_bytes()
+
+
+def test_f107_a_browser_file_that_changes_on_disk_fails_and_is_never_mixed(
+    lab: Lab, page: Page, emulator: Emulator, long_mp4: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "talk.mp4"
+    path.write_bytes(long_mp4.read_bytes() * 120)
+    with _shown(lab, page, emulator, tmp_path, ", parallel=1") as (_, screen):
+        stall = emulator.faults.add(op="UploadPart", nth=1, action=faults.Stall())
+        screen.pick(path)
+        screen.start()
+        until(lambda: stall.fired, "a part is held")
+        path.write_bytes(long_mp4.read_bytes()[::-1] * 120)
+        stall.release()
+        screen.state(path.name, "Failure")
+        assert "Source.Changed" in screen.row(path.name).inner_text() or "changed" in screen.row(path.name).inner_text()
+    assert all(r.op != "CompleteMultipartUpload" for r in emulator.requests)
 
 
 def test_running_the_cell_again_goes_on_with_what_it_sends(

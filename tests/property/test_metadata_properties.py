@@ -33,7 +33,7 @@ KEYS = st.sampled_from(["Title", "Description", "Tags", "CateId", "CoverURL", "A
 @example("\u3000.\u3000.")
 @example("C:" * 50 + "nul")
 @settings(max_examples=100, deadline=None)
-def test_a_clean_name_is_harmless_and_stays_as_it_is(name: str) -> None:
+def test_s20_a_clean_name_is_harmless_and_stays_as_it_is(name: str) -> None:
     got = clean_name(name)
     assert got
     assert len(got.encode()) <= 255
@@ -52,7 +52,7 @@ def test_a_clean_name_is_harmless_and_stays_as_it_is(name: str) -> None:
     extend=JSON,
 )
 @settings(max_examples=100, deadline=None)
-def test_metadata_is_within_the_limits_or_refused(
+def test_s25_metadata_is_within_the_limits_or_refused(
     file_name: str, user_data: object, title: str | None, tags: object, extend: object
 ) -> None:
     try:
@@ -81,7 +81,7 @@ def test_metadata_is_within_the_limits_or_refused(
 
 @given(st.text(max_size=60) | st.from_regex(r"(https?://)?[a-z0-9.@:\\/\[\]-]{1,40}\.aliyuncs\.com.{0,10}"))
 @settings(max_examples=100, deadline=None)
-def test_an_endpoint_that_passes_is_https_to_the_vendor(endpoint: str) -> None:
+def test_s11_an_endpoint_that_passes_is_https_to_the_vendor(endpoint: str) -> None:
     assert is_loopback_url(endpoint) in (True, False)
     try:
         got = check_endpoint(endpoint, loopback_allowed=False)

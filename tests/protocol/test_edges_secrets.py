@@ -75,7 +75,7 @@ def create(api: SdkVodApi, endpoint: str):
     )
 
 
-def test_a_successful_call_logs_no_secret(edges, all_logs, capfd, monkeypatch):
+def test_s5_a_successful_call_logs_no_secret(edges, all_logs, capfd, monkeypatch):
     monkeypatch.setenv("DEBUG", "sdk")
     import http.client
 
@@ -120,7 +120,7 @@ def hang_up(peer: Peer) -> None:
     ],
     ids=["oss echo", "rpc echo", "oss 200", "rpc 200", "both 500", "redirect", "reset"],
 )
-def test_no_error_shows_a_secret(edges, all_logs, script):
+def test_s4_no_error_shows_a_secret(edges, all_logs, script):
     store, api = edges
     with RawServer(script) as server:
         session = store.open(upload_auth(), address(server.endpoint))
@@ -155,14 +155,14 @@ def test_an_unreadable_grant_shows_none_of_its_secrets(edges):
     assert half["UploadAuth"] not in shown
 
 
-def test_reprs_show_no_secret(edges):
+def test_s1_reprs_show_no_secret(edges):
     store, api = edges
     session = store.open(upload_auth(), address("https://oss-cn-shanghai.aliyuncs.com"))
     control = api.open(sts_credentials(), "cn-shanghai", None)
     assert leaked(repr((store, api, session, control, vars(session), vars(control)))) == []
 
 
-def test_the_filter_is_put_once_on_each_logger(edges):
+def test_s5_the_filter_is_put_once_on_each_logger(edges):
     from vod_widget.secret import RedactingFilter
 
     OssStore(WallClock(), pool_size=1).close()

@@ -106,7 +106,7 @@ def test_a_trusted_certificate_works_and_the_connection_is_kept(edges, tmp_path)
         assert (server.connections, len(server.requests)) == (2, 3)
 
 
-def test_the_environment_cannot_add_an_authority(edges, tmp_path, monkeypatch):
+def test_s9_the_environment_cannot_add_an_authority(edges, tmp_path, monkeypatch):
     pem = certificate(tmp_path)
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "ALIBABA_CLOUD_CA_BUNDLE"):
         monkeypatch.setenv(name, str(pem))
@@ -127,7 +127,7 @@ def test_a_server_that_speaks_plain_http_on_the_tls_port_is_a_tls_fault(edges):
                 call()
 
 
-def test_old_tls_is_not_spoken():
+def test_s10_old_tls_is_not_spoken():
     from vod_widget._http import _tls_context
 
     context = _tls_context(None)

@@ -104,7 +104,7 @@ LOOPBACK = [
 
 @pytest.mark.parametrize("loopback_allowed", [False, True])
 @pytest.mark.parametrize("endpoint", HOSTILE, ids=lambda e: ascii(e)[:50])
-def test_hostile_endpoints_are_refused(endpoint: str, loopback_allowed: bool) -> None:
+def test_s11_hostile_endpoints_are_refused(endpoint: str, loopback_allowed: bool) -> None:
     with pytest.raises(EndpointRefusedError) as caught:
         check_endpoint(endpoint, loopback_allowed=loopback_allowed)
     assert caught.value.code == "Endpoint.Refused"
@@ -115,7 +115,7 @@ def test_hostile_endpoints_are_refused(endpoint: str, loopback_allowed: bool) ->
             check_api_endpoint(endpoint)
 
 
-def test_there_are_enough_hostile_endpoints() -> None:
+def test_s11_there_are_enough_hostile_endpoints() -> None:
     assert len(HOSTILE) >= 40
 
 
@@ -204,7 +204,7 @@ def test_a_good_address_comes_back_with_https() -> None:
         ("oss-cn-shanghai-internal", "cn-beijing", False),
     ],
 )
-def test_the_hosts_region_must_be_the_credentials(host: str, auth_region: str | None, is_good: bool) -> None:
+def test_s12_the_hosts_region_must_be_the_credentials(host: str, auth_region: str | None, is_good: bool) -> None:
     address = _address(f"https://{host}.aliyuncs.com")
     if is_good:
         assert check_address(address, auth_region, loopback_allowed=False, internal_allowed=True) == address
@@ -266,7 +266,7 @@ def test_good_object_keys_stay_as_they_are(key: str) -> None:
 
 
 @pytest.mark.parametrize("life_s", [12 * 3600 + 1, 10**12, math.inf, math.nan])
-def test_a_credential_that_lives_too_long_is_refused(life_s: float) -> None:
+def test_s12_a_credential_that_lives_too_long_is_refused(life_s: float) -> None:
     auth = UploadAuth(Credentials("STS.x", "secret-value", "token"), 1000.0 + life_s, 1000.0)
     with pytest.raises(CredentialError) as caught:
         check_lifetime(auth)

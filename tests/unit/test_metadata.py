@@ -471,7 +471,7 @@ def test_a_title_that_nobody_chose_is_made_to_fit(name: str, title: str) -> None
         ("日" * 100 + ".mp4", "日" * 83 + ".mp4"),
     ],
 )
-def test_names_are_cleaned(name: str, expected: str) -> None:
+def test_s20_names_are_cleaned(name: str, expected: str) -> None:
     assert clean_name(name) == expected
     assert clean_name(expected) == expected
 

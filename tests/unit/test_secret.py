@@ -15,12 +15,12 @@ CANARY = "canary-0123456789-secret"
 
 
 @pytest.mark.parametrize("show", [repr, str, "{}".format, lambda s: f"{s!s:>30}"])
-def test_no_way_of_showing_gives_the_value(show) -> None:
+def test_s1_no_way_of_showing_gives_the_value(show) -> None:
     assert CANARY not in show(Secret(CANARY))
 
 
 @pytest.mark.parametrize("take", [pickle.dumps, copy.copy, copy.deepcopy, json.dumps])
-def test_it_is_not_copied_pickled_or_dumped(take) -> None:
+def test_s1_it_is_not_copied_pickled_or_dumped(take) -> None:
     with pytest.raises(TypeError):
         take(Secret(CANARY))
 

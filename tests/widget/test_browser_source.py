@@ -15,6 +15,8 @@ from vod_widget.errors import InvalidArgumentError, SourceChangedError, SourceDe
 from vod_widget.model import SourceKind
 from vod_widget.sources.browser import SLICE_BYTES, WINDOW_BYTES, BrowserSource
 
+FAULT_KIND = "W"
+
 MIB = 1024 * 1024
 
 
@@ -114,7 +116,7 @@ def test_a_read_gives_exactly_the_bytes_asked_for(make: Callable[..., Desk]) -> 
     assert reading.ended().result == desk.page.data[1:]
 
 
-def test_slices_may_come_in_any_order_and_twice(make: Callable[..., Desk]) -> None:
+def test_f139_slices_may_come_in_any_order_and_twice(make: Callable[..., Desk]) -> None:
     desk = make(8 * MIB)
     reading = desk.read(0, 8 * MIB)
     desk.asked(4)
@@ -124,7 +126,7 @@ def test_slices_may_come_in_any_order_and_twice(make: Callable[..., Desk]) -> No
     assert reading.ended().result == desk.page.data
 
 
-def test_at_most_the_window_is_asked_for_over_all_reads(make: Callable[..., Desk]) -> None:
+def test_f140_at_most_the_window_is_asked_for_over_all_reads(make: Callable[..., Desk]) -> None:
     desk = make(64 * MIB)
     readings = [desk.read(n * 8 * MIB, (n + 1) * 8 * MIB) for n in range(4)]
     while any(r.thread.is_alive() for r in readings):
@@ -137,7 +139,7 @@ def test_at_most_the_window_is_asked_for_over_all_reads(make: Callable[..., Desk
     assert desk.source.buffered_bytes == 0
 
 
-def test_reads_that_wait_for_credit_hold_no_memory(make: Callable[..., Desk]) -> None:
+def test_f140_reads_that_wait_for_credit_hold_no_memory(make: Callable[..., Desk]) -> None:
     desk = make(64 * MIB)
     for n in range(8):
         desk.read(n * 8 * MIB, (n + 1) * 8 * MIB)
@@ -155,7 +157,7 @@ def test_reads_that_wait_for_credit_hold_no_memory(make: Callable[..., Desk]) ->
         (0, SLICE_BYTES + 1, 0),
     ],
 )
-def test_a_wrong_slice_is_refused_and_the_right_one_still_counts(
+def test_f139_a_wrong_slice_is_refused_and_the_right_one_still_counts(
     make: Callable[..., Desk], offset_by: int, length: int, pull_id: int
 ) -> None:
     desk = make(2 * MIB)
@@ -169,7 +171,7 @@ def test_a_wrong_slice_is_refused_and_the_right_one_still_counts(
 
 
 @pytest.mark.parametrize("pull_id", [-1, 1, 2**62])
-def test_a_slice_that_nobody_asked_for_is_refused_and_not_kept(make: Callable[..., Desk], pull_id: int) -> None:
+def test_f139_a_slice_that_nobody_asked_for_is_refused_and_not_kept(make: Callable[..., Desk], pull_id: int) -> None:
     desk = make(2 * MIB)
     desk.read(0, 2 * MIB)
     desk.asked(1)
@@ -180,7 +182,7 @@ def test_a_slice_that_nobody_asked_for_is_refused_and_not_kept(make: Callable[..
     assert desk.source.buffered_bytes == 0
 
 
-def test_a_slice_after_the_end_is_ignored(make: Callable[..., Desk]) -> None:
+def test_f139_a_slice_after_the_end_is_ignored(make: Callable[..., Desk]) -> None:
     desk = make(2 * MIB)
     reading = desk.read(0, 2 * MIB)
     desk.asked(1)
@@ -298,7 +300,7 @@ def test_a_page_that_is_silent_for_ever_ends_the_read_too(make: Callable[..., De
     assert isinstance(reading.failed(), SourceDetachedError)
 
 
-def test_a_new_page_goes_on_from_what_is_missing(make: Callable[..., Desk]) -> None:
+def test_f106_a_new_page_goes_on_from_what_is_missing(make: Callable[..., Desk]) -> None:
     desk = make(8 * MIB)
     reading = desk.read(0, 8 * MIB)
     desk.asked(4)
@@ -350,7 +352,7 @@ def test_a_doubt_while_nobody_reads_counts_from_the_first_question(make: Callabl
     until(lambda: desk.source.is_detached, "the silent page loses the file")
 
 
-def test_a_file_that_changed_fails_for_good(make: Callable[..., Desk]) -> None:
+def test_f107_a_file_that_changed_fails_for_good(make: Callable[..., Desk]) -> None:
     desk = make(4 * MIB)
     reading = desk.read(0, 4 * MIB)
     desk.asked(2)
@@ -405,7 +407,7 @@ def test_a_read_that_ends_gives_its_credit_back(make: Callable[..., Desk]) -> No
 
 
 @pytest.mark.parametrize("size_bytes", [0, -1])
-def test_an_impossible_size_is_refused(size_bytes: int) -> None:
+def test_f141_an_impossible_size_is_refused(size_bytes: int) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         BrowserSource("a.mp4", size_bytes, 0, None, FakeClock())
     assert caught.value.code == "EmptyFile"

@@ -119,7 +119,7 @@ def buffers_of(kind: str) -> list[bytes] | None:
     return [b"12345"] if kind in ("slice", "probe", "set_cover") else None
 
 
-def test_the_table_of_examples_names_every_kind() -> None:
+def test_s15_the_table_of_examples_names_every_kind() -> None:
     assert set(HAPPY) == set(KINDS)
 
 
@@ -135,7 +135,7 @@ def test_a_private_page_may_do_everything(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(HAPPY))
-def test_a_public_page_may_not_reach_the_kernel_nor_what_is_not_its_own(kind: str, tmp_path: Path) -> None:
+def test_s15_a_public_page_may_not_reach_the_kernel_nor_what_is_not_its_own(kind: str, tmp_path: Path) -> None:
     rig, token = prepared(Policy.public(), tmp_path)
     before = len(rig.uploader.calls)
     answer = rig.ask(kind, buffers_of(kind), **keys_of(kind, token))
@@ -154,7 +154,7 @@ def test_a_public_page_may_not_reach_the_kernel_nor_what_is_not_its_own(kind: st
 
 @pytest.mark.parametrize("kind", sorted(HAPPY))
 @pytest.mark.parametrize("damage", ["extra", "missing", "type", "buffer"])
-def test_keys_must_be_exact(kind: str, damage: str, tmp_path: Path) -> None:
+def test_s28_keys_must_be_exact(kind: str, damage: str, tmp_path: Path) -> None:
     rig, token = prepared(Policy.private(), tmp_path)
     before = len(rig.uploader.calls)
     keys, buffers = keys_of(kind, token), buffers_of(kind)
@@ -234,7 +234,7 @@ def test_keys_must_be_exact(kind: str, damage: str, tmp_path: Path) -> None:
         {"id": 1, "kind": "list_dir", "path": "\ud800"},
     ],
 )
-def test_malformed_messages_are_refused_with_one_answer(rig: Rig, content: Any) -> None:
+def test_s28_malformed_messages_are_refused_with_one_answer(rig: Rig, content: Any) -> None:
     [answer] = rig.say(content)
     assert answer["error"]["code"] == "Message"
     assert rig.uploader.calls == []
@@ -265,7 +265,7 @@ def empty_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         st.tuples(ANYTHING | NEARLY_RIGHT, st.none() | st.lists(st.binary(max_size=9), max_size=2)), max_size=8
     )
 )
-def test_whatever_comes_leads_to_exactly_one_answer_and_no_exception(messages: list[Any], empty_root: Path) -> None:
+def test_s28_whatever_comes_leads_to_exactly_one_answer_and_no_exception(messages: list[Any], empty_root: Path) -> None:
     rig = Rig(uploader=FakeUploader(), root=empty_root)
     rig.uploader.credentials = Credentials("LTAI5tOfTheAuthor000", Secret("the-author-s-own-key"))
     rig.uploader.set_profile = lambda name: None  # type: ignore[method-assign]  # the emulator is not for random tests
@@ -335,7 +335,7 @@ def test_clear_takes_what_it_names(rig: Rig) -> None:
     assert rig.data("clear", which="all") == {"removed": 1}
 
 
-def test_more_than_the_allowed_messages_a_second_are_refused_but_heartbeats_pass(rig: Rig) -> None:
+def test_s18_more_than_the_allowed_messages_a_second_are_refused_but_heartbeats_pass(rig: Rig) -> None:
     codes = [rig.ask("detail", file_id="x")["error"]["code"] for _ in range(60)]
     assert codes[:40] == ["NotFound"] * 40
     assert codes[40:] == ["RateLimit"] * 20
@@ -363,7 +363,7 @@ def test_stop_works_while_every_disk_worker_hangs(rig: Rig) -> None:
     assert rig.data("stop") == {}
 
 
-def test_keys_reach_the_core_and_nothing_else(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+def test_s2_keys_reach_the_core_and_nothing_else(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(0)
     data = rig.data("set_credentials", **{**KEYS, "security_token": CANARY + "token", "region": "ap-southeast-1"})
     assert data["masked_id"] == "LTAI…mple"
@@ -380,7 +380,7 @@ def test_keys_reach_the_core_and_nothing_else(rig: Rig, caplog: pytest.LogCaptur
 @pytest.mark.parametrize(
     "bad", [{"access_key_secret": ""}, {"access_key_secret": "  "}, {"access_key_id": ""}, {"region": "http://evil"}]
 )
-def test_bad_keys_are_refused_and_not_repeated(rig: Rig, bad: dict[str, str]) -> None:
+def test_s2_bad_keys_are_refused_and_not_repeated(rig: Rig, bad: dict[str, str]) -> None:
     answer = rig.ask("set_credentials", **{**KEYS, **bad})
     assert answer["error"]["code"] in ("Message", "Region", "Auth.Incomplete")
     assert CANARY not in json.dumps(answer)

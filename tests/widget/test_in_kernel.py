@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from vod_widget.emulator.faults import Stall
+
+FAULT_KIND = "P"
 
 pytestmark = pytest.mark.slow
 
@@ -127,7 +133,7 @@ def test_keys_typed_into_the_page_are_in_no_log_of_the_kernel_at_debug(kernel: K
 
 
 @pytest.mark.parametrize("busy", ["time.sleep(0.01)", "sum(range(10_000))"])
-def test_a_click_is_answered_while_a_cell_runs(kernel: Kernel, busy: str) -> None:
+def test_f120_a_click_is_answered_while_a_cell_runs(kernel: Kernel, busy: str) -> None:
     subshell = kernel.subshell()
     if subshell is None:
         pytest.skip("this kernel has no subshells: nothing gets through a blocking cell")
@@ -160,3 +166,39 @@ def test_a_notebook_runs_without_any_browser_and_saves_little() -> None:
     [ours] = [s["state"] for s in states if "_esm" in s["state"]]
     assert (ours["state"], ours["done"], ours["progress"]) == ("End", 1, 1.0)
     assert len(json.dumps({k: v for k, v in ours.items() if k not in ("_esm", "_css")})) < 4_000
+
+
+def test_f111_after_a_restart_of_the_kernel_the_upload_goes_on_under_its_id(
+    kernel: Kernel, emulator: Any, tmp_path: Path
+) -> None:
+    part = 102_400
+    path = tmp_path / "talk.mp4"
+    path.write_bytes(bytes(range(256)) * (part * 4 // 256))
+    where = f"endpoint={emulator.endpoint!r}, checkpoint_dir={str(tmp_path / 'journal')!r}"
+    keys = f"credentials=vw.Credentials({emulator.access_key_id!r}, {emulator.access_key_secret!r})"
+    stall = emulator.faults.add(op="UploadPart", part_number=2, action=Stall())
+    kernel.run(
+        f"import vod_widget as vw\nwidget = vw.VODUploadWidget({where}, {keys}, part_size_bytes={part}, parallel=1)\n"
+        f"widget.add({str(path)!r})\nwidget.uploader.start_upload()"
+    )
+    kernel.pump(lambda: stall.fired, "part 2 is on its way", within_s=60)
+    restart = threading.Thread(target=kernel.manager.restart_kernel, kwargs={"now": False})
+    restart.start()
+    restart.join(0.3)
+    stall.release()  # the end of the process waits for a part that is on its way
+    restart.join(30)
+    assert not restart.is_alive()
+    kernel.client.wait_for_ready(timeout=60)
+    resumed = kernel.run(
+        f"import vod_widget as vw\nup = vw.resume({keys}, {where})\n(file,) = up.list_files()\nstate = str(file.state)\n"
+        "(row,) = up.run(20)\nprint(state, row.state, row.video_id, row.sent_bytes, flush=True)"
+    )
+    kernel.pump(lambda: kernel.idle(resumed), "the new kernel went on", within_s=60)
+    out = [m["content"] for m in kernel.published if m["msg_type"] == "stream"]
+    said = "".join(content["text"] for content in out if content["name"] == "stdout").split()
+    assert [m["content"] for m in kernel.published if m["msg_type"] == "error"] == []
+    (asset,) = emulator.assets
+    assert said[:3] == ["Stopped", "Success", asset.media_id]
+    assert int(said[3]) == 2 * part, "the part that was on its way counts"
+    assert emulator.object_path(asset.media_id).read_bytes() == path.read_bytes()
+    assert emulator.unfinished_uploads == []

@@ -13,6 +13,8 @@ from vod_widget.errors import InvalidStateError, RetriesExhaustedError, SourceDe
 from vod_widget.model import UploadState
 from vod_widget.widget.policy import Policy
 
+FAULT_KIND = "W"
+
 OFFER = {"client_id": "c1", "name": "talk.mp4", "size_bytes": 5, "last_modified_ms": 1, "type": "video/mp4"}
 
 
@@ -78,7 +80,7 @@ def test_no_pull_leaves_before_the_answer_that_names_the_file(rig: Rig) -> None:
     assert readings[0].ended().result == b"12345"
 
 
-def test_another_page_may_not_feed_nor_spoil_a_file(rig: Rig) -> None:
+def test_s17_another_page_may_not_feed_nor_spoil_a_file(rig: Rig) -> None:
     mine, other = rig.hello()["token"], rig.hello()["token"]
     [added] = offer(rig, mine)["added"]
     reading = read_all(rig, added["file_id"])
@@ -90,7 +92,7 @@ def test_another_page_may_not_feed_nor_spoil_a_file(rig: Rig) -> None:
     assert reading.ended().result == b"12345"
 
 
-def test_a_public_page_may_not_touch_another_page_s_file() -> None:
+def test_s17_a_public_page_may_not_touch_another_page_s_file() -> None:
     rig = Rig(policy=Policy.public())
     mine, other = rig.hello()["token"], rig.hello()["token"]
     [added] = offer(rig, mine)["added"]
@@ -116,7 +118,7 @@ def test_clear_all_of_a_public_page_leaves_the_author_s_files() -> None:
     assert len(rig.uploader.infos) == 2
 
 
-def test_after_a_reload_the_row_waits_and_the_same_file_brings_it_back(rig: Rig) -> None:
+def test_f106_after_a_reload_the_row_waits_and_the_same_file_brings_it_back(rig: Rig) -> None:
     old = rig.hello()["token"]
     [added] = offer(rig, old)["added"]
     file_id = added["file_id"]
@@ -207,14 +209,14 @@ def test_a_done_or_removed_file_is_dropped_by_the_page(rig: Rig) -> None:
         ({"size_bytes": 11}, "FileTooLarge"),
     ],
 )
-def test_sizes_that_cannot_be_or_are_not_allowed_are_refused(change: dict[str, Any], code: str) -> None:
+def test_f141_s18_sizes_that_cannot_be_or_are_not_allowed_are_refused(change: dict[str, Any], code: str) -> None:
     rig = Rig(policy=Policy.public(max_file_bytes=10))
     rig.hello()
     assert offer(rig, **change)["refused"][0]["code"] == code
     assert rig.uploader.calls == []
 
 
-def test_count_and_sum_are_limited() -> None:
+def test_s18_count_and_sum_are_limited() -> None:
     rig = Rig(policy=Policy.public(max_files=2, max_total_bytes=9))
     rig.hello()
     assert offer(rig)["added"]
@@ -226,7 +228,7 @@ def test_count_and_sum_are_limited() -> None:
 @pytest.mark.parametrize(
     "name", ["../../etc/a.mp4", "C:\\Windows\\a.mp4", "\\\\host\\share\\a.mp4", "a\0.mp4", "/abs/a.mp4", "\u202ea.mp4"]
 )
-def test_a_name_is_never_a_path(rig: Rig, name: str) -> None:
+def test_s20_a_name_is_never_a_path(rig: Rig, name: str) -> None:
     rig.hello()
     [added] = offer(rig, name=name)["added"]
     assert added["name"] == "a.mp4"
@@ -259,7 +261,7 @@ def test_a_silent_page_is_told_on_the_row_without_any_event(rig: Rig) -> None:
     reading.ended()
 
 
-def test_a_row_takes_back_only_the_file_with_the_same_ends(rig: Rig) -> None:
+def test_f106_a_row_takes_back_only_the_file_with_the_same_ends(rig: Rig) -> None:
     old = rig.hello()["token"]
     [added] = offer(rig, old, edges="00000000000000aa")["added"]
     source_of(rig, added["file_id"]).detach()

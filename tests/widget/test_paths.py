@@ -64,14 +64,14 @@ TRAVERSALS = ["..", "../outside", "sub/../../outside", "/", "/etc", "~", "~root"
 
 
 @pytest.mark.parametrize("path", TRAVERSALS)
-def test_nothing_outside_is_listed(files: KernelFiles, path: str) -> None:
+def test_s19_nothing_outside_is_listed(files: KernelFiles, path: str) -> None:
     with pytest.raises(VODError) as caught:
         files.list_dir(path)
     assert caught.value.code in ("Source.Outside", "Source.Missing")
 
 
 @pytest.mark.parametrize("path", ["../outside/secret.mp4", "../outside", "../outside/*.mp4", "../*/secret.mp4", "/**"])
-def test_nothing_outside_is_added(files: KernelFiles, path: str) -> None:
+def test_s19_nothing_outside_is_added(files: KernelFiles, path: str) -> None:
     with pytest.raises(RestrictionError) as caught:
         files.expand(path, max_files=10)
     assert caught.value.code == "Source.Outside"
@@ -88,7 +88,7 @@ def test_whether_something_outside_exists_is_not_told(files: KernelFiles) -> Non
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="needs symbolic links")
-def test_links_do_not_lead_out(files: KernelFiles, tree: Path) -> None:
+def test_s19_links_do_not_lead_out(files: KernelFiles, tree: Path) -> None:
     (tree / "link.mp4").symlink_to(tree.parent / "outside" / "secret.mp4")
     (tree / "linked").symlink_to(tree.parent / "outside")
     by_name = {e["name"]: e for e in files.list_dir("")["entries"]}
@@ -103,7 +103,7 @@ def test_links_do_not_lead_out(files: KernelFiles, tree: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "symlink"), reason="needs symbolic links")
-def test_a_file_that_is_swapped_for_a_link_before_it_is_opened_is_refused(files: KernelFiles, tree: Path) -> None:
+def test_s19_a_file_that_is_swapped_for_a_link_before_it_is_opened_is_refused(files: KernelFiles, tree: Path) -> None:
     [real] = files.expand("a.mp4", max_files=1)
     (tree / "a.mp4").unlink()
     (tree / "a.mp4").symlink_to(tree.parent / "outside" / "secret.mp4")

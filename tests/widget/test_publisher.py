@@ -14,6 +14,8 @@ from vod_widget import events
 from vod_widget.errors import ConnectionLostError
 from vod_widget.model import Phase, UploaderState, UploadState
 
+FAULT_KIND = "W"
+
 
 def looking(rig: Rig, count: int = 20, **view: Any) -> None:
     rig.hello()
@@ -115,7 +117,7 @@ def storm(rig: Rig, ids: list[str], seconds: float, changes_per_s: int) -> list[
 
 
 @pytest.mark.slow
-def test_ten_thousand_files_cost_at_most_twenty_messages_and_a_hundred_kilobytes_a_second(rig: Rig) -> None:
+def test_f142_f143_ten_thousand_files_cost_at_most_twenty_messages_and_a_hundred_kilobytes_a_second(rig: Rig) -> None:
     ids = rig.uploader.add_many(10_000, quiet=True)
     rig.uploader.turn(UploaderState.START)
     looking(rig, count=30)
@@ -130,7 +132,7 @@ def test_ten_thousand_files_cost_at_most_twenty_messages_and_a_hundred_kilobytes
 
 
 @pytest.mark.slow
-def test_a_quiet_widget_beside_many_sends_at_most_four_messages_a_second(rig: Rig) -> None:
+def test_f142_a_quiet_widget_beside_many_sends_at_most_four_messages_a_second(rig: Rig) -> None:
     ids = rig.uploader.add_many(1_000, quiet=True)
     rig.uploader.turn(UploaderState.START)
     looking(rig, count=12)
@@ -148,7 +150,7 @@ def test_large_windows_stay_within_the_bytes_as_well(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_the_last_state_arrives_whatever_was_lost(rig: Rig, seed: int) -> None:
+def test_f138_the_last_state_arrives_whatever_was_lost(rig: Rig, seed: int) -> None:
     chance = random.Random(seed)
     ids = rig.uploader.add_many(25)
     looking(rig, count=25)
@@ -181,7 +183,7 @@ def test_the_end_is_repeated_once_as_a_snapshot(rig: Rig) -> None:
     assert [m["kind"] for m in rig.screen.of("rows", "snapshot")] == ["rows", "snapshot"]
 
 
-def test_after_a_failed_send_the_next_message_is_a_snapshot(rig: Rig) -> None:
+def test_f137_after_a_failed_send_the_next_message_is_a_snapshot(rig: Rig) -> None:
     ids = rig.uploader.add_many(5)
     looking(rig)
     rig.screen.fail = True
@@ -193,7 +195,7 @@ def test_after_a_failed_send_the_next_message_is_a_snapshot(rig: Rig) -> None:
     assert last["rows"][0]["state"] == "Uploading"
 
 
-def test_a_dead_front_end_costs_a_send_a_second_at_most(rig: Rig) -> None:
+def test_f137_a_dead_front_end_costs_a_send_a_second_at_most(rig: Rig) -> None:
     ids = rig.uploader.add_many(5)
     looking(rig)
     rig.screen.fail = True
@@ -256,7 +258,7 @@ def test_results_follow_ends_and_restarts(rig: Rig) -> None:
     assert rig.screen.gone == [b]
 
 
-def test_a_flood_of_new_files_asks_for_the_list_once_not_for_each(rig: Rig) -> None:
+def test_f143_a_flood_of_new_files_asks_for_the_list_once_not_for_each(rig: Rig) -> None:
     looking(rig)
     asked = rig.uploader.file_snapshots
     rig.uploader.add_many(10_000)

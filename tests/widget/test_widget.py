@@ -26,6 +26,8 @@ from vod_widget.errors import AccessDeniedError, ConnectionLostError, InvalidArg
 from vod_widget.model import Credentials, UploaderState, UploadState
 from vod_widget.secret import Secret
 
+FAULT_KIND = "W"
+
 CANARY = "CanaryCanarySecret0123456789"
 
 
@@ -186,7 +188,7 @@ def test_the_context_of_the_cell_is_kept(comms: type[FakeComm], uploader: FakeUp
 # ---- nothing that a page says is believed -----------------------------------------------------------
 
 
-def test_an_update_of_any_key_changes_nothing_and_is_answered_with_the_truth(
+def test_s16_an_update_of_any_key_changes_nothing_and_is_answered_with_the_truth(
     widget: VODUploadWidget, uploader: FakeUploader
 ) -> None:
     before = widget.get_state()
@@ -231,7 +233,7 @@ def test_a_front_end_may_ask_for_the_state(widget: VODUploadWidget) -> None:
     assert "progress" in comm_of(widget).updates()[-1]
 
 
-def test_the_policy_is_no_trait(comms: type[FakeComm], uploader: FakeUploader) -> None:
+def test_s15_the_policy_is_no_trait(comms: type[FakeComm], uploader: FakeUploader) -> None:
     widget = VODUploadWidget(uploader, policy=Policy.public())
     assert not any("policy" in name for name in widget.trait_names())
     with pytest.raises(AttributeError):
@@ -249,7 +251,7 @@ def forms(secret: str) -> list[str]:
     return [secret, raw.hex(), json.dumps(secret)[1:-1], *aligned]
 
 
-def test_no_key_reaches_state_page_repr_log_or_notebook(
+def test_s2_no_key_reaches_state_page_repr_log_or_notebook(
     widget: VODUploadWidget, uploader: FakeUploader, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(0)
@@ -327,7 +329,7 @@ def test_the_saved_output_holds_widget_text_and_table(widget: VODUploadWidget, u
 @pytest.mark.parametrize(
     "name", ["<script>alert(1)</script>.mp4", '"><img src=x onerror=alert(1)>.mp4', "a&lt;b.mp4", "'-->.mp4"]
 )
-def test_a_name_is_never_markup(widget: VODUploadWidget, uploader: FakeUploader, name: str) -> None:
+def test_s24_a_name_is_never_markup(widget: VODUploadWidget, uploader: FakeUploader, name: str) -> None:
     uploader._add(name, 5)
     uploader.put("f000001", **failure(ConnectionLostError(name)))
     until(lambda: widget.results, "results")
@@ -453,7 +455,7 @@ def test_the_traits_are_true_when_run_returns_and_were_sent_by_the_running_cell(
 # ---- two views, lost comms, the end -----------------------------------------------------------------
 
 
-def test_two_views_show_the_same(widget: VODUploadWidget, uploader: FakeUploader) -> None:
+def test_f136_two_views_show_the_same(widget: VODUploadWidget, uploader: FakeUploader) -> None:
     ids = uploader.add_many(10)
     ask(widget, 1, "hello", version=2, locale="en")
     ask(widget, 2, "hello", version=2, locale="zh-CN")
@@ -473,7 +475,7 @@ def test_two_views_show_the_same(widget: VODUploadWidget, uploader: FakeUploader
     assert one.order == ids
 
 
-def test_a_comm_that_is_gone_slows_nobody_and_heals(widget: VODUploadWidget, uploader: FakeUploader) -> None:
+def test_f137_a_comm_that_is_gone_slows_nobody_and_heals(widget: VODUploadWidget, uploader: FakeUploader) -> None:
     ids = uploader.add_many(5)
     ask(widget, 1, "hello", version=2, locale="en")
     comm_of(widget).broken = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import pytest
 from tests.helpers.until import until
 from tests.widget.fakes import FakeComm
 from vod_widget import VODUploadWidget
+
+FAULT_KIND = "W"
 
 pytestmark = pytest.mark.slow
 
@@ -128,7 +131,7 @@ def test_a_file_of_the_browser_goes_through_the_kernel_byte_for_byte(widget: VOD
     page.close()
 
 
-def test_after_a_reload_the_same_file_goes_on(widget: VODUploadWidget, emulator: Any) -> None:
+def test_f106_after_a_reload_the_same_file_goes_on(widget: VODUploadWidget, emulator: Any) -> None:
     data = a_video(9_000_000)
     old = Browser(widget)
     old.silent = True
@@ -235,3 +238,27 @@ def test_a_new_kernel_offers_what_the_old_one_left_and_goes_on_with_it(
     assert stored(emulator, str(video_id)) == data
     other.close()
     second.close()
+
+
+def test_f120_a_loop_that_user_code_blocks_holds_up_neither_the_upload_nor_the_page(
+    widget: VODUploadWidget, emulator: Any, tmp_path: Path
+) -> None:
+    data = a_video(500_000)
+    (tmp_path / "talk.mp4").write_bytes(data)
+
+    async def cell() -> tuple[str, int]:
+        """The kernel's loop does not turn from here to the end."""
+        page = Browser(widget)
+        try:
+            [added] = page.ask("add_paths", paths=[str(tmp_path)])["added"]
+            before = len(page.comm.custom())
+            page.ask("start")
+            until(lambda: page.last_row(added["file_id"]).get("state") == "Success", "the page is told of the end")
+            told = [m for m in page.comm.custom()[before:] if m["kind"] in ("snapshot", "rows")]
+            return widget.uploader.list_files()[0].media_id, len(told)
+        finally:
+            page.close()
+
+    video_id, told = asyncio.run(cell())
+    assert stored(emulator, video_id) == data
+    assert told <= 12, "a handful of messages for the few moments that it took"

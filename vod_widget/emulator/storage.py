@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 
 from vod_widget.emulator.blobs import Blob, BlobStore, combined_crc64
 from vod_widget.emulator.book import Book, NoBook
@@ -308,7 +307,7 @@ class ObjectStore:
         old = upload.parts.get(part_number)
         part = StoredPart(part_number, blob, self._clock.wall_s())
         upload.parts[part_number] = part
-        record = {**asdict(part), "upload_id": upload.upload_id}
+        record = {**vars(part), "upload_id": upload.upload_id}
         self._book.put("part", f"{upload.upload_id}/{part_number}", record)
         if old is not None:
             self.blobs.remove([old.blob])

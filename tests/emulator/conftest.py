@@ -1,9 +1,10 @@
-"""Node and the strangers' clients that run in it."""
+"""Strangers' clients that cannot be installed beside the project: those for Node, and the vendor's Python uploader."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,22 @@ def node(outside_environment: dict[str, str]) -> str:
             pytest.fail(f"the clients could not be installed: {done.stderr}")
         stamp.write_bytes(lock.read_bytes())
     return found
+
+
+@pytest.fixture(scope="session")
+def python_uploader(outside_environment: dict[str, str]) -> Path:
+    """Return a folder to put on the path: voduploadsdk alone, for it asks for another core than we do."""
+    folder = CLIENTS / "python_modules"
+    if not (folder / "voduploadsdk").is_dir():
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
+        done = subprocess.run(
+            [*command, "voduploadsdk==1.0.2"],
+            env=outside_environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        if done.returncode:
+            pytest.fail(f"the vendor's uploader could not be installed: {done.stderr}")
+    return folder

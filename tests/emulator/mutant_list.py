@@ -168,8 +168,8 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     ),
     (
         "vod",
-        'own = allow(actions, [f"acs:oss:*:*:{asset.bucket}/{asset.key}"])',
-        'own = allow(actions, [f"acs:oss:*:*:{asset.bucket}/*"])',
+        'own = allow(actions, [f"acs:oss:*:*:{asset.bucket}/{key}" for key in keys])',
+        'own = allow(actions, [f"acs:oss:*:*:{asset.bucket}/*" for key in keys])',
         "test_oss_auth::test_a_token_opens_its_own_object_only",
     ),
     (
@@ -234,11 +234,16 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
         "test_vod_errands::test_a_dripping_answer_ends_too",
     ),
     # --- STS: point 9 ---------------------------------------------------------------------------
-    ("sts", 'if caller.kind == "root":', F, "test_sts::test_root_may_not_assume_roles"),
+    ("sts", 'if caller is not None and caller.kind == "root":', F, "test_sts::test_root_may_not_assume_roles"),
     ("sts", "if parsed is None:", F, "test_sts::test_each_wrong_argument_has_its_code"),
     ("sts", "if not _SESSION_NAME.fullmatch(session):", F, "test_sts::test_each_wrong_argument_has_its_code"),
     ("sts", "if arn != self.role_arn:", F, "test_sts::test_each_wrong_argument_has_its_code"),
-    ("sts", 'if not caller.may("sts:AssumeRole", arn):', F, "test_sts::test_a_role_may_not_assume_roles"),
+    (
+        "sts",
+        'if caller is not None and not caller.may("sts:AssumeRole", arn):',
+        F,
+        "test_sts::test_a_role_may_not_assume_roles",
+    ),
     (
         "sts",
         'if not re.fullmatch(r"[0-9]{1,9}", raw) or not MIN_DURATION_S <= int(raw) <= high:',
@@ -345,9 +350,9 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     ),
     (
         "oss_checks",
-        'if "x-oss-copy-source" in request.headers:',
+        "if header in request.headers:",
         F,
-        "test_oss_objects::test_copies_are_not_implemented",
+        "test_oss_objects::test_wishes_that_would_not_be_met_are_refused",
     ),
     ("oss_checks", "if meta > MAX_META_BYTES:", F, "test_oss_objects::test_too_much_metadata"),
     (
@@ -599,5 +604,89 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
         "    if os.getpid() == pid:\n",
         "    if True:\n",
         "test_durable::test_only_the_process_that_made_a_folder_removes_it",
+    ),
+    # --- copies, access control lists, and nobody in particular ------------------------------------
+    (
+        "oss_api",
+        "self._check_right(key, operation, request)",
+        "pass",
+        "test_oss_copies::test_an_upload_credential_may_not_open_its_object_to_all",
+    ),
+    (
+        "oss_api",
+        "oss_access.check_anonymous(operation, request, self._store)",
+        "pass",
+        "test_oss_copies::test_nobody_reads_what_is_private",
+    ),
+    ("oss_access", "        acl = found.acl\n", "        pass\n", "test_oss_copies::test_a_bucket_for_all_is_for_all"),
+    (
+        "oss_access",
+        "if not allowed or _ACL in request.headers:",
+        "if not allowed:",
+        "test_oss_copies::test_a_bucket_for_all_is_for_all",
+    ),
+    (
+        "oss_access",
+        "if not allowed or _ACL in request.headers:",
+        "if _ACL in request.headers:",
+        "test_oss_copies::test_nobody_reads_what_is_private",
+    ),
+    (
+        "oss_access",
+        'or (operation in _WRITES and acl == "public-read-write")',
+        'or (operation in _WRITES and acl.startswith("public-read"))',
+        "test_oss_copies::test_everybody_reads_what_is_public_and_changes_nothing",
+    ),
+    (
+        "oss_access",
+        'if any(name.startswith("response-") for name in request.params):',
+        F,
+        "test_oss_copies::test_everybody_reads_what_is_public_and_changes_nothing",
+    ),
+    ("oss_access", "if acl not in OBJECT_ACLS:", F, "test_oss_copies::test_unknown_acls_are_refused"),
+    (
+        "oss_copies",
+        'if not bucket or not name or not text.startswith("/"):',
+        F,
+        "test_oss_copies::test_bad_sources_are_refused",
+    ),
+    (
+        "oss_copies",
+        'if key is None or not key.may("oss:GetObject", f"acs:oss:*:*:{bucket}/{name}"):',
+        F,
+        "test_oss_copies::test_an_upload_credential_copies_nothing_of_others",
+    ),
+    ("oss_copies", "if condition(judged, stored) == 304:", F, "test_oss_copies::test_bad_sources_are_refused"),
+    (
+        "oss_copies",
+        'if directive not in ("COPY", "REPLACE"):',
+        F,
+        "test_oss_copies::test_metadata_is_replaced_when_asked_and_on_itself",
+    ),
+    (
+        "oss_copies",
+        'return own if itself or directive == "REPLACE" else source.stored.headers',
+        "return source.stored.headers",
+        "test_oss_copies::test_metadata_is_replaced_when_asked_and_on_itself",
+    ),
+    # --- playlists -----------------------------------------------------------------------------
+    (
+        "vod",
+        'keys = [asset.key, f"{asset.slices_prefix}*"] if asset.slices_prefix else [asset.key]',
+        'keys = [asset.key, f"{asset.key.rpartition(chr(47))[0]}/*"]',
+        "test_vod_library::test_a_playlist_has_room_for_its_slices_and_takes_them_along",
+    ),
+    (
+        "vod_library",
+        "if asset.owns(stored.key):",
+        F,
+        "test_vod_library::test_a_playlist_has_room_for_its_slices_and_takes_them_along",
+    ),
+    ("oss_buckets", "if storage_class not in _CLASSES:", F, "test_oss_buckets::test_a_new_bucket_says_how_it_stores"),
+    (
+        "oss_buckets",
+        'if redundancy not in ("LRS", "ZRS"):',
+        F,
+        "test_oss_buckets::test_a_new_bucket_says_how_it_stores",
     ),
 )

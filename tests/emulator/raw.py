@@ -39,6 +39,12 @@ SUB_RESOURCES = (
     "tagging",
     "restore",
     "continuation-token",
+    "lifecycle",
+    "resourceGroup",
+    "stat",
+    "transferAcceleration",
+    "versioning",
+    "x-oss-async-process",
 )
 
 

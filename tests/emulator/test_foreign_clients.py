@@ -22,7 +22,7 @@ from aliyunsdkvod.request.v20170321.CreateUploadVideoRequest import CreateUpload
 from aliyunsdkvod.request.v20170321.GetVideoInfoRequest import GetVideoInfoRequest
 from aliyunsdkvod.request.v20170321.RefreshUploadVideoRequest import RefreshUploadVideoRequest
 
-from tests.emulator.raw import Grant, create, grant_of
+from tests.emulator.raw import Grant, create, grant_of, send
 from vod_widget.emulator import Emulator
 from vod_widget.emulator.faults import Status
 
@@ -190,8 +190,6 @@ def test_oss2_with_newer_signatures(emulator: Emulator, grant: Grant, auth_class
 
 @pytest.mark.parametrize("auth_class", [oss2.Auth, oss2.AuthV4])
 def test_oss2_signed_urls(emulator: Emulator, grant: Grant, bucket: oss2.Bucket, auth_class: Any) -> None:
-    from tests.emulator.raw import send
-
     bucket.put_object(grant.key, DATA)
     auth = auth_class(emulator.access_key_id, emulator.access_key_secret)
     owned = oss2.Bucket(auth, grant.endpoint, grant.bucket, region="cn-shanghai")
@@ -223,3 +221,20 @@ def test_oss_v2_puts_and_uploads(emulator: Emulator, grant: Grant, tmp_path: Pat
     uploader.upload_file(request, filepath=str(source))
     assert emulator.object_path(grant.media_id).read_bytes() == DATA
     assert [r.op for r in emulator.requests].count("UploadPart") == 5
+
+
+@pytest.mark.parametrize("version", ["v1", "v4"])
+def test_oss_v2_signs_with_a_token_either_way(emulator: Emulator, grant: Grant, version: str) -> None:
+    config = oss_v2.config.load_default()
+    config.credentials_provider = oss_v2.credentials.StaticCredentialsProvider(
+        grant.keys.access_key_id, grant.keys.access_key_secret, grant.keys.security_token
+    )
+    config.region, config.endpoint, config.use_path_style = emulator.region, grant.endpoint, True
+    config.signature_version = version
+    client = oss_v2.Client(config)
+    assert client.put_object(oss_v2.PutObjectRequest(bucket=grant.bucket, key=grant.key, body=DATA)).status_code == 200
+    signed = client.presign(oss_v2.GetObjectRequest(bucket=grant.bucket, key=grant.key))
+    assert send(emulator.endpoint, "GET", signed.url.removeprefix(emulator.endpoint), {}).body == DATA
+    emulator.clock.advance(3001)
+    with pytest.raises(oss_v2.exceptions.OperationError, match="SecurityTokenExpired"):
+        client.head_object(oss_v2.HeadObjectRequest(bucket=grant.bucket, key=grant.key))

@@ -120,7 +120,7 @@ def test_an_upload_credential_may_do_nothing_to_the_bucket(grant: Grant, method:
 
 
 @pytest.mark.parametrize(
-    ("method", "query"), [("PUT", "tagging"), ("GET", "tagging"), ("PUT", "acl"), ("POST", "restore")]
+    ("method", "query"), [("PUT", "tagging"), ("GET", "tagging"), ("PUT", "x-oss-async-process"), ("POST", "restore")]
 )
 def test_unknown_sub_resources_do_not_touch_the_object(
     emulator: Emulator, grant: Grant, method: str, query: str
@@ -129,6 +129,40 @@ def test_unknown_sub_resources_do_not_touch_the_object(
     answer = as_owner(emulator, grant, method, query, b"tags")
     assert (answer.status, answer.code) == (400, "NotImplemented")
     assert oss(grant, "GET").body == b"the object"
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST", "DELETE"])
+@pytest.mark.parametrize("name", ["resourceGroup", "transferAcceleration", "lifecycle", "accessmonitor"])
+def test_unknown_sub_resources_do_not_touch_the_bucket(
+    emulator: Emulator, grant: Grant, method: str, name: str
+) -> None:
+    answer = as_owner(emulator, grant, method, name, key="")
+    assert (answer.status, answer.code) == (400, "NotImplemented")
+    assert as_owner(emulator, grant, "GET", "bucketInfo", key="").status == 200
+
+
+def test_a_new_bucket_says_how_it_stores(service: oss2.Service) -> None:
+    bucket = bucket_of(service, "cold-bucket")
+    wanted = oss2.models.BucketCreateConfig("IA", "ZRS")
+    bucket.create_bucket("private", wanted)
+    found = bucket.get_bucket_info()
+    assert (found.storage_class, found.data_redundancy_type) == ("IA", "ZRS")
+    bucket.create_bucket("private", oss2.models.BucketCreateConfig("Archive", "LRS"))  # it is there already
+    assert bucket.get_bucket_info().storage_class == "IA"
+    for refused in (oss2.models.BucketCreateConfig("Cheap", "LRS"), oss2.models.BucketCreateConfig("IA", "RAID")):
+        with pytest.raises(oss2.exceptions.InvalidArgument):
+            bucket.create_bucket("private", refused)
+
+
+def test_what_lies_in_a_bucket_is_counted(emulator: Emulator, grant: Grant) -> None:
+    oss(grant, "PUT", "", b"seven b")
+    oss(grant, "POST", "uploads")
+    answer = as_owner(emulator, grant, "GET", "stat", key="")
+    shown = [answer.text(name) for name in ("Storage", "ObjectCount", "MultipartUploadCount", "ArchiveStorage")]
+    assert shown == ["7", "1", "1", "0"]
+    assert as_owner(emulator, grant, "GET", "versioning", key="").body.endswith(
+        b"<VersioningConfiguration></VersioningConfiguration>"
+    )
 
 
 # --- listings ----------------------------------------------------------------------------
@@ -195,6 +229,13 @@ def test_batch_delete(full: oss2.Bucket) -> None:
     result = full.batch_delete_objects(["a/1", "ü & <世>", "not there"])
     assert result.deleted_keys == ["a/1", "ü & <世>", "not there"]
     assert "a/1" not in [o.key for o in oss2.ObjectIterator(full)]
+
+
+def test_keys_with_control_characters_are_deleted(bucket: oss2.Bucket) -> None:
+    for key in ("form\x0cfeed\x01.txt", "<hello>"):
+        bucket.put_object(key, b"x")
+        assert bucket.batch_delete_objects([key]).deleted_keys == [key]
+        assert not bucket.object_exists(key)
 
 
 def delete_many(emulator: Emulator, grant: Grant, body: str, md5: str | None = "") -> Reply:

@@ -191,9 +191,17 @@ def test_too_much_metadata(grant: Grant) -> None:
     assert (answer.status, answer.code) == (400, "InvalidArgument")
 
 
-def test_copies_are_not_implemented(emulator: Emulator, grant: Grant) -> None:
-    answer = oss(grant, "PUT", body=b"", headers={"x-oss-copy-source": "/a/b"}, keys=owner(emulator))
-    assert (answer.status, answer.code, answer.text("Header")) == (400, "NotImplemented", "x-oss-copy-source")
+@pytest.mark.parametrize("name", ["x-oss-callback", "x-oss-server-side-encryption", "x-oss-tagging"])
+def test_wishes_that_would_not_be_met_are_refused(emulator: Emulator, grant: Grant, name: str) -> None:
+    for method, query in (("PUT", ""), ("POST", "uploads")):
+        answer = oss(grant, method, query, b"", headers={name: "v"}, keys=owner(emulator))
+        assert (answer.status, answer.code, answer.text("Header")) == (400, "NotImplemented", name)
+
+
+def test_a_get_is_answered_without_the_body_that_it_announces(grant: Grant) -> None:
+    oss(grant, "PUT", body=b"stored")
+    answer = oss(grant, "GET", headers={"Content-Length": "9"})  # which never comes
+    assert (answer.status, answer.body) == (200, b"stored")
 
 
 # --- x-oss-notification ------------------------------------------------------------------

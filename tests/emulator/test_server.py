@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 import ssl
 import stat
 import subprocess
 import sys
 import threading
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -223,6 +225,12 @@ def test_options_without_origin_or_method(emulator: Emulator) -> None:
     assert send(emulator.endpoint, "OPTIONS", "/b-b/k", {"Origin": "http://localhost"}).status == 400
 
 
+@pytest.fixture(scope="module")
+def emulator_with_tls() -> Iterator[Emulator]:
+    with Emulator(tls_port=0) as made:
+        yield made
+
+
 # --- https -------------------------------------------------------------------------------
 
 
@@ -240,6 +248,19 @@ def test_https_with_its_own_authority() -> None:
             urllib.request.urlopen(emulator.tls_endpoint)
         for path in (emulator.data_dir / "server.pem",):
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("host", ["vod.cn-shanghai", "sts", "oss-cn-shanghai", "outin-1.oss-cn-shanghai"])
+def test_https_by_the_vendors_names(emulator_with_tls: Emulator, host: str) -> None:
+    context = ssl.create_default_context(cafile=str(emulator_with_tls.tls_ca_file))
+    port = int(emulator_with_tls.tls_endpoint.rpartition(":")[2])
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+        context.wrap_socket(plain, server_hostname=f"{host}.aliyuncs.com") as sock,
+    ):
+        assert sock.version()
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as plain, pytest.raises(ssl.SSLError):
+        context.wrap_socket(plain, server_hostname="ecs.aliyuncs.com")
 
 
 def test_upload_address_follows_the_callers_scheme() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 from tests.emulator.raw import Grant, call, create, grant_of, info, initiate, oss, owner, put_part, send
@@ -216,3 +218,20 @@ def test_throttling_by_a_switch() -> None:
         strict.clock.advance(1)
         assert call(strict, "GetVideoInfo", {"VideoId": grant.media_id}).status == 200
         assert {call(strict, "GetCallerIdentity").status for _ in range(5)} == {200}
+
+
+def test_a_playlist_has_room_for_its_slices_and_takes_them_along(emulator: Emulator) -> None:
+    answer = call(emulator, "CreateUploadVideo", {"Title": "t", "FileName": "list.m3u8"}).json
+    grant = grant_of(answer)
+    prefix = json.loads(base64.b64decode(answer["UploadAddress"]))["ObjectPrefix"]
+    assert grant.key.startswith(prefix)
+    for key in (grant.key, f"{prefix}1.ts"):
+        assert oss(grant, "PUT", "", b"x", key=key).status == 200
+    oss(grant, "POST", "uploads", key=f"{prefix}2.ts")
+    other = create(emulator)
+    assert oss(grant, "PUT", "", b"x", key=other.key).status == 403
+    assert oss(other, "PUT", "", b"x", key=other.key.rpartition("/")[0] + "/1.ts").status == 403
+    call(emulator, "DeleteVideo", {"VideoIds": grant.media_id})
+    assert oss(grant, "HEAD", keys=owner(emulator), key=f"{prefix}1.ts").status == 404
+    assert oss(other, "PUT", "", b"x").status == 200  # its folder was not the other's
+    assert emulator.unfinished_uploads == []

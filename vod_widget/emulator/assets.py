@@ -54,6 +54,15 @@ class Asset:
     source_deleted: bool = False
     """DeleteMezzanines took the file away."""
 
+    @property
+    def slices_prefix(self) -> str:
+        """Where the slices of a playlist belong, beside it; "" for everything else."""
+        return self.key.rpartition("/")[0] + "/" if self.key.endswith(".m3u8") else ""
+
+    def owns(self, key: str) -> bool:
+        """Tell whether an object is of this asset: its own, or a slice."""
+        return key == self.key or bool(self.slices_prefix and key.startswith(self.slices_prefix))
+
 
 @dataclass
 class PullJob:

@@ -236,7 +236,7 @@ class Emulator:
         try:
             self._port = await self._listen(runner, self._wanted_port, None)
             if self._wanted_tls_port is not None:
-                context, self._ca_file = make_server_context(self._folder)
+                context, self._ca_file = make_server_context(self._folder, self.region)
                 self._tls_port = await self._listen(runner, self._wanted_tls_port, context)
             ready.set()
             await self._stop.wait()

@@ -31,6 +31,8 @@ class Bucket:
     managed: bool = False
     """Allocated by VOD: it cannot be deleted, and pages of this machine may use it."""
     cors: tuple[CorsRule, ...] = ()
+    storage_class: str = "Standard"
+    redundancy: str = "LRS"
 
 
 @dataclass
@@ -63,6 +65,8 @@ class StoredObject:
     """On the wall clock."""
     md5_hex: str = ""
     """Empty for multipart objects: they have no Content-MD5."""
+    acl: str = "default"
+    """`default` is the ACL of the bucket."""
 
 
 @dataclass
@@ -75,6 +79,7 @@ class Upload:
     headers: Mapping[str, str]
     initiated_s: float
     parts: dict[int, StoredPart] = field(default_factory=dict)
+    acl: str = "default"
 
 
 @dataclass(frozen=True)

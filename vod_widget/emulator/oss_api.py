@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
 
-from vod_widget.emulator import oss_buckets, oss_forms, oss_xml
+from vod_widget.emulator import oss_access, oss_buckets, oss_copies, oss_forms, oss_xml
 from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.clock import Clock
 from vod_widget.emulator.errors import (
@@ -39,11 +39,12 @@ from vod_widget.emulator.oss_checks import (
     check_blob,
     check_body_headers,
     check_names,
+    check_wishes,
     kept_headers,
 )
 from vod_widget.emulator.oss_forms import FormReader
 from vod_widget.emulator.oss_names import OssRequest, operation_of
-from vod_widget.emulator.oss_views import OssAnswer, list_parts, list_uploads, look, show_meta
+from vod_widget.emulator.oss_views import Body, OssAnswer, list_parts, list_uploads, look, show_meta
 from vod_widget.emulator.storage import ObjectStore
 from vod_widget.emulator.switches import Switches
 from vod_widget.emulator.tokens import Key
@@ -58,6 +59,10 @@ _RIGHTS: Mapping[str, str] = {
     "CompleteMultipartUpload": "oss:PutObject",
     "AbortMultipartUpload": "oss:AbortMultipartUpload",
     "ListParts": "oss:ListParts",
+    "CopyObject": "oss:PutObject",
+    "UploadPartCopy": "oss:PutObject",
+    "GetObjectAcl": "oss:GetObjectAcl",
+    "PutObjectAcl": "oss:PutObjectAcl",
     "HeadObject": "oss:GetObject",
     "GetObject": "oss:GetObject",
     "DeleteObject": "oss:DeleteObject",
@@ -80,13 +85,15 @@ class Ticket:
     request: OssRequest
     operation: str
     key: Key | None
-    """None: the form of PostObject will tell."""
+    """None: nobody in particular, or the form of PostObject will tell."""
     upload: Upload | None = None
     part_number: int = 0
     position: int = 0
     """Of AppendObject."""
     form: FormReader | None = None
     """Of PostObject: the body goes through it, and what it gives is stored."""
+    source: Body | None = None
+    """Of a copy: what is stored in place of the body."""
 
     @property
     def stores_body(self) -> bool:
@@ -137,11 +144,14 @@ class OssGateway:
         """Answer one request with its whole body at hand; errors come back as answers."""
         try:
             ticket = self.begin(request)
-            if not ticket.stores_body:
+            if not (ticket.stores_body or ticket.source):
                 return self.finish(ticket, None, body)
             sink = self._store.blobs.sink(f"{request.bucket}/{request.key}")
             try:
-                sink.write([ticket.form.feed(body) if ticket.form else body])
+                if ticket.source:
+                    sink.write(self._store.read(ticket.source.stored.content, ticket.source.start, ticket.source.end))
+                else:
+                    sink.write([ticket.form.feed(body) if ticket.form else body])
             except OssError:
                 sink.discard()
                 raise
@@ -176,15 +186,15 @@ class OssGateway:
             return self._begin_form(request)
         resource = f"/{request.bucket}/{request.key}" if request.bucket else "/"
         signed = SignedRequest(request.method, resource, request.query, request.headers)
-        key = self._auth.identify(signed)
-        right = _RIGHTS.get(operation)
-        if right is None:
-            raise OssError(400, "NotImplemented", f"A request that you provided is not implemented: {operation}.")
-        target = f"acs:oss:*:*:{request.bucket}" + (f"/{request.key}" if request.key else "")
-        if not key.may(right, target):
-            raise access_denied("Access denied by authorizer's policy.", ec="0003-00000301")
+        if self._auth.is_anonymous(signed):
+            key = None
+            oss_access.check_anonymous(operation, request, self._store)
+        else:
+            key = self._auth.identify(signed)
+            self._check_right(key, operation, request)
         if request.bucket and operation != "PutBucket":
             self._store.require_bucket(request.bucket)
+        check_wishes(request)
         self._check_notification(request)
         ticket = self._with_upload(Ticket(request, operation, key))
         if ticket.stores_body:
@@ -194,7 +204,20 @@ class OssGateway:
             elif operation == "AppendObject":
                 ticket = replace(ticket, position=_position_of(request))
                 self._store.check_append(request.bucket, request.key, ticket.position)
+        elif operation in ("CopyObject", "UploadPartCopy"):
+            ticket = replace(ticket, source=oss_copies.source_of(request, self._store, key))
+            if operation == "CopyObject":
+                self._check_overwrite(request)
+        oss_access.acl_of(request)
         return ticket
+
+    def _check_right(self, key: Key, operation: str, request: OssRequest) -> None:
+        right = _RIGHTS.get(operation)
+        if right is None:
+            raise OssError(400, "NotImplemented", f"A request that you provided is not implemented: {operation}.")
+        target = f"acs:oss:*:*:{request.bucket}" + (f"/{request.key}" if request.key else "")
+        if not key.may(right, target):
+            raise access_denied("Access denied by authorizer's policy.", ec="0003-00000301")
 
     def _begin_form(self, request: OssRequest) -> Ticket:
         self._store.require_bucket(request.bucket)
@@ -218,8 +241,10 @@ class OssGateway:
         check_names(named)
         if not key.may("oss:PutObject", f"acs:oss:*:*:{named.bucket}/{named.key}"):
             raise access_denied("Access denied by authorizer's policy.", ec="0003-00000301")
+        check_wishes(named)
         self._check_overwrite(named)
         self._check_notification(named)
+        oss_access.acl_of(named)
 
     def _finish_form(self, request: OssRequest, form: FormReader, blob: Blob) -> OssAnswer:
         form.close()
@@ -228,7 +253,7 @@ class OssGateway:
         policy.check_length(blob.size_bytes)
         named = replace(request, key=fields["key"], headers=_form_headers(form))
         self._check_overwrite(named)
-        stored = self._store.put(named.bucket, named.key, blob, kept_headers(named))
+        stored = self._store.put(named.bucket, named.key, blob, kept_headers(named), oss_access.acl_of(named))
         etag = f'"{stored.etag}"'
         target = fields.get("success_action_redirect", "")
         location = f"http://{request.host}/{quote(named.key)}"
@@ -248,7 +273,7 @@ class OssGateway:
 
     def _with_upload(self, ticket: Ticket) -> Ticket:
         request = ticket.request
-        if ticket.operation == "UploadPart":
+        if ticket.operation in ("UploadPart", "UploadPartCopy"):
             number_text = request.param("partNumber")
             if not number_text or "uploadId" not in request.params:
                 raise oss_invalid_argument("Unexpected query string parameter", ec="0017-00000219")
@@ -306,7 +331,7 @@ class OssGateway:
             OssError: It is refused; nothing has happened.
         """
         try:
-            if blob is not None and ticket.form is None:
+            if blob is not None and ticket.stores_body and ticket.form is None:
                 check_blob(ticket.request, blob)
             answer = self._act(ticket, blob, body)
         except OssError:
@@ -324,8 +349,28 @@ class OssGateway:
             case "PutObject":
                 assert blob is not None
                 self._check_overwrite(request)
-                self._store.put(request.bucket, request.key, blob, kept_headers(request))
+                acl = oss_access.acl_of(request)
+                self._store.put(request.bucket, request.key, blob, kept_headers(request), acl)
                 return OssAnswer(200, blob_headers(blob))
+            case "CopyObject":
+                assert blob is not None
+                assert ticket.source is not None
+                self._check_overwrite(request)
+                headers = oss_copies.headers_of_copy(request, ticket.source, kept_headers(request))
+                acl = oss_access.acl_of(request)
+                stored = self._store.put(request.bucket, request.key, blob, headers, acl)
+                return oss_copies.answer("CopyObjectResult", blob, stored.modified_s)
+            case "UploadPartCopy":
+                assert blob is not None
+                assert upload is not None
+                part = self._store.put_part(upload, ticket.part_number, blob)
+                return oss_copies.answer("CopyPartResult", blob, part.modified_s)
+            case "PutObjectAcl":
+                acl = oss_access.acl_of(request, default="")
+                self._store.set_acl(self._store.get(request.bucket, request.key), acl)
+                return OssAnswer(200)
+            case "GetObjectAcl":
+                return self._desk.show_acl(self._store.get(request.bucket, request.key).acl)
             case "InitiateMultipartUpload":
                 return self._initiate(request)
             case "UploadPart":
@@ -335,7 +380,14 @@ class OssGateway:
                 return OssAnswer(200, blob_headers(blob))
             case "AppendObject":
                 assert blob is not None
-                stored = self._store.append(request.bucket, request.key, ticket.position, blob, kept_headers(request))
+                stored = self._store.append(
+                    request.bucket,
+                    request.key,
+                    ticket.position,
+                    blob,
+                    kept_headers(request),
+                    acl=oss_access.acl_of(request),
+                )
                 return OssAnswer(
                     200,
                     {
@@ -374,7 +426,8 @@ class OssGateway:
     def _initiate(self, request: OssRequest) -> OssAnswer:
         encoding = request.param("encoding-type")
         self._check_overwrite(request)
-        upload = self._store.initiate(request.bucket, request.key, kept_headers(request))
+        acl = oss_access.acl_of(request)
+        upload = self._store.initiate(request.bucket, request.key, kept_headers(request), acl)
         pairs = [
             *oss_xml.encoding_pair(encoding),
             ("Bucket", upload.bucket),

@@ -32,6 +32,7 @@ _V1_HEADER = re.compile(r"OSS ([^:\s]+):(\S+)")
 _RFC1123 = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT")
 _V4_DATE = re.compile(r"\d{8}T\d{6}Z")
 _V1_QUERY = ("OSSAccessKeyId", "Expires", "Signature")
+_SIGNS = (*_V1_QUERY, "x-oss-signature-version", "x-oss-signature")
 _V4_QUERY = ("x-oss-credential", "x-oss-date", "x-oss-expires", "x-oss-signature")
 
 
@@ -63,6 +64,12 @@ class OssAuthenticator:
         self._switches = switches
         self._region = region
 
+    @staticmethod
+    def is_anonymous(request: SignedRequest) -> bool:
+        """Tell whether a request carries no signature at all."""
+        signs = ("authorization" in request.headers, *(name in dict(request.query) for name in _SIGNS))
+        return not any(signs)
+
     def identify(self, request: SignedRequest) -> Key:
         """Return the key that signed the request, or raise the fitting OssError."""
         query = dict(request.query)
@@ -83,7 +90,7 @@ class OssAuthenticator:
             return self._by_v4_header(request, header)
         if header:
             return self._by_v1_header(request, header)
-        raise access_denied("You have no right to access this object because of bucket acl.")
+        raise AssertionError("a request without a signature is not for here")
 
     def identify_form(self, signature: FormSignature, policy: str) -> Key:
         """Return the key that signed the policy of a form, or raise the fitting OssError."""
@@ -104,7 +111,8 @@ class OssAuthenticator:
         headers = request.headers
         date = headers.get("x-oss-date") or headers.get("date", "")
         self._check_date(date)
-        key = self._key(parsed[1], headers.get("x-oss-security-token", ""))
+        # alibabacloud-oss-v2 sends the token of a V1 signature by the second name.
+        key = self._key(parsed[1], headers.get("x-oss-security-token") or headers.get("security-token", ""))
         self._compare_v1(request, key, date, parsed[2])
         return key
 
@@ -192,7 +200,7 @@ class OssAuthenticator:
             self._check_skew(sent_s)
         if self._clock.signed_url_s() > sent_s + int(expires):
             raise access_denied("Request has expired.")
-        key_id, scope = self._v4_scope(query["x-oss-credential"], date)
+        key_id, scope = self._v4_scope(query["x-oss-credential"], date, in_url=True)
         key = self._key(key_id, query.get("x-oss-security-token", ""))
         signed = [(name, value) for name, value in request.query if name != "x-oss-signature"]
         additional = query.get("x-oss-additional-headers", "").lower().split(";")
@@ -211,7 +219,7 @@ class OssAuthenticator:
         except ValueError as exc:
             raise wrong from exc
 
-    def _v4_scope(self, credential: str, date: str) -> tuple[str, str]:
+    def _v4_scope(self, credential: str, date: str, *, in_url: bool = False) -> tuple[str, str]:
         pieces = credential.split("/")
         if len(pieces) != 5 or pieces[3:] != ["oss", signatures.V4_TERMINATOR]:
             raise oss_invalid_argument("Invalid credential.", name="Credential", value="***")
@@ -221,7 +229,9 @@ class OssAuthenticator:
             )
         if pieces[2] != self._region:
             raise oss_invalid_argument(
-                "Invalid signing region in Authorization header.",
+                "The signing region in credential is invalid."
+                if in_url
+                else "Invalid signing region in Authorization header.",
                 name="Credential",
                 value=pieces[2],
                 ec="0002-00000226",

@@ -33,6 +33,8 @@ OPERATIONS = frozenset(
         "GetBucketCors",
         "GetBucketInfo",
         "GetBucketLocation",
+        "GetBucketStat",
+        "GetBucketVersioning",
         "ListBuckets",
         "ListLiveChannel",
         "ListObjects",
@@ -42,6 +44,7 @@ OPERATIONS = frozenset(
         "PutBucketCors",
     }
 )
+_CLASSES = ("Standard", "IA", "Archive", "ColdArchive", "DeepColdArchive")
 _ACLS = ("private", "public-read", "public-read-write")
 
 
@@ -91,14 +94,44 @@ class BucketDesk:
             case _:
                 return self._describe(operation, self._store.bucket(request.bucket))
 
+    def show_acl(self, grant: str) -> OssAnswer:
+        """Render GetBucketAcl and GetObjectAcl."""
+        inner = f"<AccessControlList><Grant>{grant}</Grant></AccessControlList>"
+        return _xml("AccessControlPolicy", [], self._owner() + inner)
+
+    def _stat(self, bucket: str) -> OssAnswer:
+        """GetBucketStat: what lies in a bucket; all of it is of the class Standard here."""
+        objects, uploads = self._store.objects(bucket), self._store.uploads(bucket)
+        size_bytes = sum(stored.size_bytes for stored in objects)
+        last_s = max((stored.modified_s for stored in objects), default=0.0)
+        parts = [part.blob.size_bytes for upload in uploads for part in upload.parts.values()]
+        numbers = {
+            "Storage": size_bytes + sum(parts),
+            "ObjectCount": len(objects),
+            "MultipartUploadCount": len(uploads),
+            "MultipartPartCount": len(parts),
+            "LiveChannelCount": 0,
+            "LastModifiedTime": int(last_s),
+            "StandardStorage": size_bytes,
+            "StandardObjectCount": len(objects),
+        }
+        for name in ("InfrequentAccess", "Archive", "ColdArchive", "DeepColdArchive"):
+            numbers |= {f"{name}Storage": 0, f"{name}RealStorage": 0, f"{name}ObjectCount": 0}
+        return _xml("BucketStat", [(name, str(number)) for name, number in numbers.items()])
+
     def _describe(self, operation: str, bucket: Bucket) -> OssAnswer:
         grant = f"<AccessControlList><Grant>{bucket.acl}</Grant></AccessControlList>"
         match operation:
             case "GetBucketInfo":
-                inner = oss_xml.elements(self._facts(bucket)) + self._owner() + grant
+                rule = "<ServerSideEncryptionRule><SSEAlgorithm>None</SSEAlgorithm></ServerSideEncryptionRule>"
+                inner = oss_xml.elements(self._facts(bucket)) + self._owner() + grant + rule
                 return _xml("BucketInfo", [], f"<Bucket>{inner}</Bucket>")
             case "GetBucketAcl":
-                return _xml("AccessControlPolicy", [], self._owner() + grant)
+                return self.show_acl(bucket.acl)
+            case "GetBucketStat":
+                return self._stat(bucket.name)
+            case "GetBucketVersioning":
+                return _xml("VersioningConfiguration", [])  # never switched on
             case "GetBucketLocation":
                 text = oss_xml.elements([("LocationConstraint", f"oss-{self._region}")])
                 return OssAnswer(200, body=f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode())
@@ -111,9 +144,10 @@ class BucketDesk:
             ("ExtranetEndpoint", f"oss-{self._region}.aliyuncs.com"),
             ("IntranetEndpoint", f"oss-{self._region}-internal.aliyuncs.com"),
             ("Location", f"oss-{self._region}"),
+            ("Comment", ""),
             ("Name", bucket.name),
-            ("StorageClass", "Standard"),
-            ("DataRedundancyType", "LRS"),
+            ("StorageClass", bucket.storage_class),
+            ("DataRedundancyType", bucket.redundancy),
             ("Region", self._region),
         ]
 
@@ -140,11 +174,13 @@ class BucketDesk:
         acl = request.headers.get("x-oss-acl", "")
         if acl not in ("", *_ACLS):
             raise oss_invalid_argument("no such bucket access control exists", name="x-oss-acl", value=acl)
+        wanted = parse_class(body) if body and operation == "PutBucket" else None
         if operation == "PutBucketAcl":
             self._store.require_bucket(request.bucket)
-        elif body:
-            oss_xml.parse(body, "CreateBucketConfiguration")
-        self._store.add_bucket(request.bucket, acl=acl)
+        is_new = self._store.find_bucket(request.bucket) is None
+        made = self._store.add_bucket(request.bucket, acl=acl)
+        if wanted and is_new:
+            self._store.set_class(made, *wanted)
         return OssAnswer(200, {"Location": f"/{request.bucket}"})
 
     def _delete_objects(self, request: OssRequest, body: bytes) -> OssAnswer:
@@ -265,6 +301,19 @@ def parse_cors(body: bytes) -> tuple[CorsRule, ...]:
     return tuple(rules)
 
 
+def parse_class(body: bytes) -> tuple[str, str]:
+    """Parse CreateBucketConfiguration: storage class and redundancy."""
+    root = oss_xml.parse(body, "CreateBucketConfiguration")
+    values = {name: (child.text or "").strip() for name, child in oss_xml.children(root)}
+    storage_class = values.get("StorageClass") or "Standard"
+    redundancy = values.get("DataRedundancyType") or "LRS"
+    if storage_class not in _CLASSES:
+        raise oss_invalid_argument("The storage class is not valid.", name="StorageClass", value=storage_class)
+    if redundancy not in ("LRS", "ZRS"):
+        raise oss_invalid_argument("The redundancy is not valid.", name="DataRedundancyType", value=redundancy)
+    return storage_class, redundancy
+
+
 def _rule(values: dict[str, list[str]]) -> CorsRule:
     origins, methods = values.get("AllowedOrigin", []), values.get("AllowedMethod", [])
     if not origins or not methods:
@@ -281,7 +330,7 @@ def _rule(values: dict[str, list[str]]) -> CorsRule:
             raise oss_invalid_argument("CORS config is not valid.", name="ExposeHeader", value=name)
     age = values.get("MaxAgeSeconds", [""])[0]
     if age and not re.fullmatch(r"[0-9]{1,9}", age):
-        raise malformed_xml()
+        raise oss_invalid_argument("CORS config is not valid.", name="MaxAgeSeconds", value=age)
     headers = tuple(name.lower() for name in values.get("AllowedHeader", []))
     return CorsRule(tuple(origins), tuple(methods), headers, tuple(exposed), int(age) if age else None)
 

@@ -25,6 +25,14 @@ KEPT_HEADERS = (
     "content-encoding",
     "expires",
 )
+# What a client must not believe to be done.
+NOT_THERE = (
+    "x-oss-callback",
+    "x-oss-callback-var",
+    "x-oss-server-side-encryption",
+    "x-oss-symlink-target",
+    "x-oss-tagging",
+)
 MAX_META_BYTES = 8 * 1024
 
 
@@ -47,6 +55,18 @@ def check_names(request: OssRequest) -> None:
         )
 
 
+def check_wishes(request: OssRequest) -> None:
+    """Refuse what a client asks for by a header and would not get."""
+    for header in NOT_THERE:
+        if header in request.headers:
+            raise OssError(
+                400,
+                "NotImplemented",
+                "A header you provided implies functionality that is not implemented.",
+                extras={"Header": header},
+            )
+
+
 def check_body_headers(request: OssRequest) -> None:
     """Refuse, before it is read, a body that cannot be stored."""
     length = request.headers.get("content-length")
@@ -58,13 +78,6 @@ def check_body_headers(request: OssRequest) -> None:
             "EntityTooLarge",
             "Your proposed upload exceeds the maximum allowed size.",
             extras={"MaxSizeAllowed": str(MAX_BODY_BYTES), "ProposedSize": length},
-        )
-    if "x-oss-copy-source" in request.headers:
-        raise OssError(
-            400,
-            "NotImplemented",
-            "A header you provided implies functionality that is not implemented.",
-            extras={"Header": "x-oss-copy-source"},
         )
     meta = sum(len(name) + len(value) for name, value in request.headers.items() if name.startswith("x-oss-meta-"))
     if meta > MAX_META_BYTES:

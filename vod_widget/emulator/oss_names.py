@@ -101,33 +101,62 @@ def parse_query(raw: str) -> list[tuple[str, str]]:
     return pairs
 
 
+COPY_SOURCE = "x-oss-copy-source"
 # Sub-resources that this emulator does not have. They must be named apart: a PUT of tags that
 # was taken for a PutObject would overwrite the object.
 _NOT_THERE = (
-    "acl",
+    "accessPoint",
+    "accessPointPolicy",
+    "accessmonitor",
+    "asyncFetch",
+    "bucketArchiveDirectRead",
     "callback",
+    "cname",
+    "comp",
     "encryption",
+    "group",
+    "httpsConfig",
     "inventory",
     "lifecycle",
     "link",
     "logging",
+    "metaQuery",
+    "objectInfo",
     "policy",
+    "publicAccessBlock",
     "qos",
+    "qosInfo",
+    "redundancyTransition",
     "referer",
+    "regionList",
+    "regions",
     "replication",
+    "replicationLocation",
+    "replicationProgress",
     "requestPayment",
+    "requesterQosInfo",
+    "resourceGroup",
+    "resourcePool",
+    "resourcePoolBuckets",
+    "resourcePoolInfo",
+    "responseHeader",
     "restore",
     "select",
-    "stat",
     "style",
     "symlink",
     "tagging",
-    "versioning",
+    "transferAcceleration",
+    "userDefinedLogFieldsConfig",
     "versions",
     "versionId",
     "vod",
     "website",
     "worm",
+    "wormExtend",
+    "wormId",
+    "x-oss-async-process",
+    "x-oss-process",
+    "x-oss-write-get-object-response",
 )
 _BUCKET_OPERATIONS = {
     ("GET", "uploads"): "ListMultipartUploads",
@@ -139,6 +168,8 @@ _BUCKET_OPERATIONS = {
     ("PUT", "cors"): "PutBucketCors",
     ("DELETE", "cors"): "DeleteBucketCors",
     ("GET", "live"): "ListLiveChannel",
+    ("GET", "stat"): "GetBucketStat",
+    ("GET", "versioning"): "GetBucketVersioning",
     ("POST", "delete"): "DeleteMultipleObjects",
 }
 
@@ -146,7 +177,10 @@ _BUCKET_OPERATIONS = {
 def operation_of(request: OssRequest) -> str:
     """Name the operation of a request; unknown combinations get a made-up name."""
     if not request.bucket:
-        return "ListBuckets" if request.method == "GET" else f"{request.method.title()}Service"
+        odd = next((name for name in _NOT_THERE if name in request.params), "")
+        if request.method != "GET" or odd:
+            return f"{request.method.title()}Service{odd[:1].upper()}{odd[1:]}"
+        return "ListBuckets"
     return _object_operation(request) if request.key else _bucket_operation(request)
 
 
@@ -155,7 +189,7 @@ def _bucket_operation(request: OssRequest) -> str:
     for (method, name), operation in _BUCKET_OPERATIONS.items():
         if request.method == method and name in params:
             return operation
-    odd = next((name for name in _NOT_THERE if name in params), "")
+    odd = next((name for name in ("acl", "stat", "versioning", *_NOT_THERE) if name in params), "")
     if odd:
         return f"{request.method.title()}Bucket{odd[0].upper()}{odd[1:]}"
     match request.method:
@@ -172,9 +206,14 @@ def _object_operation(request: OssRequest) -> str:
     odd = next((name for name in _NOT_THERE if name in params), "")
     if odd:
         return f"{request.method.title()}Object{odd[0].upper()}{odd[1:]}"
+    copies = COPY_SOURCE in request.headers
     match request.method:
+        case "GET" | "PUT" if "acl" in params:
+            return f"{request.method.title()}ObjectAcl"
+        case "PUT" if "uploadId" in params or "partNumber" in params:
+            return "UploadPartCopy" if copies else "UploadPart"
         case "PUT":
-            return "UploadPart" if "uploadId" in params or "partNumber" in params else "PutObject"
+            return "CopyObject" if copies else "PutObject"
         case "POST" if "uploads" in params:
             return "InitiateMultipartUpload"
         case "POST" if "uploadId" in params:

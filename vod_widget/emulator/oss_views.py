@@ -59,14 +59,15 @@ def look(request: OssRequest, stored: StoredObject) -> OssAnswer:
         headers["x-oss-next-append-position"] = str(stored.size_bytes)
     if stored.md5_hex:
         headers["Content-MD5"] = md5_base64(stored.md5_hex)
-    status = _condition(request, stored)
+    status = condition(request.headers, stored)
     if status == 304:
         return OssAnswer(304, headers)
+    shown = {name.lower(): name for name in headers}
     for name in KEPT_HEADERS:
         if request.param(f"response-{name}"):
-            headers[name] = request.param(f"response-{name}")
+            headers[shown.get(name, name)] = request.param(f"response-{name}")
     start, end = 0, stored.size_bytes
-    found = _range(request.headers.get("range", ""), stored.size_bytes)
+    found = range_of(request.headers.get("range", ""), stored.size_bytes)
     if found is not None:
         status, (start, end) = 206, found
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{stored.size_bytes}"
@@ -89,7 +90,7 @@ def show_meta(stored: StoredObject) -> OssAnswer:
     )
 
 
-def _range(header: str, size_bytes: int) -> tuple[int, int] | None:
+def range_of(header: str, size_bytes: int) -> tuple[int, int] | None:
     """Return [start, end), None for "the whole object"; raise InvalidRange past the end.
 
     An unreadable Range returns the whole object. Source: OSS GetObject, "Range".
@@ -114,12 +115,12 @@ def _range(header: str, size_bytes: int) -> tuple[int, int] | None:
     return start, min(end, size_bytes)
 
 
-def _condition(request: OssRequest, stored: StoredObject) -> int:
+def condition(headers: Mapping[str, str], stored: StoredObject) -> int:
     """Return 200 or 304 for the If-... headers, or raise PreconditionFailed.
 
     Dates that cannot be read count as absent. Source: OSS "GetObject", request headers.
     """
-    headers, etag = request.headers, stored.etag
+    etag = stored.etag
     failed = OssError(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold.")
     if "if-match" in headers and not _names_etag(headers["if-match"], etag):
         raise failed

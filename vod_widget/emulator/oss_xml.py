@@ -22,6 +22,8 @@ from vod_widget.emulator.objects import StoredPart, Upload, bad_part_number
 MAX_COMPLETE_BYTES = 10 << 20
 # Source: OSS "DeleteMultipleObjects": at most 1,000 objects in a request.
 MAX_DELETED_KEYS = 1000
+_CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]")
+_PRIVATE = 0xF8A0  # private use: no key has these by chance
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 Pairs = Iterable[tuple[str, str]]
@@ -131,7 +133,7 @@ def parse_delete(body: bytes) -> tuple[list[str], bool]:
         if tag == "Quiet":
             quiet = (node.text or "").strip().lower() == "true"
         elif tag == "Object":
-            found = [child.text or "" for name, child in children(node) if name == "Key"]
+            found = [key_of(child.text or "") for name, child in children(node) if name == "Key"]
             if len(found) != 1 or not found[0]:
                 raise malformed_xml()
             keys += found
@@ -140,6 +142,16 @@ def parse_delete(body: bytes) -> tuple[list[str], bool]:
     if not 1 <= len(keys) <= MAX_DELETED_KEYS:
         raise malformed_xml()
     return keys, quiet
+
+
+def _readable(body: bytes) -> bytes:
+    """Let control characters through the parser, which XML forbids and the service takes in keys."""
+    return _CONTROL.sub(lambda found: chr(_PRIVATE + found[0][0]).encode(), body)
+
+
+def key_of(text: str) -> str:
+    """Return a key as it was before `_readable`."""
+    return "".join(chr(ord(c) - _PRIVATE) if _PRIVATE < ord(c) < _PRIVATE + 32 else c for c in text)
 
 
 def parse(body: bytes, root_name: str) -> ET.Element:
@@ -152,7 +164,7 @@ def parse(body: bytes, root_name: str) -> ET.Element:
     if len(body) > MAX_COMPLETE_BYTES or b"<!DOCTYPE" in body:
         raise malformed_xml()
     try:
-        root = ET.fromstring(body)  # noqa: S314 - no document type gets this far
+        root = ET.fromstring(_readable(body))  # noqa: S314 - no document type gets this far
     except (ET.ParseError, ValueError, LookupError) as exc:
         raise malformed_xml() from exc
     if local_name(root.tag) != root_name:

@@ -12,6 +12,7 @@ connection lives on.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ from vod_widget.emulator.connection import BodyBroken, Handler, HangUp, hang_up,
 from vod_widget.emulator.errors import OssError, RpcError
 from vod_widget.emulator.exchange import Exchange, Reply
 from vod_widget.emulator.house import House
+from vod_widget.emulator.objects import Content
 from vod_widget.emulator.oss_api import Ticket
 from vod_widget.emulator.oss_names import OssRequest, Route, is_loopback, operation_of, parse_query, route
 from vod_widget.emulator.oss_views import OssAnswer
@@ -190,22 +192,29 @@ class HttpFront:
         try:
             with self._cloud.lock:
                 ticket = self._cloud.oss.begin(request)
-            answer = await self._finish_oss(exchange, ticket)
+                held = self._cloud.store.acquire(ticket.source.stored) if ticket.source else None
+            try:
+                answer = await self._finish_oss(exchange, ticket, held)
+            finally:
+                if held:
+                    with self._cloud.lock:
+                        self._cloud.store.release(held)
         except OssError as problem:
             reply = self._oss_error(exchange, problem)
-            if "expect" in exchange.headers:
-                reply.close = True  # the client has not sent its body, and shall not
+            if "expect" in exchange.headers or exchange.request.method in ("GET", "HEAD"):
+                reply.close = not exchange.request.content.is_eof()  # it may never come, and shall not
             else:
                 await exchange.body.drain()
         else:
             reply = Reply(answer.status, dict(answer.headers), answer.body, answer.stream, answer.code)
         return await self._strike(exchange, "after") or reply
 
-    async def _finish_oss(self, exchange: Exchange, ticket: Ticket) -> OssAnswer:
+    async def _finish_oss(self, exchange: Exchange, ticket: Ticket, held: Content | None) -> OssAnswer:
         if not ticket.stores_body:
             body = await self._read(exchange, oss_xml.MAX_COMPLETE_BYTES)
+            blob = await self._copy(ticket, held) if held else None
             with self._cloud.lock:
-                return self._cloud.oss.finish(ticket, None, body)
+                return self._cloud.oss.finish(ticket, blob, body)
         blob = await self._store_body(exchange, ticket)
         with self._cloud.lock:
             return self._cloud.oss.finish(ticket, blob, b"")
@@ -236,6 +245,9 @@ class HttpFront:
                 transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def _read(self, exchange: Exchange, limit_bytes: int) -> bytes:
+        if exchange.request.method in ("GET", "HEAD"):
+            # Nothing of theirs means anything, and some clients announce one that they never send.
+            return b""
         await self._continue(exchange)
         return await exchange.body.read_small(limit_bytes)
 
@@ -259,6 +271,23 @@ class HttpFront:
         finally:
             if tap is not None:
                 tap.close()
+
+    async def _copy(self, ticket: Ticket, held: Content) -> Blob:
+        """Copy stored bytes in a thread, for their checksums; the caller keeps them from going."""
+        store, source = self._cloud.store, ticket.source
+        assert source is not None
+        with self._cloud.lock:
+            sink = store.blobs.sink(f"{ticket.request.bucket}/{ticket.request.key}")
+        blocks = store.read(held, source.start, source.end)
+        copying = asyncio.get_running_loop().run_in_executor(self._pool, sink.write, blocks)
+        try:
+            await asyncio.wait([copying])
+            copying.result()
+            return sink.finish()
+        except BaseException:
+            await asyncio.wait([copying])
+            sink.discard()
+            raise
 
     def _through(self, ticket: Ticket) -> Callable[[bytes], bytes] | None:
         """Return what takes the file out of a form; None: the body is the file."""

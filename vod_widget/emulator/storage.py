@@ -83,6 +83,11 @@ class ObjectStore:
         self._book.put("bucket", bucket, made)
         return made
 
+    def set_class(self, bucket: Bucket, storage_class: str, redundancy: str) -> None:
+        """Write down how a new bucket stores; here it is only shown."""
+        bucket.storage_class, bucket.redundancy = storage_class, redundancy
+        self._book.put("bucket", bucket.name, bucket)
+
     def put_back(self, item: Bucket | StoredObject | Upload) -> None:
         """Take what was made before."""
         if isinstance(item, Bucket):
@@ -153,7 +158,7 @@ class ObjectStore:
         mine = (stored for stored in self._objects.values() if stored.bucket == bucket)
         return sorted(mine, key=lambda stored: stored.key.encode("utf-8", "surrogateescape"))
 
-    def put(self, bucket: str, key: str, blob: Blob, headers: Mapping[str, str]) -> StoredObject:
+    def put(self, bucket: str, key: str, blob: Blob, headers: Mapping[str, str], acl: str = "default") -> StoredObject:
         """Store a whole body as an object; replaces an existing one."""
         stored = StoredObject(
             bucket,
@@ -166,9 +171,15 @@ class ObjectStore:
             headers,
             self._clock.wall_s(),
             md5_hex=blob.md5_hex,
+            acl=acl,
         )
         self._publish(stored)
         return stored
+
+    def set_acl(self, stored: StoredObject, acl: str) -> None:
+        """Replace the ACL of an object."""
+        stored.acl = acl
+        self._book.put("object", f"{stored.bucket}/{stored.key}", stored)
 
     def check_append(self, bucket: str, key: str, position: int) -> None:
         """Raise unless bytes may be appended at this position.
@@ -192,7 +203,9 @@ class ObjectStore:
                 },
             )
 
-    def append(self, bucket: str, key: str, position: int, blob: Blob, headers: Mapping[str, str]) -> StoredObject:
+    def append(
+        self, bucket: str, key: str, position: int, blob: Blob, headers: Mapping[str, str], *, acl: str = "default"
+    ) -> StoredObject:
         """Put bytes behind an appendable object, or begin one at position 0."""
         self.check_append(bucket, key, position)
         if position + blob.size_bytes > MAX_BODY_BYTES:
@@ -211,6 +224,7 @@ class ObjectStore:
             "Appendable",
             old.headers if old else headers,  # the first append decides, as with real OSS
             self._clock.wall_s(),
+            acl=old.acl if old else acl,
         )
         self._publish(stored)
         return stored
@@ -279,11 +293,11 @@ class ObjectStore:
 
     # --- multipart -----------------------------------------------------------------------
 
-    def initiate(self, bucket: str, key: str, headers: Mapping[str, str]) -> Upload:
+    def initiate(self, bucket: str, key: str, headers: Mapping[str, str], acl: str = "default") -> Upload:
         """Begin a multipart upload; an existing object stays untouched."""
         self.require_bucket(bucket)
         upload_id = f"{self._rng.getrandbits(128):032X}"
-        upload = Upload(upload_id, bucket, key, headers, self._clock.wall_s())
+        upload = Upload(upload_id, bucket, key, headers, self._clock.wall_s(), acl=acl)
         self._uploads[upload_id] = upload
         self._book.put("upload", upload_id, upload)
         return upload
@@ -361,6 +375,7 @@ class ObjectStore:
             "Multipart",
             upload.headers,
             self._clock.wall_s(),
+            acl=upload.acl,
         )
         self._publish(stored)
         return stored

@@ -16,11 +16,22 @@ from pathlib import Path
 _LIFE_DAYS = 30
 
 
-def make_server_context(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """Make a CA and a certificate for 127.0.0.1, ::1 and localhost.
+def vendor_names(region: str) -> list[str]:
+    """Return the vendor's host names of a region; `*` stands for a bucket."""
+    hosts = [f"oss-{region}", f"*.oss-{region}", "oss-accelerate", "*.oss-accelerate"]
+    hosts += ["vod", f"vod.{region}", "sts", f"sts.{region}"]
+    return [f"{host}.aliyuncs.com" for host in hosts]
+
+
+def make_server_context(folder: Path, region: str) -> tuple[ssl.SSLContext, Path]:
+    """Make a CA and a certificate for this machine's names, and for those of the vendor that are answered.
+
+    A client that resolves the vendor's names to this machine finds them here, the bucket's too. The CA's key is
+    forgotten at once, so whoever trusts the CA trusts this one certificate and no other.
 
     Args:
         folder: Private folder for the two files.
+        region: Whose names of VOD, STS and OSS stand in the certificate.
 
     Returns:
         The server's context and the CA file that clients shall trust.
@@ -66,6 +77,7 @@ def make_server_context(folder: Path) -> tuple[ssl.SSLContext, Path]:
         [
             x509.DNSName("localhost"),
             x509.DNSName("*.localhost"),
+            *(x509.DNSName(name) for name in vendor_names(region)),
             x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
             x509.IPAddress(ipaddress.ip_address("::1")),
         ]

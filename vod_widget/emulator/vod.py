@@ -226,6 +226,8 @@ class VodService:
             media_id=asset.media_id,
         )
         address = {"Endpoint": context.oss_endpoint, "Bucket": asset.bucket, "FileName": asset.key}
+        if asset.slices_prefix:
+            address["ObjectPrefix"] = asset.slices_prefix
         auth = {
             "SecurityToken": key.security_token,
             "AccessKeyId": key.access_key_id,
@@ -248,7 +250,8 @@ class VodService:
             actions.append("oss:GetObject")
         if self._switches.upload_token_may_list_parts:
             actions.append("oss:ListParts")
-        own = allow(actions, [f"acs:oss:*:*:{asset.bucket}/{asset.key}"])
+        keys = [asset.key, f"{asset.slices_prefix}*"] if asset.slices_prefix else [asset.key]
+        own = allow(actions, [f"acs:oss:*:*:{asset.bucket}/{key}" for key in keys])
         if not self._switches.upload_token_may_list_uploads:
             return own
         listing = allow(["oss:ListMultipartUploads"], [f"acs:oss:*:*:{asset.bucket}"])

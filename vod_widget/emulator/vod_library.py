@@ -398,12 +398,16 @@ class VodLibrary:
         for upload in self._uploads(asset):
             self._store.abort(upload)
         self._store.delete(asset.bucket, asset.key)
+        if asset.slices_prefix:
+            for stored in self._store.objects(asset.bucket):
+                if asset.owns(stored.key):
+                    self._store.delete(stored.bucket, stored.key)
         self._vod.forget(asset)
 
     # --- finding -------------------------------------------------------------------------
 
     def _uploads(self, asset: Asset) -> list[Upload]:
-        return [upload for upload in self._store.uploads(asset.bucket) if upload.key == asset.key]
+        return [upload for upload in self._store.uploads(asset.bucket) if asset.owns(upload.key)]
 
     def _of_kind(self, kind: MediaKind) -> list[Asset]:
         return [asset for asset in self._vod.assets.values() if asset.kind == kind]

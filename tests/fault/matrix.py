@@ -161,7 +161,7 @@ F89 | P | two processes or two kernels, same journal folder, same file | lock pe
 F90 | F | NFS without locks | detected by self-test, falls back to O_EXCL lease with heartbeat
 F91 | F | journal dir deleted while running | recreated, warning
 F92 | F | HOME missing or read-only (containers, Binder) | falls back to a temp dir, says "resume after restart is off"
-F93 | S | 100,000 finished files | compaction; journal <= 2 KB per unfinished file + 1 MB
+F93 | F | 100,000 finished files | compaction; <= 2 KB per unfinished file and 130 bytes a part; a finished one is a line (0.6 KB), only its newest stays, found without reading them all
 F94 | F | secrets in the journal | none, ever
 
 ## Source

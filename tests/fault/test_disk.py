@@ -309,6 +309,19 @@ def _no_such_user(_uid: int) -> Any:
     raise KeyError("no such user")
 
 
+def test_f93_a_finished_file_leaves_one_line_and_nothing_else(emulator: Any, tmp_path: Path) -> None:
+    with uploader(emulator, tmp_path) as up:
+        for number in range(5):
+            up.add_file(file_of(tmp_path, f"a lecture of an hour {number}.mp4", SIZE), title="A lecture of an hour")
+        runs(up)
+        assert {info.state for info in up.list_files()} == {"Success"}
+    folder = tmp_path / "journal" / "journal"
+    assert [path.name for path in folder.iterdir()] == ["done.jsonl"]
+    lines = (folder / "done.jsonl").read_bytes().splitlines()
+    assert len(lines) == 5
+    assert max(map(len, lines)) <= 700
+
+
 def test_f94_nothing_secret_is_in_the_journal_at_any_time(emulator: Any, tmp_path: Path, disk: Disk) -> None:
     """Every byte that is written there, whether it stays or not, is looked through for every secret that was in use."""
     written: list[bytes] = []

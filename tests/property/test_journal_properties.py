@@ -52,10 +52,12 @@ def _write(history: list[Any], first: Checkpoint) -> tuple[bytes, list[Checkpoin
             state.parts[step.part_number] = step
             data += part_line(step)
         else:
+            before = state.checkpoint
             state.checkpoint, is_reset = step
             if is_reset:
                 state.parts = {}
-            data += state.checkpoint_line(is_reset=is_reset)
+            assert before is not None
+            data += state.checkpoint_line(is_reset=True) if is_reset else state.change_line(before)
         states.append(state.whole())
     return data, states
 

@@ -284,6 +284,31 @@ def test_f85_work_goes_on_after_a_line_torn_at_any_byte(journal: FileJournal, mo
     assert list(other.folder.glob("*.bad-*")) == []
 
 
+def test_f87_a_change_whose_line_before_is_gone_is_damage(journal: FileJournal) -> None:
+    lines = _history(journal).splitlines(keepends=True)
+    assert b'"kind":"change"' in lines[1]
+    other = _signed({"v": 1, "kind": "change", "after": 1, "data": {"upload_id": "U2"}})
+    for data in (lines[0] + other + lines[1], lines[0] + lines[1] + lines[1] + lines[2]):
+        state, verdict = read_lines(data)
+        assert verdict.startswith("damage")
+        assert state.checkpoint in (checkpoint(), SENT)
+
+
+def test_f93_an_unfinished_file_takes_two_kilobytes_and_a_hundred_bytes_a_part(journal: FileJournal) -> None:
+    """With every id, a path and a description of usual length, through its whole life."""
+    long = {"title": "A talk of an hour", "description": "d" * 200, "tags": ["a", "b"], "cate_id": 1}
+    base = replace(SENT, source_id="file:/" + "folder/" * 12 + "talk.mp4", metadata=long, object="sv/" + "a" * 60)
+    entry = take(journal)
+    entry.write(replace(base, media_id="", upload_id="", bucket="", object="", part_size_bytes=0), durable=True)
+    entry.write(replace(base, upload_id="", part_size_bytes=0), durable=True)
+    entry.write(replace(base, upload_id="U" * 32), durable=True)
+    assert file_of(journal).stat().st_size <= 2048
+    before = file_of(journal).stat().st_size
+    for number in range(1, 101):
+        entry.add_part(part(number, etag='"' + "A" * 32 + '"'))
+    assert file_of(journal).stat().st_size - before <= 100 * 130
+
+
 def test_f87_damage_in_the_middle_keeps_the_asset_and_drops_the_parts(journal: FileJournal, clock: Clock) -> None:
     data = _history(journal)
     path = file_of(journal)

@@ -113,8 +113,10 @@ class FileEntry:
             is_reset = not old.parts.keys() <= parts.keys()
             added = [part for number, part in parts.items() if is_reset or old.parts.get(number) != part]
             data = b""
-            if is_reset or old.checkpoint != new.checkpoint:
+            if is_reset or old.checkpoint is None:
                 data = new.checkpoint_line(is_reset=is_reset)
+            elif old.checkpoint != new.checkpoint:
+                data = new.change_line(old.checkpoint)
             self._append(new, data + b"".join(map(part_line, added)), durable=durable)
 
     def add_part(self, part: Part) -> None:

@@ -1,10 +1,12 @@
 """The lines of the journal: JSON with a checksum, and the state that they add up to.
 
     {"v":1,"kind":"checkpoint","begun_s":...,"reset":...,"data":{...},"crc":"..."}
+    {"v":1,"kind":"change","after":...,"data":{...},"crc":"..."}
     {"v":1,"kind":"part","part":[number, start, end, etag, crc64],"crc":"..."}
     {"v":1,"kind":"done","key":"...","at_s":...,"entry":[inode, mtime_ns],"result":{...},"crc":"..."}
 
-The checksum is of the text before it, so it is checked without parsing. Pure; safe in any thread.
+The checksum is of the text before it, so it is checked without parsing. A change says what is new in the checkpoint,
+and after which one: the loss of a whole line shows. Pure; safe in any thread.
 """
 
 from __future__ import annotations
@@ -70,6 +72,15 @@ def _checkpoint_of(data: Any) -> Checkpoint | None:
         return None
 
 
+def _data_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    data = {f.name: getattr(checkpoint, f.name) for f in fields(Checkpoint) if f.name != "parts"}
+    return {**data, "media_type": str(checkpoint.media_type)}
+
+
+def _sum_of(checkpoint: Checkpoint) -> int:
+    return zlib.crc32(json.dumps(_data_of(checkpoint)).encode())
+
+
 def _part_of(data: Any) -> Part | None:
     if not isinstance(data, list) or len(data) != 5:
         return None
@@ -101,6 +112,17 @@ class State:
                 self.parts = {}
             self.checkpoint, self.begun_s = checkpoint, float(begun_s)
             return True
+        if record.get("kind") == "change":
+            data = record.get("data")
+            if self.checkpoint is None or not isinstance(data, dict):
+                return False
+            if record.get("after") != _sum_of(self.checkpoint):
+                return False
+            changed = _checkpoint_of({**_data_of(self.checkpoint), **data})
+            if changed is None:
+                return False
+            self.checkpoint = changed
+            return True
         part = _part_of(record.get("part")) if record.get("kind") == "part" else None
         if part is None or self.checkpoint is None:
             return False
@@ -122,9 +144,14 @@ class State:
     def checkpoint_line(self, *, is_reset: bool) -> bytes:
         """Return the line of the checkpoint; `is_reset`: parts before it do not count."""
         assert self.checkpoint is not None
-        names = [f.name for f in fields(Checkpoint) if f.name != "parts"]
-        data = {name: getattr(self.checkpoint, name) for name in names}
-        return line("checkpoint", {"begun_s": self.begun_s, "reset": is_reset, "data": data})
+        return line("checkpoint", {"begun_s": self.begun_s, "reset": is_reset, "data": _data_of(self.checkpoint)})
+
+    def change_line(self, before: Checkpoint) -> bytes:
+        """Return the line that says what is new since `before`: ids come one by one, and the rest is long."""
+        assert self.checkpoint is not None
+        old = _data_of(before)
+        data = {name: value for name, value in _data_of(self.checkpoint).items() if old[name] != value}
+        return line("change", {"after": _sum_of(before), "data": data})
 
 
 def part_line(part: Part) -> bytes:

@@ -73,12 +73,17 @@ class MemoryCloud:
     rules: list[_Rule] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
     tokens: int = 0
+    held: list[tuple[str, Callable[[str], bool], threading.Event]] = field(default_factory=list)
 
     def spoil(
         self, op: str, make: Callable[[], BaseException], *, nth: int = 1, times: int | None = 1, when: str = "before"
     ) -> None:
         """Let calls of `op` fail, instead of their effect or after it."""
         self.rules.append(_Rule(op, make, nth, times, when))
+
+    def hold(self, op: str, which: Callable[[str], bool], until: threading.Event) -> None:
+        """Let calls of `op` for some object keys wait for an event before they do anything."""
+        self.held.append((op, which, until))
 
     def does(self, op: str, act: Callable[[], Any]) -> Any:
         with self.lock:
@@ -103,7 +108,7 @@ class MemoryCloud:
         return Grant(auth, UploadAddress(ENDPOINT, "bucket-1", self.videos[video_id][0]), video_id)
 
     def create(self, reference_id: str) -> Grant:
-        if any(reference_id == known for _, known in self.videos.values()):
+        if reference_id and any(reference_id == known for _, known in self.videos.values()):
             raise AlreadyExistsError("used before")
         video_id = f"video{len(self.videos) + 1}"
         self.videos[video_id] = (f"sv/{video_id}.mp4", reference_id)
@@ -178,6 +183,10 @@ class _Session:
     key: str
 
     def _does(self, op: str, act: Callable[[], Any]) -> Any:
+        for held, which, until in self.cloud.held:
+            if held == op and which(self.key):
+                until.wait(LONG_S)
+
         def judged() -> Any:
             if self.auth.credentials.access_key_id in self.cloud.dead_tokens:
                 raise AuthExpiredError("the token ran out", status=403, code="SecurityTokenExpired")

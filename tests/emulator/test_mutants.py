@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import subprocess
 import sys
 
 import pytest
 
-from tests.emulator.mutants import ROOT, _load
-
-MUTANTS = _load()
-
-
-def test_every_mutant_fits_the_code_of_today() -> None:
-    for mutant in MUTANTS:
-        ast.parse(mutant.source())
+from tests.emulator.mutants import mutants
+from tests.helpers.mutation import ROOT, misfits
 
 
-def test_every_mutant_has_a_test() -> None:
-    functions: dict[str, set[str]] = {}
-    for mutant in MUTANTS:
-        module, _, name = mutant.test.partition("::")
-        if module not in functions:
-            tree = ast.parse((ROOT / "tests" / "emulator" / f"{module}.py").read_text(encoding="utf-8"))
-            functions[module] = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-        assert not name or name in functions[module], mutant
+def test_every_mutant_fits_the_code_of_today_and_has_a_test() -> None:
+    assert misfits(mutants()) == []
 
 
 @pytest.mark.slow

@@ -259,9 +259,9 @@ class Story:
         bound = size_bytes * rounds + part * (self.faults + parallel * self.breaks) + self.lost_bytes
         if self.sent_bytes > bound:
             self.fail("I9", f"{self.sent_bytes} bytes sent for {size_bytes}, at most {bound} were to be expected")
-        if self.published > rounds + self.faults + self.breaks and part == size_bytes:
-            self.fail("I9", f"the object was written {self.published} times")
-        if self.published > rounds and part < size_bytes:
+        # A PutObject without an answer is looked for, and where that says nothing, sent again: it costs a part.
+        as_one = any(v.size_bytes <= part_size_bytes for v in self.versions)
+        if self.published > rounds + (self.faults + self.breaks if as_one else 0):
             self.fail("I9", f"the object was written {self.published} times in {rounds} rounds")
 
 

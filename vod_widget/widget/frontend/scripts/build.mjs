@@ -34,7 +34,8 @@ function short_words(texts) {
   const rest = [...texts].filter(([path]) => path !== "words.ts").map(([, text]) => text).join("\n");
   const count = (pattern) => (rest.match(new RegExp(pattern, "g")) ?? []).length;
   const keys = [...texts.get("words.ts").matchAll(/^  (\w+): \[/gm)].map((found) => found[1]);
-  const only_asked = keys.filter((key) => count(`["'\`]${key}["'\`]`) === count(`\\bt\\("${key}"`));
+  // Any other place counts: the causes name their words inside longer texts.
+  const only_asked = keys.filter((key) => count(`\\b${key}\\b`) === count(`\\bt\\("${key}"`));
   return new Map(only_asked.map((key, k) => [key, `$${k.toString(36)}`]));
 }
 

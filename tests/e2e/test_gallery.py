@@ -1,0 +1,100 @@
+"""Every state of the committed bundle in Chromium: nothing raises, nothing overflows, and axe has no serious finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.e2e.gallery import FRONTEND, show
+
+STATES = (
+    *("empty", "running", "selected", "detail", "failed", "problem", "expired", "done"),
+    *("credentials", "browse", "menu", "left", "many", "restarted"),
+)
+CASES = (
+    *((state, "light", "en", 900) for state in STATES),
+    *((state, "dark", "en", 900) for state in ("running", "detail", "failed", "done", "credentials")),
+    *((state, "light", "zh-CN", 320) for state in ("running", "failed", "detail")),
+    ("empty", "dark", "zh-CN", 320),
+)
+
+
+@pytest.fixture(scope="module")
+def bare(browser: Browser) -> Iterator[Page]:
+    """One page for all states; it remembers what was raised in it."""
+    page = browser.new_page()
+    page.set_default_timeout(20_000)
+    yield page
+    page.close()
+
+
+def serious(page: Page) -> list[str]:
+    """What axe finds that keeps somebody out, as readable lines."""
+    page.add_script_tag(path=FRONTEND / "node_modules" / "axe-core" / "axe.min.js")
+    found: dict[str, Any] = page.evaluate("() => axe.run('.vod-widget', {resultTypes: ['violations']})")
+    return [
+        f"{one['impact']} {one['id']}: {node['target']} {node['failureSummary']}"
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"][:3]
+    ]
+
+
+def test_the_gallery_names_every_state(bare: Page) -> None:
+    show(bare, "empty")
+    assert set(bare.evaluate("() => window.states")) == set(STATES)
+
+
+@pytest.mark.parametrize(("state", "theme", "locale", "width_px"), CASES, ids=str)
+def test_a_state_keeps_nobody_out(bare: Page, state: str, theme: str, locale: str, width_px: int) -> None:
+    raised: list[str] = []
+    bare.on("pageerror", lambda error: raised.append(str(error)))
+    show(bare, state, theme=theme, locale=locale, width_px=width_px)
+    assert raised == []
+    assert serious(bare) == []
+    root = bare.locator(".vod-widget")
+    assert root.evaluate("root => root.scrollWidth <= root.clientWidth"), "nothing is cut off at the side"
+
+
+def test_a_person_with_a_keyboard_reaches_everything(bare: Page) -> None:
+    show(bare, "running")
+    bare.locator("[data-action=stop]").focus()
+    seen = []
+    for _ in range(14):
+        bare.keyboard.press("Tab")
+        seen.append(
+            bare.evaluate(
+                "() => document.activeElement.dataset.action ?? document.activeElement.dataset.filter"
+                " ?? document.activeElement.getAttribute('role') ?? document.activeElement.tagName"
+            )
+        )
+    order = ["add", "clear", "credentials", "credentials-details", "all", "done"]
+    assert [name for name in seen if name in order] == order
+    assert "row" in seen, "the list is one stop"
+    row = bare.locator("[role=row][data-file-id]").first
+    row.focus()
+    bare.keyboard.press("ArrowDown")
+    bare.keyboard.press("Enter")
+    assert bare.locator("aside").is_visible()
+    bare.keyboard.press("Escape")
+    assert bare.locator("aside").count() == 0
+    second = bare.locator("[role=row][data-file-id]").nth(1)
+    assert second.evaluate("row => row === document.activeElement"), "the focus comes back"
+    bare.keyboard.press("ArrowRight")
+    bare.keyboard.press("ArrowRight")
+    assert bare.evaluate("() => document.activeElement.closest('[role=row]') !== null")
+
+
+def test_nothing_moves_for_whoever_asked_for_less_motion(bare: Page) -> None:
+    moving = (
+        "() => [...document.querySelectorAll('.vod-widget *')].filter(e => {const s = getComputedStyle(e);"
+        " return s.animationName !== 'none' || parseFloat(s.transitionDuration) > 0.01}).length"
+    )
+    show(bare, "running")
+    assert bare.evaluate(moving) > 0
+    bare.emulate_media(reduced_motion="reduce")
+    assert bare.evaluate(moving) == 0
+    bare.emulate_media(reduced_motion="no-preference")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import vod_widget as vw
 from vod_widget.credentials import resolve
 from vod_widget.errors import AccessDeniedError, AuthExpiredError, CredentialError, VODError
 from vod_widget.interfaces import CredentialProvider
@@ -101,3 +102,17 @@ def test_the_emulator_profile_talks_to_its_own_emulator(home: Path) -> None:
         assert session.find_video(reference_id="ref-of-nothing") is None
     finally:
         api.close()
+
+
+def test_a_role_that_sts_does_not_give_is_one_failure_and_the_other_files_wait(home: Path, emulator: Any) -> None:
+    profile(home, emulator, ram_role_arn=f"{emulator.role_arn}-gone")
+    with vw.VODUpload(endpoint=emulator.endpoint) as up:
+        infos = [up.add_file(f"clip{number}".encode(), name=f"clip{number}.mp4") for number in range(5)]
+        up.run()
+        assert sorted(info.state for info in infos) == ["Failure", *["Ready"] * 4]
+        error = next(info.error for info in infos if info.state == "Failure")
+        assert error is not None
+        assert error.code == "EntityNotExist.Role"
+        profile(home, emulator)
+        up.run()
+        assert {info.state for info in infos} == {"Success"}

@@ -10,9 +10,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from vod_widget.errors import CredentialError
+from vod_widget.errors import (
+    AccessDeniedError,
+    CredentialError,
+    KeysRefusedError,
+    NotFoundError,
+    RequestRefusedError,
+)
 from vod_widget.model import Credentials
 from vod_widget.secret import Secret
 
@@ -30,7 +36,7 @@ if TYPE_CHECKING:
 
     from vod_widget.interfaces import Clock
 
-__all__ = ["World", "fetch"]
+__all__ = ["World", "fetch", "no_sts"]
 
 _TOKEN_LIMIT_BYTES: Final = 65_536
 
@@ -58,6 +64,15 @@ class World:
     strict: bool = False
 
 
+def no_sts(what: str) -> CredentialError:
+    """Return the error for a role that nobody here can ask for."""
+    return CredentialError(
+        f"{what} assumes a role, and there is no way to ask STS here",
+        code="Profile.Unusable",
+        hint="Choose a profile with an access key or an STS token.",
+    )
+
+
 def fetch(entry: Entry, world: World) -> Credentials:
     """Get keys for an entry as it stands now.
 
@@ -78,7 +93,8 @@ def _keys(entry: Entry, world: World, *, is_last: bool) -> Credentials:
         return keys
     policy = role.policy or (upload_policy() if is_last else None)
     asked_at_s = world.clock.now_s()
-    given = cast("Callable[..., Credentials]", world.assume_role)(
+    given = _exchange(
+        world.assume_role,
         keys,
         role_arn=role.arn,
         session_name=role.session_name,
@@ -88,6 +104,20 @@ def _keys(entry: Entry, world: World, *, is_last: bool) -> Credentials:
         region=role.region or world.region or entry.region,
     )
     return _dated(given, entry, role, asked_at_s)
+
+
+def _exchange(sts: Callable[..., Credentials] | None, proof: Credentials | Secret, **asked: Any) -> Credentials:
+    """Ask STS; its refusal is one of the keys, so that a queue waits for better ones and fails one file only."""
+    if sts is None:
+        raise no_sts(str(asked["role_arn"]))
+    try:
+        return sts(proof, **asked)
+    except KeysRefusedError:
+        raise
+    except (AccessDeniedError, NotFoundError, RequestRefusedError) as exc:
+        raise KeysRefusedError(
+            exc.message, status=exc.status, code=exc.code, hint=exc.hint, request_id=exc.request_id
+        ) from None
 
 
 def _own_keys(entry: Entry, world: World) -> Credentials:
@@ -142,7 +172,8 @@ def _oidc_keys(entry: Entry, world: World) -> Credentials:
             hint="Check that the cluster mounts the token and renews it, then retry.",
         )
     asked_at_s = world.clock.now_s()
-    given = cast("Callable[..., Credentials]", world.assume_role_with_oidc)(
+    given = _exchange(
+        world.assume_role_with_oidc,
         token,
         provider_arn=ask.oidc_provider_arn,
         role_arn=role.arn,

@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
-from vod_widget.errors import CredentialError, InvalidArgumentError
+from vod_widget.errors import InvalidArgumentError
 from vod_widget.model import Credentials
 
 from .emulator import ProcessEmulator, emulator_provider
 from .entries import EMULATOR, Entry, Place, Surroundings
-from .fetch import World, fetch
+from .fetch import World, fetch, no_sts
 from .files import Stamp, stamp_of
 from .places import (
     METADATA,
@@ -133,11 +133,7 @@ def resolve(
         return kept if is_again else _announce(kept)
     ask_sts = assume_role_with_oidc if entry.mode == "OIDC" else assume_role
     if entry.role is not None and ask_sts is None:
-        raise CredentialError(
-            f"profile {entry.name} of {entry.place} assumes a role, and there is no way to ask STS here",
-            code="Profile.Unusable",
-            hint="Choose a profile with an access key or an STS token.",
-        )
+        raise no_sts(f"profile {entry.name} of {entry.place}")
     world = World(
         around, time_source, metadata or Metadata(), assume_role, assume_role_with_oidc, region, strict=strict
     )

@@ -23,6 +23,7 @@ from .errors import (
     MissingCredentialError,
     UnexpectedAnswerError,
     VODError,
+    bare,
 )
 from .interfaces import Clock, Randomness, Source
 from .machine import FileMachine, Job
@@ -396,7 +397,7 @@ class Application:
             metadata=record.metadata,
         )
         try:
-            answer = self._run(record, ask, context)
+            answers = [self._run(record, ask, context)]
         except VODError:
             raise
         except (FileNotFoundError, PermissionError, IsADirectoryError) as raised:
@@ -408,7 +409,8 @@ class Application:
             _log.exception("get_auth failed")
             text = redact(f"{type(raised).__name__}: {raised}")[:300]
             raise CallbackError(f"get_auth raised {text}") from None
-        return self._read_answer(answer)
+        # Not by its name: this frame must not hold it when reading it fails.
+        return self._read_answer(answers.pop())
 
     def _read_answer(self, answer: Any) -> Grant:
         if isinstance(answer, Grant):
@@ -419,14 +421,19 @@ class Application:
             )
         media_id = answer.get("VideoId") or answer.get("ImageId") or answer.get("MediaId")
         if not media_id:
+            del answer  # a traceback that shows local variables must not show a key
             raise UnexpectedAnswerError(
                 "the answer of get_auth has no VideoId, ImageId or MediaId",
                 hint="Return the answer of the VOD operation unchanged.",
             )
-        return Grant(
-            UploadAuth.decode(str(answer.get("UploadAuth") or ""), now_s=self._clock.now_s()),
-            UploadAddress.decode(str(answer.get("UploadAddress") or "")),
-            str(media_id),
-            image_url=answer.get("ImageURL") or answer.get("FileURL"),
-            request_id=answer.get("RequestId"),
-        )
+        try:
+            return Grant(
+                UploadAuth.decode(str(answer.get("UploadAuth") or ""), now_s=self._clock.now_s()),
+                UploadAddress.decode(str(answer.get("UploadAddress") or "")),
+                str(media_id),
+                image_url=answer.get("ImageURL") or answer.get("FileURL"),
+                request_id=answer.get("RequestId"),
+            )
+        except VODError as error:
+            del answer
+            raise bare(error) from None

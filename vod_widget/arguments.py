@@ -51,7 +51,9 @@ def sts_keys(key_id: str, key_secret: str, token: str, expire_time: Any) -> Cred
     Raises:
         InvalidArgumentError: A part is missing; the text names it, never a value.
     """
-    for name, value in (("access_key_id", key_id), ("access_key_secret", key_secret), ("security_token", token)):
-        if not isinstance(value, str) or not value.strip():
-            raise InvalidArgumentError(f"{name} is empty", code="Auth.Incomplete")
+    given = (("access_key_id", key_id), ("access_key_secret", key_secret), ("security_token", token))
+    missing = [name for name, value in given if not isinstance(value, str) or not value.strip()]
+    if missing:
+        del key_id, key_secret, token, given
+        raise InvalidArgumentError(f"{missing[0]} is empty", code="Auth.Incomplete")
     return Credentials(key_id, key_secret, token, _instant(expire_time), place="STS token")

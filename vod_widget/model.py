@@ -116,10 +116,17 @@ class Credentials:
         expires_at_s: float | None = None,
         place: str = "inline",
     ) -> None:
+        problem = ""
         if not isinstance(access_key_id, str) or not access_key_id.strip():
-            raise InvalidArgumentError("access_key_id is empty", code="Auth.Incomplete")
-        if not access_key_secret:
-            raise InvalidArgumentError("access_key_secret is empty", code="Auth.Incomplete")
+            problem = "access_key_id is empty"
+        elif not _holds_text(access_key_secret):
+            problem = "access_key_secret is empty"
+        elif security_token and not _holds_text(security_token):
+            problem = "security_token is not a text"
+        if problem:
+            # A traceback that shows local variables must not show a key.
+            del access_key_id, access_key_secret, security_token
+            raise InvalidArgumentError(problem, code="Auth.Incomplete")
         put = object.__setattr__
         put(self, "access_key_id", access_key_id.strip())
         put(self, "access_key_secret", _secret(access_key_secret))
@@ -135,6 +142,10 @@ class Credentials:
     def __repr__(self) -> str:
         kind = "temporary" if self.security_token else "long-lived"
         return f"Credentials({self.masked_id}, {kind}, from {self.place})"
+
+
+def _holds_text(value: object) -> bool:
+    return isinstance(value, Secret) or (isinstance(value, str) and bool(value.strip()))
 
 
 def _secret(value: Secret | str) -> Secret:
@@ -171,17 +182,19 @@ class UploadAuth:
         Source: https://www.alibabacloud.com/help/en/vod/user-guide/upload-urls-and-credentials, read 2026-11.
             `Expiration` is a duration in seconds as a text; `ExpireUTCTime` is the instant and wins.
         """
-        data = _decode_object(text, "UploadAuth")
+        data, problem = _decode_object(text)
         missing = [
             name for name in ("AccessKeyId", "AccessKeySecret", "SecurityToken", "Expiration") if not data.get(name)
         ]
-        if missing:
-            raise CredentialError(
-                f"the UploadAuth lacks {', '.join(missing)}",
-                code="InvalidUploadAuth",
-                hint="Pass the UploadAuth exactly as ApsaraVideo VOD returned it.",
-            )
-        expires_at_s = _instant(data, now_s)
+        expires_at_s = _instant(data, now_s) if not problem and not missing else None
+        if not problem and missing:
+            problem = f"lacks {', '.join(missing)}"
+        elif not problem and expires_at_s is None:
+            problem = "states no readable expiry"
+        if problem or expires_at_s is None:
+            # A traceback that shows local variables must not show a key.
+            del text, data
+            raise _not_decoded("UploadAuth", problem)
         return cls(
             credentials=Credentials(
                 str(data["AccessKeyId"]),
@@ -196,7 +209,7 @@ class UploadAuth:
         )
 
 
-def _instant(data: dict[str, Any], now_s: float) -> float:
+def _instant(data: dict[str, Any], now_s: float) -> float | None:
     utc = data.get("ExpireUTCTime")
     if utc:
         try:
@@ -211,22 +224,26 @@ def _instant(data: dict[str, Any], now_s: float) -> float:
     try:
         return float(calendar.timegm(time.strptime(raw, "%Y-%m-%dT%H:%M:%SZ")))
     except ValueError:
-        raise CredentialError("the UploadAuth states no readable expiry", code="InvalidUploadAuth") from None
+        return None
 
 
-def _decode_object(text: str, what: str) -> dict[str, Any]:
-    hint = f"Pass the {what} exactly as ApsaraVideo VOD returned it."
+def _decode_object(text: str) -> tuple[dict[str, Any], str]:
+    """Decode base64 of a JSON object; the problem in words instead of an error, whose frames would hold the text."""
     if not isinstance(text, str) or not text.strip():
-        raise CredentialError(f"the {what} is empty", code="InvalidUploadAuth", hint=hint)
+        return {}, "is empty"
     try:
         data = json.loads(base64.b64decode(text.strip(), validate=True))
-    except (binascii.Error, ValueError, UnicodeDecodeError):
-        raise CredentialError(
-            f"the {what} is not base64 of a JSON object", code="InvalidUploadAuth", hint=hint
-        ) from None
-    if not isinstance(data, dict):
-        raise CredentialError(f"the {what} is not base64 of a JSON object", code="InvalidUploadAuth", hint=hint)
-    return data
+    except (binascii.Error, ValueError, RecursionError):
+        data = None
+    return (data, "") if isinstance(data, dict) else ({}, "is not base64 of a JSON object")
+
+
+def _not_decoded(what: str, problem: str) -> CredentialError:
+    return CredentialError(
+        f"the {what} {problem}",
+        code="InvalidUploadAuth",
+        hint=f"Pass the {what} exactly as ApsaraVideo VOD returned it.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,14 +267,11 @@ class UploadAddress:
         Raises:
             CredentialError: Not base64, not JSON, or a field is missing.
         """
-        data = _decode_object(text, "UploadAddress")
+        data, problem = _decode_object(text)
         missing = [n for n in ("Endpoint", "Bucket", "FileName") if not data.get(n)]
-        if missing:
-            raise CredentialError(
-                f"the UploadAddress lacks {', '.join(missing)}",
-                code="InvalidUploadAuth",
-                hint="Pass the UploadAddress exactly as ApsaraVideo VOD returned it.",
-            )
+        if problem or missing:
+            del text, data  # somebody may have passed an UploadAuth here
+            raise _not_decoded("UploadAddress", problem or f"lacks {', '.join(missing)}")
         return cls(str(data["Endpoint"]), str(data["Bucket"]), str(data["FileName"]))
 
 

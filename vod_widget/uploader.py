@@ -34,6 +34,7 @@ from .errors import (
     InvalidStateError,
     RestrictionError,
     VODError,
+    bare,
 )
 from .interfaces import Clock, CredentialProvider, Randomness, Source
 from .lifetime import die_in_child, enroll, ensure_thread, let_transfers_end
@@ -129,6 +130,11 @@ class VODUpload(traitlets.HasTraits):
         del _name, _trait
 
     def __init__(self, **options: Any) -> None:
+        if isinstance(options.get("credentials"), dict):
+            # A traceback that shows local variables must not show a key.
+            from .credentials import hidden
+
+            options["credentials"] = hidden(options["credentials"])
         values = check_options(options)
         self._clock: Clock = SystemClock()
         self._random: Randomness = SystemRandomness()
@@ -152,7 +158,7 @@ class VODUpload(traitlets.HasTraits):
             None, self._clock, burst_s=0.1
         )  # a limit that a person set is not overdrawn by a second's worth
         self._authority.region_is_given = "region" in options
-        self.credentials: Any = values.pop("credentials", None)
+        self.credentials = values.pop("credentials", None)
         self.get_auth: Callable[[AuthContext], Any] | None = values.pop("get_auth", None)
         for name in CALLBACKS:
             setattr(self, name, values.pop(name, None))
@@ -821,8 +827,9 @@ class VODUpload(traitlets.HasTraits):
             self._check_address(address, auth)
         except VODError as error:
             error.file_name = error.file_name or record.name
-            self._app.refuse(record, error)
-            raise
+            del upload_auth, upload_address  # a traceback that shows local variables must not show a key
+            self._app.refuse(record, bare(error))
+            raise error from None
         self._app.answer(record, Grant(auth, address, video_id))
 
     def set_sts_token(
@@ -838,8 +845,9 @@ class VODUpload(traitlets.HasTraits):
             keys = sts_keys(access_key_id, access_key_secret, security_token, None)
         except VODError as error:
             error.file_name = error.file_name or record.name
-            self._app.refuse(record, error)
-            raise
+            del access_key_id, access_key_secret, security_token
+            self._app.refuse(record, bare(error))
+            raise error from None
         self._app.answer(record, keys)
 
     def resume_upload_with_auth(self, upload_auth: str, upload_info: UploadInfo | None = None) -> bool:
@@ -858,7 +866,12 @@ class VODUpload(traitlets.HasTraits):
             InvalidStateError: Several files wait; the text names them.
         """
         record = self._expired_record(upload_info)
-        auth = UploadAuth.decode(upload_auth, now_s=self._clock.now_s())
+        try:
+            auth = UploadAuth.decode(upload_auth, now_s=self._clock.now_s())
+        except VODError as error:
+            del upload_auth
+            raise bare(error) from None
+        del upload_auth
         if record is None:
             return False
         try:
@@ -893,7 +906,11 @@ class VODUpload(traitlets.HasTraits):
             InvalidStateError: Several files wait; the text names them.
         """
         record = self._expired_record(upload_info)
-        keys = sts_keys(access_key_id, access_key_secret, security_token, expire_time)
+        try:
+            keys = sts_keys(access_key_id, access_key_secret, security_token, expire_time)
+        except VODError as error:
+            del access_key_id, access_key_secret, security_token
+            raise bare(error) from None
         return record is not None and self._app.answer(record, keys)
 
     def set_credentials(self, credentials: Any) -> None:
@@ -933,6 +950,17 @@ class VODUpload(traitlets.HasTraits):
                 work = self._queue.switch_waiting()
                 self._queue.settle()
             self._queue.act_all(work)
+
+    @property
+    def credentials(self) -> Any:
+        """The queue's own credentials as they were given, or None; a dict of keys is kept as `Credentials`."""
+        return self._credentials
+
+    @credentials.setter
+    def credentials(self, value: Any) -> None:
+        from .credentials import hidden
+
+        self._credentials = hidden(value)
 
     @property
     def region_is_given(self) -> bool:

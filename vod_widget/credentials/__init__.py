@@ -9,6 +9,7 @@ from .policies import policy_path, upload_actions
 from .profile import Explanation, Notice, Profile, Step
 from .remote import Metadata
 from .resolve import AssumeRole, explain, find_profiles, keeps_lease, resolve
+from .taking import hidden
 
 __all__ = [
     "AssumeRole",
@@ -20,6 +21,7 @@ __all__ = [
     "endpoint_from_env",
     "explain",
     "find_profiles",
+    "hidden",
     "keeps_lease",
     "policy_path",
     "resolve",

@@ -47,7 +47,8 @@ class Surroundings:
 
     def __init__(self, env: Mapping[str, str] | None = None, home: Path | None = None) -> None:
         self.is_given = env is not None
-        self._env: Mapping[str, str] = os.environ if env is None else env
+        # The process's own environment is looked up each time, so that no object holds on to it.
+        self._env = env
         self.home = home if home is not None else self._find_home()
 
     def _find_home(self) -> Path | None:
@@ -59,7 +60,7 @@ class Surroundings:
     def get(self, *names: str) -> str:
         """Return the first variable that is set and not blank, else ""."""
         for name in names:
-            value = self._env.get(name, "").strip()
+            value = (os.environ if self._env is None else self._env).get(name, "").strip()
             if value:
                 return value
         return ""

@@ -11,11 +11,11 @@ from typing import Any, Final, TypeGuard
 
 from vod_widget.errors import CredentialError, VODError
 from vod_widget.model import Credentials
-from vod_widget.secret import Secret, redact
+from vod_widget.secret import Secret
 
 from .bounded import run_beside
 
-__all__ = ["HOOK_S", "ask", "instant", "take"]
+__all__ = ["HOOK_S", "ask", "hidden", "instant", "take"]
 
 # A secret store may ask the person, who needs a moment.
 HOOK_S: Final = 60.0
@@ -63,6 +63,12 @@ def take(value: Any, place: str) -> Credentials | str:
     return Credentials(key_id, secret, token, expires_at_s, place)
 
 
+def hidden(value: Any) -> Any:
+    """Return a dict of keys as `Credentials`, and anything else as it is; a dict that holds no keys stays, too."""
+    found = take(value, "inline") if isinstance(value, Mapping) else value
+    return value if isinstance(found, str) else found
+
+
 def _is_text(value: Any) -> TypeGuard[Secret | str]:
     return isinstance(value, Secret) or (isinstance(value, str) and bool(value.strip()))
 
@@ -98,7 +104,8 @@ def ask(function: Callable[[], Any], place: str) -> Credentials:
         raise
     except Exception as exc:
         raise CredentialError(
-            f"the function that gives credentials raised {type(exc).__name__}: {redact(str(exc))}",
+            # Its text may be the key itself; the caller's own exception is the cause of this one.
+            f"the function that gives credentials raised {type(exc).__name__}",
             code="Auth.Callback",
             hint="Correct the function passed as credentials=, then retry.",
         ) from exc

@@ -70,3 +70,20 @@ class Screen:
         panel.get_by_label("AccessKey Secret").fill(access_key_secret)
         panel.get_by_role("button", name="Use these keys").click()
         expect(panel).to_have_count(0)  # the kernel answered that it took them
+
+    def paste_keys(self, text: str) -> None:
+        """Open "Enter keys", paste an answer of AssumeRole or CreateUploadVideo and send it."""
+        self.root.get_by_label("Credentials", exact=True).first.select_option(label="Enter keys for this session…")
+        panel = self.root.get_by_role("complementary")
+        panel.get_by_role("button", name="Paste JSON").click()
+        panel.get_by_label("JSON with the keys").fill(text)
+        panel.get_by_role("button", name="Use these keys").click()
+        expect(panel).to_have_count(0)
+
+    def test_keys(self, words: str) -> None:
+        """Press Test in the panel and wait for what it says."""
+        self.root.locator("[data-action=credentials-details]").click()
+        self.button("Test").click()
+        expect(self.root.locator(".told")).to_contain_text(words, timeout=TRANSFER_MS)
+        self.root.locator("[data-action=credentials-details]").click()
+        expect(self.root.get_by_role("complementary")).to_have_count(0)

@@ -47,9 +47,18 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[object]], *, cell_ma
     """
     cells = [[one_line(cell) for cell in row] for row in rows]
     cells = [[*(_cut(cell, cell_max) for cell in row[:-1]), row[-1]] for row in cells]
-    widths = [max(len(row[column]) for row in [head, *cells]) for column in range(len(head))]
+    widths = [max(_columns(row[column]) for row in [head, *cells]) for column in range(len(head))]
     lines = [head, ["-" * width for width in (*widths[:-1], min(widths[-1], cell_max))], *cells]
-    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+    return "\n".join("  ".join(map(_pad, line, widths)).rstrip() for line in lines)
+
+
+def _columns(text: str) -> int:
+    """Count the columns of a terminal: a Chinese character takes two."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def _pad(text: str, width: int) -> str:
+    return text + " " * (width - _columns(text))
 
 
 def html_table(head: Sequence[str], rows: Sequence[Sequence[object]], caption: str, foot: str = "") -> str:

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 from vod_widget import batch
-from vod_widget.batch.words import one_line, text_table
+from vod_widget.batch.words import one_line
 from vod_widget.errors import CredentialError, UsageError, VODError
 from vod_widget.lifetime import TERM_GRACE_S, Terminated
 from vod_widget.model import UploadState
@@ -120,19 +120,7 @@ def _profiles(args: Namespace) -> int:
     if args.json:
         _say(json.dumps([_fields(profile) for profile in found], ensure_ascii=False))
         return 0
-    rows = [
-        (
-            f"{'* ' if p.is_current else '  '}{p.name}",
-            p.place,
-            p.mode,
-            p.masked_id,
-            p.region or "",
-            "" if p.usable else f"cannot be used: {p.reason}",
-        )
-        for p in found
-    ]
-    _say(text_table(("  name", "place", "mode", "key", "region", "note"), rows))
-    _say("* is used when nothing is chosen." if any(p.is_current for p in found) else "None is used by itself.")
+    _say(repr(found))
     return 0
 
 

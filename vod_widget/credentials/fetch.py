@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["World", "fetch", "no_sts"]
 
 _TOKEN_LIMIT_BYTES: Final = 65_536
+_ROLE_HINT: Final = "Check the role's ARN and session settings in the profile, then retry."
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +116,9 @@ def _exchange(sts: Callable[..., Credentials] | None, proof: Credentials | Secre
     except KeysRefusedError:
         raise
     except (AccessDeniedError, NotFoundError, RequestRefusedError) as exc:
+        hint = exc.hint if isinstance(exc, AccessDeniedError) else _ROLE_HINT
         raise KeysRefusedError(
-            exc.message, status=exc.status, code=exc.code, hint=exc.hint, request_id=exc.request_id
+            exc.message, status=exc.status, code=exc.code, hint=hint, request_id=exc.request_id
         ) from None
 
 

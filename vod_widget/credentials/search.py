@@ -226,7 +226,7 @@ def _by_order(outcome: Outcome, around: Surroundings, *, now_s: float, strict: b
             outcome.is_compatibility = outcome.entry is not None
     if not outcome.is_over():
         outcome.error = _nothing(outcome.steps)
-    return _rest(outcome, from_step=6)
+    return _rest(outcome, from_step=7)
 
 
 def _look_at_metadata(outcome: Outcome, around: Surroundings, metadata: Metadata | None) -> None:

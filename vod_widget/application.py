@@ -23,7 +23,6 @@ from .errors import (
     MissingCredentialError,
     UnexpectedAnswerError,
     VODError,
-    bare,
 )
 from .interfaces import Clock, Randomness, Source
 from .machine import FileMachine, Job
@@ -32,7 +31,7 @@ from .options import APP_ANSWER_S
 from .parts import choose_part_size
 from .record import Record
 from .retry import RetryPolicy
-from .secret import RedactingFilter, redact
+from .secret import RedactingFilter, bare, redact
 
 if TYPE_CHECKING:
     from .authority import Destination

@@ -80,7 +80,6 @@ __all__ = [
     "UnexpectedAnswerError",
     "UsageError",
     "VODError",
-    "bare",
 ]
 
 
@@ -118,15 +117,6 @@ class VODError(Exception):
         where = f"{self.file_name}: " if self.file_name else ""
         request = f" (RequestId {self.request_id})" if self.request_id else ""
         return f"{where}{self.message} [{self.code}]{request} {self.hint}".strip()
-
-
-def bare(error: VODError) -> VODError:
-    """Take the frames off an error before it is raised anew: their local variables may be keys, and are printed.
-
-    Whoever calls this deletes such variables of its own first.
-    """
-    error.__traceback__ = error.__cause__ = error.__context__ = None
-    return error
 
 
 class UsageError(VODError):

@@ -11,9 +11,11 @@ import hmac
 import logging
 import re
 import weakref
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
-__all__ = ["RedactingFilter", "Secret", "mask", "redact"]
+__all__ = ["RedactingFilter", "Secret", "bare", "mask", "redact"]
+
+E = TypeVar("E", bound=BaseException)
 
 _live: weakref.WeakSet[Secret] = weakref.WeakSet()
 
@@ -72,6 +74,15 @@ class Secret:
 
     def __deepcopy__(self, _memo: Any) -> NoReturn:
         raise TypeError("a Secret is never copied")
+
+
+def bare(error: E) -> E:
+    """Take the frames off an error before it is raised anew: their local variables may be keys, and are printed.
+
+    Whoever calls this deletes such variables of its own first.
+    """
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
 
 
 def mask(value: str) -> str:

@@ -34,7 +34,6 @@ from .errors import (
     InvalidStateError,
     RestrictionError,
     VODError,
-    bare,
 )
 from .interfaces import Clock, CredentialProvider, Randomness, Source
 from .lifetime import die_in_child, enroll, ensure_thread, let_transfers_end
@@ -54,6 +53,7 @@ from .model import (
 from .options import API_CALLS_PER_S, CALLBACKS, OPTIONS, PLAIN, check_options
 from .record import Record
 from .scheduler import Scheduler
+from .secret import bare
 from .snapshots import freeze, result_of, totals_of
 from .states import FileEvent
 from .system import SystemClock, SystemRandomness

@@ -47,6 +47,7 @@ from .errors import (
     VODError,
 )
 from .interfaces import Body, Clock
+from .model import LinkFacts
 
 __all__ = ["MAX_ANSWER_BYTES", "Answer", "Exchange", "Wire", "checked_base_url", "is_loopback", "perform"]
 
@@ -284,7 +285,7 @@ class _Careful(HTTPConnection):
         response = super().getresponse()
         self._answered = True
         if self.wire is not None and not exchange.cut_short:
-            self.wire.link.note(self.sock, exchange.clock.monotonic_s() - began_s)
+            self.wire.link.answered(exchange.clock.monotonic_s() - began_s)
         if exchange.cut_short:
             # The rest of the request was never sent, so nothing may follow on this socket. Not self.close(), which
             # closes the answer too; the answer's file keeps the descriptor open until it is read.
@@ -433,6 +434,12 @@ class Wire:
         if closed:
             connection.close()
             raise ConnectionAbortedError("closed by close()")
+
+    def facts(self) -> LinkFacts:
+        """Return what the connections tell of the line."""
+        with self._lock:
+            sockets = [sock for connection in self._open if (sock := connection.sock) is not None]
+        return self.link.facts(sockets)
 
     def close(self) -> None:
         """Close every connection; requests under way fail, and so do later ones."""

@@ -6,7 +6,7 @@ A bookkeeping of the machine; it never decides what an error means. Floor 1, pur
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from .crc64 import combine_all
@@ -99,12 +99,12 @@ class Board:
         free = sum(1 for not_before_s, _ in self._waiting if not_before_s <= now_s)
         return free + -(-self.unplanned_bytes // self._part_size_bytes)
 
-    def take(self, now_s: float, part_size_bytes: int | None = None) -> Part | None:
+    def take(self, now_s: float, choose_size: Callable[[int], int] | None = None) -> Part | None:
         """Take the next part to send, or None when there is none now.
 
         Args:
             now_s: Monotonic time.
-            part_size_bytes: Size that would suit the line now; without effect on exact sizes.
+            choose_size: From the bytes that no part covers yet to the size of the next; not asked for exact sizes.
         """
         if self._part_size_bytes == 0 or self.done:
             return None
@@ -114,8 +114,8 @@ class Board:
                 self._out.add(part.part_number)
                 return part
             self._waiting.append((not_before_s, part))
-        if part_size_bytes is not None and not self._is_exact:
-            self._part_size_bytes = part_size_bytes
+        if choose_size is not None and not self._is_exact and self.unplanned_bytes:
+            self._part_size_bytes = choose_size(self.unplanned_bytes)
         planned = plan_next(self.ledger.total_bytes, self._part_size_bytes, self._next_number - 1, self._next_start)
         if planned is not None:
             self._next_number, self._next_start = planned.part_number + 1, planned.end

@@ -5,9 +5,10 @@ one window, by a slow start. They cost where the processor or the line is the li
 trying, so the count grows while the goodput grows with it, and steps back when it does not.
 
     start       few where answers come at once (loopback, the same rack), some where they take long
-    probe       let half as many again in, or twice as many while that pays; look at the goodput after it has settled
+    probe       let half as many again in, or twice as many where losses are the limit or it paid a moment ago
     keep        the goodput grew by more than a twentieth: probe again
     step back   it did not: return to the count before, and be slower to probe again
+    be still    a queue stands in the line, so it is full; or the goodput still rises by itself
     halve       a request was throttled or stalled; then one more for each eight good parts, up to where it was
 
 Floor 1, pure: no threads, no sockets, no clock of its own; used under the queue's lock.
@@ -29,14 +30,20 @@ START_NEAR = 2
 NEAR_S = 0.005
 """An answer within 5 ms means that the other end is near: there each connection can fill the line or the processor."""
 MOST = 64
-"""What 0.1 % loss at 100 ms and 200 Mbit/s needs with cubic; 48 to 128 measured alike."""
+MOST_WITH_LOSS = 128
+"""With cubic, 0.1 % loss at 100 ms and 200 Mbit/s needs 48 to 64, 0.5 % at 300 ms and 100 Mbit/s more than 100."""
 MOST_WITH_BBR = 16
 """bbr does not take a loss for a full line: 4 to 16 connections fill what cubic needs 64 for (measured)."""
 
 _GAIN = 1.05
 _PAYS = 1.3
+_RISING = 1.05
 _WINDOW_S = 0.5
-_WINDOW_RTTS = 4
+_WINDOW_RTTS = 5
+_QUEUE = 1.3
+"""Round trips so many times the least one mean that a queue stands in the line: it is full."""
+_LOSS = 0.0002
+"""Losses above this, and no queue, are not those of a full line: they are what limits each connection."""
 _HOLD_S = 8.0
 _HOLD_MOST_S = 120.0
 _GOOD_PARTS = 8
@@ -46,9 +53,13 @@ _TOO_MUCH = (ThrottledError, ServerFaultError, RequestTimeoutError)
 _PART_S = 2.0
 """A part takes about so long: what a kill loses stays small, and one idle round trip is a small share of it."""
 _PART_RTTS = 8
+_LAST_PART_S = 0.25
+"""The last parts take so long at least: on a lossy line some connections are ten times slower than the rest, and the
+file ends with the slowest."""
 _PART_LEAST_BYTES = 256 * KIB
 _PART_MOST_BYTES = 32 * MIB
 """A request costs about a millisecond of processor; at 1 GB/s that is 3 % of a part of this size."""
+_LAST_PART_MOST_BYTES = 4 * MIB
 _PART_STEP_BYTES = 64 * KIB
 
 
@@ -93,7 +104,17 @@ class Concurrency:
     @property
     def most(self) -> int:
         """The largest count that is tried."""
-        return MOST_WITH_BBR if self.link.congestion == "bbr" else MOST
+        if self.link.congestion == "bbr":
+            return MOST_WITH_BBR
+        return MOST_WITH_LOSS if self._is_lossy else MOST
+
+    @property
+    def _is_full(self) -> bool:
+        return (self.link.queue or 1.0) > _QUEUE
+
+    @property
+    def _is_lossy(self) -> bool:
+        return (self.link.loss or 0.0) > _LOSS and not self._is_full
 
     def sample(self, now_s: float, moved_bytes: int, *, is_full: bool) -> None:
         """Take one reading, several times a second.
@@ -112,23 +133,27 @@ class Concurrency:
         rate = max(0, moved_bytes - self._window_bytes) / passed_s
         was_full = self._seen_full >= 0.8 * self._seen
         was_settling = self._is_settling
+        is_rising = rate > _RISING * self._rate
         self._begin_window(now_s, moved_bytes, settling=False)
         if rate:
             self._rate = rate
         if was_settling or not was_full or not rate or self.fixed is not None or self._ceiling is not None:
             return
-        self._judge(now_s, rate)
+        self._judge(now_s, rate, is_rising=is_rising)
 
-    def _judge(self, now_s: float, rate: float) -> None:
+    def _judge(self, now_s: float, rate: float, *, is_rising: bool) -> None:
         probe = self._probe
         if probe is None:
-            if now_s >= self._hold_until_s:
-                self._grow(rate, pays=bool(self.link.loss))
+            if now_s >= self._hold_until_s and not self._is_full and (self._is_lossy or not is_rising):
+                self._grow(rate, pays=self._is_lossy)
             return
         gain = rate / probe.bytes_per_s if probe.bytes_per_s else 2.0
         if gain > _GAIN:
             self._hold_s = _HOLD_S
-            self._grow(rate, pays=gain > _PAYS)
+            if self._is_full:
+                self._probe = None
+            else:
+                self._grow(rate, pays=gain > _PAYS or self._is_lossy)
             return
         self._count = probe.count
         self._probe = None
@@ -143,7 +168,8 @@ class Concurrency:
             return
         self._probe = _Probe(self._count, rate)
         self._count = more
-        self._has_grown = self._is_settling = True
+        self._has_grown = True
+        self._is_settling = not self._is_lossy  # else its first window is that of connections that still warm up
 
     def learn(self, link: LinkFacts) -> None:
         """Take what the connections tell of the line."""
@@ -197,7 +223,7 @@ class Concurrency:
         answer_s = self.link.answer_s or 0.0
         share = self._rate / self.count
         wished = share * max(_PART_S, _PART_RTTS * answer_s) if share else float(PART_DEFAULT_BYTES)
-        least = max(_PART_LEAST_BYTES, min(MIB, wished))
+        least = min(max(_PART_LEAST_BYTES, share * _LAST_PART_S), _LAST_PART_MOST_BYTES)
         if limit_bytes_per_s is not None:
             wished = min(wished, limit_bytes_per_s * PART_AT_A_LIMIT_S / self.count)
         wished = min(wished, max(least, left_bytes / (2 * self.count)))

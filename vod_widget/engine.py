@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from . import effects as fx
+from .addresses import is_loopback_url
 from .crc64 import crc64
 from .digests import Digest
 from .errors import (
@@ -31,6 +32,7 @@ from .interfaces import Clock, Journal, ObjectStore, Source, VodApi, VodSession
 from .machine import FileMachine
 from .model import Credentials, Grant, LinkFacts, ObjectInfo, Part, RemotePart, SourceKind
 from .options import KIB, MIB
+from .pace import CallPace
 from .record import Record, Transfer
 from .stalls import ReadTurn
 from .workers import Rate
@@ -159,7 +161,7 @@ class Engine:
         api: The control plane.
         clock: Time.
         bandwidth: Limit over all bodies.
-        api_rate: Limit of control calls.
+        pace: How fast each control call may be made.
         settings: Reads the present settings.
     """
 
@@ -170,16 +172,14 @@ class Engine:
         api: VodApi,
         clock: Clock,
         bandwidth: Rate,
-        api_rate: Rate,
+        pace: CallPace,
         settings: Callable[[], Settings],
     ) -> None:
         self.bandwidth = bandwidth
         self._store = store
         self._api = api
         self._clock = clock
-        self._api_rate = api_rate
-        self._full_api_rate_per_s = api_rate.per_s or 0.0
-        self._paced_at_s = clock.monotonic_s() - 1.0
+        self._pace = pace
         self._settings = settings
         self._do: dict[type[fx.Effect], Callable[[Record, FileMachine, Any], Any]] = {
             fx.OpenEntry: self._open_entry,
@@ -223,19 +223,6 @@ class Engine:
         except ClockSkewError as error:
             self._learn_clock(error)
             raise
-
-    def _pace(self, *, throttled: bool) -> None:
-        """Halve the rate of control calls when the account's limit was hit, else grow back; at most once a second."""
-        now_s = self._clock.monotonic_s()
-        rate = self._api_rate
-        if rate.per_s is None or now_s - self._paced_at_s < 1.0:
-            return
-        if throttled:
-            self._paced_at_s = now_s
-            rate.per_s = max(1.0, rate.per_s / 2)
-        elif rate.per_s < self._full_api_rate_per_s:
-            self._paced_at_s = now_s
-            rate.per_s = min(self._full_api_rate_per_s, rate.per_s * 1.25)
 
     def _learn_clock(self, error: ClockSkewError) -> None:
         """Both planes sign with the same wrong clock: what one learned, the other takes."""
@@ -307,9 +294,11 @@ class Engine:
             raise MissingCredentialError("no credentials are set", file_name=record.name)
         return self._api.open(record.provider.credentials(), record.region_given, record.endpoint)
 
-    def _call(self, record: Record, given: Credentials | None, call: Callable[[VodSession], Any]) -> Any:
+    def _call(
+        self, record: Record, operation: str, given: Credentials | None, call: Callable[[VodSession], Any]
+    ) -> Any:
         """One control call within the account's rate; own keys that ran out are renewed once on the spot."""
-        self._api_rate.take(1.0, _NEVER)
+        self._pace.take(operation, record.region_given, is_loopback=is_loopback_url(record.endpoint))
         try:
             try:
                 value = call(self._session(record, given))
@@ -319,9 +308,9 @@ class Engine:
                 fresh = record.provider.credentials(force_refresh=True)
                 value = call(self._api.open(fresh, record.region_given, record.endpoint))
         except ThrottledError:
-            self._pace(throttled=True)
+            self._pace.ended(operation, was_throttled=True)
             raise
-        self._pace(throttled=False)
+        self._pace.ended(operation, was_throttled=False)
         return value
 
     def _create_video(self, record: Record, _machine: FileMachine, effect: fx.CreateVideo) -> Any:
@@ -330,6 +319,7 @@ class Engine:
             metadata = replace(metadata, cover_url=effect.cover_url)
         return self._call(
             record,
+            "CreateUploadVideo",
             effect.credentials,
             lambda vod: vod.create_upload_video(
                 metadata, file_name=record.name, size_bytes=record.size_bytes, reference_id=effect.reference_id
@@ -337,18 +327,24 @@ class Engine:
         )
 
     def _refresh_video(self, record: Record, _machine: FileMachine, effect: fx.RefreshVideo) -> Any:
-        return self._call(record, effect.credentials, lambda vod: vod.refresh_upload_video(effect.video_id))
+        return self._call(
+            record, "RefreshUploadVideo", effect.credentials, lambda vod: vod.refresh_upload_video(effect.video_id)
+        )
 
     def _find_video(self, record: Record, _machine: FileMachine, effect: fx.FindVideo) -> Any:
         return self._call(
             record,
+            "GetVideoInfo",
             effect.credentials,
             lambda vod: vod.find_video(video_id=effect.video_id, reference_id=effect.reference_id),
         )
 
     def _create_image(self, record: Record, _machine: FileMachine, effect: fx.CreateImage) -> Grant:
         grant: Grant = self._call(
-            record, effect.credentials, lambda vod: vod.create_upload_image(record.metadata, file_name=record.name)
+            record,
+            "CreateUploadImage",
+            effect.credentials,
+            lambda vod: vod.create_upload_image(record.metadata, file_name=record.name),
         )
         return grant
 
@@ -379,7 +375,10 @@ class Engine:
             grant = ask(record, fx.GetAuth(fx.AuthKind.CREATE_IMAGE, "", ""), cover)
         else:
             grant = self._call(
-                record, effect.credentials, lambda vod: vod.create_upload_image(metadata, file_name=cover.name)
+                record,
+                "CreateUploadImage",
+                effect.credentials,
+                lambda vod: vod.create_upload_image(metadata, file_name=cover.name),
             )
         if not grant.image_url:
             raise VODError("the cover has no ImageURL", code="Cover", file_name=record.name)
@@ -439,9 +438,6 @@ class Engine:
             return None
         part = body.part
         return Digest(part.start, part.end, max(body.source.block_bytes, 64 * KIB), body._read)
-
-
-_NEVER = threading.Event()
 
 
 def _cover_of(record: Record) -> Source:

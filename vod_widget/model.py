@@ -359,11 +359,13 @@ class LinkFacts:
         answer_s: Seconds from the last byte of a request to the first of its answer, the least of the last ones; None
             before the first.
         loss: Share of the segments that were sent again, or None where the system does not tell.
+        queue: Round trip now over the least one, so how long the queue in the line is; 1 is none, None as above.
         congestion: Congestion control at work ("bbr", "cubic"), or "".
     """
 
     answer_s: float | None = None
     loss: float | None = None
+    queue: float | None = None
     congestion: str = ""
 
 

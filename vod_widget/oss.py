@@ -111,7 +111,7 @@ class OssStore:
 
     def link(self) -> LinkFacts:
         """Return what the connections tell of the line so far."""
-        return self._wire.link.facts()
+        return self._wire.facts()
 
     def close(self) -> None:
         """Close every connection; requests in flight fail with ConnectionLostError."""

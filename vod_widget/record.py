@@ -31,7 +31,14 @@ class Transfer:
 
 
 _NO_ADDRESS: tuple[str | None, str | None, str | None] = (None, None, None)
-_NEVER = threading.Event()
+
+
+class _Never(threading.Event):
+    def set(self) -> None:
+        raise RuntimeError("a file without a machine has nothing to break off")
+
+
+_NEVER = _Never()
 _NO_TRANSFERS: set[Transfer] = set()
 # Shared by all files that are not active: what `Record.take_machine` replaces.
 
@@ -92,7 +99,7 @@ class Record:
         self.endpoint: str | None = None
         self.provider: CredentialProvider | None = None
         self.entry: JournalEntry | None = None
-        self.cancel = _NEVER
+        self.cancel: threading.Event = _NEVER
         self.transfers = _NO_TRANSFERS
         self.total_sent_bytes = 0
         self.shown_bytes = -1

@@ -26,10 +26,11 @@ from .owner import Owner
 from .progress import SpeedMeter
 from .record import Record
 from .register import Register
+from .senders import Senders
 from .stalls import Watchdog, stalled_error
 from .states import LEFT_TO_DO, FileEvent, UploaderEvent, next_file_state, next_uploader_state
 from .sums import Sums
-from .workers import Pool, Timers, start_thread
+from .workers import Pool, Timers
 
 __all__ = ["Scheduler"]
 
@@ -39,10 +40,19 @@ Decided = tuple[Record, FileMachine, list[tuple[int, fx.Effect]]]
 TICK_S = 0.1
 _CONTROL_THREADS = 16
 _LOOKAHEAD_FILES = 2
+_LOOKAHEAD_SMALL_FILES = 16
+"""Small files whose permission is fetched while the bytes of others flow: a call takes about as long as such a file."""
 _ASKED_FILES_MAX = 8
 _WAITING_FILES_MAX = 32
 """Files in backoff that do not count for the room; more do, so that an outage does not start the whole list."""
 _STOP_GRACE_S = 2.0
+
+
+class _Chain(threading.local):
+    """What a thread of the pool does next, and whether it is one."""
+
+    next: Callable[[], None] | None = None
+    is_open = False
 
 
 class Scheduler:
@@ -55,7 +65,8 @@ class Scheduler:
     """
 
     def __init__(self, owner: Owner, clock: Clock, dispatcher: Dispatcher) -> None:
-        self.cond = threading.Condition(threading.RLock())
+        lock = threading.RLock()
+        self.cond = threading.Condition(lock)
         self.records: list[Record] = []
         self.state = UploaderState.INIT
         self.engine: Engine | None = None
@@ -71,12 +82,11 @@ class Scheduler:
         self._register = Register()
         self._active: dict[str, Record] = {}
         self._scan_from = 0
+        self._chain = _Chain()
         self._timers = Timers("vod-timer", clock)
         self._control = Pool("vod-control", _CONTROL_THREADS, self._timers.after)
         self._watchdog = Watchdog(clock)
-        self._senders: set[threading.Thread] = set()
-        self._idle_senders = 0
-        self._sender_number = 0
+        self.senders = Senders(lock, self._take, lambda: bool(self._active), lambda: self._timers.after(1.0, self.kick))
         self._ticking = False
         self._stopped_at_s = 0.0
         self._closed = False
@@ -183,8 +193,25 @@ class Scheduler:
                 self._timers.after(effect.wait_s, self.kick)
             elif isinstance(effect, fx.AskApp):
                 self._owner.ask_app(record, token, effect)
+            elif self._chain.next is None and self._chain.is_open:
+                self._chain.next = partial(self._perform, record, machine, token, effect)
             else:
-                self._control.submit(partial(self._perform, record, machine, token, effect))
+                self._control.submit(partial(self._follow, partial(self._perform, record, machine, token, effect)))
+
+    def _follow(self, job: Callable[[], None]) -> None:
+        """Run a job of the pool, and on the same thread the one that directly follows from each.
+
+        A hop to another thread between any two steps would cost a small file more than its steps.
+        """
+        self._chain.is_open = True
+        following: Callable[[], None] | None = job
+        try:
+            while following is not None:
+                self._chain.next = None
+                following()
+                following = self._chain.next
+        finally:
+            self._chain.is_open, self._chain.next = False, None
 
     def _outcome(self, record: Record, token: int, value: Any) -> None:
         self.step(record, lambda machine: machine.succeed(token, value))
@@ -259,7 +286,8 @@ class Scheduler:
             self._fill()
             self._judge()
         self._call_senders()
-        self.cond.notify_all()
+        if self.quiet or not self._active:
+            self.cond.notify_all()
 
     @property
     def parallel_now(self) -> int:
@@ -270,8 +298,7 @@ class Scheduler:
         """Start files in list order while there is room in the pool."""
         if self.held:
             return
-        room = self.parallel_now + _LOOKAHEAD_FILES
-        running = asked = demand = waiting = 0
+        running = asked = demand = files = waiting = 0
         leaving = set()
         for record in self._active.values():
             machine = record.machine
@@ -289,13 +316,17 @@ class Scheduler:
                 waiting += 1  # its turn comes later; the room is for others
             else:
                 demand += self._demand(record, machine)
+                files += 1
         later: int | None = None
         while self.takes_new and self._scan_from < len(self.records):
             if self.parallel_files is not None and running >= self.parallel_files:
                 break
-            if demand >= room or asked >= _ASKED_FILES_MAX:
-                break
             record = self.records[self._scan_from]
+            if record.state is UploadState.READY:
+                is_small = record.size_bytes <= PART_DEFAULT_BYTES and demand <= files
+                ahead = _LOOKAHEAD_SMALL_FILES if is_small else _LOOKAHEAD_FILES
+                if demand >= self.parallel_now + ahead or asked >= _ASKED_FILES_MAX:
+                    break
             self._scan_from += 1
             if record.state is not UploadState.READY:
                 continue
@@ -309,6 +340,7 @@ class Scheduler:
                 asked += 1
             else:
                 demand += self._demand(record, machine)
+                files += 1
         if later is not None:
             self._scan_from = later
 
@@ -445,44 +477,13 @@ class Scheduler:
         if self.concurrency.link.answer_s is None:
             self.concurrency.learn(self.engine.link())  # the first answer says how far the other end is
         wanted = sum(r.machine.wants_transfer for r in self._active.values() if r.machine is not None)
-        missing = min(wanted - self._idle_senders, self.parallel_now - len(self._senders))
-        for _ in range(max(0, missing)):
-            self._sender_number += 1
-            try:
-                self._senders.add(start_thread(f"vod-send-{self._sender_number}", self._send_loop))
-            except RuntimeError:
-                # No thread can be had now: those that run do the work; without any, it is tried again in a while.
-                _log.warning("no thread could be started; %d senders go on", len(self._senders))
-                if not self._senders:
-                    self._timers.after(1.0, self.kick)
-                return
+        self.senders.call(wanted, self.parallel_now)
 
-    def _send_loop(self) -> None:
-        while True:
-            renewals: list[Decided] = []
-            with self.cond:
-                if threading.current_thread() not in self._senders:
-                    return  # it hung in a read for so long that it was given up
-                if len(self._senders) > self.parallel_now:
-                    self._senders.discard(threading.current_thread())
-                    return
-                job = self._take(renewals)
-                if job is None and not renewals:
-                    self._idle_senders += 1
-                    self.cond.wait(5.0 if self._active else 1.0)
-                    self._idle_senders -= 1
-                    job = self._take(renewals)
-                    if job is None and not renewals and (not self._active or self._closed):
-                        self._senders.discard(threading.current_thread())
-                        return
-            self.act_all(renewals)
-            if job is not None:
-                record, machine, token, effect = job
-                self._perform(record, machine, token, effect)
-
-    def _take(self, renewals: list[Decided]) -> tuple[Record, FileMachine, int, fx.Effect] | None:
-        if self._closed or not self.takes_new or self.engine is None:
+    def _take(self) -> Callable[[], None] | None:
+        """The next request that carries bytes, as a job of a sender."""
+        if self._closed or not self.takes_new:
             return None
+        renewals: list[Decided] = []
         for record in tuple(self._active.values()):
             machine = record.machine
             assert machine is not None
@@ -491,13 +492,20 @@ class Scheduler:
                 if effects:
                     renewals.append((record, machine, effects))
             phase = machine.phase
-            limit = self.engine.bandwidth.per_s
-            taken = machine.next_transfer(self.concurrency.part_size_bytes(machine.unplanned_bytes, limit))
+            taken = machine.next_transfer(self._part_size_bytes)
             if taken is not None:
                 if machine.phase is not phase:
                     self._owner.on_state(record)
-                return record, machine, *taken
-        return None
+                return partial(self._send, renewals, partial(self._perform, record, machine, *taken))
+        return partial(self.act_all, renewals) if renewals else None
+
+    def _send(self, renewals: list[Decided], send: Callable[[], None]) -> None:
+        self.act_all(renewals)
+        send()
+
+    def _part_size_bytes(self, left_bytes: int) -> int:
+        limit = self.engine.bandwidth.per_s if self.engine is not None else None
+        return self.concurrency.part_size_bytes(left_bytes, limit)
 
     # ---- ticks
 
@@ -529,7 +537,7 @@ class Scheduler:
             if self._active or not self.dispatcher.idle:
                 self._tick_soon()
             hanging = self._watchdog.look(r.turn for r in self._active.values())
-            self._senders.difference_update(hanging)
+            self.senders.give_up(hanging)
         for thread, give_up in hanging.items():
             self._control.leave_behind(thread)
             give_up()
@@ -552,10 +560,8 @@ class Scheduler:
         """Join every thread; False when one is still busy."""
         with self.cond:
             self._closed = True
-            senders = [t for t in self._senders if t is not threading.current_thread()]
+            senders = self.senders.close()
             self.cond.notify_all()
         ended = self._timers.close(timeout_s)
         ended &= self._control.close(timeout_s)
-        for thread in senders:
-            thread.join(timeout_s)
-        return ended and not any(thread.is_alive() for thread in senders)
+        return self.senders.join(senders, timeout_s) and ended

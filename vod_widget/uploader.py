@@ -50,7 +50,8 @@ from .model import (
     UploadResult,
     UploadState,
 )
-from .options import API_CALLS_PER_S, CALLBACKS, OPTIONS, PLAIN, check_options
+from .options import CALLBACKS, OPTIONS, PLAIN, check_options
+from .pace import CallPace
 from .record import Record
 from .scheduler import Scheduler
 from .secret import bare
@@ -74,9 +75,9 @@ class VODUpload(traitlets.HasTraits):
 
     Options are keywords and validated traits (`vod_widget.options.OPTIONS` tells each one's unit, range, default and
     reason): `user_id`, `region`, `retry_count`, `retry_duration`, `patience_s`, `part_size_bytes`, `parallel`,
-    `parallel_files`, `timeout_s`, `max_bandwidth_bytes_per_s`, `skip_uploaded`, `endpoint`, `checkpoint_dir`,
-    `profile`. They count for files that start later; `max_bandwidth_bytes_per_s`, `parallel` and `parallel_files`
-    count at once.
+    `parallel_files`, `timeout_s`, `api_calls_per_s`, `max_bandwidth_bytes_per_s`, `skip_uploaded`, `endpoint`,
+    `checkpoint_dir`, `profile`. They count for files that start later; `max_bandwidth_bytes_per_s`, `api_calls_per_s`,
+    `parallel` and `parallel_files` count at once.
 
     Plain attributes: `credentials` (`Credentials`, or a function that returns them), `get_auth` (a function or
     coroutine that takes an `AuthContext` and returns the answer of the VOD operation as a dict), and the callbacks
@@ -109,6 +110,7 @@ class VODUpload(traitlets.HasTraits):
         parallel: int | None
         parallel_files: int | None
         timeout_s: float
+        api_calls_per_s: float | None
         max_bandwidth_bytes_per_s: int | None
         content_md5: bool
         skip_uploaded: bool
@@ -150,7 +152,7 @@ class VODUpload(traitlets.HasTraits):
         self._queue = Scheduler(self._app, self._clock, self._dispatcher)
         self._app.queue = self._queue
         self._authority = Authority(self, self._clock, self._random, self._app.warn)
-        self._authority.rate_of_one = lambda: self._queue.meter.bytes_per_s / max(1, len(self._queue._senders))
+        self._authority.rate_of_one = lambda: self._queue.meter.bytes_per_s / max(1, len(self._queue.senders))
         self._closed = self._is_copy = False
         self._waiters: list[Callable[[], None]] = []
         self._published: dict[str, Any] = {}  # what observers were told last
@@ -1078,7 +1080,7 @@ class VODUpload(traitlets.HasTraits):
                 api=self._authority.api(),
                 clock=self._clock,
                 bandwidth=self._bandwidth,
-                api_rate=Rate(API_CALLS_PER_S, self._clock),
+                pace=CallPace(self._clock, lambda: self.api_calls_per_s),
                 settings=lambda: self._settings,
             )
         self._settings = settings

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from .interfaces import Clock
 
-__all__ = ["Pool", "Rate", "Timers", "start_thread"]
+__all__ = ["Pool", "Rate", "Timers", "Waits", "start_thread"]
 
 _log = logging.getLogger("vod_widget")
 Job = Callable[[], None]
@@ -29,8 +29,11 @@ _LOOK_AGAIN_S = 0.2
 """How long a limiter sleeps before it looks whether the limit was changed."""
 
 
-class _Waits(Protocol):
-    def wait(self, timeout: float | None = None) -> bool: ...
+class Waits(Protocol):
+    """What a limiter waits on: an event that ends the wait early when it is set."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait so many seconds; True when it is to end."""
 
 
 def start_thread(name: str, target: Job) -> threading.Thread:
@@ -247,7 +250,7 @@ class Rate:
                 self._per_s = per_s
                 self._free_at_s = self._clock.monotonic_s()
 
-    def take(self, units: float, stopped: _Waits) -> bool:
+    def take(self, units: float, stopped: Waits) -> bool:
         """Wait until `units` may pass; False when `stopped` was set first."""
         while True:
             with self._lock:

@@ -80,5 +80,21 @@ def direct(names, address):
     socket.getaddrinfo = getaddrinfo
 
 
+def congest(name):
+    """Give every TCP socket this congestion control, before it connects."""
+    if not name:
+        return
+    import socket
+
+    class Socket(socket.socket):
+        def connect(self, address):
+            if self.family == socket.AF_INET and self.type == socket.SOCK_STREAM:
+                self.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, name.encode())
+            return super().connect(address)
+
+    socket.socket = Socket
+
+
 trust(SPEC.get("ca_file"))
+congest(SPEC.get("congestion"))
 direct(SPEC.get("names"), SPEC.get("address"))

@@ -14,10 +14,11 @@ options = dict(SPEC.get("options", {}))
 up = vw.VODUpload(
     credentials=vw.Credentials("benchkeyid", "benchkeysecret"),
     endpoint=SPEC.get("endpoint", SPEC["base"]),
+    region="cn-shanghai",
     on_upload_progress=lambda info, total, share: progress.append((time.monotonic(), info.sent_bytes)),
     **options,
 )
-if SPEC.get("congestion") == "system":
+if SPEC.get("congestion"):
     up._authority.store()._wire.congestion = None
 for file in SPEC["warm_files"]:
     up.add_file(file)

@@ -43,6 +43,7 @@ DEFAULTS = {
     "parallel": None,
     "parallel_files": None,
     "timeout_s": 60.0,
+    "api_calls_per_s": None,
     "max_bandwidth_bytes_per_s": None,
     "content_md5": False,
     "skip_uploaded": False,

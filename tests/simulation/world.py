@@ -35,6 +35,7 @@ from vod_widget.model import (
     UploadMetadata,
     UploadState,
 )
+from vod_widget.pace import CallPace
 from vod_widget.record import Record
 from vod_widget.retry import RetryPolicy
 from vod_widget.states import FileEvent
@@ -328,7 +329,7 @@ class World:
             api=api,
             clock=self.clock,
             bandwidth=Rate(None, self.clock),
-            api_rate=Rate(None, self.clock),
+            pace=CallPace(self.clock, lambda: 1e9),
             settings=lambda: self.settings,
         )
         left = {c.source_id: c for c in self.journal.unfinished()}

@@ -36,7 +36,11 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
     # Both clouds need one way to make a session without redirects and proxies, and one map of its faults.
     ("2 transport under the edges", True, ("_http",)),
     ("2 edges", False, ("oss", "vod_api", "journal", "credentials", "sources", "system")),
-    ("3 engine", True, ("workers", "dispatcher", "stalls", "record", "register", "sums", "digests", "engine")),
+    (
+        "3 engine",
+        True,
+        ("workers", "dispatcher", "stalls", "record", "register", "pace", "senders", "sums", "digests", "engine"),
+    ),
     (
         "4 queue",
         True,

@@ -80,11 +80,6 @@ class FileMachine(Settling):
         return about and self.state is UploadState.UPLOADING and self._uses_own_keys
 
     @property
-    def unplanned_bytes(self) -> int:
-        """Bytes that no part covers yet."""
-        return self._board.unplanned_bytes
-
-    @property
     def transfers_in_flight(self) -> int:
         """Requests that carry bytes."""
         return len(self._flight)
@@ -162,15 +157,16 @@ class FileMachine(Settling):
             out += self._advance_throw(Interrupted())
         return out
 
-    def next_transfer(self, part_size_bytes: int | None = None) -> tuple[int, fx.Effect] | None:
+    def next_transfer(self, choose_size: Callable[[int], int] | None = None) -> tuple[int, fx.Effect] | None:
         """Return one request that carries bytes, or None when there is none to send now.
 
         Args:
-            part_size_bytes: Size that would suit the line now; it counts unless the job states an exact one.
+            choose_size: From the bytes that no part covers yet to the size of a part that would suit the line now; not
+                asked when the job states an exact size.
         """
         if not self._sending or self.state is not UploadState.UPLOADING or self.grant is None:
             return None
-        part = self._board.take(self._clock.monotonic_s(), part_size_bytes)
+        part = self._board.take(self._clock.monotonic_s(), choose_size)
         if part is None:
             return None
         self._token += 1

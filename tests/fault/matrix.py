@@ -10,8 +10,9 @@ server on loopback that misbehaves; `P` a process of its own and real signals; `
 small disk; `W` the widget's kernel half with a fake comm; `B` a real browser.
 
 In the promises: R is what is sent a second time, `k` the parts of a file in flight, P the size of a part. Wait: the row
-says how long and why. Fail(code): the file ends in Failure with this stable code, what was sent stays usable. OK: it
-ends in Success without anybody's help.
+says how long and why. Fail(code): the file ends in Failure with this stable code, what was sent stays usable; a code
+also stands for those that begin with it (`Auth.Refused`), and where the cloud gave one of its own, that one is shown.
+OK: it ends in Success without anybody's help.
 
 `python -m tests.fault` runs them and writes `docs/fault-matrix.md`.
 """
@@ -105,7 +106,7 @@ F41 | S | 404 NoSuchUpload (lifecycle rule, console abort) | HEAD first (maybe c
 F42 | SL | damaged body, server checks Content-MD5 | InvalidDigest, re-sent, OK, R<=1P
 F43 | SL | damaged body, server ignores MD5, returns its CRC | mismatch seen, same part number overwritten, OK, R<=1P; never Complete over it, also after kill
 F44 | S | correct body, server returns wrong CRC always | Fail(`Integrity`) after 3, part not counted
-F45 | S | no CRC header | md5/ETag used; if neither: list parts' CRC; if none: Success carries `verified="length"` and a warning
+F45 | S | no CRC header | ETag compared where `content_md5` is on; else list parts' CRC; if none: Success carries `verified="length"` and a warning
 F46 | S | wrong ETag returned | re-read through ListParts before Complete; OK
 F47 | L | stall: no byte accepted for 30 s | idle timeout, OK, R<=1P
 F48 | L | slow reader 1 KB/s for ever | whole-part deadline; Wait; the *file* fails only by no-progress budget
@@ -118,7 +119,7 @@ F54 | S | wifi flaps: 50 % of requests reset | OK; total sent <= 2.5 x size (exp
 F55 | L | address changes: DNS moves to another IP | new connections resolve again, OK
 F56 | S | bandwidth 16 kbit/s | no false timeout: deadline scales with measured rate
 F57 | S | duplicate part ack (retry raced with late success) | same CRC, idempotent; progress counted once
-F58 | S | 10,000 parts limit: size above 10,000 x P | P doubled before Init; > 48.8 TB refused at add
+F58 | S | 10,000 parts limit: size above 10,000 x P | P raised before Init; > 48.8 TiB refused at add
 
 ## List parts
 F59 | SL | 5xx, reset, lost | Wait, OK

@@ -27,7 +27,8 @@ What can go wrong between a file and its video, what is promised then, and what 
 Written by `python -m tests.fault`; no figure is typed by hand.
 
 In the promises: R is what is sent a second time, k the parts of a file in flight, P the size of a part. *Wait*: the row
-says how long and why. *Fail(code)*: the file ends in Failure with this stable code, and what was sent stays usable.
+says how long and why. *Fail(code)*: the file ends in Failure with this stable code, and what was sent stays usable; a
+code also stands for those that begin with it (`Auth.Refused`), and where the cloud gave one of its own, that one is shown.
 *OK*: it ends in Success without anybody's help. Kinds of test: {kinds}.
 """
 

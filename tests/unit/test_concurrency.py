@@ -14,6 +14,8 @@ from vod_widget.model import LinkFacts, Part
 from vod_widget.options import GIB, KIB, MIB, PARTS_MAX
 from vod_widget.parts import fill_gaps, fitting, plan_next
 
+FAULT_KIND = "S"
+
 TICK_S = 0.1
 FAR = LinkFacts(answer_s=0.1, loss=0.0, congestion="cubic")
 
@@ -103,7 +105,7 @@ def test_a_count_that_a_person_chose_is_fixed() -> None:
     assert line.rules.count == 3
 
 
-def test_throttling_halves_once_a_second_and_eight_good_parts_give_one_back() -> None:
+def test_f36_throttling_halves_once_a_second_and_eight_good_parts_give_one_back() -> None:
     rules = Line(lambda n: n).rules
     rules.throttled(10.0)
     rules.throttled(10.5)

@@ -32,7 +32,7 @@ class _Bucket:
     def __init__(self, full_per_s: float | None, clock: Clock) -> None:
         self.full_per_s = full_per_s
         self.rate = Rate(full_per_s, clock, burst_s=_BURST_S)
-        self.changed_at_s = clock.monotonic_s() - _STEP_S
+        self.halved_at_s = self.grown_at_s = self.refused_at_s = clock.monotonic_s() - _STEP_S
         self.counted_since_s = clock.monotonic_s()
         self.counted = 0
 
@@ -70,17 +70,24 @@ class CallPace:
         with self._lock:
             bucket = self._buckets.get(operation)
             now_s = self._clock.monotonic_s()
-            if bucket is None or now_s - bucket.changed_at_s < _STEP_S:
+            if bucket is None:
                 return
             per_s, full = bucket.rate.per_s, bucket.full_per_s
             if was_throttled:
+                bucket.refused_at_s = now_s
+                if now_s - bucket.halved_at_s < _STEP_S:
+                    return
+                bucket.halved_at_s = now_s
                 seen_per_s = bucket.counted / max(_STEP_S, now_s - bucket.counted_since_s)
                 bucket.rate.per_s = max(_LEAST_PER_S, (seen_per_s if per_s is None else per_s) / 2)
-            elif per_s is None or (full is not None and per_s >= full):
                 return
-            else:
-                bucket.rate.per_s = per_s * 1.25 if full is None else min(full, per_s * 1.25)
-            bucket.changed_at_s = now_s
+            # The service counts anew in each second, so the first calls of any second succeed: a whole second without
+            # a refusal is what lets the rate grow.
+            quiet_since_s = max(bucket.refused_at_s, bucket.halved_at_s, bucket.grown_at_s)
+            if per_s is None or (full is not None and per_s >= full) or now_s - quiet_since_s < _STEP_S:
+                return
+            bucket.grown_at_s = now_s
+            bucket.rate.per_s = per_s * 1.25 if full is None else min(full, per_s * 1.25)
 
     def _full_per_s(self, region: str, *, is_loopback: bool) -> float | None:
         limit = self._limit_per_s()

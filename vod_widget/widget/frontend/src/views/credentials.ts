@@ -103,7 +103,7 @@ export class CredentialsPanel implements Panel {
       title: profile.reason || null, onclick: press(() => void session.choose_profile(profile.name)),
     }, h("span", { class: "dot" }), h("b", { class: "el" }, profile.name === "session" ? t("keys_title") : profile.name), h("span", { class: "e mono" }, profile.masked_id || (profile.renews_itself ? t("mode_role") : "")),
     h("small", { class: "el", title: facts }, facts),
-    !profile.usable ? h("small", { class: "why t-warn" }, icon("warn"), h("span", null, profile.reason))
+    !profile.usable ? h("small", { class: "rsn t-warn" }, icon("warn"), h("span", null, profile.reason))
       : h("small", { class: over ? "e t-warn" : "e" }, over && icon("warn"), life));
     enable(element, profile.usable && session.controllable && !session.store.busy.has("credentials"));
     return element;

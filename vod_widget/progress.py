@@ -19,11 +19,12 @@ class Ledger:
         total_bytes: Length of the file, >= 1.
     """
 
-    __slots__ = ("_high", "accepted_bytes", "in_flight_bytes", "total_bytes", "verified")
+    __slots__ = ("_high", "accepted_bytes", "found_bytes", "in_flight_bytes", "total_bytes", "verified")
 
     def __init__(self, total_bytes: int) -> None:
         self.total_bytes = total_bytes
         self.accepted_bytes = 0
+        self.found_bytes = 0
         self.in_flight_bytes = 0
         self.verified = False
         self._high = 0.0
@@ -32,15 +33,21 @@ class Ledger:
         """Count bytes that the storage acknowledged."""
         self.accepted_bytes = min(self.total_bytes, self.accepted_bytes + size_bytes)
 
+    def found(self, size_bytes: int) -> None:
+        """Begin with bytes that the storage has already: accepted, but no sign of how fast the line is."""
+        self.accepted_bytes = self.found_bytes = min(self.total_bytes, size_bytes)
+
     def restart(self) -> None:
         """Begin again at 0; the only way in which progress falls."""
         self.accepted_bytes = 0
+        self.found_bytes = 0
         self.in_flight_bytes = 0
         self.verified = False
         self._high = 0.0
 
     def verify(self) -> None:
         """The stored bytes are ours."""
+        self.found_bytes += self.total_bytes - self.accepted_bytes
         self.accepted_bytes = self.total_bytes
         self.in_flight_bytes = 0
         self.verified = True

@@ -200,6 +200,11 @@ class Record:
         return self.machine.ledger.accepted_bytes if self.machine is not None else 0
 
     @property
+    def found_bytes(self) -> int:
+        """Those of the accepted ones that the storage had before this run."""
+        return self.machine.ledger.found_bytes if self.machine is not None else 0
+
+    @property
     def loaded_percent(self) -> float:
         """Fraction 0..1."""
         if self.machine is None:

@@ -525,11 +525,11 @@ class Scheduler:
                 sent = record.sent_bytes
                 in_flight += sent - record.accepted_bytes
                 if record.meter is not None:
-                    record.meter.sample(sent, now_s)
+                    record.meter.sample(sent - record.found_bytes, now_s)
                 if sent != record.shown_bytes and record.state is UploadState.UPLOADING:
                     record.shown_bytes = sent
                     self._owner.on_progress(record)
-            moved = self.sums.accepted_bytes + in_flight
+            moved = self.sums.accepted_bytes - self.sums.found_bytes + in_flight
             self.meter.sample(moved, now_s)
             if self.engine is not None:
                 self.concurrency.learn(self.engine.link())

@@ -19,6 +19,7 @@ class Sums:
         size_bytes: Bytes of all files.
         state_bytes: Bytes of the files of each state.
         accepted_bytes: Acknowledged bytes.
+        found_bytes: Those of them that the storage had before their file ran.
         progress_bytes: What the fractions of all files stand for.
     """
 
@@ -26,9 +27,9 @@ class Sums:
         self.counts = dict.fromkeys(UploadState, 0)
         self.size_bytes = 0
         self.state_bytes = dict.fromkeys(UploadState, 0)
-        self.accepted_bytes = 0
+        self.accepted_bytes = self.found_bytes = 0
         self.progress_bytes = 0
-        self._counted: dict[str, tuple[int, int]] = {}
+        self._counted: dict[str, tuple[int, int, int]] = {}
 
     def add(self, record: Record) -> None:
         """Count a new file."""
@@ -41,8 +42,9 @@ class Sums:
         self.counts[record.state] -= 1
         self.state_bytes[record.state] -= record.size_bytes
         self.size_bytes -= record.size_bytes
-        accepted, progress = self._counted.pop(record.file_id, (0, 0))
+        accepted, found, progress = self._counted.pop(record.file_id, (0, 0, 0))
         self.accepted_bytes -= accepted
+        self.found_bytes -= found
         self.progress_bytes -= progress
 
     def move(self, record: Record, before: UploadState) -> None:
@@ -66,8 +68,9 @@ class Sums:
         """Take a file's acknowledged bytes and its fraction as they are now."""
         if record.removed:
             return
-        accepted, progress = self._counted.get(record.file_id, (0, 0))
-        now = record.accepted_bytes, record.progress_bytes
+        accepted, found, progress = self._counted.get(record.file_id, (0, 0, 0))
+        now = record.accepted_bytes, record.found_bytes, record.progress_bytes
         self.accepted_bytes += now[0] - accepted
-        self.progress_bytes += now[1] - progress
+        self.found_bytes += now[1] - found
+        self.progress_bytes += now[2] - progress
         self._counted[record.file_id] = now

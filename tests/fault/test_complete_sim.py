@@ -318,3 +318,15 @@ def test_f75_upload_that_is_gone_without_an_object_is_no_conflict() -> None:
     run.cloud.uploads.clear()
     run.succeeds(resent=6 * PART)
     assert run.restarts_said == ["NoSuchUpload"]
+
+
+def test_f59_what_the_storage_had_before_is_no_sign_of_a_fast_line() -> None:
+    run = stopped()
+    before = run.machine.ledger.accepted_bytes
+    assert run.machine.ledger.found_bytes == 0
+    run.wants()
+    run.until(lambda: run.machine.wants_transfer)
+    ledger = run.machine.ledger
+    assert ledger.found_bytes == ledger.accepted_bytes >= before
+    run.succeeds(resent=PART)
+    assert ledger.accepted_bytes - ledger.found_bytes <= 2 * PART

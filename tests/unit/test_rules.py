@@ -311,3 +311,14 @@ def test_the_board_hands_out_each_part_until_it_is_stored(count: int, data: st.D
         now_s += 1.0
     assert [p.part_number for p in board.accepted()] == list(range(1, count + 1))
     assert ledger.accepted_bytes == ledger.total_bytes
+
+
+def test_a_file_that_was_there_already_moved_nothing() -> None:
+    ledger = Ledger(100)
+    ledger.found(40)
+    ledger.accept(10)
+    assert (ledger.accepted_bytes, ledger.found_bytes) == (50, 40)
+    ledger.verify()  # the rest was not sent either: another program had stored it
+    assert ledger.accepted_bytes - ledger.found_bytes == 10
+    ledger.restart()
+    assert (ledger.accepted_bytes, ledger.found_bytes) == (0, 0)

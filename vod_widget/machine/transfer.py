@@ -177,9 +177,7 @@ class Transferring(Authorizing):
         parts = list(fitting(parts))
         self.checkpoint = replace(self.checkpoint, parts=tuple(parts))
         self._board.reset()
-        self.ledger.accepted_bytes = 0
-        for part in parts:
-            self.ledger.accept(part.size_bytes)
+        self.ledger.found(sum(part.size_bytes for part in parts))
         return may_list
 
     def _list_parts(self) -> Steps:
@@ -222,7 +220,7 @@ class Transferring(Authorizing):
         (crc,) = yield fx.HashParts((whole,))
         if info.crc64 != crc:
             raise self._conflict()
-        self.ledger.accepted_bytes = 0
+        self.ledger.found(self.job.size_bytes)
         self._board.plan_single()
         self._board.object_done(whole, info, crc)
         raise Found(info)

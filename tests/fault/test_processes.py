@@ -17,6 +17,7 @@ import vod_widget as vw
 from tests.contract.support import LONG_S, file_of, keys, ops, reached, runs, stored
 from tests.contract.support import uploader as here
 from tests.fault import victims
+from tests.helpers.invariants import Stored, Witness
 from tests.helpers.until import until
 from vod_widget.emulator.faults import Drop, Stall, Status
 
@@ -57,15 +58,17 @@ def sent_bytes(emulator: Any) -> int:
 def goes_on(emulator: Any, tmp_path: Path, path: Path, **options: Any) -> Any:
     """The next process: everything of the former one counts."""
     emulator.faults.clear()
+    witness = Witness(PART)
     with here(emulator, tmp_path, **options) as up:
+        witness.watch(up)
         info = up.add_file(path)
+        witness.story(info.file_id, path.name).exists(path)
         runs(up)
         assert info.state == "Success", info.error
         names = up.heard.names()
         assert (names.count("on_upload_succeed"), names.count("on_upload_failed"), names[-1]) == (1, 0, "on_upload_end")
     assert stored(emulator, info) == path.read_bytes()
-    assert [asset.media_id for asset in emulator.assets] == [info.video_id]
-    assert [u for u in emulator.unfinished_uploads if u.stored_bytes] == []
+    witness.check(Stored.of_emulator(emulator))
     return info
 
 
@@ -184,12 +187,6 @@ def test_f89_upload_waits_for_the_result_of_the_other_process(emulator: Any, tmp
     stall = emulator.faults.add(op="UploadPart", part_number=3, action=Stall())
     first = start(victims.upload, str(path))
     until(lambda: stall.fired, "the first process is at work", within_s=30)
-    seen: list[Any] = []
-
-    def release(waiting: Any) -> None:
-        seen.append(waiting)
-        stall.release()
-
     with here(emulator, tmp_path) as up:
         info = up.add_file(path)
         runs(up)

@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 
 from tests.contract.support import LONG_S, PART, file_of, in_state, ops, reached, runs, stored, uploader
+from tests.helpers.invariants import Stored, Witness
 from tests.helpers.media import pattern_bytes
 from tests.helpers.until import until
 from vod_widget import stalls
 from vod_widget.emulator.faults import Stall
+from vod_widget.journal import FileJournal
 from vod_widget.sources import local
+from vod_widget.system import SystemClock
 
 FAULT_KIND = "F"
 SIZE = 4 * PART + 17
@@ -28,17 +31,29 @@ def change_while_sent(
     """Send a file, change it while this part is on its way; returns its info and a neighbour's."""
     path = file_of(tmp_path, size=SIZE)
     stall = emulator.faults.add(op="UploadPart", part_number=part, action=Stall())
+    witness = Witness(PART, parallel=1)
     with uploader(emulator, tmp_path, parallel=1, **options) as up:
+        witness.watch(up)
         info = up.add_file(path)
-        good = up.add_file(file_of(tmp_path, "good.mp4"))
+        good = up.add_file(other := file_of(tmp_path, "good.mp4"))
+        witness.story(info.file_id, "clip.mp4").exists(path)
+        witness.story(good.file_id, "good.mp4").exists(other)
         up.start_upload()
         reached(stall)
         change(path)
+        if path.exists():
+            witness.story(info.file_id).exists(path)
         stall.release()
         assert up.wait(LONG_S)
         events = up.heard.of(info)
     assert len([name for name in events if name in {"on_upload_succeed", "on_upload_failed"}]) == 1
+    witness.check(Stored.of_emulator(emulator), owned=unfinished_ids(tmp_path))
     return info, good
+
+
+def unfinished_ids(tmp_path: Path) -> list[str]:
+    """Upload ids that the journal still knows."""
+    return [c.upload_id for c in FileJournal(tmp_path / "journal", SystemClock()).unfinished()]
 
 
 def grow(path: Path) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.support import LONG_S, PART, file_of, ops, reached, runs, stored, uploader
+import vod_widget as vw
+from tests.contract.support import LONG_S, PART, file_of, keys, ops, reached, runs, stored, uploader
 from tests.helpers.until import until
 from vod_widget.emulator.faults import Stall
 from vod_widget.journal import FileJournal, files
@@ -254,6 +255,40 @@ def test_f87_a_damaged_entry_is_kept_aside_and_named_and_its_file_is_sent_from_t
     (aside,) = folder.glob("*.bad-*")
     assert aside.read_bytes() == content
     assert aside.name in caplog.text
+
+
+def test_f90_without_locks_uploads_exclude_each_other_and_go_on_all_the_same(
+    emulator: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(_descriptor: int, _how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(files.fcntl, "flock", no_locks)
+    path = file_of(tmp_path, size=SIZE)
+    stall = emulator.faults.add(op="UploadPart", part_number=3, action=Stall())
+    with uploader(emulator, tmp_path, parallel=1) as up:
+        codes = warned(up)
+        up.add_file(path)
+        up.start_upload()
+        reached(stall)
+        assert codes == ["Journal"]
+        place = {"endpoint": emulator.endpoint, "checkpoint_dir": str(tmp_path / "journal")}
+        with vw.VODUpload(credentials=keys(emulator), **place) as second:
+            other = second.add_file(path)
+            runs(second)
+            assert (other.state, other.error.code, other.error.pid) == ("Failure", "Locked", os.getpid())
+        up.stop_upload()
+        stall.release()
+        assert up.wait(LONG_S)
+    emulator.faults.clear()
+    with uploader(emulator, tmp_path) as up:
+        info = up.add_file(path)
+        runs(up)
+        assert info.state == "Success", info.error
+        assert stored(emulator, info) == path.read_bytes()
+        assert up.results()[0].sent_bytes <= SIZE - 2 * PART
+    assert len(emulator.assets) == 1
+    assert [p.name for p in (tmp_path / "journal" / "journal").iterdir()] == ["done.jsonl"]
 
 
 def test_f91_a_journal_that_is_removed_in_mid_upload_is_made_again_and_said(emulator: Any, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 
 from .errors import VODError
 
-__all__ = ["choose_language", "fix_words", "label_words", "text_words"]
+__all__ = ["choose_language", "fix_words", "label_words", "step_words", "text_words"]
 
 _LABELS: Final = {
     "credentials": "凭证",
@@ -125,6 +125,40 @@ _ERRORS: Final[tuple[tuple[str, str, str], ...]] = (
     (r"Server\.Fault|InternalError|ServiceUn[aA]vailable", "服务故障。", "稍后再试一次。"),
     (r"Journal\..+", "断点记录不能写入。", "传入 checkpoint_dir=，或者设置 VOD_WIDGET_HOME。"),
 )
+# What a step of a search says: pattern of the English, Chinese.
+_STEPS: Final[tuple[tuple[str, str], ...]] = (
+    (r"nothing", "无"),
+    (r"set", "已设置"),
+    (r"not set", "未设置"),
+    (r"no such file", "没有这个文件"),
+    (r"not looked at", "未查找"),
+    (r"(?:the search had ended|not needed: the search has ended)", "查找已结束"),
+    (r"not read", "未读取"),
+    (r"not asked", "未询问"),
+    (r"built-in", "内置"),
+    (r"unusable", "不能使用"),
+    (r"profiles (.+)", r"配置 \1"),
+    (r"profile (.+)", r"配置 \1"),
+    (r"no profile named (.+)", r"没有名为 \1 的配置"),
+    (r"no profile of that name", "没有这个名称的配置"),
+    (r"(\S+) is set", r"已设置 \1"),
+    (r"it is set", "已设置"),
+    (r"profile= names it", "因你选择而使用"),
+    (r"(\S+) names it", r"由 \1 指定"),
+    (r"the first place that holds keys", "第一个有密钥的地方"),
+    (r"it names no current profile", "没有指定当前配置"),
+    (r'"current" of the file', "文件中的 current"),
+    (r"the section named default", "名为 default 的一节"),
+    (r"an earlier place won", "前面的地方优先"),
+    (r"(.+) wins", r"\1 优先"),
+    (r"nothing else was found", "没有找到其他密钥"),
+    (r"this instance has the role (.+)", r"此实例的角色是 \1"),
+    (r"(\S+) beats the variables", r"\1 优先于环境变量"),
+    (r"never taken by itself; .+", "不会自动使用"),
+    (r"no role is attached to this instance", "此实例没有绑定角色"),
+    (r"no answer.*", "没有应答"),
+    (r"Code in this notebook", "本笔记本的代码"),
+)
 
 
 def choose_language(wish: str | None = None) -> str:
@@ -166,6 +200,22 @@ def fix_words(advice: str, facts: Mapping[str, str], error: VODError | None, lan
     if actions:
         return f"在 RAM 中允许 {'、'.join(actions)}，再试一次。"
     return known[1] if known and known[1] else error.hint
+
+
+def step_words(place: str, found: str, why: str, language: str) -> str:
+    """Say one step of the search for keys in a line."""
+    if language != "zh":
+        return f"{place}: {found}; {why}" if found else f"{place}: {why}"
+    said = [_in_chinese(text) for text in (place, found, why)]
+    return f"{said[0]}：{'，'.join(text for text in said[1:] if text)}"
+
+
+def _in_chinese(text: str) -> str:
+    for pattern, chinese in _STEPS:
+        found = re.fullmatch(pattern, text)
+        if found:
+            return found.expand(chinese)
+    return text
 
 
 def _known(code: str) -> tuple[str, str] | None:

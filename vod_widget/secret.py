@@ -28,7 +28,7 @@ _ECHOES = re.compile(
 _STRING_TO_SIGN = re.compile(r"(?is)[\s,;]*(?:server )?string to sign is\b.*")
 _PAIRS = re.compile(
     r"(?i)((?:x-oss-)?security-?token|signature|access_?key_?secret|authorization|policy|secret|token|password)"
-    r"(['\"]?\s*[=:]\s*['\"]?)((?:OSS\s|OSS4-HMAC-SHA256\s)?[^\s&'\",<>}]+)"
+    r"(['\"]?\s*[=:]\s*['\"]?)((?:OSS\s|OSS4-HMAC-SHA256\s|Bearer\s|Basic\s)?[^\s&'\",<>}]+)"
 )
 _STS_TOKEN = re.compile(r"\bCAIS[A-Za-z0-9+/=]{16,}")
 _KEY_ID = re.compile(r"\b((?:LTAI|STS\.|TMP\.)[A-Za-z0-9]{4})[A-Za-z0-9]{4,}([A-Za-z0-9]{4})\b")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import vod_widget as vw
+from tests.credentials.helpers import ak, write_cli
 from tests.helpers.media import Media
 from tests.widget.fakes import FakeClock
 from vod_widget.errors import CredentialError, InvalidStateError, VODError
@@ -119,6 +122,22 @@ def test_typed_keys_and_a_chosen_profile_replace_what_was_pasted(emulator: Any, 
     accounts.use_grant(*pasted(), "video-00000001")
     assert upload.credentials is None
     assert [row["mode"] for row in accounts.list_profiles()["profiles"] if row["name"] == "session"] == ["UploadAuth"]
+
+
+def test_the_search_for_keys_is_told_in_both_languages_with_its_winner(upload: vw.VODUpload, home: Path) -> None:
+    write_cli(home, ak("prod"), current="prod")
+    accounts = Accounts(upload, SystemClock())
+    origin = accounts.list_profiles()["origin"]
+    assert [step["en"] for step in origin if step["used"]] == [
+        '~/.aliyun/config.json: profile prod, AK, LTAI…ux9z; "current" of the file'
+    ]
+    assert origin[0]["zh"].endswith("：无，未设置")
+    english = [step["zh"] for step in origin if re.search(r"[a-z]{4,} [a-z]{3,} ", step["zh"])]
+    assert english == []
+    accounts.use_keys("LTAI5tTypedTyped0000", Secret(CANARY), None, "")
+    assert accounts.list_profiles()["origin"] == [
+        {"used": True, "en": "Code in this notebook: session", "zh": "本笔记本的代码：session"}
+    ]
 
 
 def test_the_test_button_says_who_and_whether_in_both_languages(emulator: Any, upload: vw.VODUpload) -> None:

@@ -78,6 +78,8 @@ def read_private(path: Path, shown: str, *, follow_links: bool = False, strict: 
         handle = os.open(path, flags)
     except (FileNotFoundError, NotADirectoryError):
         return FileText(exists=False)
+    except ValueError:  # a NUL in the name
+        return FileText(problem=f"{shown!r} is no name of a file")
     except OSError as exc:
         reason = os.strerror(exc.errno) if exc.errno else type(exc).__name__
         return FileText(problem=f"{shown} cannot be read: {reason}")

@@ -255,7 +255,7 @@ def read_cli(around: Surroundings, *, now_s: float, strict: bool = False) -> Pla
     if content.text is None:
         return _unread(shown, path, content)
     data, problem = parse_json(content.text, shown)
-    rows = data.get("profiles", [])
+    rows = data.get("profiles") or []  # the command line writes null before the first profile
     if not problem and not isinstance(rows, list):
         problem = f'"profiles" of {shown} is not a list'
     if problem:

@@ -131,7 +131,23 @@ class Accounts:
             row["region"] = row["region"] or ""
             row["is_current"] = not marked and bool(row["usable"]) and row["name"] == current
             marked = marked or row["is_current"]
-        return {"profiles": rows, "current_profile": current}
+        return {"profiles": rows, "current_profile": current, "origin": self._origin()}
+
+    def _origin(self) -> list[dict[str, Any]]:
+        """Where keys were looked for, in order, in both languages; the place that won is marked."""
+        from vod_widget.credentials import Step, explain
+        from vod_widget.doctor_words import step_words
+
+        steps: list[Step]
+        if self._uploader.credentials is not None or self._uploader.get_auth is not None:
+            given = self._find_current()
+            steps = [Step("Code in this notebook", "", used=True, why=str(given["name"]) if given else "")]
+        else:
+            steps = list(explain(_option(self._uploader, "profile") or None))
+        return [
+            {"used": step.used, **{to: step_words(step.place, step.found, step.why, to) for to in ("en", "zh")}}
+            for step in steps
+        ]
 
     def choose(self, name: str) -> str | None:
         """Use a profile by its name; `emulator` starts the built-in service.

@@ -226,7 +226,7 @@ class Handler:
                 hint="Reload the page; if it stays, update vod_widget on both sides.",
             )
         policy = self._policy
-        profiles: dict[str, Any] = {"profiles": [], "current_profile": None}
+        profiles: dict[str, Any] = {"profiles": [], "current_profile": None, "origin": []}
         if policy.allows("list_profiles"):
             profiles = self._accounts.list_profiles()
         else:

@@ -78,6 +78,9 @@ export interface Profile {
   renews_itself?: boolean;
 }
 
+/** One place of the search for keys, as a sentence. */
+export interface Step { used: boolean; en: string; zh: string }
+
 /** What the kernel allows; a key that is absent does not forbid. The kernel checks every intent anyway. */
 export interface Policy { name?: string; sources?: string[]; inline_credentials?: boolean; choose_profile?: boolean; steer?: boolean }
 
@@ -91,6 +94,7 @@ export interface Hello {
   limits: Record<string, unknown>;
   profiles: Profile[];
   current_profile: string | null;
+  origin?: Step[];
 }
 
 export interface DirEntry {
@@ -178,7 +182,7 @@ export interface Intents {
   set_upload_auth: [UploadAuth, { masked_id: string; current_profile: string | null }];
   test_credentials: [Nothing, Nothing];
   forget_credentials: [Nothing, { current_profile: string | null }];
-  list_profiles: [Nothing, { profiles: Profile[]; current_profile: string | null }];
+  list_profiles: [Nothing, { profiles: Profile[]; current_profile: string | null; origin?: Step[] }];
   choose_profile: [{ name: string }, { current_profile: string | null }];
   detail: [{ file_id: string }, Detail];
   set_metadata: [

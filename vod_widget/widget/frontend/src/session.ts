@@ -256,6 +256,7 @@ export class Session {
     const answer = await this.ask("list_profiles", {}, this.t("credentials"));
     if (!answer) return;
     this.store.profiles = answer.profiles;
+    this.store.origin = answer.origin ?? [];
     this.store.current_profile = answer.current_profile;
     this.store.changed();
   }
@@ -390,6 +391,7 @@ export class Session {
         this.store.hello = hello;
         this.connection.token = this.feeder.token = hello.token;
         this.store.profiles = hello.profiles ?? [];
+        this.store.origin = hello.origin ?? [];
         this.store.current_profile = hello.current_profile;
         this.store.status = { text: "", tone: "" };
         this.store.changed();

@@ -42,6 +42,7 @@ export class FakeKernel implements Model {
   readonly traits: Record<string, unknown> = { locale: "en", state: "Init" };
   rows: Row[];
   profiles = PROFILES;
+  origin = [{ used: false, en: "environment: nothing; not set", zh: "环境变量：无" }, { used: true, en: "~/.aliyun/config.json: profile prod", zh: "配置 prod" }];
   current_profile: string | null = "prod";
   policy: Record<string, unknown> = { name: "private", sources: ["browser", "kernel"] };
   details: Record<string, unknown> = {};
@@ -184,7 +185,7 @@ export class FakeKernel implements Model {
         this.snapshot();
         return;
       }
-      case "list_profiles": this.answer(message, { profiles: this.profiles, current_profile: this.current_profile }); return;
+      case "list_profiles": this.answer(message, { profiles: this.profiles, current_profile: this.current_profile, origin: this.origin }); return;
       case "choose_profile":
         this.current_profile = message["name"] as string;
         this.answer(message, { current_profile: this.current_profile });

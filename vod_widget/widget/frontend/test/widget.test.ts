@@ -445,6 +445,8 @@ describe("credentials", () => {
     expect(entries[0]?.textContent).toContain("CLI profile · AccessKey · cn-shanghai");
     expect(entries[3]?.getAttribute("aria-disabled")).toBe("true");
     expect(entries[3]?.textContent).toContain("expired 3 h ago");
+    expect([...page.root.querySelectorAll("details li")].map((li) => [li.textContent, li.querySelector("b") !== null])).toEqual([
+      ["environment: nothing; not set", false], ["~/.aliyun/config.json: profile prod", true]]);
     await page.click(entries[3] as Element);
     expect(page.kernel.of("choose_profile")).toHaveLength(0);
     await page.click(entries[1] as Element);

@@ -5,7 +5,7 @@
 import type { Link } from "../connection";
 import {
   type Filter, type Hello, type Look, type Profile, type Refusal, type Row, type RowsMessage, type SnapshotMessage,
-  type Sort, type Summary, type TestedMessage,
+  type Sort, type Step, type Summary, type TestedMessage,
 } from "../protocol";
 
 /** Rows that are kept beside the window; a scroll back shows them at once until the kernel answers. */
@@ -30,6 +30,7 @@ export class Store {
   heard_at = 0;
   hello: Hello | null = null;
   profiles: Profile[] = [];
+  origin: Step[] = [];
   current_profile: string | null = null;
   /** The last test of the keys in use, gone with them. */
   tested: TestedMessage | null = null;

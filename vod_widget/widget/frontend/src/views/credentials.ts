@@ -50,7 +50,7 @@ export class CredentialsPanel implements Panel {
     const { store, t } = session;
     const current = store.current_profile ?? store.summary.profile?.name ?? "";
     const busy = store.busy.has("credentials");
-    const key = JSON.stringify([store.profiles, current, busy, session.controllable, store.tested, store.summary.profile, Math.floor(Date.now() / 60_000)]);
+    const key = JSON.stringify([store.profiles, store.origin, current, busy, session.controllable, store.tested, store.summary.profile, Math.floor(Date.now() / 60_000)]);
     if (key === this.#key) return;
     this.#key = key;
     enable(this.#test, session.controllable && !busy && current !== "");
@@ -70,12 +70,11 @@ export class CredentialsPanel implements Panel {
     const chosen = entries.find((entry) => entry.getAttribute("aria-checked") === "true") ?? entries[0];
     for (const entry of entries) set(entry, "tabindex", entry === chosen ? 0 : -1);
     if (had) chosen?.focus();
-    replace(this.#origin, store.profiles.map((profile) => {
-      const line = [word(t, PLACES, profile.place), t("colon"), profile.name, profile.reason ? `, ${profile.reason}` : "",
-        profile.name === current ? `, ${t("in_use")}` : ""].join("");
-      return h("li", null, profile.name === current ? h("b", null, line) : line);
+    replace(this.#origin, store.origin.map((step) => {
+      const line = step[t.locale === "en" ? "en" : "zh"];
+      return h("li", null, step.used ? h("b", null, line) : line);
     }));
-    set(this.element.querySelector("details") as Element, "hidden", store.profiles.length === 0);
+    set(this.element.querySelector("details") as Element, "hidden", store.origin.length === 0);
   }
 
   focus(): void {

@@ -51,6 +51,7 @@ class Link:
             return LinkFacts(answer_s)
         sent = again = 0
         queues: list[float] = []
+        least_s: list[float] = []
         congestion = ""
         for sock in sockets:
             with contextlib.suppress(OSError):
@@ -61,11 +62,13 @@ class Link:
                 sent += segments
                 again += _u32(info, _AGAIN_AT)
                 queues.append(_u32(info, _RTT_AT) / max(1, least_us))
+                least_s.append(least_us / 1e6)
                 if not congestion:
                     name = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
                     congestion = name.rstrip(b"\0").decode("ascii", "replace")
         return LinkFacts(
             answer_s,
+            rtt_s=min(least_s, default=None),
             loss=again / sent if sent else None,
             queue=statistics.median(queues) if queues else None,
             congestion=congestion,

@@ -59,6 +59,8 @@ file ends with the slowest."""
 _PART_LEAST_BYTES = 256 * KIB
 _PART_MOST_BYTES = 32 * MIB
 """A request costs about a millisecond of processor; at 1 GB/s that is 3 % of a part of this size."""
+_PART_NEAR_BYTES = 16 * MIB
+"""What a near end is sent first, before any rate is known."""
 _LAST_PART_MOST_BYTES = 4 * MIB
 _PART_STEP_BYTES = 64 * KIB
 
@@ -109,6 +111,14 @@ class Concurrency:
         return MOST_WITH_LOSS if self._is_lossy else MOST
 
     @property
+    def _is_near(self) -> bool:
+        return self.link.answer_s is not None and self.link.answer_s < NEAR_S
+
+    @property
+    def _round_trip_s(self) -> float:
+        return self.link.rtt_s or self.link.answer_s or 0.0
+
+    @property
     def _is_full(self) -> bool:
         return (self.link.queue or 1.0) > _QUEUE
 
@@ -126,7 +136,7 @@ class Concurrency:
         """
         self._seen_full += 1 if is_full else 0
         self._seen += 1
-        window_s = max(_WINDOW_S, _WINDOW_RTTS * (self.link.answer_s or 0.0))
+        window_s = max(_WINDOW_S, _WINDOW_RTTS * self._round_trip_s)
         passed_s = now_s - self._window_at_s
         if passed_s < window_s:
             return
@@ -176,8 +186,9 @@ class Concurrency:
         is_first = self.link.answer_s is None and link.answer_s is not None
         self.link = link
         if is_first and not self._has_grown and self._ceiling is None:
-            self._count = START_NEAR if (link.answer_s or 0.0) < NEAR_S else START
-        self._count = min(self._count, self.most)
+            self._count = START_NEAR if self._is_near else START
+        if link.congestion == "bbr":
+            self._count = min(self._count, MOST_WITH_BBR)
 
     def ended(self, now_s: float, failure: VODError | None) -> None:
         """Take how a request that carried bytes ended."""
@@ -220,9 +231,11 @@ class Concurrency:
         Returns:
             A multiple of 64 KiB. The last parts are smaller, so that no connection is the last one for long.
         """
-        answer_s = self.link.answer_s or 0.0
         share = self._rate / self.count
-        wished = share * max(_PART_S, _PART_RTTS * answer_s) if share else float(PART_DEFAULT_BYTES)
+        if share:
+            wished = share * max(_PART_S, _PART_RTTS * self._round_trip_s)
+        else:
+            wished = float(_PART_NEAR_BYTES if self._is_near else PART_DEFAULT_BYTES)
         least = min(max(_PART_LEAST_BYTES, share * _LAST_PART_S), _LAST_PART_MOST_BYTES)
         if limit_bytes_per_s is not None:
             wished = min(wished, limit_bytes_per_s * PART_AT_A_LIMIT_S / self.count)

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from . import effects as fx
 from .addresses import is_loopback_url
+from .body import BrokenOff, FileBody, in_turn
 from .crc64 import crc64
 from .digests import Digest
 from .errors import (
@@ -23,7 +24,6 @@ from .errors import (
     ClockSkewError,
     IntegrityError,
     MissingCredentialError,
-    SourceChangedError,
     SourceError,
     ThrottledError,
     VODError,
@@ -41,101 +41,7 @@ __all__ = ["BrokenOff", "Engine", "FileBody"]
 
 T = TypeVar("T")
 
-_PIECE_BYTES = MIB
-"""Most bytes given to the socket at once: the socket's timeout covers one piece, not a whole part (oss2's one timeout
-is the total of a `sendall`), and a cancel is seen after one piece. 4 MiB pieces measured no faster than 1 MiB."""
-_PIECE_MIN_BYTES = 4 * KIB
-_SHARES = 8
-"""Pieces a second and connection under a bandwidth limit, if so many connections share it."""
 _COVER_MAX_BYTES = 100 * MIB
-
-
-class BrokenOff(BaseException):  # an order, not an error; nothing may swallow it
-    """The request was broken off on purpose."""
-
-
-def in_turn(record: Record, cancel: threading.Event, look: Callable[[], T]) -> T:
-    """Touch the file of a record, one thread at a time, so that a dead mount holds one thread only."""
-    turn = record.turn
-    if turn is None:
-        return look()
-    if not turn.enter(cancel):
-        raise BrokenOff
-    try:
-        return look()
-    finally:
-        turn.leave()
-
-
-class FileBody:
-    """A range of a source as the body of one request; sums it on its way and may be sent again.
-
-    Args:
-        source: Where the bytes come from.
-        part: The range.
-        fingerprint: The source as it was; it is looked at again before the last piece leaves, so that a range of a
-            changed file is never completed.
-        record: Whose cancel flag is obeyed.
-        transfer: Where sent bytes are counted.
-        rate: The bandwidth limit.
-    """
-
-    def __init__(
-        self, source: Source, part: Part, fingerprint: str, *, record: Record, transfer: Transfer, rate: Rate
-    ) -> None:
-        self.source = source
-        self.part = part
-        self.crc64 = 0
-        self._fingerprint = fingerprint
-        self._cancel = record.cancel
-        self._record = record
-        self._transfer = transfer
-        self._rate = rate
-
-    def __len__(self) -> int:
-        return self.part.size_bytes
-
-    def __iter__(self) -> Iterator[bytes | memoryview]:
-        self._transfer.sent_bytes = 0
-        self.crc64 = 0
-        position = self.part.start
-        while position < self.part.end:
-            end = min(position + self.source.block_bytes, self.part.end)
-            self._check()
-            block = memoryview(self._read(position, end))
-            self.crc64 = crc64(block, self.crc64)
-            if (
-                end == self.part.end
-                and in_turn(self._record, self._cancel, self.source.fingerprint) != self._fingerprint
-            ):
-                raise SourceChangedError("the file changed while it was sent", file_name=self.source.name)
-            start = 0
-            while start < len(block):
-                self._check()
-                piece = block[start : start + self._piece_bytes()]
-                start += len(piece)
-                self._rate.take(len(piece), self._cancel)
-                self._check()
-                yield piece
-                self._transfer.sent_bytes += len(piece)
-                self._record.total_sent_bytes += len(piece)
-            position = end
-
-    def _read(self, start: int, end: int) -> bytes | memoryview:
-        try:
-            return in_turn(self._record, self._cancel, partial(self.source.read, start, end))
-        except SourceError:
-            self._check()  # a read that was woken because nobody wants its bytes any more
-            raise
-
-    def _piece_bytes(self) -> int:
-        """Small pieces under a limit, so that no connection of several is silent for longer than about a second."""
-        per_s = self._rate.per_s
-        return _PIECE_BYTES if per_s is None else min(_PIECE_BYTES, max(_PIECE_MIN_BYTES, int(per_s / _SHARES)))
-
-    def _check(self) -> None:
-        if self._cancel.is_set():
-            raise BrokenOff
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,6 +301,7 @@ class Engine:
             record=record,
             transfer=Transfer(),
             rate=self.bandwidth,
+            clock=self._clock,
         )
         info = self._open(effect.grant).put_object(body, {})
         if info.crc64 is not None and info.crc64 != body.crc64:
@@ -409,7 +316,9 @@ class Engine:
 
     def _body(self, record: Record, machine: FileMachine, part: Part, transfer: Transfer) -> FileBody:
         fingerprint = machine.checkpoint.fingerprint
-        return FileBody(record.source, part, fingerprint, record=record, transfer=transfer, rate=self.bandwidth)
+        return FileBody(
+            record.source, part, fingerprint, record=record, transfer=transfer, rate=self.bandwidth, clock=self._clock
+        )
 
     def _send_part(self, record: Record, machine: FileMachine, effect: fx.SendPart) -> tuple[RemotePart, int]:
         with _moving(record) as transfer:

@@ -358,12 +358,14 @@ class LinkFacts:
     Attributes:
         answer_s: Seconds from the last byte of a request to the first of its answer, the least of the last ones; None
             before the first.
+        rtt_s: Least round trip of any connection, seconds, or None where the system does not tell.
         loss: Share of the segments that were sent again, or None where the system does not tell.
         queue: Round trip now over the least one, so how long the queue in the line is; 1 is none, None as above.
         congestion: Congestion control at work ("bbr", "cubic"), or "".
     """
 
     answer_s: float | None = None
+    rtt_s: float | None = None
     loss: float | None = None
     queue: float | None = None
     congestion: str = ""

@@ -39,7 +39,19 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
     (
         "3 engine",
         True,
-        ("workers", "dispatcher", "stalls", "record", "register", "pace", "senders", "sums", "digests", "engine"),
+        (
+            "workers",
+            "dispatcher",
+            "stalls",
+            "record",
+            "register",
+            "pace",
+            "senders",
+            "sums",
+            "digests",
+            "body",
+            "engine",
+        ),
     ),
     (
         "4 queue",

@@ -20,7 +20,7 @@ from vod_widget.errors import (
     ThrottledError,
     VODError,
 )
-from vod_widget.model import Phase, RemotePart, UploadState
+from vod_widget.model import MediaType, Phase, RemotePart, UploadState
 from vod_widget.options import GIB, KIB, PARTS_MAX
 from vod_widget.parts import OBJECT_MAX_BYTES, choose_part_size, plan_next
 
@@ -92,6 +92,13 @@ def test_f39_living_token_that_is_refused_is_renewed_once_and_then_final(make: o
     assert run.sent_bytes == 0
     assert rule.fired <= 2 * k  # what was in flight at the first refusal, and again at the second
     assert run.count(fx.Complete) == 0
+
+
+def test_f39_image_that_is_refused_gets_no_second_id() -> None:
+    run = Scripted(size=50_000, media_type=MediaType.IMAGE)
+    run.spoil(fx.SendObject, lambda: AccessDeniedError("no", status=403, code="AccessDenied"), times=None)
+    run.fails("AccessDenied")
+    assert len(run.cloud.assets) == 1
 
 
 def test_f39_second_token_may_be_the_good_one() -> None:

@@ -20,6 +20,7 @@ from vod_widget.errors import (
 )
 from vod_widget.model import (
     Grant,
+    MediaType,
     ObjectInfo,
     Part,
     PartsPage,
@@ -268,8 +269,11 @@ class Transferring(Authorizing):
         self._sending = False
 
     def _refuse_twice(self, error: ServiceError) -> None:
-        """A living credential is refused: another one may help once, a second refusal is final."""
-        if self._denied:
+        """A living credential is refused: another one may help once, a second refusal is final.
+
+        For an image the first one is, since its credential cannot be renewed without another ImageId.
+        """
+        if self._denied or self.job.media_type is MediaType.IMAGE:
             raise KeysRefusedError(
                 error.message, status=error.status, code=error.code, request_id=error.request_id
             ) from None

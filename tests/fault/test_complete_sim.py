@@ -255,6 +255,14 @@ def test_f72_second_object_with_another_crc_is_a_failure() -> None:
     assert len(run.cloud.assets) == 1
 
 
+def test_f72_object_of_a_lost_complete_that_is_damaged_is_ours_to_send_again() -> None:
+    run = Scripted()
+    _stored_damaged(run, 1)
+    run.spoil(fx.Complete, lost, when="after")
+    run.succeeds(resent=run.plan.size)
+    assert run.restarts_said == ["NoSuchUpload"]
+
+
 def test_f73_complete_that_takes_too_long_is_asked_for() -> None:
     run = Scripted()
     run.spoil(fx.Complete, lambda: RequestTimeoutError("300 s", was_sent=True), when="after")

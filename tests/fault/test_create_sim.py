@@ -146,6 +146,16 @@ def test_f9_lookup_that_is_not_permitted_spells_both_choices_out_and_never_creat
     run.succeeds()
 
 
+def test_f9_wrong_keys_at_the_lookup_are_said_as_that() -> None:
+    run = Scripted()
+    run.spoil(fx.CreateVideo, lost, when="after")
+    run.spoil(fx.FindVideo, lambda: KeysRefusedError("no", status=400, code="SignatureDoesNotMatch"), times=None)
+    run.fails("SignatureDoesNotMatch")
+    run.rules.clear()
+    run.succeeds()
+    assert run.count(fx.CreateVideo) == 1
+
+
 @pytest.mark.parametrize("status", [500, 502])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_f10_fault_of_the_server_may_have_had_its_effect(status: int, when: str) -> None:

@@ -88,6 +88,7 @@ def test_f39_living_token_that_is_refused_is_renewed_once_and_then_final(make: o
     rule = run.spoil(fx.SendPart, make, times=None)  # type: ignore[arg-type]
     error = run.fails(rule.make().code)
     assert isinstance(error, KeysRefusedError)
+    assert [note.is_common for note in run.notes if isinstance(note, fx.Failed)] == [False]  # no other file's business
     assert run.count(fx.RefreshVideo) == 1
     assert run.sent_bytes == 0
     assert rule.fired <= 2 * k  # what was in flight at the first refusal, and again at the second

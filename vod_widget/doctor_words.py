@@ -156,6 +156,7 @@ _STEPS: Final[tuple[tuple[str, str], ...]] = (
     (r"(\S+) beats the variables", r"\1 优先于环境变量"),
     (r"never taken by itself; .+", "不会自动使用"),
     (r"no role is attached to this instance", "此实例没有绑定角色"),
+    (r"this is no ECS instance, or it has no role", "不是 ECS 实例，或没有角色"),
     (r"no answer.*", "没有应答"),
     (r"Code in this notebook", "本笔记本的代码"),
 )

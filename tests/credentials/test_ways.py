@@ -163,6 +163,7 @@ def test_an_instance_gives_the_keys_of_its_role_after_everything_else_was_empty(
         metadata = Metadata(server.url)
         provider = resolve(env={}, home=home, clock=clock, metadata=metadata)
         assert (provider.name, provider.credentials().access_key_id) == ("ecs", FIRST)
+        assert [notice.code for notice in provider.notices] == ["Auth.Instance"]  # type: ignore[attr-defined]
         (row,) = (row for row in find_profiles({}, home=home, metadata=metadata) if row.is_current)
         assert (row.name, row.place, row.mode, row.renews_itself) == ("ecs", "ECS metadata", "EcsRamRole", True)
         assert resolve(profile="ecs", env={}, home=home, clock=clock, metadata=metadata).name == "ecs"
@@ -203,6 +204,9 @@ def test_an_instance_without_a_role_and_a_machine_that_is_none_are_told_apart(ho
     with KeyServer(Instance(role="")) as server:
         told = explain(env={}, home=home, metadata=Metadata(server.url))
     assert "no role is attached to this instance" in str(told)
+    with KeyServer(lambda *_: (404, "text", "nothing here")) as gateway:
+        told = explain(env={}, home=home, metadata=Metadata(gateway.url))
+    assert "this is no ECS instance, or it has no role" in str(told)
     told = explain(env={}, home=home, metadata=Metadata("http://127.0.0.1:1"))
     assert "ECS metadata: nothing; no answer" in str(told)
 

@@ -76,7 +76,10 @@ def _state_of(page: Page) -> dict[str, bytes]:
 def _fail_verbosely(notebook: Notebook) -> None:
     """What a person sees who asked for long tracebacks; it goes into the notebook's output of another client."""
     notebook.run("%xmode Verbose")
-    for code in ("vw.VODUpload(profile='half').run()", "widget.uploader.set_sts_token(0, 'x', '', '')"):
+    for code in (
+        "up = vw.VODUpload(profile='half'); up.add_file(b'x', name='x.mp4'); up.run()",
+        "widget.set_credentials('x', '')",
+    ):
         try:
             notebook.run(code)
         except AssertionError:

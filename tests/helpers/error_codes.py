@@ -96,6 +96,7 @@ MEANINGS = {
     "Abort": "Parts of a canceled file could not be removed now, or stay until the storage drops them.",
     "Auth.Compatibility": "The keys were found under the variables of another program.",
     "Auth.Held": "The queue's own keys were refused, so no other file was started with them.",
+    "Auth.Instance": "The keys are those of the role of this ECS instance, since nothing else was found.",
     "Auth.LongLived": "The keys in use do not end; a role's keys would.",
     "Clock.Skew": "The clock of this machine is wrong; the server's time is used.",
     "Image.Again": "An image had to be created again; its former ImageId stays without bytes.",

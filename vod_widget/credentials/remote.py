@@ -232,7 +232,7 @@ class Metadata:
         if answer.problem:
             return "", answer.problem
         if answer.status == 404:
-            return "", "no role is attached to this instance"
+            return "", "no role is attached to this instance" if token else "this is no ECS instance, or it has no role"
         if answer.status != 200 or not _ROLE_NAME.fullmatch(name):
             return "", f"HTTP {answer.status} without the name of a role"
         return name, ""

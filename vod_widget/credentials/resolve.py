@@ -171,6 +171,14 @@ def _notices(outcome: Outcome) -> tuple[Notice, ...]:
                 "Set ALIBABA_CLOUD_ACCESS_KEY_ID and _SECRET, or pass profile=, to choose for yourself.",
             )
         )
+    if entry.place == METADATA:
+        notices.append(
+            Notice(
+                "Auth.Instance",
+                f"Nothing else was found, so the keys of this ECS instance's role are used ({outcome.why}). On a "
+                "network of strangers set ALIBABA_CLOUD_ECS_METADATA_DISABLED=true: whoever answers gives the keys.",
+            )
+        )
     if entry.warning:
         notices.append(Notice("Profile.Readable", f"{entry.warning}"))
     if entry.access_key_secret is not None:

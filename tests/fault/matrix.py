@@ -225,7 +225,7 @@ F142 | W | 200 widgets displayed, 1,000 files | <= 4 messages/s per widget, <= 6
 F143 | SW | 100,000 files queued | add <= 5 s; RSS <= 150 MiB over baseline; UI windowed; start to first byte < 2 s
 F144 | S | 48.8 TB file (sparse, simulated) | no per-part list above 10,000; RSS <= k*P + 50 MiB
 F145 | S | random sequences: 1,000,000 faults nightly, 20,000 per commit | I1-I12 hold; failing seed printed and kept as regression
-F146 | LP | real-socket soak: 1 h, 8 workers, toxics + kill -9 every 20 s | I1-I12
+F146 | P | real-socket soak, as long as asked (`python -m tests.soak`): 8 workers, toxics + kill -9 every 20 s | I1-I12
 """
 
 

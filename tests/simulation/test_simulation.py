@@ -14,6 +14,7 @@ from tests.simulation.__main__ import Volume, command, main, pairs, play, volume
 from tests.simulation.plans import PLANS
 
 ROOT = Path(__file__).parents[2]
+FAULT_KIND = "S"
 FAULTS = int(os.environ.get("VOD_SIM_FAULTS", "20000"))
 SHARES = 8
 
@@ -26,7 +27,7 @@ def whole() -> Volume:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("share", range(SHARES))
-def test_no_promise_is_broken_by_thousands_of_faults(whole: Volume, share: int) -> None:
+def test_f145_no_promise_is_broken_by_thousands_of_faults(whole: Volume, share: int) -> None:
     found = volume(FAULTS // SHARES, start=1000 * share)
     whole.counts.update(found.counts)
     whole.histories += found.histories
@@ -35,7 +36,7 @@ def test_no_promise_is_broken_by_thousands_of_faults(whole: Volume, share: int) 
 
 
 @pytest.mark.slow
-def test_the_faults_were_of_every_kind(whole: Volume) -> None:
+def test_f145_the_faults_were_of_every_kind(whole: Volume) -> None:
     if whole.faults < 10_000:
         pytest.skip("the volume above was not run")
     assert pairs() - set(whole.counts) == set()
@@ -45,12 +46,12 @@ def test_the_faults_were_of_every_kind(whole: Volume) -> None:
 
 
 @pytest.mark.parametrize("plan", ["everything", "power_fails_often", "usual"])
-def test_one_seed_is_one_history(plan: str) -> None:
+def test_f145_one_seed_is_one_history(plan: str) -> None:
     History.check_same(play(plan, 7)[0].history.digest for _ in range(3))
     assert play(plan, 8)[0].history.digest != play(plan, 7)[0].history.digest
 
 
-def test_one_seed_is_one_history_in_another_process_too() -> None:
+def test_f145_one_seed_is_one_history_in_another_process_too() -> None:
     def digest(hash_seed: str) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "tests.simulation", "--plan", "everything", "--seed", "7"],

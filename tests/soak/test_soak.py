@@ -9,11 +9,13 @@ import pytest
 
 from tests.soak.__main__ import Soak
 
+FAULT_KIND = "P"
+
 
 @pytest.mark.slow
 @pytest.mark.timeout(200)
 @pytest.mark.skipif(sys.platform == "win32", reason="needs kill -9")
-def test_a_quarter_of_a_minute_of_faults_and_kills_on_real_sockets(tmp_path: Path) -> None:
+def test_f146_a_quarter_of_a_minute_of_faults_and_kills_on_real_sockets(tmp_path: Path) -> None:
     soak = Soak(tmp_path, seed=1, kill_every_s=4.0, files_at_once=12, keeps=True)
     try:
         figures = soak.run(12.0)

@@ -22,7 +22,7 @@ class Proof:
     """Within the project."""
     name: str
     kind: str
-    """One letter of `matrix.KINDS`; empty when its module does not say."""
+    """Letters of `matrix.KINDS`, mostly one; empty when its module does not say."""
     cases: tuple[str, ...]
 
 
@@ -53,7 +53,7 @@ def _of_module(path: Path) -> Iterator[Proof]:
 
 def missing(case: Case, found: tuple[Proof, ...]) -> str:
     """The kinds of test that a case still lacks, those without a reason."""
-    kinds = {proof.kind for proof in found if case.id in proof.cases}
+    kinds = {kind for proof in found if case.id in proof.cases for kind in proof.kind}
     return "".join(kind for kind in case.kinds if kind not in kinds and (case.id, kind) not in NOT_HERE)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.soak.__main__ import Soak
 
-FAULT_KIND = "P"
+FAULT_KIND = "LP"
 
 
 @pytest.mark.slow

@@ -7,8 +7,7 @@ This table is the contract of the project's reliability. A test proves a case by
 
 `S` a machine or queue driven with a virtual clock and faults at its interfaces, no socket; `L` real sockets against a
 server on loopback that misbehaves; `P` a process of its own and real signals; `F` an injected file layer or a real
-small disk; `W` the widget's kernel half with a fake comm; `B` a real browser.
-`"LP"` is both.
+small disk; `W` the widget's kernel half with a fake comm; `B` a real browser. `"LP"` is both.
 
 In the promises: R is what is sent a second time, `k` the parts of a file in flight, P the size of a part. Wait: the row
 says how long and why. Fail(code): the file ends in Failure with this stable code, what was sent stays usable; a code

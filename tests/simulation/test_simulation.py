@@ -13,8 +13,6 @@ from tests.helpers.invariants import History
 from tests.simulation.__main__ import Volume, command, main, pairs, play, volume
 from tests.simulation.plans import PLANS
 
-FAULT_KIND = "S"
-
 ROOT = Path(__file__).parents[2]
 FAULT_KIND = "S"
 FAULTS = int(os.environ.get("VOD_SIM_FAULTS", "20000"))

@@ -158,6 +158,7 @@ class Authority:
                     region=up.region,
                     chance=self._randomness.uniform,
                     is_again=is_known,
+                    asks_instance=required,
                 )
                 if not (is_known and keeps_lease(self._provider, found)):
                     self._provider = found

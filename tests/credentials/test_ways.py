@@ -179,6 +179,12 @@ def test_the_metadata_service_is_not_asked_without_need(home: Path, env: dict[st
     assert server.seen == []
 
 
+def test_the_metadata_service_is_not_waited_for_when_the_application_gives_authority(home: Path) -> None:
+    with KeyServer(Instance()) as server, pytest.raises(MissingCredentialError, match="keys are not needed"):
+        resolve(env={}, home=home, metadata=Metadata(server.url), asks_instance=False)
+    assert server.seen == []
+
+
 def test_an_old_metadata_service_is_asked_unless_that_is_switched_off(home: Path, clock: FakeClock) -> None:
     with KeyServer(Instance(has_tokens=False)) as server:
         provider = resolve(env={}, home=home, clock=clock, metadata=Metadata(server.url))

@@ -80,6 +80,7 @@ def resolve(
     metadata: Metadata | None = None,
     chance: Callable[[float, float], float] | None = None,
     is_again: bool = False,
+    asks_instance: bool = True,
 ) -> CredentialProvider:
     """Find the credentials to use and return a provider that keeps them alive.
 
@@ -103,6 +104,7 @@ def resolve(
         metadata: The ECS metadata service; None is this machine's, which is asked for this process's own environment
             only and unless ALIBABA_CLOUD_ECS_METADATA_DISABLED is set.
         chance: A number between two others, for the jitter of renewals; None renews at 80 % of a life exactly.
+        asks_instance: False when something else gives authority: then no ECS metadata service is waited for.
         is_again: True when the person was told the notices before; then they are not logged.
 
     Raises:
@@ -120,7 +122,9 @@ def resolve(
         return _announce(given)
     around = Surroundings(env, home)
     del env  # a traceback that shows local variables must not show an environment
-    outcome = search(around, profile, now_s=time_source.now_s(), strict=strict, metadata=metadata)
+    outcome = search(
+        around, profile, now_s=time_source.now_s(), strict=strict, metadata=metadata, asks_instance=asks_instance
+    )
     if outcome.is_emulator:
         return emulator_provider(around, clock=time_source, process=process_emulator)
     if outcome.entry is None:

@@ -95,6 +95,7 @@ def search(
     now_s: float,
     strict: bool = False,
     metadata: Metadata | None = None,
+    asks_instance: bool = True,
 ) -> Outcome:
     """Look for credentials; never raises, the outcome carries the error.
 
@@ -104,6 +105,7 @@ def search(
         now_s: Unix time of now.
         strict: Refuse files that other users may read.
         metadata: The ECS metadata service; None is this machine's, for this process's own environment only.
+        asks_instance: False when keys are not needed: then nobody waits for a service that is not there.
     """
     outcome = Outcome()
     asked_by = "profile="
@@ -116,7 +118,7 @@ def search(
     elif profile:
         _by_name(outcome, around, profile, asked_by, now_s=now_s, strict=strict, metadata=metadata)
     else:
-        _by_order(outcome, around, now_s=now_s, strict=strict, metadata=metadata)
+        _by_order(outcome, around, now_s=now_s, strict=strict, metadata=metadata, asks_instance=asks_instance)
     return outcome
 
 
@@ -172,7 +174,15 @@ def _variables(around: Surroundings) -> tuple[Entry, ...]:
     return tuple(entry for entry in found if entry is not None)
 
 
-def _by_order(outcome: Outcome, around: Surroundings, *, now_s: float, strict: bool, metadata: Metadata | None) -> None:
+def _by_order(
+    outcome: Outcome,
+    around: Surroundings,
+    *,
+    now_s: float,
+    strict: bool,
+    metadata: Metadata | None,
+    asks_instance: bool,
+) -> None:
     own = read_environment(around)
     if own is None:
         outcome.skip(_KEY_NAMES, "nothing", "not set")
@@ -214,7 +224,10 @@ def _by_order(outcome: Outcome, around: Surroundings, *, now_s: float, strict: b
         _take(outcome, CREDENTIALS_URI, uri, "it is set")
     if outcome.is_over():
         return _rest(outcome, from_step=5)
-    _look_at_metadata(outcome, around, metadata)
+    if asks_instance:
+        _look_at_metadata(outcome, around, metadata)
+    else:
+        outcome.skip(METADATA, "not asked", "keys are not needed")
     compatible = read_compatibility(around)
     if not compatible:
         outcome.skip(_OTHERS, "nothing", "not set")

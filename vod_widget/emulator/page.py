@@ -41,7 +41,7 @@ header span, .soft { opacity: .7; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: 13px; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
-code { font: 12px ui-monospace, monospace; overflow-wrap: anywhere; }
+code { font: 12px ui-monospace, monospace; overflow-wrap: anywhere; } td { white-space: nowrap; }
 """
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
 HEADERS = {
@@ -65,15 +65,15 @@ def render(cloud: Cloud, requests: Sequence[RequestRecord]) -> bytes:
         cloud: What is shown; the caller holds its lock.
         requests: The last ones, oldest first.
     """
+    uploads = [upload for bucket in cloud.store.buckets() for upload in cloud.store.uploads(bucket.name)]
     assets = sorted(cloud.vod.assets.values(), key=lambda asset: -asset.created_wall_s)
     parts = []
     for kind, title in _KINDS.items():
         mine = [asset for asset in assets if asset.kind == kind]
         if mine or kind == "video":
-            cards = "".join(_card(cloud, asset) for asset in mine)
+            cards = "".join(_card(cloud, asset, uploads) for asset in mine)
             empty = '<p class="soft">Nothing yet.</p>'
             parts.append(f"<h2>{title} ({len(mine)})</h2>" + (f'<div class="cards">{cards}</div>' if mine else empty))
-    uploads = [upload for bucket in cloud.store.buckets() for upload in cloud.store.uploads(bucket.name)]
     parts.append(f"<h2>Unfinished uploads ({len(uploads)})</h2>")
     if uploads:
         parts.append(_uploads(uploads))
@@ -95,10 +95,25 @@ def _text(value: object) -> str:
     return escape(str(value).encode("utf-8", "replace").decode("utf-8"), quote=True)
 
 
-def _card(cloud: Cloud, asset: Asset) -> str:
+def _size(size_bytes: int) -> str:
+    """Return a size for people: 842 bytes, 17.2 KB, 1.5 GB."""
+    value = float(size_bytes)
+    for unit in ("bytes", "KB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":
+            break
+        value /= 1000
+    return f"{size_bytes:,} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
+
+
+def _card(cloud: Cloud, asset: Asset, uploads: Sequence[Upload]) -> str:
     status = cloud.vod.status(asset)
     name = asset.title or asset.file_name or asset.media_id
-    facts = [f"{asset.size_bytes:,} bytes" if asset.completed_age_s is not None else "", asset.tags, asset.sub_type]
+    facts = [_size(asset.size_bytes) if asset.completed_age_s is not None else "", asset.tags, asset.sub_type]
+    begun = [upload for upload in uploads if (upload.bucket, upload.key) == (asset.bucket, asset.key)]
+    if begun:
+        there = sum(part.blob.size_bytes for upload in begun for part in upload.parts.values())
+        declared = f" of {_size(asset.declared_bytes)}" if asset.declared_bytes else ""
+        facts.insert(0, f"{_size(there)}{declared} in parts")
     if asset.cate_id is not None:
         facts.append(cloud.vod.categories.name(asset.cate_id) or f"category {asset.cate_id}")
     line = " · ".join(_text(fact) for fact in facts if fact)
@@ -133,11 +148,11 @@ def _uploads(uploads: Iterable[Upload]) -> str:
     rows = [
         f"<tr><td><code>{_text(upload.key)}</code></td><td><code>{_text(upload.upload_id)}</code></td>"
         f'<td class="number">{len(upload.parts)}</td>'
-        f'<td class="number">{sum(part.blob.size_bytes for part in upload.parts.values()):,}</td>'
+        f'<td class="number">{_size(sum(part.blob.size_bytes for part in upload.parts.values()))}</td>'
         f"<td>{iso_z(upload.initiated_s)}</td></tr>"
         for upload in uploads
     ]
-    heads = [("Object", ""), ("Upload id", ""), ("Parts", "number"), ("Bytes", "number"), ("Begun", "")]
+    heads = [("Object", ""), ("Upload id", ""), ("Parts", "number"), ("Size", "number"), ("Begun", "")]
     return _table(heads, rows)
 
 
@@ -145,13 +160,15 @@ def _requests(requests: Sequence[RequestRecord]) -> str:
     rows = []
     for record in reversed(requests):
         good = 200 <= record.status < 400
-        what = record.key or record.path
+        named = (record.query.get(name, "") for name in ("VideoId", "ImageId", "MediaIds", "VideoIds", "Title"))
+        what = record.key or next(filter(None, named), "") or record.path.removeprefix("/")
         part = f" part {record.part_number}" if record.part_number is not None else ""
         faults = f" ⚡ {', '.join(record.faults)}" if record.faults else ""
+        body = _size(record.body_bytes) if record.body_bytes else ""
         rows.append(
             f'<tr><td class="number">{record.number}</td><td>{_text(record.op or record.method)}{part}</td>'
             f'<td class="{"ok" if good else "no"}">{record.status} {_text(record.code)}{_text(faults)}</td>'
-            f'<td class="number">{record.body_bytes:,}</td><td><code>{_text(what)}</code></td></tr>'
+            f'<td class="number">{body}</td><td><code>{_text(what)}</code></td></tr>'
         )
-    heads = [("No.", "number"), ("Operation", ""), ("Answer", ""), ("Body bytes", "number"), ("Object", "")]
+    heads = [("No.", "number"), ("Operation", ""), ("Answer", ""), ("Body", "number"), ("Object", "")]
     return _table(heads, rows)

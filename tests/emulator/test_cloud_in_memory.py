@@ -7,12 +7,14 @@ import json
 import random
 import time
 from email.utils import formatdate
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.emulator.raw import Keys, oss_sign, rpc_params, rpc_sign
-from vod_widget.emulator import Clock, Cloud, crc64
+from vod_widget.emulator import Clock, Cloud, ConnectionLost, InMemoryAnswer, InMemoryEmulator, crc64
 from vod_widget.emulator.blobs import Blob, MemoryBlobs, combined_crc64
+from vod_widget.emulator.faults import CorruptBody, Drip, Stall
 from vod_widget.emulator.oss_names import OssRequest
 from vod_widget.emulator.oss_views import OssAnswer
 from vod_widget.emulator.rpc import RpcAnswer, RpcRequest
@@ -104,3 +106,55 @@ def test_join_in_memory() -> None:
     assert len(blobs.data) == 3
     blobs.clear()
     assert blobs.data == {}
+
+
+# --- the emulator in memory: faults, waits, log, reset -----------------------------------
+
+
+def signed_call(emulator: InMemoryEmulator, action: str, **params: str) -> InMemoryAnswer:
+    keys = Keys(emulator.cloud.owner.access_key_id, emulator.cloud.owner.access_key_secret)
+    values = rpc_params(action, params, keys)
+    values["Signature"] = rpc_sign("GET", values, keys.access_key_secret)
+    return emulator.send("GET", "/?" + urlencode(values))
+
+
+def test_waits_are_the_simulators() -> None:
+    now = [1_800_000_000.0]
+
+    def wait(seconds: float | None) -> None:
+        if seconds is None:
+            raise ConnectionLost("Stalled")
+        now[0] += seconds
+
+    emulator = InMemoryEmulator(clock=Clock(lambda: now[0]), rng=random.Random(1), on_wait=wait)
+    emulator.faults.add(op="GetCallerIdentity", action=Stall(7))
+    emulator.faults.add(op="GetCallerIdentity", nth=2, action=Stall())
+    emulator.faults.add(op="GetCallerIdentity", nth=3, action=Drip(step_bytes=1, pause_s=1))
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now[0]))
+    assert signed_call(emulator, "GetCallerIdentity", Timestamp=moment).status == 200
+    assert now[0] == 1_800_000_007
+    with pytest.raises(ConnectionLost, match="Stalled"):
+        signed_call(emulator, "GetCallerIdentity", Timestamp=moment)
+    answer = signed_call(emulator, "GetCallerIdentity", Timestamp=moment)
+    assert now[0] == 1_800_000_007 + len(answer.body)
+    assert [record.code for record in emulator.requests] == ["", "Stalled", ""]
+
+
+def test_damage_on_the_way_is_stored_and_shown_by_the_checksum() -> None:
+    emulator = InMemoryEmulator(rng=random.Random(1))
+    emulator.cloud.store.add_bucket("for-all", acl="public-read-write")
+    emulator.faults.add(op="PutObject", action=CorruptBody())
+    answer = emulator.send("PUT", "/for-all/a", body=b"abc")
+    assert answer.headers["x-oss-hash-crc64ecma"] != str(crc64.update(b"abc"))
+    assert emulator.send("GET", "/for-all/a").body == bytes([ord("a") ^ 0xFF]) + b"bc"
+
+
+def test_reset_forgets_all_in_memory_too() -> None:
+    emulator = InMemoryEmulator(rng=random.Random(1))
+    signed_call(emulator, "CreateUploadVideo", Title="t", FileName="a.mp4")
+    emulator.faults.add(op="*", action=Stall())
+    emulator.clock.advance(5)
+    emulator.reset()
+    assert (emulator.requests, emulator.faults.armed, emulator.cloud.vod.assets) == ([], [], {})
+    assert emulator.clock.advanced_s == 0
+    assert signed_call(emulator, "GetCallerIdentity").status == 200

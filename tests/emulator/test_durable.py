@@ -250,3 +250,25 @@ def test_a_forked_child_leaves_the_parents_folder_alone() -> None:
     there, folder = done.stdout.split()
     assert there == "True"
     assert not Path(folder).exists()
+
+
+def test_what_lost_its_bytes_is_dropped_at_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Emulator(tmp_path / "data") as emulator:
+        whole, cut, gone = create(emulator), create(emulator), create(emulator)
+        for grant in (whole, cut, gone):
+            oss(grant, "PUT", "", b"0123456789")
+        upload_id = initiate(whole, key=whole.key)
+        put_part(whole, upload_id, 1, b"part")
+        paths = {grant.key: emulator.object_path(grant.media_id) for grant in (cut, gone)}
+        (part,) = [path for path in (tmp_path / "data" / "blobs").iterdir() if path.read_bytes() == b"part"]
+    paths[cut.key].write_bytes(b"01234")  # as a power cut leaves them
+    paths[gone.key].unlink()
+    part.unlink()
+    with Emulator(tmp_path / "data") as emulator:
+        assert emulator.object_path(whole.media_id).read_bytes() == b"0123456789"
+        for grant in (cut, gone):
+            with pytest.raises(LookupError, match="nothing is stored"):
+                emulator.object_path(grant.media_id)
+        (upload,) = emulator.unfinished_uploads
+        assert upload.part_numbers == ()
+    assert caplog.text.count("as after a power cut") == 3

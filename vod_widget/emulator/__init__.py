@@ -13,7 +13,7 @@ outside of this package, so that client and emulator cannot share a mistake.
 Layers, imports go down only: `clock crc64 errors switches signatures policy record faults` know
 nothing of each other's callers; `assets tokens blobs book storage checks` are the state; `vod*
 sts rpc oss_*` are the services; `durable` reads them back after a restart; `cloud` joins them
-without HTTP; `courier` runs its errands; `server emulator cli` put sockets around.
+without HTTP; `courier` runs its errands; `server emulator cli` put sockets around, `in_memory` none.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from vod_widget.emulator.assets import Asset, Event
 from vod_widget.emulator.clock import Clock
 from vod_widget.emulator.cloud import Cloud
 from vod_widget.emulator.emulator import Emulator, UnfinishedUpload
+from vod_widget.emulator.in_memory import ConnectionLost, InMemoryAnswer, InMemoryEmulator
 from vod_widget.emulator.record import RequestRecord
 from vod_widget.emulator.switches import Switches
 
@@ -30,8 +31,11 @@ __all__ = [
     "Asset",
     "Clock",
     "Cloud",
+    "ConnectionLost",
     "Emulator",
     "Event",
+    "InMemoryAnswer",
+    "InMemoryEmulator",
     "RequestRecord",
     "Switches",
     "UnfinishedUpload",

@@ -74,6 +74,9 @@ class BlobStore(Protocol):
     def keep_only(self, names: Collection[str]) -> None:
         """Delete every blob but these; once, at the start."""
 
+    def has(self, blob: Blob) -> bool:
+        """Tell whether the bytes are there, by their number."""
+
     def join(self, blobs: Sequence[Blob], hint: str) -> Blob:
         """Copy blobs into one; the originals stay. Checksums: CRC combined, MD5 empty."""
 
@@ -176,6 +179,13 @@ class DiskBlobs:
             if path.name not in names:
                 path.unlink(missing_ok=True)
 
+    def has(self, blob: Blob) -> bool:
+        """Compare the file's length."""
+        try:
+            return (self._folder / blob.name).stat().st_size == blob.size_bytes
+        except OSError:
+            return False
+
     def join(self, blobs: Sequence[Blob], hint: str) -> Blob:
         """Concatenate inside the kernel where it can (copy_file_range)."""
         name = self._names.new(hint)
@@ -260,6 +270,10 @@ class MemoryBlobs:
 
     def keep_only(self, names: Collection[str]) -> None:
         """Do nothing: memory begins empty."""
+
+    def has(self, blob: Blob) -> bool:
+        """Look into the dict."""
+        return blob.name in self.data
 
     def join(self, blobs: Sequence[Blob], hint: str) -> Blob:
         """Concatenate."""

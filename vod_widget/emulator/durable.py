@@ -6,6 +6,7 @@ called once, before anything else runs.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ from vod_widget.emulator.objects import Bucket, Content, StoredObject, StoredPar
 from vod_widget.emulator.policy import Policy, Statement
 from vod_widget.emulator.storage import ObjectStore
 from vod_widget.emulator.tokens import Key
+
+_LOGGER = logging.getLogger("vod_widget.emulator")
 
 
 def keys(book: Book) -> Iterator[Key]:
@@ -51,13 +54,19 @@ def categories(book: Book) -> Iterator[Category]:
 
 
 def restore_store(book: Book, store: ObjectStore) -> None:
-    """Put buckets, objects, uploads and parts back, and delete bytes that belong to nothing."""
+    """Put buckets, objects, uploads and parts back, and delete bytes that belong to nothing.
+
+    What has lost its bytes is dropped: better gone than wrong.
+    """
     kept: set[str] = set()
     for record in book.read("bucket"):
         record["cors"] = tuple(_rule(item) for item in record["cors"])
         store.put_back(Bucket(**record))
     for record in book.read("object"):
         blobs = tuple(Blob(**item) for item in record["content"]["blobs"])
+        if not all(map(store.blobs.has, blobs)):
+            _LOGGER.warning("the bytes of %s/%s are gone, as after a power cut", record["bucket"], record["key"])
+            continue
         kept |= {blob.name for blob in blobs}
         record["content"] = Content(blobs)
         store.put_back(StoredObject(**record))
@@ -68,6 +77,9 @@ def restore_store(book: Book, store: ObjectStore) -> None:
         store.put_back(upload)
     for record in book.read("part"):
         blob = Blob(**record["blob"])
+        if not store.blobs.has(blob):
+            _LOGGER.warning("part %d of an unfinished upload is gone, as after a power cut", record["part_number"])
+            continue
         part = StoredPart(record["part_number"], blob, record["modified_s"])
         uploads[record["upload_id"]].parts[part.part_number] = part
         kept.add(blob.name)

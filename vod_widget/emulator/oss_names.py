@@ -230,3 +230,12 @@ def _object_operation(request: OssRequest) -> str:
             return f"{request.method.title()}Object"
         case _:
             return f"{request.method.title()}Unknown"
+
+
+def claimed_key_id(headers: Mapping[str, str], request: OssRequest) -> str:
+    """Return the key id that a request claims, unverified; only faults use it."""
+    header = headers.get("authorization", "")
+    if header.startswith("OSS "):
+        return header[4:].partition(":")[0]
+    credential = header.partition("Credential=")[2] or request.param("x-oss-credential")
+    return credential.partition("/")[0] or request.param("OSSAccessKeyId")

@@ -32,7 +32,15 @@ from vod_widget.emulator.exchange import Exchange, Reply
 from vod_widget.emulator.house import House
 from vod_widget.emulator.objects import Content
 from vod_widget.emulator.oss_api import Ticket
-from vod_widget.emulator.oss_names import OssRequest, Route, is_loopback, operation_of, parse_query, route
+from vod_widget.emulator.oss_names import (
+    OssRequest,
+    Route,
+    claimed_key_id,
+    is_loopback,
+    operation_of,
+    parse_query,
+    route,
+)
 from vod_widget.emulator.oss_views import OssAnswer
 from vod_widget.emulator.record import RequestLog, RequestRecord, masked
 from vod_widget.emulator.rpc import RpcAnswer, RpcRequest
@@ -184,7 +192,7 @@ class HttpFront:
         exchange.op = operation_of(request)
         number = request.param("partNumber")
         exchange.part_number = int(number) if number.isdecimal() and len(number) < 10 else None
-        exchange.access_key_id = _oss_key_id(exchange.headers, request)
+        exchange.access_key_id = claimed_key_id(exchange.headers, request)
         exchange.struck = self._armed.choose(exchange.op, exchange.part_number)
         reply = await self._strike(exchange, "before")
         if reply is not None:
@@ -465,12 +473,3 @@ def _rpc_reply(answer: RpcAnswer) -> Reply:
         **answer.headers,
     }
     return Reply(answer.status, headers, answer.body, code=answer.code)
-
-
-def _oss_key_id(headers: dict[str, str], request: OssRequest) -> str:
-    """Return the key id that a request claims, unverified; only faults use it."""
-    header = headers.get("authorization", "")
-    if header.startswith("OSS "):
-        return header[4:].partition(":")[0]
-    credential = header.partition("Credential=")[2] or request.param("x-oss-credential")
-    return credential.partition("/")[0] or request.param("OSSAccessKeyId")

@@ -369,6 +369,15 @@ class _Adapter(HTTPAdapter):
         host, _ = super().build_connection_pool_key_attributes(request, True, cert)
         return host, {}
 
+    def close(self) -> None:
+        """Close idle connections now: urllib3 2 leaves them to the collection of their pool, which may come late."""
+        pools = self.poolmanager.pools
+        for key in pools.keys():  # noqa: SIM118 - this container cannot be iterated
+            pool = pools.get(key)
+            if pool is not None:
+                pool.close()
+        super().close()
+
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Do nothing: the context, which always verifies, is set for the whole pool."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
@@ -24,10 +25,11 @@ from tests.contract.support import (
     stored,
     uploader,
 )
+from tests.helpers.invariants import Footprint
 from tests.helpers.media import Media
 from tests.helpers.until import until
 from vod_widget import application, events
-from vod_widget.emulator.faults import ExpireToken, Stall
+from vod_widget.emulator.faults import ExpireToken, Reset, Stall
 from vod_widget.errors import MissingCredentialError
 from vod_widget.options import CALLBACKS, OPTIONS
 
@@ -800,6 +802,21 @@ def test_close_in_mid_upload_joins_every_thread_and_the_next_run_goes_on(emulato
         assert again.video_id == first.video_id
         assert stored(emulator, again) == path.read_bytes()
         assert len(emulator.assets) == 1
+
+
+def test_close_closes_every_connection_without_waiting_for_the_garbage_collector(emulator: Any, tmp_path: Any) -> None:
+    emulator.faults.add(op="UploadPart", action=Reset())  # its error, which is kept, holds on to the connections' pool
+    before = Footprint.take()
+    gc.disable()
+    try:
+        with uploader(emulator, tmp_path) as up:
+            up.add_file(file_of(tmp_path, size=4 * PART))
+            runs(up)
+            still = up  # as the variable of a cell would
+        before.check()
+        assert still.list_files()
+    finally:
+        gc.enable()
 
 
 def test_closed_uploader_says_so(tmp_path: Any) -> None:

@@ -207,7 +207,7 @@ class Desk:
         kernel_pid: Process of the notebook's kernel.
     """
 
-    def __init__(self, folder: Path, cells: list[str], *, arguments: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, cells: list[str], *, arguments: Sequence[str], page_script: str) -> None:
         for name in ("lab", "chromium"):
             (folder / name).mkdir()
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -218,6 +218,9 @@ class Desk:
         except BaseException:
             self.lab.close()
             raise
+        if page_script:
+            self.chromium.call("Page.enable")
+            self.chromium.call("Page.addScriptToEvaluateOnNewDocument", source=page_script)
         self.path = self.lab.add(cells)
         self.open()
         self.kernel_pid = int(self.python("import os; print(os.getpid())"))
@@ -273,10 +276,16 @@ class Desk:
 
 
 @contextlib.contextmanager
-def desk(cells: list[str], *, arguments: Sequence[str] = ()) -> Iterator[Desk]:
-    """A desk in a temporary folder that goes away with the block."""
+def desk(cells: list[str], *, arguments: Sequence[str] = (), page_script: str = "") -> Iterator[Desk]:
+    """A desk in a temporary folder that goes away with the block.
+
+    Args:
+        cells: Sources of the notebook's cells.
+        arguments: Further arguments of the server.
+        page_script: Runs in the page before anything else.
+    """
     with tempfile.TemporaryDirectory(prefix="vod-bench-", ignore_cleanup_errors=True) as folder:
-        made = Desk(Path(folder), cells, arguments=arguments)
+        made = Desk(Path(folder), cells, arguments=arguments, page_script=page_script)
         try:
             yield made
         finally:

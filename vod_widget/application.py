@@ -24,10 +24,10 @@ from .errors import (
     UnexpectedAnswerError,
     VODError,
 )
-from .interfaces import Clock, Randomness, Source
+from .interfaces import Clock, Randomness, SendsItself, Source
 from .machine import FileMachine, Job
 from .model import Grant, UploadAddress, UploadAuth, UploaderState, UploadMetadata, UploadState
-from .options import APP_ANSWER_S
+from .options import APP_ANSWER_S, DIRECT_PART_BYTES
 from .parts import choose_part_size
 from .record import Record
 from .retry import RetryPolicy
@@ -144,6 +144,9 @@ class Application:
         part_size_bytes, limit = up.part_size_bytes, up.max_bandwidth_bytes_per_s
         if part_size_bytes is None and limit is not None:
             part_size_bytes = choose_part_size(record.size_bytes, None, limit, self.queue.parallel_now)
+        elif part_size_bytes is None and isinstance(record.source, SendsItself) and record.source.sends_itself:
+            # Each part costs the page a preflight and a message there and back (measured: 46 MB/s at 4 MiB, 89 at 16).
+            part_size_bytes = DIRECT_PART_BYTES if record.size_bytes >= 4 * DIRECT_PART_BYTES else None
         job = Job(
             file_id=record.file_id,
             name=record.name,

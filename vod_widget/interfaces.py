@@ -6,8 +6,9 @@ may be called from any worker thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 from .model import (
     Checkpoint,
@@ -25,15 +26,18 @@ from .model import (
     UploadMetadata,
     VideoStatus,
 )
+from .secret import Secret
 
 __all__ = [
     "Body",
     "Clock",
     "CredentialProvider",
+    "DirectPart",
     "Journal",
     "JournalEntry",
     "ObjectStore",
     "Randomness",
+    "SendsItself",
     "Source",
     "StoreSession",
     "VodApi",
@@ -102,6 +106,35 @@ class Source(Protocol):
         """Let go of handles and wake blocked readers; may be called twice."""
 
 
+@dataclass(frozen=True, slots=True)
+class DirectPart:
+    """A part that the holder of a file sent by itself.
+
+    Attributes:
+        etag: As the storage answered.
+        crc64: Of the bytes that the holder read.
+        stored_crc64: As the storage answered, or None.
+    """
+
+    etag: str
+    crc64: int
+    stored_crc64: int | None
+
+
+@runtime_checkable
+class SendsItself(Protocol):
+    """A source whose holder (a browser) can send parts straight to the storage."""
+
+    @property
+    def sends_itself(self) -> bool:
+        """True while that should be tried."""
+
+    def send_part(
+        self, url: Secret, start: int, end: int, is_unwanted: Callable[[], bool], sent: Callable[[int], None]
+    ) -> DirectPart | None:
+        """Send one part by a signed URL; None: it did not work, send it the usual way."""
+
+
 class Body(Protocol):
     """What is sent in one request: knows its length, can be iterated again for a second try.
 
@@ -129,6 +162,9 @@ class StoreSession(Protocol):
         self, upload_id: str, part_number: int, body: Body, headers: dict[str, str] | None = None
     ) -> RemotePart:
         """UploadPart."""
+
+    def signed_part_url(self, upload_id: str, part_number: int, life_s: int) -> Secret:
+        """A URL by which anybody may send this one part for so many seconds; nothing is sent."""
 
     def list_parts(self, upload_id: str, after: int = 0) -> PartsPage:
         """ListParts, one page: what follows part `after`."""

@@ -25,6 +25,10 @@ PART_MAX_BYTES = 5 * GIB
 """Largest part, and largest PutObject. Source: as above."""
 PARTS_MAX = 10_000
 """Most parts of one object. Source: as above."""
+DIRECT_PART_BYTES = 16 * MIB
+"""Parts that a browser sends straight to the storage, of files of at least four of them. A page that goes away loses
+the parts that are on their way, so a slow line is better served without `direct`."""
+
 PART_DEFAULT_BYTES = 4 * MIB
 """Up to this size a file is one PutObject. Parts begin with it, then follow the line (`concurrency.py`); 10,000 of them
 hold 39 GiB, so larger files get larger parts, and a bandwidth limit gets smaller ones (`parts.choose_part_size`)."""

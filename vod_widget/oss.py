@@ -30,6 +30,7 @@ from .errors import (
 from .interfaces import Body, Clock
 from .model import Credentials, LinkFacts, ObjectInfo, Part, PartsPage, RemotePart, UploadAddress, UploadAuth
 from .retry import send_deadline_s as deadline_of
+from .secret import Secret
 
 __all__ = ["OssStore"]
 
@@ -220,6 +221,19 @@ class OssSession:
             read,
             body=body,
         )
+
+    def signed_part_url(self, upload_id: str, part_number: int, life_s: int) -> Secret:
+        """Sign a URL by which anybody may send this one part; nothing is sent.
+
+        Args:
+            upload_id: From `init_multipart`.
+            part_number: 1 to 10,000.
+            life_s: Seconds that it is good for.
+        """
+        # oss2 counts the life from the local clock.
+        life_s += round(self._store.clock_offset_s)
+        which = {"uploadId": upload_id, "partNumber": str(part_number)}
+        return Secret(self._bucket.sign_url("PUT", self._key, life_s, params=which, slash_safe=True))
 
     def list_parts(self, upload_id: str, after: int = 0) -> PartsPage:
         """List stored parts in order, at most 1,000.

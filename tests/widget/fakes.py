@@ -380,14 +380,16 @@ class InlineWorkers:
 class Rig:
     """Publisher, pages and handler around a fake core, without any thread; `run` lets time pass."""
 
-    def __init__(self, *, policy: Policy | None = None, root: Any = None, uploader: Any = None) -> None:
+    def __init__(
+        self, *, policy: Policy | None = None, root: Any = None, uploader: Any = None, direct: bool = False
+    ) -> None:
         self.clock = FakeClock()
         self.uploader = uploader or FakeUploader(self.clock)
         self.screen = RecordingScreen()
         self.policy = policy or Policy.private()
         self.accounts = Accounts(self.uploader, self.clock)
         self.publisher = Publisher(self.uploader, self.screen, self.clock, account=self.accounts.facts)
-        self.pages = Pages(self.uploader, self.publisher.post, self.clock, self.policy, patience_s=900.0)
+        self.pages = Pages(self.uploader, self.publisher.post, self.clock, self.policy, patience_s=900.0, direct=direct)
         self.publisher.ask_for_owed(self.pages.owed)
         files = KernelFiles(root, self.clock)
         self.handler = Handler(

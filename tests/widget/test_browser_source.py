@@ -235,7 +235,7 @@ def test_a_slice_that_comes_after_one_of_its_halves_does_not_count_twice(make: C
 def test_a_host_that_drops_large_slices_gets_smaller_ones_until_they_come(
     make: Callable[..., Desk], limit: int
 ) -> None:
-    desk = make(3 * MIB)
+    desk = make(3 * MIB, patience_s=1e6)
     reading = desk.read(0, 3 * MIB)
     taken = 0
     while reading.thread.is_alive():

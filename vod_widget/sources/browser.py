@@ -22,11 +22,13 @@ from vod_widget.errors import (
     SourceDetachedError,
     SourceError,
 )
-from vod_widget.interfaces import Clock
+from vod_widget.interfaces import Clock, DirectPart
 from vod_widget.metadata import clean_name
 from vod_widget.model import SourceKind
+from vod_widget.secret import Secret
 
-from .pace import Pace
+from .direct import DirectSender, PutPart
+from .pace import LARGEST_SLICE_BYTES, Pace
 
 __all__ = ["SLICE_BYTES", "WINDOW_BYTES", "BrowserSource"]
 
@@ -93,7 +95,7 @@ class BrowserSource:
 
     kind = SourceKind.BROWSER
     cheap_reads = False
-    block_bytes = WINDOW_BYTES
+    block_bytes = LARGEST_SLICE_BYTES
 
     def __init__(
         self,
@@ -123,6 +125,7 @@ class BrowserSource:
         self._pulls: dict[int, _Pull] = {}
         self._cut: dict[int, _Cut] = {}
         self._pace = Pace(slice_bytes)
+        self._direct = DirectSender(self.name, clock)
         self._next_pull_id = 0
         self._in_flight_bytes = 0
         self._heard_s = clock.monotonic_s()
@@ -169,6 +172,17 @@ class BrowserSource:
                     self._forget_pull(pull_id)
                 self._cut = {n: cut for n, cut in self._cut.items() if cut.read is not mine}
                 self._changed.notify_all()
+
+    @property
+    def sends_itself(self) -> bool:
+        """True while the page may, and can, send parts straight to the storage."""
+        return self._direct.is_on
+
+    def send_part(
+        self, url: Secret, start: int, end: int, is_unwanted: Callable[[], bool], sent: Callable[[int], None]
+    ) -> DirectPart | None:
+        """Have the page send one part straight to the storage (see `direct.DirectSender.send`)."""
+        return self._direct.send(url, start, end, is_unwanted, sent)
 
     def _wait_for(self, mine: _Read) -> memoryview:
         while True:
@@ -275,6 +289,7 @@ class BrowserSource:
 
     def close(self) -> None:
         """End every read with an error; a later read (a retry) asks the page again. May be called twice."""
+        self._direct.stop()
         with self._changed:
             for read in self._reads:
                 read.error = SourceError(
@@ -350,13 +365,40 @@ class BrowserSource:
                 self._pulls[pull_id].read.error = SourceError("the browser cannot read the file", file_name=self.name)
             self._changed.notify_all()
 
-    def attach(self, pull: Callable[[int, int, int], None], *, slice_bytes: int = SLICE_BYTES) -> None:
+    def put_done(self, put_id: int, answer: DirectPart) -> None:
+        """Take what the storage answered the page for a part."""
+        self._heard()
+        self._direct.done(put_id, answer)
+
+    def put_progress(self, put_id: int, sent_bytes: int) -> None:
+        """Take note of the bytes of a part that have left the page."""
+        self._heard()
+        self._direct.progress(put_id, sent_bytes)
+
+    def put_failed(self, put_id: int, reason: str) -> None:
+        """Take the page's word that it could not send a part: it goes through the kernel."""
+        self._heard()
+        self._direct.failed(put_id, reason)
+
+    def _heard(self) -> None:
+        with self._changed:
+            self._hear()
+
+    def attach(
+        self,
+        pull: Callable[[int, int, int], None],
+        *,
+        slice_bytes: int = SLICE_BYTES,
+        put: Callable[[PutPart], None] | None = None,
+    ) -> None:
         """Go on with a page that holds the same file; everything unanswered is asked for again.
 
         Args:
             pull: As for the constructor.
             slice_bytes: Largest slice that this page's host is known to carry.
+            put: Asks the page to send a part straight to the storage; returns at once. None: it may not.
         """
+        self._direct.attach(put)
         with self._changed:
             self._pull = pull
             self._detached_s = None
@@ -377,12 +419,14 @@ class BrowserSource:
 
     def detach(self) -> None:
         """Take note that no page holds the file any more; reads wait for `attach`."""
+        self._direct.attach(None)
         with self._changed:
             self._detach(self._clock.monotonic_s())
             self._changed.notify_all()
 
     def suspect(self) -> None:
         """Doubt that the page still lives: ask again, and detach when nothing comes within a few seconds."""
+        self._direct.suspect()
         with self._changed:
             if self._pull is None:
                 return

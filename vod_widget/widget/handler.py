@@ -54,7 +54,7 @@ _SLOW |= {"set_upload_auth", "test_credentials"}
 _MAY_START = frozenset({"start", "resume", "retry", "retry_failed"})
 _MANY = 200
 # Bytes are governed by credit, and a heartbeat must pass: only what a person can do is counted.
-_UNCOUNTED = frozenset({"slice", "slice_error", "ping"})
+_UNCOUNTED = frozenset({"slice", "slice_error", "put_progress", "put_done", "put_error", "ping"})
 
 
 @dataclass(slots=True)
@@ -344,6 +344,12 @@ class Handler:
     def _on_slice_error(self, intent: Intent) -> _Reply:
         self._pages.take_error(intent)
         return _Reply({})
+
+    def _on_put_progress(self, intent: Intent) -> _Reply:
+        self._pages.take_put(intent)
+        return _Reply({})
+
+    _on_put_done = _on_put_error = _on_put_progress
 
     # ---- accounts ----------------------------------------------------------------------------------
 

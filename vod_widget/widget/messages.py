@@ -140,6 +140,18 @@ def _secret(*, optional: bool) -> _Check:
     return check
 
 
+def _crc64(*, optional: bool) -> _Check:
+    text = _text(20, empty=optional)
+
+    def check(value: Any) -> int | None:
+        digits = text(value)
+        if digits and not (digits.isascii() and digits.isdigit() and int(digits) < 2**64):
+            raise _bad("must be a CRC64 in decimal digits")
+        return int(digits) if digits else None
+
+    return check
+
+
 _FILE_ID = _text(128, empty=False)
 _PULL_ID = _integer(0, _MAX_INT)
 _OFFER = _record(
@@ -194,6 +206,15 @@ KINDS: Mapping[str, Mapping[str, _Check]] = MappingProxyType(
             "pull_id": _PULL_ID,
             "reason": _one_of("changed", "gone", "read"),
         },
+        "put_progress": {"file_id": _FILE_ID, "put_id": _PULL_ID, "sent_bytes": _integer(0, _MAX_INT)},
+        "put_done": {
+            "file_id": _FILE_ID,
+            "put_id": _PULL_ID,
+            "etag": _text(256, empty=False),
+            "crc64": _crc64(optional=False),
+            "stored_crc64": _crc64(optional=True),
+        },
+        "put_error": {"file_id": _FILE_ID, "put_id": _PULL_ID, "reason": _one_of("network", "status", "read")},
         "set_credentials": {
             "access_key_id": _text(256, empty=False),
             "access_key_secret": _secret(optional=False),
@@ -229,7 +250,7 @@ KINDS: Mapping[str, Mapping[str, _Check]] = MappingProxyType(
     }
 )
 _WITH_BUFFER = frozenset({"slice", "probe", "set_cover"})
-_MUST_NAME_THE_PAGE = frozenset({"reach", "slice", "slice_error"})
+_MUST_NAME_THE_PAGE = frozenset({"reach", "slice", "slice_error", "put_progress", "put_done", "put_error"})
 
 
 def message_id(content: object) -> int | None:

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from vod_widget import events
 from vod_widget.errors import InvalidArgumentError, RestrictionError, SourceDetachedError, VODError
-from vod_widget.interfaces import Clock
+from vod_widget.interfaces import Clock, DirectPart
 from vod_widget.metadata import clean_name
 from vod_widget.model import UploadState
 from vod_widget.sources.browser import BrowserSource
+from vod_widget.sources.direct import PutPart
 from vod_widget.sources.pace import FIRST_SLICE_BYTES
 
 from .messages import Intent
@@ -55,6 +56,7 @@ class Pages:
         clock: For the deadlines of slices.
         policy: Limits of what a page may bring.
         patience_s: Seconds that an upload waits for its page.
+        direct: True when pages may be asked to send parts straight to the storage, if the policy lets them.
     """
 
     def __init__(
@@ -65,12 +67,14 @@ class Pages:
         policy: Policy,
         *,
         patience_s: float,
+        direct: bool = False,
     ) -> None:
         self._uploader = uploader
         self._post = post
         self._clock = clock
         self._policy = policy
         self._patience_s = patience_s
+        self._direct = direct and policy.direct
         self._lock = threading.Lock()  # guards all below; never held over a call outwards
         self._tokens: OrderedDict[str, int] = OrderedDict()
         self._reach: dict[str, int] = {}
@@ -181,7 +185,8 @@ class Pages:
             with self._lock:
                 reach = self._reach.get(page, FIRST_SLICE_BYTES)
             for file_id, source in attached:
-                source.attach(self._pull_of(file_id), slice_bytes=reach)
+                put = self._put_of(file_id) if self._direct else None
+                source.attach(self._pull_of(file_id), slice_bytes=reach, put=put)
                 self._resume_if_it_failed_for_want_of_a_page(file_id)
 
         return {"added": added, "refused": refused}, go_on
@@ -243,6 +248,16 @@ class Pages:
 
         return pull
 
+    def _put_of(self, file_id: str) -> Callable[[PutPart], None]:
+        def put(part: PutPart) -> None:
+            if part.url is None:
+                self._post({"kind": "put_stop", "file_id": file_id, "put_id": part.put_id})
+                return
+            where = {"put_id": part.put_id, "offset": part.offset, "length": part.length}
+            self._post({"kind": "put", "file_id": file_id, **where, "url": part.url.reveal()})
+
+        return put
+
     def _resume_if_it_failed_for_want_of_a_page(self, file_id: str) -> None:
         with self._lock:
             held = self._held.get(file_id)
@@ -284,6 +299,20 @@ class Pages:
             VODError: Another page's file.
         """
         self._fed_by(intent).fail(intent.args["pull_id"], intent.args["reason"])
+
+    def take_put(self, intent: Intent) -> None:
+        """Hand a page's word on a part that it sends straight to the storage to its source.
+
+        Raises:
+            VODError: Another page's file.
+        """
+        source, args = self._fed_by(intent), intent.args
+        if intent.kind == "put_progress":
+            source.put_progress(args["put_id"], args["sent_bytes"])
+        elif intent.kind == "put_done":
+            source.put_done(args["put_id"], DirectPart(args["etag"], args["crc64"], args["stored_crc64"]))
+        else:
+            source.put_failed(args["put_id"], args["reason"])
 
     # ---- the end -----------------------------------------------------------------------------------
 

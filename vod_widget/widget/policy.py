@@ -36,6 +36,8 @@ class Policy:
         name: "private", "public" or your own word; shown to the page.
         kinds: Intents that are allowed; every other one is refused with code "Policy".
         own_files_only: True when a page may touch only the browser files that it offered itself.
+        direct: True when a page may be given URLs, signed for one part each, by which it sends straight to the
+            storage. Every page of the kernel can read them.
         max_files: Files in the queue, at most.
         max_file_bytes: Bytes of one browser file, at most. 48.8 TiB is the vendor's limit of one object.
         max_total_bytes: Bytes of all files in the queue that came from browsers, at most.
@@ -48,6 +50,7 @@ class Policy:
     name: str
     kinds: frozenset[str]
     own_files_only: bool = False
+    direct: bool = False
     max_files: int = 100_000
     max_file_bytes: int = 50_000 * _GIB
     max_total_bytes: int = 1_000_000 * _GIB
@@ -57,7 +60,7 @@ class Policy:
     @classmethod
     def private(cls) -> Policy:
         """The notebook of its author: everything that the screen offers."""
-        return cls(name="private", kinds=frozenset(KINDS))
+        return cls(name="private", kinds=frozenset(KINDS), direct=True)
 
     @classmethod
     def public(
@@ -66,6 +69,7 @@ class Policy:
         max_files: int = 100,
         max_file_bytes: int = 20 * _GIB,
         max_total_bytes: int = 100 * _GIB,
+        direct: bool = False,
     ) -> Policy:
         """A page for strangers (Voila, a shared server): their browser's files up to limits, and nothing else.
 
@@ -76,11 +80,13 @@ class Policy:
             max_files: Files in the queue, at most.
             max_file_bytes: Bytes of one file, at most.
             max_total_bytes: Bytes of all files together, at most.
+            direct: True lets these pages send straight to the storage as well, if the widget is made so.
         """
         return cls(
             name="public",
             kinds=frozenset(KINDS) - _KERNEL_FILES - _ACCOUNTS - _AUTHOR,
             own_files_only=True,
+            direct=direct,
             max_files=max_files,
             max_file_bytes=max_file_bytes,
             max_total_bytes=max_total_bytes,

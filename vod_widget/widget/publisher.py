@@ -521,7 +521,7 @@ class Publisher:
         return len(self._sent_s) < MESSAGES_PER_S
 
     def _send(self, content: dict[str, Any], buffers: Sequence[Any] | None) -> bool:
-        if content["kind"] not in ("answer", "pull", "drop", "who"):
+        if content["kind"] not in ("answer", "pull", "put", "put_stop", "drop", "who"):
             self._sent_s.append(self._clock.monotonic_s())
         try:
             self._screen.send(content, buffers)

@@ -78,6 +78,8 @@ class VODUploadWidget(anywidget.AnyWidget):
         policy: What a page may do; None is `Policy.private()`. Give `Policy.public()` to pages for strangers.
         root: Folder, or folders, of the kernel's machine that the page may look into; None is everything, beginning in
             the working folder.
+        direct: True sends files of the browser straight from the page to the storage, by URLs that the kernel signs for
+            one part each; what cannot go so (CORS, no route) goes through the kernel. Only if the policy lets it.
         locale: Language of the screen: "" follows the page, "en", "zh-CN".
         options: Options of `VODUpload`, and `layout`, `tooltip`, `tabbable` of ipywidgets.
 
@@ -116,10 +118,12 @@ class VODUploadWidget(anywidget.AnyWidget):
         *,
         policy: Policy | None = None,
         root: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+        direct: bool = False,
         **options: Any,
     ) -> None:
         shell = {name: options.pop(name) for name in _SHELL_OPTIONS if name in options}
         self._is_open = False
+        self._direct = direct
         clock: Clock = SystemClock()
         files = KernelFiles(root, clock)
         self._policy = policy if policy is not None else Policy.private()
@@ -187,7 +191,7 @@ class VODUploadWidget(anywidget.AnyWidget):
         # The publisher must not keep the widget alive, and must end with it.
         screen = _Screen(weakref.ref(self))
         self._publisher = Publisher(uploader, screen, clock, account=self._accounts.facts)
-        pages = Pages(uploader, self._publisher.post, clock, self._policy, patience_s=patience_s)
+        pages = Pages(uploader, self._publisher.post, clock, self._policy, patience_s=patience_s, direct=self._direct)
         self._publisher.ask_for_owed(pages.owed)
         if earlier is not None:
             self._accounts.take_over(earlier._accounts)

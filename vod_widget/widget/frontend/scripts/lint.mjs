@@ -30,6 +30,8 @@ for await (const path of files(join(here, "src"))) {
   source.split("\n").forEach((line, k) => {
     for (const [pattern, why] of rules) {
       if (!pattern.test(line)) continue;
+      // The one door to the storage: URLs that the kernel signed.
+      if (relative(here, path) === join("src", "direct.ts") && /XMLHttpRequest/.test(line)) continue;
       console.error(`${relative(here, path)}:${k + 1}: ${why}: ${line.trim()}`);
       count++;
     }

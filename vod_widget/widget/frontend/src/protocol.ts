@@ -178,6 +178,9 @@ export interface Intents {
   reach: [{ slice_bytes: number }, Nothing];
   slice: [{ file_id: string; token: string; pull_id: number; offset: number }, Nothing];
   slice_error: [{ file_id: string; token: string; pull_id: number; reason: "changed" | "gone" | "read" }, Nothing];
+  put_progress: [{ file_id: string; put_id: number; sent_bytes: number }, Nothing];
+  put_done: [{ file_id: string; put_id: number; etag: string; crc64: string; stored_crc64: string }, Nothing];
+  put_error: [{ file_id: string; put_id: number; reason: "network" | "status" | "read" }, Nothing];
   set_credentials: [Secrets, { masked_id: string; current_profile: string | null }];
   set_upload_auth: [UploadAuth, { masked_id: string; current_profile: string | null }];
   test_credentials: [Nothing, Nothing];
@@ -226,13 +229,16 @@ export interface RowsMessage {
   matching: number;
 }
 export interface PullMessage { kind: "pull"; file_id: string; pull_id: number; offset: number; length: number }
+/** PUT this part to the storage by this URL; `put_stop` has none. */
+export interface PutMessage { kind: "put" | "put_stop"; file_id: string; put_id: number; offset: number; length: number; url?: string }
 export interface DropMessage { kind: "drop"; file_id: string }
 export interface NoteMessage { kind: "note"; code: string; facts: Record<string, unknown> }
 /** What the test of the keys found: the verdict, then advice. */
 export interface TestedMessage { kind: "tested"; ok: boolean; took_ms: number; told: { en: string[]; zh: string[] } }
 /** Who is still there? Every page answers with a heartbeat. */
 export interface WhoMessage { kind: "who" }
-export type Down = AnswerMessage | SnapshotMessage | RowsMessage | PullMessage | DropMessage | NoteMessage | TestedMessage | WhoMessage;
+export type Down =
+  AnswerMessage | SnapshotMessage | RowsMessage | PullMessage | PutMessage | DropMessage | NoteMessage | TestedMessage | WhoMessage;
 
 /** The part of anywidget's model that we use. */
 export interface Model {

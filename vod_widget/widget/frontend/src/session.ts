@@ -4,6 +4,7 @@
  */
 import { Connection, IntentError, type Timing } from "./connection";
 import { edges } from "./crc64";
+import { Direct } from "./direct";
 import { Feeder, picked_before } from "./feeder";
 import { asset_id, clock } from "./format";
 import { cause_of, choose_locale, type Key, own, translator, type Translate } from "./i18n";
@@ -31,6 +32,7 @@ export class Session {
   readonly connection: Connection;
   readonly feeder: Feeder;
   readonly extras: Extras;
+  readonly direct: Direct;
   t: Translate;
   window: Range = { first: 0, count: 50 };
 
@@ -74,6 +76,7 @@ export class Session {
     }, timing);
     this.feeder = new Feeder(this.connection, this.store.held);
     this.extras = new Extras(this);
+    this.direct = new Direct(this.connection);
     model.on("change:locale", this.#relocate as (...args: never[]) => void);
     this.store.status = { text: this.t("live_connecting"), tone: "" };
     this.#greet();
@@ -86,6 +89,7 @@ export class Session {
     this.connection.close();
     this.extras.close();
     this.feeder.clear();
+    this.direct.clear();
   }
 
   /** The status line, which is also the one live region. */
@@ -436,6 +440,10 @@ export class Session {
       case "tested":
         this.store.tested = message;
         this.store.changed();
+        return;
+      case "put":
+      case "put_stop":
+        this.direct.put(message, this.feeder.file(message.file_id));
         return;
       case "drop":
         this.feeder.drop(message.file_id);

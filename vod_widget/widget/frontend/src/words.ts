@@ -146,7 +146,7 @@ export const WORDS = {
   live_some: ["{done} of {total} done, {failed} failed.", "共 {total} 个，完成 {done} 个，失败 {failed} 个。"],
   live_back: ["The kernel answers again.", "内核已恢复应答。"],
   live_restarted: ["The kernel restarted. Nothing is being sent.", "内核已重启，当前没有在发送。"],
-  no_bytes: ["No files from this computer here: add the kernel's.", "此处无法传送本机文件，请添加内核中的文件。"],
+  no_bytes: ["No files from this computer; add the kernel's.", "无法传送本机文件，请用内核文件。"],
   note_done: ["{name} is done.", "{name} 已完成。"],
   note_failed: ["{name} failed: {cause}.", "{name} 失败：{cause}。"],
   note_many_done: ["{n} files are done.", "{n} 个文件已完成。"],

@@ -1,0 +1,290 @@
+"""Parts that the page sends straight to the storage: what counts as sent, and what goes through the kernel instead."""
+
+from __future__ import annotations
+
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.helpers.until import until
+from tests.widget.fakes import FakeClock, FakeComm, Rig
+from tests.widget.test_pages import offer, source_of
+from tests.widget.test_with_core import Browser, a_video, stored
+from vod_widget import Credentials, VODUploadWidget
+from vod_widget.crc64 import crc64
+from vod_widget.interfaces import DirectPart
+from vod_widget.secret import Secret
+from vod_widget.sources.direct import DirectSender, PutPart
+from vod_widget.widget.policy import Policy
+
+URL = Secret("https://bucket.example/object?Signature=s")
+ANSWER = DirectPart("ETAG", 1, 1)
+
+
+class Sending:
+    """One `send` in a thread of its own."""
+
+    def __init__(self, sender: DirectSender, start: int = 0, end: int = 10) -> None:
+        self.cancel = threading.Event()
+        self.sent: list[int] = []
+        self.result: Any = "nothing"
+        self.thread = threading.Thread(
+            target=lambda: setattr(self, "result", sender.send(URL, start, end, self.cancel.is_set, self.sent.append)),
+            name="vod-test-send",
+            daemon=True,
+        )
+        self.thread.start()
+
+    def ended(self) -> Any:
+        self.thread.join(10)
+        assert not self.thread.is_alive(), "the part is still waited for"
+        return self.result
+
+
+class Line:
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.asked: list[PutPart] = []
+        self.sender = DirectSender("talk.mp4", self.clock)
+        self.sender.attach(self.asked.append)
+
+    def send(self) -> tuple[Sending, int]:
+        before = len(self.asked)
+        sending = Sending(self.sender)
+        until(lambda: len(self.asked) > before, "the page is asked")
+        return sending, self.asked[before].put_id
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    made = Line()
+    yield made
+    made.sender.stop()
+
+
+def test_the_page_is_asked_for_one_part_with_its_url_and_its_answer_is_returned(line: Line) -> None:
+    sending, put_id = line.send()
+    assert line.asked == [PutPart(put_id, 0, 10, URL)]
+    line.sender.progress(put_id, 4)
+    until(lambda: sending.sent == [4], "the progress is told")
+    line.sender.done(put_id, ANSWER)
+    assert sending.ended() == ANSWER
+    assert "Signature" not in repr(line.asked)
+
+
+def test_a_page_that_never_got_through_is_asked_once(line: Line) -> None:
+    sending, put_id = line.send()
+    line.sender.failed(put_id, "network")
+    assert sending.ended() is None
+    assert not line.sender.is_on
+    line.clock.advance(10**6)
+    assert not line.sender.is_on
+
+
+def test_a_page_that_got_through_may_fail_now_and_then(line: Line) -> None:
+    sending, put_id = line.send()
+    line.sender.done(put_id, ANSWER)
+    sending.ended()
+    for on_after in (True, True, False):
+        sending, put_id = line.send()
+        line.sender.failed(put_id, "status")
+        assert sending.ended() is None
+        assert line.sender.is_on is on_after
+    line.clock.advance(31)
+    assert line.sender.is_on, "and is asked again a while later"
+
+
+def test_a_silent_page_loses_the_part_after_half_a_minute(line: Line) -> None:
+    sending, put_id = line.send()
+    line.clock.advance(29)
+    line.sender.progress(put_id, 1)
+    line.clock.advance(29)
+    assert sending.thread.is_alive()
+    line.clock.advance(2)
+    assert sending.ended() is None
+    assert line.asked[-1] == PutPart(put_id), "it is told to stop"
+    line.sender.done(put_id, ANSWER)  # too late: nobody waits
+
+
+@pytest.mark.parametrize("end", ["stop", "attach"])
+def test_an_order_to_stop_ends_the_wait_at_once(line: Line, end: str) -> None:
+    sending, put_id = line.send()
+    if end == "stop":
+        sending.cancel.set()
+        line.sender.stop()
+    else:
+        line.sender.attach(None)
+    assert sending.ended() is None
+    assert line.asked[-1] == PutPart(put_id)
+    assert line.sender.is_on is (end == "stop")
+
+
+def test_a_doubted_page_has_seconds(line: Line) -> None:
+    sending, _ = line.send()
+    line.sender.suspect()
+    line.clock.advance(5.1)
+    assert sending.ended() is None
+
+
+# ---- who may ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("policy", "direct", "on"),
+    [
+        (Policy.private(), True, True),
+        (Policy.private(), False, False),
+        (Policy.public(), True, False),
+        (Policy.public(direct=True), True, True),
+        (Policy.public(direct=True), False, False),
+    ],
+)
+def test_only_a_widget_that_was_made_so_under_a_policy_that_lets_it(policy: Policy, direct: bool, on: bool) -> None:
+    rig = Rig(policy=policy, direct=direct)
+    [added] = offer(rig, rig.hello()["token"])["added"]
+    assert source_of(rig, added["file_id"]).sends_itself is on
+
+
+def test_another_page_cannot_answer_for_a_part() -> None:
+    rig = Rig(direct=True)
+    mine, other = rig.hello()["token"], rig.hello()["token"]
+    [added] = offer(rig, mine)["added"]
+    keys = {"file_id": added["file_id"], "put_id": 0, "etag": "E", "crc64": "1", "stored_crc64": "1"}
+    assert rig.code("put_done", token=other, **keys) == "Owner"
+    assert rig.code("put_done", token=mine, **{**keys, "crc64": "-1"}) == "Message"
+    assert rig.code("put_done", token=mine, **{**keys, "crc64": str(2**64)}) == "Message"
+
+
+# ---- on the real uploader and the emulator -----------------------------------------------------------
+
+
+class DirectBrowser(Browser):
+    """A page that PUTs; `spoil` changes what leaves it, `wall` is a network that lets nothing through."""
+
+    spoil: Callable[[bytes], bytes] | None = None
+    wall = False
+    puts: list[dict[str, Any]]
+
+    def _feed(self) -> None:
+        self.puts = []
+        while not self.over.wait(0.005):
+            messages = self.comm.custom()
+            for message in messages[self.seen :]:
+                if message["kind"] == "pull" and message["file_id"] in self.files:
+                    self._slice(message)
+                elif message["kind"] == "put":
+                    self._put(message)
+            self.seen = len(messages)
+
+    def _put(self, put: dict[str, Any]) -> None:
+        self.puts.append(put)
+        data = self.files[put["file_id"]][put["offset"] : put["offset"] + put["length"]]
+        which = {"file_id": put["file_id"], "put_id": put["put_id"], "token": self.token}
+        self.number += 1
+        content: dict[str, Any] = {"id": 10_000_000 + self.number, **which}
+        body = self.spoil(data) if self.spoil is not None else data
+        request = urllib.request.Request(put["url"], data=body, method="PUT")
+        # A browser sends no content type for a nameless piece of a file; urllib would.
+        request.add_header("Content-Type", "")
+        try:
+            if self.wall:
+                raise urllib.error.URLError("no route")
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                content |= {"kind": "put_done", "etag": answer.headers["ETag"].strip('"'), "crc64": str(crc64(data))}
+                content |= {"stored_crc64": answer.headers["x-oss-hash-crc64ecma"]}
+        except urllib.error.HTTPError:
+            content |= {"kind": "put_error", "reason": "status"}
+        except urllib.error.URLError:
+            content |= {"kind": "put_error", "reason": "network"}
+        self.comm.receive({"method": "custom", "content": content})
+
+
+@pytest.fixture
+def direct(comms: type[FakeComm], emulator: Any) -> Iterator[VODUploadWidget]:
+    made = VODUploadWidget(
+        credentials=Credentials(emulator.access_key_id, emulator.access_key_secret),
+        endpoint=emulator.endpoint,
+        direct=True,
+        part_size_bytes=102_400,
+        retry_duration=0.01,
+    )
+    yield made
+    made.close()
+
+
+def send_all(widget: VODUploadWidget, page: DirectBrowser, data: bytes) -> dict[str, Any]:
+    file_id = page.offer("talk.mp4", data)
+    page.ask("start")
+    until(lambda: page.last_row(file_id).get("state") in ("Success", "Failure"), "the end", within_s=30)
+    page.close()
+    return page.last_row(file_id)
+
+
+@pytest.mark.slow
+def test_parts_go_straight_and_the_object_is_the_file(direct: VODUploadWidget, emulator: Any) -> None:
+    data = a_video(450_000)
+    page = DirectBrowser(direct)
+    row = send_all(direct, page, data)
+    assert row["state"] == "Success"
+    assert stored(emulator, row["video_id"]) == data
+    assert page.sent_bytes == 0, "nothing went through the kernel"
+    assert sorted(put["offset"] for put in page.puts) == [0, 102_400, 204_800, 307_200, 409_600]
+    assert len({put["url"] for put in page.puts}) == 5
+    for put in page.puts:
+        assert emulator.access_key_secret not in put["url"]
+    traits = str([m["data"]["state"] for m in page.comm.sent if m["data"].get("method") == "update"])
+    assert "Signature" not in traits
+
+
+@pytest.mark.slow
+def test_a_network_that_lets_nothing_through_costs_one_try(direct: VODUploadWidget, emulator: Any) -> None:
+    data = a_video(450_000)
+    page = DirectBrowser(direct)
+    page.wall = True
+    row = send_all(direct, page, data)
+    assert row["state"] == "Success"
+    assert stored(emulator, row["video_id"]) == data
+    assert page.sent_bytes == len(data)
+    assert len(page.puts) <= 5
+
+
+@pytest.mark.slow
+def test_a_byte_that_changes_on_the_way_is_never_a_success(direct: VODUploadWidget, emulator: Any) -> None:
+    data = a_video(450_000)
+    page = DirectBrowser(direct)
+    turned: list[int] = []
+
+    def spoil(body: bytes) -> bytes:
+        if len(turned) >= 2:
+            return body
+        turned.append(len(body))
+        return bytes([body[0] ^ 1]) + body[1:]
+
+    page.spoil = spoil
+    row = send_all(direct, page, data)
+    assert row["state"] == "Success"
+    assert len(turned) == 2
+    assert stored(emulator, row["video_id"]) == data
+
+
+@pytest.mark.slow
+def test_a_page_that_lies_about_its_sums_ends_in_no_success(direct: VODUploadWidget, emulator: Any) -> None:
+    data = a_video(250_000)
+    page = DirectBrowser(direct)
+    receive = page.comm.receive
+
+    def lie(message: Any, buffers: Any = None) -> None:
+        content = message["content"]
+        if content["kind"] == "put_done":
+            content["crc64"] = content["stored_crc64"] = "1"
+        receive(message, buffers)
+
+    page.comm.receive = lie  # type: ignore[method-assign]
+    direct.uploader.retry_count = 1
+    direct.uploader.patience_s = 0.5
+    row = send_all(direct, page, data)
+    assert row["state"] == "Failure"

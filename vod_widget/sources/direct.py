@@ -1,0 +1,205 @@
+"""Parts that a page sends straight to the storage, each by a URL that the kernel signed for that part alone.
+
+Credentials, journal, verification and state stay in the kernel; the page gets one URL a part, in a message, and answers
+with the CRC64 of the bytes that it read and with what the storage said. Whatever goes wrong here ends in None, and the
+part goes through the kernel instead, where the same fault shows with its true cause. A page that never got anything
+through (CORS, no route) is asked once; one that did is asked again a while after three failures in a row.
+
+`send` blocks a worker of the engine; everything else is called by whichever thread handles messages. Floor 2.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vod_widget.interfaces import Clock, DirectPart
+from vod_widget.secret import Secret
+
+__all__ = ["DirectSender", "PutPart"]
+
+_log = logging.getLogger(__name__)
+
+# Progress comes twice a second from every part that moves.
+STALL_S = 30.0
+SUSPECT_S = 5.0
+RETRY_AFTER_S = 30.0
+_FAILURES_IN_A_ROW = 3
+# An order to stop is seen at once, for it wakes the wait; this is the net below it.
+_LOOK_S = 1.0
+
+
+@dataclass(slots=True)
+class PutPart:
+    """What is asked of a page; with no URL: stop that one.
+
+    Attributes:
+        put_id: The number that its answers repeat.
+        offset: First byte of the file.
+        length: Bytes.
+        url: Signed for one PUT of this part; a secret.
+    """
+
+    put_id: int
+    offset: int = 0
+    length: int = 0
+    url: Secret | None = None
+
+
+class _Job:
+    __slots__ = ("answer", "is_over", "sent_bytes")
+
+    def __init__(self) -> None:
+        self.answer: DirectPart | None = None
+        self.is_over = False
+        self.sent_bytes = 0
+
+
+class DirectSender:
+    """The parts of one file that its page sends.
+
+    Args:
+        name: Of the file, for the log.
+        clock: Monotonic time.
+    """
+
+    def __init__(self, name: str, clock: Clock) -> None:
+        self._name = name
+        self._clock = clock
+        # Guards everything below; never held while the page is asked.
+        self._changed = threading.Condition()
+        self._ask: Callable[[PutPart], None] | None = None
+        self._jobs: dict[int, _Job] = {}
+        self._next_id = 0
+        self._worked = False
+        self._failures = 0
+        self._off_until_s = 0.0
+        self._silent_at_s = 0.0
+
+    def attach(self, ask: Callable[[PutPart], None] | None) -> None:
+        """Take a page that may be asked; None: this page may not."""
+        with self._changed:
+            self._end_all()
+            self._ask = ask
+            self._worked = False
+            self._failures = 0
+            self._off_until_s = 0.0
+
+    @property
+    def is_on(self) -> bool:
+        """True while parts should be sent by the page."""
+        with self._changed:
+            return self._ask is not None and self._clock.monotonic_s() >= self._off_until_s
+
+    def send(
+        self, url: Secret, start: int, end: int, is_unwanted: Callable[[], bool], sent: Callable[[int], None]
+    ) -> DirectPart | None:
+        """Have the page send one part.
+
+        Args:
+            url: Signed for this part.
+            start: First byte of the file.
+            end: Behind the last byte.
+            is_unwanted: Tells when nobody wants it any more.
+            sent: Called in this thread with the bytes that have left so far.
+
+        Returns:
+            What came of it, or None: send it through the kernel.
+        """
+        job = _Job()
+        with self._changed:
+            ask = self._ask
+            if ask is None:
+                return None
+            put_id, self._next_id = self._next_id, self._next_id + 1
+            if not self._jobs:
+                self._silent_at_s = self._clock.monotonic_s() + STALL_S
+            self._jobs[put_id] = job
+        ask(PutPart(put_id, start, end - start, url))
+        try:
+            self._wait(job, is_unwanted, sent)
+        finally:
+            with self._changed:
+                self._jobs.pop(put_id, None)
+            if job.answer is None:
+                ask(PutPart(put_id))
+        return job.answer
+
+    def _wait(self, job: _Job, is_unwanted: Callable[[], bool], sent: Callable[[int], None]) -> None:
+        shown = 0
+        while not is_unwanted():
+            with self._changed:
+                if job.answer is not None or job.is_over:
+                    return
+                left_s = self._silent_at_s - self._clock.monotonic_s()
+                if left_s <= 0:
+                    self._failed("the page is silent")
+                    return
+                if job.sent_bytes == shown:
+                    self._changed.wait(min(left_s, _LOOK_S))
+                now_sent = job.sent_bytes
+            if now_sent != shown:
+                shown = now_sent
+                sent(shown)
+
+    # ---- the page's word ---------------------------------------------------------------------------
+
+    def progress(self, put_id: int, sent_bytes: int) -> None:
+        """Take note of bytes that have left the page."""
+        with self._changed:
+            self._hear()
+            job = self._jobs.get(put_id)
+            if job is not None:
+                job.sent_bytes = max(job.sent_bytes, sent_bytes)
+                self._changed.notify_all()
+
+    def done(self, put_id: int, answer: DirectPart) -> None:
+        """Take what the storage answered the page; a part that is not waited for any more is ignored."""
+        with self._changed:
+            self._hear()
+            job = self._jobs.get(put_id)
+            if job is not None:
+                self._worked, self._failures = True, 0
+                job.answer = answer
+                self._changed.notify_all()
+
+    def failed(self, put_id: int, reason: str) -> None:
+        """Take the page's word that it could not send a part, with its reason."""
+        with self._changed:
+            self._hear()
+            job = self._jobs.get(put_id)
+            if job is not None:
+                self._failed(reason)
+                job.is_over = True
+                self._changed.notify_all()
+
+    def suspect(self) -> None:
+        """Doubt that the page lives: without a word within seconds its parts go another way."""
+        with self._changed:
+            self._silent_at_s = min(self._silent_at_s, self._clock.monotonic_s() + SUSPECT_S)
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """End what is being sent; later parts are sent as before."""
+        with self._changed:
+            self._end_all()
+
+    def _end_all(self) -> None:
+        for job in self._jobs.values():
+            job.is_over = True
+        self._changed.notify_all()
+
+    def _hear(self) -> None:
+        self._silent_at_s = self._clock.monotonic_s() + STALL_S
+
+    def _failed(self, reason: str) -> None:
+        """Count a failure (the condition is held)."""
+        self._failures += 1
+        if self._worked and self._failures < _FAILURES_IN_A_ROW:
+            return
+        if self._clock.monotonic_s() >= self._off_until_s:
+            _log.info("%s goes through the kernel: the page cannot send to the storage (%s)", self._name, reason)
+        self._off_until_s = self._clock.monotonic_s() + RETRY_AFTER_S if self._worked else float("inf")
+        self._failures = 0

@@ -1,0 +1,99 @@
+/**
+ * Parts that this page PUTs straight to the storage, by URLs that the kernel signed for one part each. The sum of the
+ * bytes that were read is told beside the one that the storage answered; the kernel compares. Done in a worker, so that
+ * summing does not hold up the page; a host that allows none has it done here.
+ */
+import type { Connection } from "./connection";
+import { crc64_kit, type Sum, sum } from "./crc64";
+import type { Intents, PutMessage } from "./protocol";
+
+/** No blob: stop this one. */
+interface Job { id: string; blob?: Blob; url?: string }
+export interface Word { id: string; so_far?: number; http_status?: number; part_etag?: string | null; stored_sum?: string | null; read_sum?: string }
+
+/** Self-contained: its text is the worker's. */
+export function direct_kit(sum: Sum, say: (word: Word) => void): (message: { data: Job }) => void {
+  const live = new Map<string, XMLHttpRequest>();
+  return ({ data: { id, blob, url } }) => {
+    live.get(id)?.abort();
+    if (!blob) return;
+    const request = new XMLHttpRequest();
+    live.set(id, request);
+    const summed = (async () => {
+      let value: [number, number] = [0, 0];
+      for (let at = 0; at < blob.size; at += 4_194_304) value = sum(new Uint8Array(await blob.slice(at, at + 4_194_304).arrayBuffer()), value);
+      return String(BigInt(value[1]) << 32n | BigInt(value[0]));
+    })();
+    let told = 0;
+    request.upload.onprogress = ({ loaded }) => {
+      const now = Date.now();
+      if (now - told < 500) return;
+      told = now;
+      say({ id, so_far: loaded });
+    };
+    request.onloadend = async () => {
+      if (live.get(id) === request) live.delete(id);
+      const read_sum = await summed.catch(() => "");
+      const header = (name: string) => request.getResponseHeader(name);
+      say({ id, http_status: request.status, part_etag: header("ETag"), stored_sum: header("x-oss-hash-crc64ecma"), read_sum });
+    };
+    request.open("PUT", url!);
+    request.send(blob);
+  };
+}
+
+export class Direct {
+  #do: ((job: Job) => void) | null = null;
+  #worker: Worker | null = null;
+  readonly #jobs = new Map<string, Job & { put: PutMessage }>();
+  readonly #connection: Pick<Connection, "request">;
+
+  constructor(connection: Pick<Connection, "request">) {
+    this.#connection = connection;
+  }
+
+  put(put: PutMessage, file: File | undefined): void {
+    const id = `${put.file_id} ${put.put_id}`;
+    if (!put.url) {
+      if (this.#jobs.delete(id)) this.#do?.({ id });
+      return;
+    }
+    if (!file) return;
+    const job = { id, blob: file.slice(put.offset, put.offset + put.length), url: put.url };
+    this.#jobs.set(id, { ...job, put });
+    (this.#do ??= this.#begin())(job);
+  }
+
+  clear(): void {
+    this.#worker?.terminate();
+    this.#do = null;
+  }
+
+  #begin(): (job: Job) => void {
+    const kit = direct_kit(sum, this.#hear);
+    const here = (data: Job) => kit({ data });
+    try {
+      const text = `onmessage=(${direct_kit})((${crc64_kit})(),postMessage)`;
+      const worker = this.#worker = new Worker(URL.createObjectURL(new Blob([text])));
+      worker.onmessage = ({ data }) => this.#hear(data as Word);
+      worker.onerror = () => {
+        this.#do = here;
+        for (const job of this.#jobs.values()) here(job);
+      };
+      return (job) => worker.postMessage(job);
+    } catch {
+      return here;
+    }
+  }
+
+  readonly #hear = ({ id, so_far, http_status, part_etag, stored_sum, read_sum }: Word): void => {
+    const { file_id, put_id } = this.#jobs.get(id)?.put ?? {};
+    if (!file_id || put_id === undefined) return;
+    const tell = <K extends "put_progress" | "put_done" | "put_error">(kind: K, keys: Omit<Intents[K][0], "file_id" | "put_id">) =>
+      void this.#connection.request(kind, { file_id, put_id, ...keys } as unknown as Intents[K][0]).catch(() => undefined);
+    if (so_far) return tell("put_progress", { sent_bytes: so_far });
+    this.#jobs.delete(id);
+    if (http_status === 200 && part_etag && read_sum) tell("put_done", { etag: part_etag.replaceAll('"', ""), crc64: read_sum, stored_crc64: stored_sum ?? "" });
+    else tell("put_error", { reason: http_status ? "status" : "network" });
+  };
+}

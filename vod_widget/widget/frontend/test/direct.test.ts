@@ -1,0 +1,82 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { crc64_kit } from "../src/crc64";
+import { Direct } from "../src/direct";
+
+/** A network that answers each PUT as the test says. */
+class Request {
+  static all: Request[] = [];
+  upload: { onprogress?: (event: { loaded: number }) => void } = {};
+  onloadend?: () => void;
+  status = 0;
+  url = "";
+  body?: Blob;
+  aborted = false;
+  headers: Record<string, string> = {};
+  constructor() { Request.all.push(this); }
+  open(method: string, url: string) { this.url = `${method} ${url}`; }
+  send(body: Blob) { this.body = body; }
+  abort() { this.aborted = true; }
+  getResponseHeader(name: string) { return this.headers[name] ?? null; }
+  answer(status: number, headers: Record<string, string> = {}) { Object.assign(this, { status, headers }); this.onloadend?.(); }
+}
+
+describe("parts that go straight to the storage", () => {
+  const data = new Uint8Array(1000).map((_, k) => k % 251);
+  const tick = () => new Promise((resolve) => setTimeout(resolve, 20));
+  let out: Record<string, unknown>[];
+  let direct: Direct;
+  const put = (put_id: number, offset: number, length: number, url?: string) =>
+    direct.put({ kind: url ? "put" : "put_stop", file_id: "f", put_id, offset, length, ...url && { url } }, new File([data], "a.mp4"));
+  beforeEach(() => {
+    out = [];
+    Request.all = [];
+    vi.stubGlobal("XMLHttpRequest", Request);
+    // A host that allows no worker: the work is done here, by the very same function.
+    vi.stubGlobal("Worker", class { constructor() { throw new Error("not allowed"); } });
+    direct = new Direct({ request: ((kind: string, keys: object) => { out.push({ kind, ...keys }); return Promise.resolve({}); }) as never });
+  });
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("sends exactly the bytes of the part and tells both sums", async () => {
+    put(3, 100, 200, "https://b/o?s");
+    const [request] = Request.all as [Request];
+    expect(request.url).toBe("PUT https://b/o?s");
+    expect(new Uint8Array(await request.body!.arrayBuffer())).toEqual(data.slice(100, 300));
+    request.upload.onprogress?.({ loaded: 50 });
+    request.answer(200, { ETag: '"E1"', "x-oss-hash-crc64ecma": "77" });
+    await tick();
+    const [low, high] = crc64_kit()(data.slice(100, 300));
+    expect(out).toEqual([
+      { kind: "put_progress", file_id: "f", put_id: 3, sent_bytes: 50 },
+      { kind: "put_done", file_id: "f", put_id: 3, etag: "E1", crc64: String((BigInt(high) << 32n) | BigInt(low)), stored_crc64: "77" },
+    ]);
+  });
+  it.each([[0, {}, "network"], [403, {}, "status"], [200, {}, "status"]])("status %s with %o is no success: %s", async (status, headers, reason) => {
+    put(1, 0, 10, "https://b/o");
+    Request.all[0]?.answer(status, headers);
+    await tick();
+    expect(out).toEqual([{ kind: "put_error", file_id: "f", put_id: 1, reason }]);
+  });
+  it("stops a part when it is told to, and says nothing of it", async () => {
+    put(1, 0, 10, "https://b/o");
+    put(1, 0, 0);
+    expect(Request.all[0]?.aborted).toBe(true);
+    Request.all[0]?.answer(0);
+    await tick();
+    expect(out).toEqual([]);
+  });
+  it("leaves a file that this page does not hold to the page that does", () => {
+    direct.put({ kind: "put", file_id: "g", put_id: 1, offset: 0, length: 1, url: "https://b/o" }, undefined);
+    expect(Request.all).toEqual([]);
+  });
+  it("goes on here when the worker turns out not to be allowed", async () => {
+    let made: { onerror?: () => void } = {};
+    vi.stubGlobal("Worker", class { onerror?: () => void; constructor() { made = this; } postMessage() { /* never runs */ } terminate() { /* no */ } });
+    put(1, 0, 10, "https://b/o");
+    expect(Request.all).toEqual([]);
+    made.onerror?.();
+    Request.all[0]?.answer(200, { ETag: "E" });
+    await tick();
+    expect(out).toMatchObject([{ kind: "put_done", put_id: 1, stored_crc64: "" }]);
+  });
+});

@@ -278,9 +278,6 @@ class RenewingProvider:
         notices: What to show once.
         stamp: Tells whether the place has changed, which makes the keys due; None when there is nothing to look at.
         chance: A number between two others, for the jitter; None renews at 80 % exactly.
-
-    Attributes:
-        failure: Why the last renewal failed, until one succeeds.
     """
 
     def __init__(
@@ -314,7 +311,6 @@ class RenewingProvider:
         self._stamp = stamp or (lambda: None)
         self._chance = chance
         self._hold_until_s = float("-inf")
-        self.failure: VODError | None = None
 
     def __repr__(self) -> str:
         return f"RenewingProvider({self.name!r}, {self.mode}, {self.masked_id}, from {self.place})"
@@ -358,8 +354,7 @@ class RenewingProvider:
         stamp = self._stamp()
         try:
             keys = self._fetch()
-        except VODError as exc:
-            self.failure = exc
+        except VODError:
             self._hold_until_s = asked_at_s + HOLD_S
             raise
         ends_at_s = keys.expires_at_s
@@ -375,6 +370,5 @@ class RenewingProvider:
         early = self._chance(0.0, JITTER_RATIO) if self._chance is not None else 0.0
         renew_at_s = asked_at_s + (RENEW_RATIO - early) * (ends_at_s - asked_at_s)
         lease = _Lease(keys, renew_at_s, ends_at_s, stamp)
-        self.failure = None
         self._lease = lease
         return lease

@@ -74,6 +74,7 @@ def test_f60_page_that_fails_is_repeated_alone() -> None:
     assert run.count(fx.ListParts) == pages + 1
 
 
+@pytest.mark.slow
 def test_f60_ten_thousand_parts_are_ten_pages() -> None:
     run = stopped()
     (upload,) = run.cloud.uploads.values()

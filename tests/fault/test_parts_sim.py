@@ -247,6 +247,7 @@ def test_f46_wrong_etag_is_read_again_from_the_list() -> None:
     assert run.count(fx.Complete) == 2
 
 
+@pytest.mark.slow
 def test_f53_network_that_is_gone_for_ten_minutes_is_waited_for_and_found_within_half_a_minute() -> None:
     for seed in range(40):
         run = Scripted(seed, size=12 * PART, patience_s=900.0)
@@ -280,6 +281,7 @@ def test_f53_row_says_how_long_it_waits_and_why() -> None:
     assert 0.0 <= run.machine.wait_until_s - run.clock.t <= 30.0
 
 
+@pytest.mark.slow
 def test_f54_half_of_the_requests_reset_costs_less_than_two_and_a_half_times_the_file() -> None:
     sent = whole = 0
     for seed in range(200):

@@ -33,6 +33,7 @@ def _add_many(up: Any, count: int, name: str = "clip") -> list[Any]:
     return [up.add_file(f"{name}{number}".encode(), name=f"{name}{number}.mp4") for number in range(count)]
 
 
+@pytest.mark.slow
 def test_f13_wrong_secret_is_one_failure_and_the_queue_pauses_until_it_is_started_with_better_keys(
     tmp_path: Path,
 ) -> None:
@@ -157,6 +158,7 @@ def role(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALIBABA_CLOUD_ROLE_ARN", "acs:ram::1234567890123456:role/uploader")
 
 
+@pytest.mark.slow
 def test_f83_throttled_assume_role_is_waited_for_and_asked_once_for_all_files(tmp_path: Path, role: None) -> None:
     cloud = MemoryCloud()
     cloud.spoil("AssumeRole", lambda: ThrottledError("slow down", status=400, code="Throttling.User"), times=2)
@@ -265,6 +267,7 @@ def _expire_after_two_parts(cloud: MemoryCloud, up: Any) -> None:
     up.subscribe(expire)
 
 
+@pytest.mark.slow
 def test_f77_slow_refresh_of_the_application_leaves_no_thread_busy_and_the_row_says_what_it_waits_for(
     tmp_path: Path,
 ) -> None:

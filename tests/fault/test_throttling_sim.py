@@ -102,6 +102,7 @@ def _create_all(account: Account, policy: RetryPolicy, *, files: int = FILES) ->
     return attempts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [10, 20, 50])
 @pytest.mark.parametrize("patience_s", [None, 900.0])
 def test_f12_a_thousand_files_are_created_within_the_accounts_limit(limit: int, patience_s: float | None) -> None:

@@ -100,6 +100,7 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return table
 
 
+@pytest.mark.slow
 def test_f1_name_that_does_not_resolve_is_waited_for(
     cloud: Emulator, relay: Relay, tmp_path: Path, resolver: dict[str, Any]
 ) -> None:
@@ -216,6 +217,7 @@ def test_f11_retry_after_is_shown_and_may_be_cut_short_by_the_person(
         assert 7.0 <= waits[0] <= 8.0
 
 
+@pytest.mark.slow
 def test_f13_wrong_secret_is_one_failure_for_a_whole_queue(cloud: Emulator, relay: Relay, tmp_path: Path) -> None:
     wrong = vw.Credentials(cloud.access_key_id, "a-wrong-secret-sentinel")
     with way(cloud, relay, tmp_path, credentials=wrong) as up:
@@ -381,6 +383,7 @@ def test_f33_f34_reset_in_the_middle_of_a_part_costs_at_most_that_part(
         assert len(emulator.faults.fired) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "code", "headers"),
     [
@@ -403,6 +406,7 @@ def test_f36_refused_part_is_sent_again_and_fewer_go_at_once(
             assert min(counts) <= max(counts) // 2  # halved
 
 
+@pytest.mark.slow
 def test_f37_refusal_while_the_part_is_still_sent_stops_the_sending(
     cloud: Emulator, relay: Relay, tmp_path: Path
 ) -> None:
@@ -411,7 +415,7 @@ def test_f37_refusal_while_the_part_is_still_sent_stops_the_sending(
     def refuse_early(way: Way) -> None:
         way.peer.read(65536)
         way.say(503, {"Retry-After": "0"}, b"<Error><Code>ServiceUnavailable</Code></Error>")
-        way.relay.released.wait(0.5)  # the rest is never read
+        way.relay.released.wait(0.2)  # the rest is never read
 
     relay.spoil("UploadPart", refuse_early)
     with way(cloud, relay, tmp_path, part_size_bytes=part, parallel=1) as up:

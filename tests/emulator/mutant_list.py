@@ -689,4 +689,21 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
         F,
         "test_oss_buckets::test_a_new_bucket_says_how_it_stores",
     ),
+    # --- tokens of identity providers; what lost its bytes --------------------------------------
+    ("sts", "if provider != self.oidc_provider_arn:", F, "test_sts::test_tokens_of_identity_providers_are_judged"),
+    ("sts", "if len(parts) != 3:", F, "test_sts::test_tokens_of_identity_providers_are_judged"),
+    (
+        "sts",
+        "self._oidc_key.public_key().verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())",
+        "pass",
+        "test_sts::test_tokens_of_identity_providers_are_judged",
+    ),
+    ("sts", "if self._clock.age_s() >= ends_age_s:", F, "test_sts::test_tokens_of_identity_providers_are_judged"),
+    (
+        "durable",
+        "if not all(map(store.blobs.has, blobs)):",
+        F,
+        "test_durable::test_what_lost_its_bytes_is_dropped_at_the_start",
+    ),
+    ("durable", "if not store.blobs.has(blob):", F, "test_durable::test_what_lost_its_bytes_is_dropped_at_the_start"),
 )

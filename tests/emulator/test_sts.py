@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
+from urllib.parse import urlencode
 
 import pytest
 
-from tests.emulator.raw import Keys, call, create
+from tests.emulator.raw import Keys, Reply, call, create, send
 from vod_widget.emulator import Emulator, Switches
 
 GOOD = {"Title": "talk", "FileName": "talk.mp4"}
@@ -103,3 +105,44 @@ def test_caller_identity_of_user_and_role(emulator: Emulator) -> None:
     role = call(emulator, "GetCallerIdentity", keys=assume(emulator)).json
     assert role["IdentityType"] == "AssumedRoleUser"
     assert role["Arn"] == f"{emulator.role_arn}/me"
+
+
+# --- the token of an identity provider ---------------------------------------------------
+
+
+def assume_with_oidc(emulator: Emulator, **change: str) -> Reply:
+    """Nothing is signed: the token is the proof."""
+    params = {
+        "Action": "AssumeRoleWithOIDC",
+        "Version": "2015-04-01",
+        "Format": "JSON",
+        "RoleArn": emulator.role_arn,
+        "RoleSessionName": "pod",
+        "OIDCProviderArn": f"acs:ram::{emulator.account_id}:oidc-provider/nobody",
+        "OIDCToken": "a.b.c",
+        "Timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        **change,
+    }
+    return send(emulator.endpoint, "POST", "/?" + urlencode(params), {})
+
+
+def test_tokens_of_identity_providers_are_judged() -> None:
+    with Emulator() as emulator:  # for its provider, which the cloud in memory has not by name
+        provider, token = emulator.oidc_provider_arn, emulator.oidc_token(ttl_s=100)
+        given = {"OIDCProviderArn": provider, "OIDCToken": token}
+        made = assume_with_oidc(emulator, **given).json["Credentials"]
+        keys = Keys(made["AccessKeyId"], made["AccessKeySecret"], made["SecurityToken"])
+        assert call(emulator, "CreateUploadVideo", GOOD, keys=keys).status == 200
+        refused = "AuthenticationFail.OIDCToken"
+        head, claims, signature = token.split(".")
+        for change, code in (
+            ({"OIDCProviderArn": f"{provider}x"}, "AuthenticationFail.NoPermission"),
+            ({"OIDCToken": f"{head}.{claims}"}, f"{refused}.Invalid"),
+            ({"OIDCToken": f"{head}.e30.{signature}"}, f"{refused}.Invalid"),
+            ({"OIDCToken": f"x{head}.{claims}.{signature}"}, f"{refused}.InvalidSignature"),
+        ):
+            answer = assume_with_oidc(emulator, **{**given, **change})
+            assert (answer.status, answer.code) == (401, code)
+        emulator.clock.advance(100)
+        assert assume_with_oidc(emulator, **given).code == f"{refused}.Expired"
+        assert token not in repr(emulator.requests)

@@ -16,14 +16,17 @@ import pytest
 
 from tests.helpers.simulation import PART, Plan, Simulation
 from vod_widget import effects as fx
+from vod_widget.board import Board
 from vod_widget.errors import (
     AccessDeniedError,
     AuthExpiredError,
     ConnectionLostError,
     RequestRefusedError,
     ServerFaultError,
+    ThrottledError,
 )
 from vod_widget.model import Grant, MediaType, ObjectInfo, Part, Phase, UploadState
+from vod_widget.progress import Ledger
 from vod_widget.states import FileEvent
 
 RUNS = int(os.environ.get("VOD_SIM_RUNS", "40"))
@@ -685,6 +688,48 @@ def test_keys_that_end_while_a_cancel_is_carried_out_do_not_expire_the_run_that_
     assert run.machine.state is UploadState.SUCCESS
 
 
+def test_object_without_a_sum_is_no_conflict_when_the_journal_lost_the_parts() -> None:
+    run = _calm(gives_crc=False)
+    run.start()
+    _until(run, lambda: _performing(run, fx.Complete))
+    run.apply(run.performing[0][1])
+    run.performing.clear()
+    run.kill()
+    assert run.journal.checkpoint is not None
+    run.journal.checkpoint = replace(run.journal.checkpoint, parts=())  # a power cut took them
+    run.start()
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+
+
+def test_faults_of_a_part_are_forgiven_when_another_is_accepted() -> None:
+    board = Board(Ledger(3 * PART))
+    board.plan(PART, ())
+    first, second = board.take(0.0), board.take(0.0)
+    assert first is not None
+    assert second is not None
+    assert [board.failed(first) for _ in range(3)] == [1, 2, 3]
+    board.part_done(second)
+    board.progress()
+    assert board.failed(first) == 1
+
+
+def test_faults_before_progress_do_not_count_against_what_follows() -> None:
+    run = _calm(parallel=1)
+    run.start()
+    for _ in range(3):
+        _until(run, lambda: run.transfers)
+        token, _, _ = run.transfers.pop()
+        run.take(run.machine.fail(token, ServerFaultError("500", status=500)))
+        before = run.machine.ledger.accepted_bytes
+        _until(run, lambda before=before: run.machine.ledger.accepted_bytes > before)  # type: ignore[misc]
+    for _ in range(3):
+        _until(run, lambda: _performing(run, fx.Complete))
+        _outcome_of(run, fx.Complete, lambda token: run.machine.fail(token, ThrottledError("slow down", status=503)))
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+
+
 def _refuse_parts(run: Simulation, times: int) -> list[int]:
     """Let Complete say so many times that a part is not the one that it has."""
     complete, refused = run.cloud.complete, []
@@ -709,15 +754,18 @@ def test_parts_that_complete_refuses_are_begun_again_where_nobody_may_list_them(
     assert run.cloud.uploads == {}
 
 
-def test_parts_that_are_refused_after_the_list_was_read_fail_the_file_and_do_not_hold_up_the_next_try() -> None:
+@pytest.mark.parametrize("may_abort", [True, False])
+def test_parts_that_are_refused_after_the_list_was_read_do_not_hold_up_the_next_try(may_abort: bool) -> None:
     run = _calm()
+    run.cloud.may_abort = may_abort
     _refuse_parts(run, 2)
     run.start()
     run.drain()
     assert run.machine.state is UploadState.FAILURE
     assert run.machine.error is not None
     assert run.machine.error.code == "Parts"
-    assert run.cloud.uploads == {}
+    assert run.machine.checkpoint.upload_id == ""
+    assert bool(run.cloud.uploads) is not may_abort
     run.ready()
     run.start()
     run.drain()

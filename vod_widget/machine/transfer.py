@@ -215,8 +215,8 @@ class Transferring(Authorizing):
             info: ObjectInfo | None = yield from self._oss(fx.Head)
         except AccessDeniedError:
             return
-        if info is None or not self.job.cheap_reads:
-            return
+        if info is None or info.crc64 is None or not self.job.cheap_reads:
+            return  # nothing there, or nothing that proves whose it is
         whole = Part(1, 0, self.job.size_bytes)
         (crc,) = yield fx.HashParts((whole,))
         if info.crc64 != crc:

@@ -36,7 +36,7 @@ from vod_widget.errors import (
     RequestTimeoutError,
     VODError,
 )
-from vod_widget.model import Credentials, ObjectInfo, Part, PartsPage, RemotePart, UploadAddress, UploadAuth
+from vod_widget.model import Credentials, LinkFacts, ObjectInfo, Part, PartsPage, RemotePart, UploadAddress, UploadAuth
 from vod_widget.vod_api import SdkVodApi
 
 __all__ = ["PART", "Killed", "Network", "SimApi", "SimStore", "make_cloud", "tiny_parts"]
@@ -196,6 +196,9 @@ class SimStore:
 
     def open(self, auth: UploadAuth, address: UploadAddress) -> _Session:
         return _Session(self, auth, address)
+
+    def link(self) -> LinkFacts:
+        return LinkFacts()
 
     def close(self) -> None:
         """Nothing is open."""
@@ -366,13 +369,14 @@ class _Session:
                 raise OssError(403, "SecurityTokenExpired", "The security token you provided has expired.")
             if not key.may(_RIGHTS[what], _resource(request)):
                 raise access_denied("Access denied by authorizer's policy.", ec="0003-00000301")
-            ticket = gateway._with_upload(Ticket(request, what, key))
-            blob = None
-            if ticket.stores_body:
-                sink = cloud.store.blobs.sink("sim")
-                sink.write([content])
-                blob = sink.finish()
-            found = gateway.finish(ticket, blob, content)
+            with cloud.lock:
+                ticket = gateway._with_upload(Ticket(request, what, key))
+                blob = None
+                if ticket.stores_body:
+                    sink = cloud.store.blobs.sink("sim")
+                    sink.write([content])
+                    blob = sink.finish()
+                found = gateway.finish(ticket, blob, content)
         except OssError as problem:
             return self._render(problem, request)
         return Answer(found.status, found.headers, found.body, request.method)
@@ -504,7 +508,8 @@ class SimApi(SdkVodApi):
             if cloud.keys.is_expired(key):
                 raise RpcError(400, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired.")
             operation = cloud.rpc._operations["2017-03-21"][action]
-            found = operation(params, CallContext(key, OSS_ENDPOINT))
+            with cloud.lock:
+                found = operation(params, CallContext(key, OSS_ENDPOINT))
         except RpcError as problem:
             body = {"Code": problem.code, "Message": problem.message, "RequestId": "R"}
             return Answer(problem.status, {**date, **problem.headers}, json.dumps(body).encode())

@@ -110,6 +110,7 @@ def spec_for(setting: Setting, sink: Sink, files: list[str], **more: Any) -> Cal
 
 LIMIT = Variant("sendfile, 1 connection", "raw")
 LOOP = Variant("bare loop: read, CRC64, send", "raw", spec={"checked": True})
+CRC = Variant("CRC64 alone of as many bytes", "crc")
 OURS = Variant("vod_widget", "ours")
 OURS_3 = Variant("vod_widget, parallel=3", "ours", spec={"options": {"parallel": 3}})
 OURS_1 = Variant("vod_widget, parallel=1", "ours", spec={"options": {"parallel": 1}})
@@ -125,7 +126,7 @@ def http(setting: Setting) -> Outcome:
     files = files_for(setting.folder, 1, size, ".mp4")
     with Sink(setting.folder) as sink:
         measured = interleave(
-            (LIMIT, LOOP, OURS, OURS_3, OURS_1, OSS2, VOD, OSS_V2),
+            (LIMIT, LOOP, CRC, OURS, OURS_3, OURS_1, OSS2, VOD, OSS_V2),
             setting.times(3),
             spec_for(setting, sink, files),
             sink,
@@ -146,6 +147,10 @@ def http(setting: Setting) -> Outcome:
             "peak memory above idle, 3 connections", measured.median(OURS_3.name, "above_idle_mib"), 12, "<= 6", " MiB"
         )
     )
+    verdicts += [
+        below("CPU of the CRC64 / all of ours, %", 100 * measured.ratio(CRC.name, "cpu_s", ours), 15, "", " %"),
+        below("joining the CRC64 of a part", measured.median(CRC.name, "combine_ms"), 0.05, "", " ms"),
+    ]
     return Outcome(
         f"One file of {size // MIB} MiB, HTTP on loopback",
         "CRC64 and progress on; imports and the first connection are done before the clock starts. The limit is one "

@@ -6,8 +6,10 @@ carry-less multiplication); combining is ours, since oss2's takes 7 ms a part. F
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from functools import lru_cache
+from operator import xor
 
 import fastcrc
 
@@ -45,6 +47,13 @@ def _zero_bytes(power: int) -> tuple[int, ...]:
     return _square(_square(_square(bit)))
 
 
+@lru_cache(maxsize=64)
+def _append_zeros(power: int) -> tuple[tuple[int, ...], ...]:
+    """The operator of `_zero_bytes` as a table for each byte of a sum: eight steps instead of sixty-four."""
+    matrix = _zero_bytes(power)
+    return tuple(tuple(_times(matrix[8 * n : 8 * n + 8], byte) for byte in range(256)) for n in range(8))
+
+
 def combine(first: int, second: int, second_length: int) -> int:
     """Return the CRC of two neighbours.
 
@@ -59,7 +68,8 @@ def combine(first: int, second: int, second_length: int) -> int:
     power = 0
     while second_length and first:
         if second_length & 1:
-            first = _times(_zero_bytes(power), first)
+            tables = _append_zeros(power)
+            first = functools.reduce(xor, (t[b] for t, b in zip(tables, first.to_bytes(8, "little"), strict=True)))
         second_length >>= 1
         power += 1
     return first ^ second

@@ -51,7 +51,13 @@ def _zero_bytes(power: int) -> tuple[int, ...]:
 def _append_zeros(power: int) -> tuple[tuple[int, ...], ...]:
     """The operator of `_zero_bytes` as a table for each byte of a sum: eight steps instead of sixty-four."""
     matrix = _zero_bytes(power)
-    return tuple(tuple(_times(matrix[8 * n : 8 * n + 8], byte) for byte in range(256)) for n in range(8))
+    tables = []
+    for n in range(0, 64, 8):
+        table = [0]
+        for row in matrix[n : n + 8]:  # each bit of the byte doubles the table
+            table += [row ^ entry for entry in table]
+        tables.append(tuple(table))
+    return tuple(tables)
 
 
 def combine(first: int, second: int, second_length: int) -> int:

@@ -16,7 +16,7 @@ from vod_widget import doctor_words
 from vod_widget._vod_probes import PROBES
 from vod_widget.batch import Checks
 from vod_widget.credentials import policy_path, upload_actions
-from vod_widget.emulator import faults
+from vod_widget.emulator import faults, policy
 from vod_widget.errors import InvalidArgumentError
 from vod_widget.system import SystemClock
 from vod_widget.vod_api import SdkVodApi
@@ -88,7 +88,7 @@ ALL = ("vod:CreateUploadVideo", "vod:RefreshUploadVideo", "vod:CreateUploadImage
 
 @pytest.mark.parametrize("missing", ALL)
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_each_missing_action_of_the_policy_is_named_with_the_file_that_allows_it(
+def test_s34_each_missing_action_of_the_policy_is_named_with_the_file_that_allows_it(
     emulator: Any, to: dict[str, Any], missing: str, language: str
 ) -> None:
     to["credentials"] = narrowed(emulator, *(action for action in ALL if action != missing))
@@ -102,7 +102,9 @@ def test_each_missing_action_of_the_policy_is_named_with_the_file_that_allows_it
     assert emulator.assets == []
 
 
-def test_keys_with_exactly_the_policy_are_praised_and_broader_ones_advised(emulator: Any, to: dict[str, Any]) -> None:
+def test_s34_keys_with_exactly_the_policy_are_praised_and_broader_ones_advised(
+    emulator: Any, to: dict[str, Any]
+) -> None:
     broad = by_name(vw.check(**to))["upload rights"]
     assert (broad.ok, "vod:UpdateVideoInfo" in broad.fix) == (True, True)
     to["credentials"] = narrowed(emulator, *ALL)
@@ -158,6 +160,8 @@ def test_the_shipped_policy_is_what_keys_are_narrowed_to() -> None:
     assert tuple(shipped["Statement"][0]["Action"]) == upload_actions()
     assert set(upload_actions()) <= set(PROBES)
     assert json.loads(policy_path("assume-role").read_text())["Statement"][0]["Action"] == "sts:AssumeRole"
+    for file in policy_path("upload").parent.glob("*.json"):
+        assert policy.parse(file.read_text()), file.name
 
 
 def test_unreachable_endpoint_says_so(to: dict[str, Any]) -> None:

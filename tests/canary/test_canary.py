@@ -38,7 +38,7 @@ def session(world: World, plant: str = "") -> str:
     return (done.stdout + done.stderr).decode()
 
 
-def test_no_secret_is_anywhere_after_uploads_and_failures_by_every_way(tmp_path: Path, home: Path) -> None:
+def test_s1_s5_s6_s37_no_secret_is_anywhere_after_uploads_and_failures_by_every_way(tmp_path: Path, home: Path) -> None:
     with opened(tmp_path, home) as world:
         printed = session(world)
         ways = (world.folder / "ways.txt").read_text().splitlines()

@@ -79,7 +79,9 @@ def in_threads(count: int, work: Callable[[], Any]) -> list[Any]:
     return results
 
 
-def test_a_role_is_assumed_on_first_use_with_the_policy_of_an_upload(role: CredentialProvider, sts: FakeSts) -> None:
+def test_s33_a_role_is_assumed_on_first_use_with_the_policy_of_an_upload(
+    role: CredentialProvider, sts: FakeSts
+) -> None:
     assert sts.calls == []
     assert role.credentials().access_key_id == "STS.key00000001"
     assert sts.calls == [

@@ -563,7 +563,7 @@ def test_a_role_is_assumed_with_the_keys_of_an_instance(home: Path, clock: FakeC
     assert asked == [FIRST, FIRST]
 
 
-def test_a_long_lived_key_beside_a_role_in_the_environment_assumes_it(home: Path, clock: FakeClock) -> None:
+def test_s33_a_long_lived_key_beside_a_role_in_the_environment_assumes_it(home: Path, clock: FakeClock) -> None:
     asked: list[dict[str, Any]] = []
 
     def assume(keys: Credentials, **params: Any) -> Credentials:

@@ -58,8 +58,6 @@ ELSEWHERE = {
     "S30": "the emulator's own tests: tests/emulator/test_server.py",
     "S31": "the emulator's own tests: tests/emulator/test_oss_auth.py",
     "S32": "the emulator's own tests: tests/emulator/test_storage.py",
-    "S33": "the credentials' own tests: tests/credentials/test_providers.py",
-    "S34": "the check's own tests: tests/batch/test_check.py",
     "S35": "a matter of a release: bounds stand in pyproject.toml with their reasons; there was no release yet",
 }
 

@@ -48,7 +48,6 @@ class Record:
 
     __slots__ = (
         "_metadata",
-        "answer_deadline",
         "asked",
         "cancel",
         "checkpoint",
@@ -107,7 +106,6 @@ class Record:
         self.started_at_s: float | None = None
         self.duration_s: float | None = None
         self.asked: int | None = None
-        self.answer_deadline: float | None = None
         self.turn: ReadTurn | None = None
         self.info: Any = None
 

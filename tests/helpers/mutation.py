@@ -98,6 +98,7 @@ def apply(mutant: Mutant) -> None:
     """
     module = sys.modules[mutant.module]
     fresh = types.ModuleType(module.__name__)
+    fresh.__package__, fresh.__spec__, fresh.__file__ = module.__package__, module.__spec__, module.__file__
     exec(compile(mutant.source(), str(mutant.path), "exec", dont_inherit=True), fresh.__dict__)
     for name, new in vars(fresh).items():
         old = vars(module).get(name)

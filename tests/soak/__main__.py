@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,8 @@ class Soak:
         self.reader = Reader(self.witness)
         self.traffic = Traffic()
         self.files: dict[str, Path] = {}
-        self.clients = self.kills = self.edits = self.armed = 0
+        self.clients = self.kills = self.armed = 0
+        self.edits: Counter[str] = Counter()
         (folder / "sources").mkdir()
         self.emulator = Emulator(folder, keeps=keeps)
 
@@ -159,7 +161,7 @@ class Soak:
         name = self.rng.choice(left)
         path, story = self.files[name], self.witness.story(name)
         content = bytearray(path.read_bytes())
-        self.edits += 1
+        self.edits[name] += 1
         if self.rng.random() < 0.5:
             content = bytearray(self.rng.randbytes(self.rng.choice(SIZES)))
             story.exists(Version.of(content))
@@ -201,7 +203,7 @@ class Soak:
         stem = self.folder / f"client-{self.clients}"
         done = self.reader.done()
         # A file that is stored is asked for again now and then: nothing may be sent.
-        again = [name for name in sorted(done) if self.rng.random() < 0.02]
+        again = [name for name in sorted(done - set(self.edits)) if self.rng.random() < 0.02]
         names = [name for name in self.files if name not in done] + again
         events = stem.with_suffix(".events")
         config = {
@@ -271,7 +273,7 @@ class Soak:
         return (
             f"{len(self.files)} files of {size / 1e6:.0f} MB stored with {sent / 1e6:.0f} MB in {self.traffic.requests} "
             f"requests; {self.traffic.struck.total()} faults in {len(self.traffic.struck)} pairs, {self.kills} kills, "
-            f"{self.edits} edits, {self.clients} clients, {self.reader.lines} events, 0 violations, "
+            f"{self.edits.total()} edits, {self.clients} clients, {self.reader.lines} events, 0 violations, "
             f"{time.monotonic() - began_s:.0f} s"
         )
 
@@ -295,13 +297,15 @@ class Soak:
         missing = sorted(set(self.files) - self.reader.done())
         if missing:
             raise Violation("I8", f"never stored: {missing}")
-        one_asset_each(state, self.witness)
+        one_asset_each(state, self.witness, self.edits)
         journal = FileJournal(self.folder / "home", SystemClock())
         lost_images = sum(v for (op, _), v in self.traffic.struck.items() if op == "CreateUploadImage")
         self.witness.check(
             stored_of(state, contents),
             owned=[c.upload_id for c in journal.unfinished() if c.upload_id],
-            images_unsaid=lost_images + self.kills * PARALLEL,
+            # Edited after it was stored, and before that was heard: a new file.
+            files_added=len(self.files) + self.edits.total(),
+            images_unsaid=lost_images + self.kills * PARALLEL + self.edits.total(),
         )
         if self.reader.peak_rss > self.reader.first_rss + RSS_GROWTH_BYTES:
             raise Violation("I7", f"{self.reader.first_rss} bytes at first, {self.reader.peak_rss} at the peak")

@@ -1,0 +1,32 @@
+"""The list of mutants fits the code, and those with a quick test are noticed; all: python -m tests.simulation.mutants."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers.mutation import ROOT, misfits
+from tests.simulation.mutants import mutants
+
+
+def test_every_mutant_fits_the_code_of_today_and_has_a_test() -> None:
+    assert misfits(mutants()) == []
+    assert len(mutants()) >= 40
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.timeout(300)
+def test_every_mutant_with_a_quick_test_is_noticed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.simulation.mutants", "--quick"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=290,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

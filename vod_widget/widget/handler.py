@@ -243,6 +243,7 @@ class Handler:
             "limits": {
                 "max_files": policy.max_files,
                 "max_file_bytes": policy.max_file_bytes,
+                "max_total_bytes": policy.max_total_bytes,
                 "max_name_bytes": policy.max_name_bytes,
                 "max_messages_per_s": policy.max_messages_per_s,
                 "max_rows": MAX_VIEW_ROWS,

@@ -84,6 +84,9 @@ export interface Step { used: boolean; en: string; zh: string }
 /** What the kernel allows; a key that is absent does not forbid. The kernel checks every intent anyway. */
 export interface Policy { name?: string; sources?: string[]; inline_credentials?: boolean; choose_profile?: boolean; steer?: boolean }
 
+/** What a page may bring; told before anything is refused. */
+export interface Limits { max_files?: number; max_file_bytes?: number; max_total_bytes?: number }
+
 export interface Hello {
   session: string;
   token: string;
@@ -91,7 +94,7 @@ export interface Hello {
   page: number;
   policy: Policy;
   roots: string[];
-  limits: Record<string, unknown>;
+  limits: Limits;
   profiles: Profile[];
   current_profile: string | null;
   origin?: Step[];

@@ -89,7 +89,7 @@ export const STATES: Record<string, Prepare> = {
     kernel.rows = running().slice(0, 2);
     return () => {
       root().querySelector<HTMLElement>("[data-action=add]")?.click();
-      root().querySelector<HTMLElement>("[data-action=add-kernel]")?.click();
+      root().querySelector<HTMLElement>(".menu [data-action=add-kernel]")?.click();
     };
   },
   menu: (kernel, root) => {

@@ -36,7 +36,7 @@ describe("what a file says about itself", () => {
   it("says that a workflow decides instead of a template group, and refuses ids with blanks", async () => {
     const page = await form();
     await page.type(field(page, "workflow_id"), "wf-1");
-    expect(page.root.querySelector(".side")?.textContent).toContain("Workflow decides");
+    expect(field(page, "template_group_id").placeholder).toBe("Workflow decides");
     await page.type(field(page, "template_group_id"), "two words");
     expect(apply(page).getAttribute("aria-disabled")).toBe("true");
     await page.type(field(page, "template_group_id"), "tpl");

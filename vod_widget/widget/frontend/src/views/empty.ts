@@ -8,7 +8,7 @@ import { add_items } from "./toolbar";
 
 /** What is allowed here, said before anything is refused; the notebook of its author has no limits worth a line. */
 function limits(session: Session): string {
-  const { max_files, max_file_bytes, max_total_bytes } = (session.store.hello?.limits ?? {}) as Record<string, number>;
+  const { max_files, max_file_bytes, max_total_bytes } = session.store.hello?.limits ?? {};
   if (!max_files || !max_file_bytes || max_files > 10_000) return "";
   return session.t("limits", { n: max_files, each: bytes(max_file_bytes), all: bytes(max_total_bytes ?? 0) });
 }
@@ -29,7 +29,8 @@ export class Empty {
     const items = add_items(this.#host);
     const browser = session.allows("browser");
     const kind = store.summary.total > 0 ? "no-match" : "no-files";
-    const shape = JSON.stringify([t.locale, kind, items.map((item) => item.action)]);
+    const allowed = limits(session);
+    const shape = JSON.stringify([t.locale, kind, allowed, items.map((item) => item.action)]);
     if (shape !== this.#shape) {
       this.#shape = shape;
       this.element.className = kind === "no-match" ? "empty plain" : "empty";
@@ -43,7 +44,7 @@ export class Empty {
       } else {
         replace(this.element, icon("cloud", "big"), h("h4", null, t(browser ? "drop_title" : "empty_kernel")), h("p", null, t("drop_sub")),
           h("div", { class: "go" }, items.map((item, k) => button(item.label, item.icon, { "data-action": item.action, onclick: press(item.run) }, k === 0 ? "pri" : ""))),
-          h("p", null, limits(session)), h("p", null, t("drop_formats")));
+          allowed && h("p", null, allowed), h("p", null, t("drop_formats")));
       }
     }
     for (const control of this.element.querySelectorAll<HTMLElement>("button")) enable(control, session.controllable || kind === "no-match");

@@ -224,8 +224,9 @@ export class MetadataForm {
       limit("title", TITLE_BYTES), limit("description", DESCRIPTION_BYTES),
       say("tags", tags_wrong || t("tags_count", { n: this.#tags.length, max: TAGS }), tags_wrong !== ""),
       say("cate_id", digits ? t("optional") : t("number_only"), !digits, this.#category),
-      id("template_group_id", t(this.#inputs.workflow_id.value.trim() ? "workflow_decides" : "optional")), id("workflow_id", t("optional")),
+      id("template_group_id", t("optional")), id("workflow_id", t("optional")),
     ].every(Boolean);
+    set(this.#inputs.template_group_id, "placeholder", this.#inputs.workflow_id.value.trim() ? t("workflow_decides") : null);
     const busy = session.store.busy.has(`set_metadata:${this.#detail.row.file_id}`);
     set(this.foot, "hidden", !this.editable);
     enable(this.#apply, good && this.changed() && session.controllable && !busy);

@@ -9,7 +9,7 @@ import { build } from "esbuild";
 const here = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const committed = resolve(here, "../static");
 // The wish is 80 kB; the panels for metadata, covers and order cost ten.
-const MOST_BYTES = 110_000;
+const MOST_BYTES = 114_000;
 
 /** What the sources say: each path below src with its text, in one order on every machine. */
 async function sources() {

@@ -1,0 +1,149 @@
+"""Other hosts than JupyterLab, and a kernel that restarts: Notebook 7 and Voila send a file; nothing looks alive that is not."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+from playwright.sync_api import Page, expect
+
+from tests.e2e.harness import ROOT, TOKEN, Lab, _end_with_parent
+from tests.e2e.screen import TRANSFER_MS, Screen
+from tests.e2e.test_widget import PART_BYTES, _shown, long_mp4
+from tests.helpers.media import Media
+from tests.helpers.until import until
+from vod_widget.emulator import Emulator, faults
+
+__all__ = ["long_mp4"]
+
+
+def _cells(emulator: Emulator, options: str = "") -> str:
+    # Served by Voila nothing is typed in; the keys of this emulator are worth nothing elsewhere.
+    return (
+        "import vod_widget as vw\n"
+        f"keys = vw.Credentials({emulator.access_key_id!r}, {emulator.access_key_secret!r})\n"
+        f"vw.VODUploadWidget(credentials=keys, endpoint={emulator.endpoint!r}{options})"
+    )
+
+
+def _send(screen: Screen, emulator: Emulator, media: Media) -> None:
+    screen.pick(media.m4a)
+    screen.start()
+    screen.state(media.m4a.name, "Success")
+    assert emulator.object_path(screen.media_id(media.m4a.name)).read_bytes() == media.m4a.read_bytes()
+
+
+def test_notebook_7_sends_a_file_of_the_browser(lab: Lab, page: Page, emulator: Emulator, media: Media) -> None:
+    path = lab.add([_cells(emulator)])
+    page.goto(f"{lab.url}/notebooks/{path}?token={TOKEN}", wait_until="domcontentloaded")
+    run = page.get_by_role("button", name="Restart the kernel and run all cells")
+    run.click(timeout=TRANSFER_MS)
+    page.get_by_role("button", name="Confirm Kernel Restart").click(timeout=TRANSFER_MS)
+    screen = Screen(page)
+    _send(screen, emulator, media)
+    cells = page.locator(".jp-Notebook .jp-Cell").count()
+    screen.row(media.m4a.name).focus()
+    for key in ("b", "d", "d"):
+        page.keyboard.press(key)
+    assert page.locator(".jp-Notebook .jp-Cell").count() == cells
+    for session in lab.api("GET", "sessions"):
+        if session["path"] == path:
+            lab.api("DELETE", f"sessions/{session['id']}")
+
+
+@contextlib.contextmanager
+def _voila(folder: Path, notebook: Path) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(folder),
+        "JUPYTER_CONFIG_DIR": str(folder / "config"),
+    }
+    with (folder / "voila.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "voila", str(notebook), "--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1"],
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 -- it calls prctl and nothing that takes a lock
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        until(lambda: _answers(url), "Voila answers", within_s=60)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+def _answers(url: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{url}/voila/static/voila.js", timeout=5).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def test_voila_serves_strangers_who_may_send_their_own_files_and_no_more(
+    page: Page, emulator: Emulator, media: Media, tmp_path: Path
+) -> None:
+    book = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(_cells(emulator, ", policy=vw.Policy.public()"))],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    )
+    notebook = tmp_path / "served.ipynb"
+    nbformat.write(book, notebook)
+    with _voila(tmp_path, notebook) as url:
+        page.goto(url, wait_until="domcontentloaded", timeout=60_000)
+        screen = Screen(page)
+        expect(screen.root).to_have_attribute("data-link", "live", timeout=TRANSFER_MS)
+        expect(screen.root.locator(".empty")).to_contain_text("At most 100 files")
+        assert screen.root.locator("[data-action=add-kernel]").count() == 0
+        expect(screen.root.get_by_label("Credentials")).to_be_disabled()
+        _send(screen, emulator, media)
+    assert emulator.access_key_secret not in (tmp_path / "voila.log").read_text("utf-8", "replace")
+
+
+def test_a_restarted_kernel_is_seen_and_its_successor_brings_the_file_back(
+    lab: Lab, page: Page, emulator: Emulator, long_mp4: Path
+) -> None:
+    options = f", part_size_bytes={PART_BYTES}, parallel=1"
+    with _shown(lab, page, emulator, long_mp4.parent, options) as (notebook, screen):
+        stall = emulator.faults.add(op="UploadPart", nth=3, action=faults.Stall())
+        screen.add_path(long_mp4)
+        screen.start()
+        until(lambda: stall.fired, "a part is held")
+        video_id = notebook.run("print(widget.uploader.list_files()[0].video_id)")
+        page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+        # Ten seconds is what a person may believe in a dead screen.
+        expect(screen.root).to_have_attribute("data-link", "gone", timeout=10_000)
+        expect(screen.button("Add files")).to_be_disabled()
+        expect(screen.root).to_contain_text("The kernel restarted.")
+        stall.release()
+        notebook.wait_for_kernel()
+        notebook.run(
+            "import os\n"
+            f"os.environ['ALIBABA_CLOUD_ACCESS_KEY_ID'] = {emulator.access_key_id!r}\n"
+            f"os.environ['ALIBABA_CLOUD_ACCESS_KEY_SECRET'] = {emulator.access_key_secret!r}"
+        )
+        notebook.run_all()
+        again = Screen(page)
+        again.root.locator("[data-action=take-back]").click(timeout=TRANSFER_MS)
+        again.state(long_mp4.name, "Stopped")
+        again.start()
+        again.state(long_mp4.name, "Success")
+        assert again.media_id(long_mp4.name) == video_id
+        assert emulator.object_path(video_id).read_bytes() == long_mp4.read_bytes()

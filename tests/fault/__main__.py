@@ -1,6 +1,6 @@
 """Run the fault matrix and write what came of it.
 
-    python -m tests.fault               every case; writes docs/fault-matrix.md
+    python -m tests.fault               every case; writes docs/fault-matrix.md and the contract of the README
     python -m tests.fault F5 F12        these cases alone; writes nothing
     python -m tests.fault --open        which cases have no test of a kind that they ask for; runs nothing
 
@@ -16,9 +16,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.fault.contract import block, write_readme
 from tests.fault.finding import ROOT, Proof, cases_of, open_cases, proofs
 from tests.fault.matrix import CASES
-from tests.fault.report import Outcome, render
+from tests.fault.report import Outcome, render, when
+from tests.security.matrix import proofs as security_proofs
+from tests.security.matrix import requirements_of
 
 
 class Recorder:
@@ -30,7 +33,7 @@ class Recorder:
         """By file within the project and name of the function."""
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        kept = [item for item in items if self.wanted & set(cases_of(_name(item)))]
+        kept = [item for item in items if self.wanted & {*cases_of(_name(item)), *requirements_of(_name(item))}]
         config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
         items[:] = kept
 
@@ -70,12 +73,16 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{len(lacking)} of {len(wanted)} cases are open")
         return 1 if lacking else 0
 
-    recorder = Recorder(wanted)
-    files = sorted({str(ROOT / proof.path) for proof in _proving(found, wanted)})
-    code = int(pytest.main(["-q", "-p", "no:cacheprovider", *files, *arguments[cut + 1 :]], plugins=[recorder]))
+    files = {str(ROOT / proof.path) for proof in _proving(found, wanted)}
+    security = security_proofs(ROOT / "tests") if wanted == every else {}  # the contract of the README wants these too
+    files |= {str(ROOT / "tests" / name.split("::")[0]) for names in security.values() for name in names}
+    recorder = Recorder(wanted | security.keys())
+    code = int(pytest.main(["-q", "-p", "no:cacheprovider", *sorted(files), *arguments[cut + 1 :]], plugins=[recorder]))
     if wanted == every:
         (ROOT / "docs" / "fault-matrix.md").write_text(render(found, recorder.outcomes), "utf-8")
-        print("written: docs/fault-matrix.md")
+        date, commit = when()
+        write_readme(block(found, recorder.outcomes, f"Measured {date} at commit {commit}."))
+        print("written: docs/fault-matrix.md and the contract of README.md")
     return code or (1 if lacking else 0)
 
 

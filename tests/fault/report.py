@@ -38,7 +38,7 @@ def render(found: Sequence[Proof], outcomes: Mapping[tuple[str, str], Outcome]) 
     results = {case.id: _result(case, found, outcomes) for case in CASES}
     count = sum(result.startswith("holds") for result in results.values())
     checks = sum(outcome.passed for outcome in outcomes.values())
-    now, commit = f"{datetime.now(UTC):%Y-%m-%d}", _commit()
+    now, commit = when()
     lines = [
         _HEAD.format(kinds=", ".join(f"{letter} {word}" for letter, word in KINDS.items())),
         f"**{count} of {len(CASES)} cases hold** ({checks:,} checks passed), {now}, commit {commit}.",
@@ -60,6 +60,11 @@ def render(found: Sequence[Proof], outcomes: Mapping[tuple[str, str], Outcome]) 
         )
         lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def when() -> tuple[str, str]:
+    """Date and commit of a run."""
+    return f"{datetime.now(UTC):%Y-%m-%d}", _commit()
 
 
 def _tests(case: Case, found: Sequence[Proof]) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 from tests.emulator.raw import Grant, create, oss_sign, owner
 from tests.helpers.until import until
 from vod_widget.emulator import Emulator
-from vod_widget.emulator.connection import Tap
+from vod_widget.emulator.connection import BodyBroken, Tap
 from vod_widget.emulator.faults import CorruptBody, Drop
 
 DATA = random.Random(21).randbytes(3_000_000)
@@ -105,6 +105,20 @@ def test_a_client_that_goes_leaves_nothing(emulator: Emulator, grant: Grant, rud
     assert len(list((emulator.data_dir / "blobs").iterdir())) == before
     with pytest.raises(LookupError):
         emulator.object_path(grant.media_id)
+
+
+def test_a_client_that_is_gone_before_its_body_is_read_leaves_nothing(
+    emulator: Emulator, grant: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_given: object) -> None:
+        raise BodyBroken
+
+    monkeypatch.setattr(Tap, "__init__", gone)
+    before = len(list((emulator.data_dir / "blobs").iterdir()))
+    with connect(emulator) as sock:
+        sock.sendall(head_of(emulator, grant, len(DATA)) + DATA[:1000])
+        assert answers(sock, 1) == [400]
+    assert len(list((emulator.data_dir / "blobs").iterdir())) == before
 
 
 def test_damage_and_a_lost_answer(emulator: Emulator, grant: Grant) -> None:

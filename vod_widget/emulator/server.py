@@ -268,9 +268,9 @@ class HttpFront:
         connection = exchange.request.protocol
         through = self._through(ticket)
         tap = None
-        if isinstance(connection, Handler) and length.isdecimal() and through is None:
-            tap = connection.tap(exchange.request.content, int(length))
         try:
+            if isinstance(connection, Handler) and length.isdecimal() and through is None:
+                tap = connection.tap(exchange.request.content, int(length))
             await exchange.body.fill(sink, self._pool, corrupt=corrupt, through=through, tap=tap)
             return sink.finish()
         except BaseException:

@@ -69,6 +69,11 @@ class Clock:
     def monotonic_s(self) -> float:
         return self.t
 
+    def wait(self, timeout: float | None = None) -> bool:
+        """Let a limiter's wait pass at once."""
+        self.t += timeout or 0.0
+        return False
+
 
 class Randomness:
     """Chance from the seed."""
@@ -330,7 +335,7 @@ class World:
             api=api,
             clock=self.clock,
             bandwidth=Rate(None, self.clock),
-            pace=CallPace(self.clock, lambda: 1e9),
+            pace=CallPace(self.clock, lambda: 1e9, self.clock),
             settings=lambda: self.settings,
         )
         left = {c.source_id: c for c in self.journal.unfinished()}

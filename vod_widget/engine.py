@@ -23,6 +23,7 @@ from .errors import (
     AuthExpiredError,
     ClockSkewError,
     IntegrityError,
+    InvalidStateError,
     MissingCredentialError,
     SourceChangedError,
     SourceError,
@@ -174,7 +175,12 @@ class Engine:
         # A part of an upload that was begun again meanwhile must not stand behind the new one's checkpoint.
         entry = record.entry
         if entry is not None and machine.checkpoint.upload_id == effect.upload_id:
-            entry.add_part(effect.part)
+            try:
+                entry.add_part(effect.part)
+            except InvalidStateError:
+                if record.entry is entry:
+                    raise
+                # The file came to rest on another thread a moment ago; a resume sends this part again.
 
     def _close_entry(self, record: Record, _machine: FileMachine, effect: fx.CloseEntry) -> None:
         entry, record.entry = record.entry, None

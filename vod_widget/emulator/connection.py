@@ -61,6 +61,18 @@ class Handler(RequestHandler):
         if self._messages:
             self._last_body = self._messages[-1][1]
 
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP under the name of the service, not of the library."""
+        response = super().handle_error(request, status, exc, message)
+        response.headers["Server"] = "AliyunOSS"
+        return response
+
     def tap(self, body: StreamReader, size_bytes: int) -> Tap | None:
         """Take what is left of a long body from the socket itself; None: it is short, or encrypted."""
         sock: Any = self.transport.get_extra_info("socket") if self.transport is not None else None

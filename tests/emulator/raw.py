@@ -43,6 +43,19 @@ SUB_RESOURCES = (
     "resourceGroup",
     "stat",
     "transferAcceleration",
+    *("bucketArchiveDirectRead", "encryption", "httpsConfig", "inventory", "inventoryId", "logging"),
+    *("metaQuery", "policy", "publicAccessBlock", "qos", "qosInfo", "referer", "replication", "requestPayment"),
+    *(
+        "cname",
+        "style",
+        "styleName",
+        "symlink",
+        "website",
+        "worm",
+        "versionId",
+        "x-oss-access-point-name",
+        "x-oss-process",
+    ),
     "versioning",
     "x-oss-async-process",
 )
@@ -241,9 +254,9 @@ def oss(
     plain = {k: v for k, v in sent.items() if v is not None}
     if sent.get("Authorization", "") == "":
         date = plain.get("x-oss-date") or plain.get("Date", "")
-        signature = oss_sign(method, f"/{bucket}/{key}", query, plain, keys.access_key_secret, date)
+        signature = oss_sign(method, f"/{bucket}/{key}" if bucket else "/", query, plain, keys.access_key_secret, date)
         plain["Authorization"] = f"OSS {keys.access_key_id}:{signature}"
-    path = f"/{bucket}/{quote(key)}" + (f"?{query}" if query else "")
+    path = (f"/{bucket}/{quote(key)}" if bucket else "/") + (f"?{query}" if query else "")
     return send(grant.endpoint, method, path, plain, body)
 
 

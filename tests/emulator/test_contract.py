@@ -19,6 +19,8 @@ from tests.emulator.raw import Grant, Keys, create, owner
 _MODULES = (
     "test_faults",
     "test_oss_copies",
+    "test_oss_extras",
+    "test_oss_settings",
     "test_oss_multipart",
     "test_oss_auth",
     "test_oss_objects",

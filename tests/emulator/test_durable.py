@@ -163,12 +163,18 @@ def test_rules_of_buckets_and_roles_survive(tmp_path: Path) -> None:
         params = {"RoleArn": emulator.role_arn, "RoleSessionName": "me", "DurationSeconds": "900"}
         made = call(emulator, "AssumeRole", params).json["Credentials"]
         rules = emulator.cloud.cors_rules("my-bucket")
+        bucket.put_bucket_request_payment("Requester")
+        bucket.put_object("cold", b"x", headers={"x-oss-storage-class": "Archive", "x-oss-tagging": "a=b"})
+        bucket.restore_object("cold")
+        bucket.put_symlink("cold", "link")
+        kept = (emulator.cloud.store.bucket("my-bucket"), *emulator.cloud.store.objects("my-bucket"))
         session.session.close()
     from tests.emulator.raw import Keys
 
     keys = Keys(made["AccessKeyId"], made["AccessKeySecret"], made["SecurityToken"])
     with Emulator(data_dir=tmp_path) as emulator:
         assert emulator.cloud.cors_rules("my-bucket") == rules
+        assert (emulator.cloud.store.bucket("my-bucket"), *emulator.cloud.store.objects("my-bucket")) == kept
         assert call(emulator, "GetCategories", keys=keys).status == 200
         assert call(emulator, "AssumeRole", params, keys=keys).code == "NoPermission"
 

@@ -120,7 +120,8 @@ def test_an_upload_credential_may_do_nothing_to_the_bucket(grant: Grant, method:
 
 
 @pytest.mark.parametrize(
-    ("method", "query"), [("PUT", "tagging"), ("GET", "tagging"), ("PUT", "x-oss-async-process"), ("POST", "restore")]
+    ("method", "query"),
+    [("PUT", "live"), ("GET", "versionId"), ("PUT", "x-oss-async-process"), ("POST", "x-oss-process")],
 )
 def test_unknown_sub_resources_do_not_touch_the_object(
     emulator: Emulator, grant: Grant, method: str, query: str
@@ -132,7 +133,7 @@ def test_unknown_sub_resources_do_not_touch_the_object(
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST", "DELETE"])
-@pytest.mark.parametrize("name", ["resourceGroup", "transferAcceleration", "lifecycle", "accessmonitor"])
+@pytest.mark.parametrize("name", ["cname", "replication", "worm", "metaQuery"])
 def test_unknown_sub_resources_do_not_touch_the_bucket(
     emulator: Emulator, grant: Grant, method: str, name: str
 ) -> None:

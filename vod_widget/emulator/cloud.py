@@ -152,7 +152,7 @@ class Cloud:
             rng=rng,
             switches=self.switches,
             on_notification=self._take_notification,
-            desk=BucketDesk(self.store, account_id, region),
+            desk=BucketDesk(self.store, self.clock, account_id, region),
         )
         with self.lock:
             self.owner = self._restore(access_key_id, access_key_secret)

@@ -33,6 +33,10 @@ class Bucket:
     cors: tuple[CorsRule, ...] = ()
     storage_class: str = "Standard"
     redundancy: str = "LRS"
+    vary: bool = False
+    """CORS: answer Vary to everyone."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """Documents of `oss_settings` by the name of the sub-resource, with "/item" where there are several."""
 
 
 @dataclass
@@ -58,15 +62,20 @@ class StoredObject:
     etag: str
     crc64: int
     object_type: str
-    """`Normal` (PutObject, PostObject), `Multipart` or `Appendable`."""
+    """`Normal` (PutObject, PostObject), `Multipart`, `Appendable` or `Symlink`."""
     headers: Mapping[str, str]
-    """Content-Type, Cache-Control, x-oss-meta-*... as sent."""
+    """Content-Type, Cache-Control, x-oss-meta-*, x-oss-storage-class, x-oss-tagging... as sent."""
     modified_s: float
     """On the wall clock."""
     md5_hex: str = ""
     """Empty for multipart objects: they have no Content-MD5."""
     acl: str = "default"
     """`default` is the ACL of the bucket."""
+    target: str = ""
+    """Of a `Symlink`: the key it stands for."""
+    awake_from_s: float = 0.0
+    """Of an archived object: when it can be read, and until when; 0 when nobody asked."""
+    awake_until_s: float = 0.0
 
 
 @dataclass

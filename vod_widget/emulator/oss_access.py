@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from vod_widget.emulator.errors import OssError, access_denied, oss_invalid_argument
 from vod_widget.emulator.oss_names import OssRequest
+from vod_widget.emulator.oss_settings import shown
 from vod_widget.emulator.storage import ObjectStore
 
 OBJECT_ACLS = ("default", "private", "public-read", "public-read-write")
@@ -44,7 +45,10 @@ def check_anonymous(operation: str, request: OssRequest, store: ObjectStore) -> 
     refused = access_denied("You have no right to access this object because of bucket acl.")
     if not request.bucket:
         raise refused
-    acl = store.bucket(request.bucket).acl
+    bucket = store.bucket(request.bucket)
+    if shown(bucket, "publicAccessBlock", "BlockPublicAccess") == "true":
+        raise refused
+    acl = bucket.acl
     found = store.find(request.bucket, request.key)
     if found is not None and found.acl != "default":
         acl = found.acl

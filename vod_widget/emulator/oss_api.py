@@ -15,11 +15,11 @@ import binascii
 import json
 import random
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import quote, urlencode
 
-from vod_widget.emulator import oss_access, oss_buckets, oss_copies, oss_forms, oss_xml
+from vod_widget.emulator import oss_access, oss_buckets, oss_copies, oss_extras, oss_forms, oss_settings, oss_xml
 from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.clock import Clock
 from vod_widget.emulator.errors import (
@@ -44,62 +44,12 @@ from vod_widget.emulator.oss_checks import (
 )
 from vod_widget.emulator.oss_forms import FormReader
 from vod_widget.emulator.oss_names import OssRequest, operation_of
-from vod_widget.emulator.oss_views import Body, OssAnswer, list_parts, list_uploads, look, show_meta
+from vod_widget.emulator.oss_settings import SettingsDesk
+from vod_widget.emulator.oss_tickets import RIGHTS, Ticket
+from vod_widget.emulator.oss_views import OssAnswer, list_parts, list_uploads, look, show_meta
 from vod_widget.emulator.storage import ObjectStore
 from vod_widget.emulator.switches import Switches
 from vod_widget.emulator.tokens import Key
-
-# Which right an operation needs, and whether on the object or on the bucket.
-_RIGHTS: Mapping[str, str] = {
-    "PutObject": "oss:PutObject",
-    "InitiateMultipartUpload": "oss:PutObject",
-    "UploadPart": "oss:PutObject",
-    "AppendObject": "oss:PutObject",
-    "GetObjectMeta": "oss:GetObject",
-    "CompleteMultipartUpload": "oss:PutObject",
-    "AbortMultipartUpload": "oss:AbortMultipartUpload",
-    "ListParts": "oss:ListParts",
-    "CopyObject": "oss:PutObject",
-    "UploadPartCopy": "oss:PutObject",
-    "GetObjectAcl": "oss:GetObjectAcl",
-    "PutObjectAcl": "oss:PutObjectAcl",
-    "HeadObject": "oss:GetObject",
-    "GetObject": "oss:GetObject",
-    "DeleteObject": "oss:DeleteObject",
-    "ListMultipartUploads": "oss:ListMultipartUploads",
-    "DeleteMultipleObjects": "oss:DeleteObject",
-    "ListObjects": "oss:ListObjects",
-    "ListObjectsV2": "oss:ListObjects",
-    **{
-        name: f"oss:{name}"
-        for name in oss_buckets.OPERATIONS - {"DeleteMultipleObjects", "ListObjects", "ListObjectsV2"}
-    },
-}
-_BODIES = frozenset({"PutObject", "UploadPart", "AppendObject", "PostObject"})
-
-
-@dataclass(frozen=True)
-class Ticket:
-    """A request that may go on: what `begin` found out."""
-
-    request: OssRequest
-    operation: str
-    key: Key | None
-    """None: nobody in particular, or the form of PostObject will tell."""
-    upload: Upload | None = None
-    part_number: int = 0
-    position: int = 0
-    """Of AppendObject."""
-    form: FormReader | None = None
-    """Of PostObject: the body goes through it, and what it gives is stored."""
-    source: Body | None = None
-    """Of a copy: what is stored in place of the body."""
-
-    @property
-    def stores_body(self) -> bool:
-        """Tell whether the body, or the file in it, becomes stored bytes."""
-        return self.operation in _BODIES
-
 
 OnNotification = Callable[[str, str, str], None]
 
@@ -135,6 +85,7 @@ class OssGateway:
         self._switches = switches
         self._on_notification = on_notification
         self._desk = desk
+        self._settings = SettingsDesk(store, clock)
 
     def new_request_id(self) -> str:
         """Return 24 upper-case hex digits."""
@@ -194,7 +145,7 @@ class OssGateway:
             self._check_right(key, operation, request)
         if request.bucket and operation != "PutBucket":
             self._store.require_bucket(request.bucket)
-        check_wishes(request)
+        check_wishes(request, operation)
         self._check_notification(request)
         ticket = self._with_upload(Ticket(request, operation, key))
         if ticket.stores_body:
@@ -205,14 +156,14 @@ class OssGateway:
                 ticket = replace(ticket, position=_position_of(request))
                 self._store.check_append(request.bucket, request.key, ticket.position)
         elif operation in ("CopyObject", "UploadPartCopy"):
-            ticket = replace(ticket, source=oss_copies.source_of(request, self._store, key))
+            ticket = replace(ticket, source=oss_copies.source_of(request, self._store, key, self._clock.signed_url_s()))
             if operation == "CopyObject":
                 self._check_overwrite(request)
         oss_access.acl_of(request)
         return ticket
 
     def _check_right(self, key: Key, operation: str, request: OssRequest) -> None:
-        right = _RIGHTS.get(operation)
+        right = RIGHTS.get(operation)
         if right is None:
             raise OssError(400, "NotImplemented", f"A request that you provided is not implemented: {operation}.")
         target = f"acs:oss:*:*:{request.bucket}" + (f"/{request.key}" if request.key else "")
@@ -241,7 +192,7 @@ class OssGateway:
         check_names(named)
         if not key.may("oss:PutObject", f"acs:oss:*:*:{named.bucket}/{named.key}"):
             raise access_denied("Access denied by authorizer's policy.", ec="0003-00000301")
-        check_wishes(named)
+        check_wishes(named, "PostObject")
         self._check_overwrite(named)
         self._check_notification(named)
         oss_access.acl_of(named)
@@ -253,7 +204,7 @@ class OssGateway:
         policy.check_length(blob.size_bytes)
         named = replace(request, key=fields["key"], headers=_form_headers(form))
         self._check_overwrite(named)
-        stored = self._store.put(named.bucket, named.key, blob, kept_headers(named), oss_access.acl_of(named))
+        stored = self._store.put(named.bucket, named.key, blob, self._kept(named), oss_access.acl_of(named))
         etag = f'"{stored.etag}"'
         target = fields.get("success_action_redirect", "")
         location = f"http://{request.host}/{quote(named.key)}"
@@ -350,13 +301,13 @@ class OssGateway:
                 assert blob is not None
                 self._check_overwrite(request)
                 acl = oss_access.acl_of(request)
-                self._store.put(request.bucket, request.key, blob, kept_headers(request), acl)
+                self._store.put(request.bucket, request.key, blob, self._kept(request), acl)
                 return OssAnswer(200, blob_headers(blob))
             case "CopyObject":
                 assert blob is not None
                 assert ticket.source is not None
                 self._check_overwrite(request)
-                headers = oss_copies.headers_of_copy(request, ticket.source, kept_headers(request))
+                headers = oss_copies.headers_of_copy(request, ticket.source, self._kept(request))
                 acl = oss_access.acl_of(request)
                 stored = self._store.put(request.bucket, request.key, blob, headers, acl)
                 return oss_copies.answer("CopyObjectResult", blob, stored.modified_s)
@@ -385,7 +336,7 @@ class OssGateway:
                     request.key,
                     ticket.position,
                     blob,
-                    kept_headers(request),
+                    self._kept(request),
                     acl=oss_access.acl_of(request),
                 )
                 return OssAnswer(
@@ -420,14 +371,39 @@ class OssGateway:
                 return show_meta(self._store.get(request.bucket, request.key))
             case operation if operation in oss_buckets.OPERATIONS:
                 return self._desk.answer(operation, request, body)
+            case "PutObjectSymlink":
+                self._check_overwrite(request)
+                return oss_extras.put_link(request, self._store, self._kept(request), oss_access.acl_of(request))
+            case operation if operation in oss_extras.RIGHTS:
+                return oss_extras.answer(operation, request, body, self._store, self._clock.signed_url_s())
+            case operation if operation in oss_settings.OPERATIONS:
+                return self._settings.answer(operation, request, body)
             case _:
-                return look(request, self._store.get(request.bucket, request.key))
+                return self._look(ticket)
+
+    def _look(self, ticket: Ticket) -> OssAnswer:
+        request, now_s = ticket.request, self._clock.signed_url_s()
+        stored = self._store.get(request.bucket, request.key)
+        if stored.object_type == "Symlink":
+            # Who may read the link may not by that read what it stands for.
+            target = replace(request, key=stored.target)
+            if ticket.key is None:
+                oss_access.check_anonymous(ticket.operation, target, self._store)
+            else:
+                self._check_right(ticket.key, ticket.operation, target)
+            stored = oss_extras.follow(stored, self._store)
+        if request.method == "GET":
+            oss_extras.check_awake(stored, now_s)
+        return look(request, stored, now_s)
+
+    def _kept(self, request: OssRequest) -> dict[str, str]:
+        return kept_headers(request, self._store.bucket(request.bucket).storage_class)
 
     def _initiate(self, request: OssRequest) -> OssAnswer:
         encoding = request.param("encoding-type")
         self._check_overwrite(request)
         acl = oss_access.acl_of(request)
-        upload = self._store.initiate(request.bucket, request.key, kept_headers(request), acl)
+        upload = self._store.initiate(request.bucket, request.key, self._kept(request), acl)
         pairs = [
             *oss_xml.encoding_pair(encoding),
             ("Bucket", upload.bucket),

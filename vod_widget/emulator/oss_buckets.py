@@ -16,12 +16,14 @@ import re
 from collections.abc import Iterable
 
 from vod_widget.emulator import oss_xml
-from vod_widget.emulator.clock import iso_millis
+from vod_widget.emulator.clock import Clock, iso_millis
 from vod_widget.emulator.cors import ALLOWED_METHODS, MAX_RULES, CorsRule
 from vod_widget.emulator.errors import OssError, malformed_xml, oss_invalid_argument
 from vod_widget.emulator.objects import Bucket, StoredObject
+from vod_widget.emulator.oss_checks import CLASSES
 from vod_widget.emulator.oss_names import OssRequest
-from vod_widget.emulator.oss_views import OssAnswer, limit_of, page_of
+from vod_widget.emulator.oss_settings import RESOURCE_GROUP, encryption_of, shown, tags_of
+from vod_widget.emulator.oss_views import OssAnswer, class_of, limit_of, page_of, restore_text
 from vod_widget.emulator.storage import ObjectStore
 
 OPERATIONS = frozenset(
@@ -44,7 +46,6 @@ OPERATIONS = frozenset(
         "PutBucketCors",
     }
 )
-_CLASSES = ("Standard", "IA", "Archive", "ColdArchive", "DeepColdArchive")
 _ACLS = ("private", "public-read", "public-read-write")
 
 
@@ -53,12 +54,14 @@ class BucketDesk:
 
     Args:
         store: The buckets.
+        clock: Dates listings.
         account_id: Their owner.
         region: Where they are.
     """
 
-    def __init__(self, store: ObjectStore, account_id: str, region: str) -> None:
+    def __init__(self, store: ObjectStore, clock: Clock, account_id: str, region: str) -> None:
         self._store = store
+        self._clock = clock
         self._account_id = account_id
         self._region = region
 
@@ -77,7 +80,8 @@ class BucketDesk:
                 self._store.delete_bucket(request.bucket)
                 return OssAnswer(204)
             case "PutBucketCors":
-                self._store.set_cors(request.bucket, parse_cors(body))
+                rules, vary = parse_cors(body)
+                self._store.set_cors(request.bucket, rules, vary=vary)
                 return OssAnswer(200)
             case "DeleteBucketCors":
                 self._store.set_cors(request.bucket, ())
@@ -88,9 +92,13 @@ class BucketDesk:
                 pairs = [("Prefix", ""), ("Marker", ""), ("MaxKeys", "100"), ("IsTruncated", "false")]
                 return _xml("ListLiveChannelResult", [*pairs, ("NextMarker", "")])
             case "ListObjects":
-                return list_objects(request, self._store.objects(request.bucket), self._owner())
+                return list_objects(
+                    request, self._store.objects(request.bucket), self._owner(), self._clock.signed_url_s()
+                )
             case "ListObjectsV2":
-                return list_objects_v2(request, self._store.objects(request.bucket), self._owner())
+                return list_objects_v2(
+                    request, self._store.objects(request.bucket), self._owner(), self._clock.signed_url_s()
+                )
             case _:
                 return self._describe(operation, self._store.bucket(request.bucket))
 
@@ -100,7 +108,7 @@ class BucketDesk:
         return _xml("AccessControlPolicy", [], self._owner() + inner)
 
     def _stat(self, bucket: str) -> OssAnswer:
-        """GetBucketStat: what lies in a bucket; all of it is of the class Standard here."""
+        """GetBucketStat: what lies in a bucket, by class."""
         objects, uploads = self._store.objects(bucket), self._store.uploads(bucket)
         size_bytes = sum(stored.size_bytes for stored in objects)
         last_s = max((stored.modified_s for stored in objects), default=0.0)
@@ -112,19 +120,20 @@ class BucketDesk:
             "MultipartPartCount": len(parts),
             "LiveChannelCount": 0,
             "LastModifiedTime": int(last_s),
-            "StandardStorage": size_bytes,
-            "StandardObjectCount": len(objects),
         }
-        for name in ("InfrequentAccess", "Archive", "ColdArchive", "DeepColdArchive"):
-            numbers |= {f"{name}Storage": 0, f"{name}RealStorage": 0, f"{name}ObjectCount": 0}
+        for kind in CLASSES:
+            mine = [stored.size_bytes for stored in objects if class_of(stored) == kind]
+            name = "InfrequentAccess" if kind == "IA" else kind
+            numbers |= {f"{name}Storage": sum(mine), f"{name}ObjectCount": len(mine)}
+            if kind != "Standard":
+                numbers[f"{name}RealStorage"] = sum(mine)
         return _xml("BucketStat", [(name, str(number)) for name, number in numbers.items()])
 
     def _describe(self, operation: str, bucket: Bucket) -> OssAnswer:
         grant = f"<AccessControlList><Grant>{bucket.acl}</Grant></AccessControlList>"
         match operation:
             case "GetBucketInfo":
-                rule = "<ServerSideEncryptionRule><SSEAlgorithm>None</SSEAlgorithm></ServerSideEncryptionRule>"
-                inner = oss_xml.elements(self._facts(bucket)) + self._owner() + grant + rule
+                inner = oss_xml.elements(self._facts(bucket)) + self._owner() + grant + _settings_of(bucket)
                 return _xml("BucketInfo", [], f"<Bucket>{inner}</Bucket>")
             case "GetBucketAcl":
                 return self.show_acl(bucket.acl)
@@ -149,6 +158,7 @@ class BucketDesk:
             ("StorageClass", bucket.storage_class),
             ("DataRedundancyType", bucket.redundancy),
             ("Region", self._region),
+            ("ResourceGroupId", RESOURCE_GROUP),
         ]
 
     def _owner(self) -> str:
@@ -158,7 +168,9 @@ class BucketDesk:
     def _list_buckets(self, request: OssRequest) -> OssAnswer:
         limit = limit_of(request, "max-keys", default=100)
         prefix, marker = request.param("prefix"), request.param("marker")
-        matching = [b for b in self._store.buckets() if b.name.startswith(prefix) and b.name > marker]
+        matching = [
+            b for b in self._store.buckets() if b.name.startswith(prefix) and b.name > marker and _fits(b, request)
+        ]
         shown, truncated = matching[:limit], len(matching) > limit
         pairs = [
             ("Prefix", prefix),
@@ -175,12 +187,15 @@ class BucketDesk:
         if acl not in ("", *_ACLS):
             raise oss_invalid_argument("no such bucket access control exists", name="x-oss-acl", value=acl)
         wanted = parse_class(body) if body and operation == "PutBucket" else None
+        rule = encryption_of(request.headers) if operation == "PutBucket" else ""
         if operation == "PutBucketAcl":
             self._store.require_bucket(request.bucket)
         is_new = self._store.find_bucket(request.bucket) is None
         made = self._store.add_bucket(request.bucket, acl=acl)
         if wanted and is_new:
             self._store.set_class(made, *wanted)
+        if rule and is_new:
+            self._store.set_setting(made, "encryption", rule)
         return OssAnswer(200, {"Location": f"/{request.bucket}"})
 
     def _delete_objects(self, request: OssRequest, body: bytes) -> OssAnswer:
@@ -205,6 +220,29 @@ class BucketDesk:
         return _xml("DeleteResult", oss_xml.encoding_pair(encoding), inner)
 
 
+def _fits(bucket: Bucket, request: OssRequest) -> bool:
+    """Tell whether a bucket has the group and the tag that ListBuckets asks for."""
+    if request.headers.get("x-oss-resource-group-id") not in (None, "", RESOURCE_GROUP):
+        return False
+    wanted = request.param("tag-key")
+    if not wanted:
+        return True
+    tags = tags_of(bucket)
+    return wanted in tags and request.param("tag-value") in ("", tags[wanted])
+
+
+def _settings_of(bucket: Bucket) -> str:
+    """Return what GetBucketInfo tells of the configurations."""
+    place = "ApplyServerSideEncryptionByDefault"
+    pairs = [("SSEAlgorithm", shown(bucket, "encryption", f"{place}/SSEAlgorithm") or "None")]
+    for name in ("KMSMasterKeyID", "KMSDataEncryption"):
+        text = shown(bucket, "encryption", f"{place}/{name}")
+        if text:
+            pairs.append((name, text))
+    rule = f"<ServerSideEncryptionRule>{oss_xml.elements(pairs)}</ServerSideEncryptionRule>"
+    return rule + oss_xml.elements([("AccessMonitor", shown(bucket, "accessmonitor", "Status"))])
+
+
 def _xml(root: str, pairs: Iterable[tuple[str, str]], inner: str = "") -> OssAnswer:
     return OssAnswer(200, body=oss_xml.document(root, pairs, inner))
 
@@ -212,7 +250,7 @@ def _xml(root: str, pairs: Iterable[tuple[str, str]], inner: str = "") -> OssAns
 # --- listing -----------------------------------------------------------------------------
 
 
-def list_objects(request: OssRequest, objects: list[StoredObject], owner: str) -> OssAnswer:
+def list_objects(request: OssRequest, objects: list[StoredObject], owner: str, now_s: float) -> OssAnswer:
     """GetBucket, also called ListObjects V1: pages go on by `marker`."""
     encoding = request.param("encoding-type")
     prefix, marker, delimiter = (request.param(name) for name in ("prefix", "marker", "delimiter"))
@@ -229,11 +267,11 @@ def list_objects(request: OssRequest, objects: list[StoredObject], owner: str) -
     ]
     if page.truncated:
         pairs.append(("NextMarker", oss_xml.key_text(page.last, encoding)))
-    inner = "".join(_contents(stored, encoding, owner) for stored in page.items)
+    inner = "".join(_contents(stored, encoding, owner, now_s) for stored in page.items)
     return _xml("ListBucketResult", pairs, inner + oss_xml.common_prefixes(page.prefixes, encoding))
 
 
-def list_objects_v2(request: OssRequest, objects: list[StoredObject], owner: str) -> OssAnswer:
+def list_objects_v2(request: OssRequest, objects: list[StoredObject], owner: str, now_s: float) -> OssAnswer:
     """ListObjectsV2: pages go on by an opaque token."""
     encoding = request.param("encoding-type")
     prefix, start, delimiter = (request.param(name) for name in ("prefix", "start-after", "delimiter"))
@@ -261,34 +299,38 @@ def list_objects_v2(request: OssRequest, objects: list[StoredObject], owner: str
         text = page.last.encode("utf-8", "surrogateescape")
         pairs.append(("NextContinuationToken", base64.urlsafe_b64encode(text).decode("ascii")))
     shown_owner = owner if request.param("fetch-owner") == "true" else ""
-    inner = "".join(_contents(stored, encoding, shown_owner) for stored in page.items)
+    inner = "".join(_contents(stored, encoding, shown_owner, now_s) for stored in page.items)
     return _xml("ListBucketResult", pairs, inner + oss_xml.common_prefixes(page.prefixes, encoding))
 
 
-def _contents(stored: StoredObject, encoding: str, owner: str) -> str:
+def _contents(stored: StoredObject, encoding: str, owner: str, now_s: float) -> str:
     pairs = [
         ("Key", oss_xml.key_text(stored.key, encoding)),
         ("LastModified", iso_millis(stored.modified_s)),
         ("ETag", f'"{stored.etag}"'),
         ("Type", stored.object_type),
         ("Size", str(stored.size_bytes)),
-        ("StorageClass", "Standard"),
+        ("StorageClass", class_of(stored)),
     ]
+    restore = restore_text(stored, now_s)
+    if restore:
+        pairs.append(("RestoreInfo", restore))
     return f"<Contents>{oss_xml.elements(pairs)}{owner}</Contents>"
 
 
 # --- CORS --------------------------------------------------------------------------------
 
 
-def parse_cors(body: bytes) -> tuple[CorsRule, ...]:
-    """Parse a CORSConfiguration.
+def parse_cors(body: bytes) -> tuple[tuple[CorsRule, ...], bool]:
+    """Parse a CORSConfiguration: the rules, and ResponseVary.
 
     Raises:
         OssError: MalformedXML, or InvalidArgument for a value that no rule may have.
     """
-    rules = []
+    rules, vary = [], False
     for tag, node in oss_xml.children(oss_xml.parse(body, "CORSConfiguration")):
         if tag == "ResponseVary":
+            vary = (node.text or "").strip().lower() == "true"
             continue
         if tag != "CORSRule":
             raise malformed_xml()
@@ -298,7 +340,7 @@ def parse_cors(body: bytes) -> tuple[CorsRule, ...]:
         rules.append(_rule(values))
     if not 1 <= len(rules) <= MAX_RULES:
         raise malformed_xml()
-    return tuple(rules)
+    return tuple(rules), vary
 
 
 def parse_class(body: bytes) -> tuple[str, str]:
@@ -307,7 +349,7 @@ def parse_class(body: bytes) -> tuple[str, str]:
     values = {name: (child.text or "").strip() for name, child in oss_xml.children(root)}
     storage_class = values.get("StorageClass") or "Standard"
     redundancy = values.get("DataRedundancyType") or "LRS"
-    if storage_class not in _CLASSES:
+    if storage_class not in CLASSES:
         raise oss_invalid_argument("The storage class is not valid.", name="StorageClass", value=storage_class)
     if redundancy not in ("LRS", "ZRS"):
         raise oss_invalid_argument("The redundancy is not valid.", name="DataRedundancyType", value=redundancy)
@@ -354,4 +396,5 @@ def _show_cors(bucket: Bucket) -> OssAnswer:
         if rule.max_age_s is not None:
             pairs.append(("MaxAgeSeconds", str(rule.max_age_s)))
         inner += f"<CORSRule>{oss_xml.elements(pairs)}</CORSRule>"
-    return _xml("CORSConfiguration", [], inner)
+    vary = oss_xml.elements([("ResponseVary", "true" if bucket.vary else "false")])
+    return _xml("CORSConfiguration", [], inner + vary)

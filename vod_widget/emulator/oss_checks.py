@@ -16,6 +16,7 @@ from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.errors import OssError, oss_invalid_argument
 from vod_widget.emulator.objects import MAX_BODY_BYTES
 from vod_widget.emulator.oss_names import OssRequest
+from vod_widget.emulator.tags import header_tags
 
 CRC_HEADER = "x-oss-hash-crc64ecma"
 KEPT_HEADERS = (
@@ -30,9 +31,13 @@ NOT_THERE = (
     "x-oss-callback",
     "x-oss-callback-var",
     "x-oss-server-side-encryption",
-    "x-oss-symlink-target",
-    "x-oss-tagging",
 )
+TAGGING = "x-oss-tagging"
+STORAGE_CLASS = "x-oss-storage-class"
+CLASSES = ("Standard", "IA", "Archive", "ColdArchive", "DeepColdArchive")
+_TRAFFIC_LIMIT = "x-oss-traffic-limit"
+# Bits a second. Source: OSS "Single-connection bandwidth throttling".
+_TRAFFIC_BITS_PER_S = (819_200, 838_860_800)
 MAX_META_BYTES = 8 * 1024
 
 
@@ -55,16 +60,25 @@ def check_names(request: OssRequest) -> None:
         )
 
 
-def check_wishes(request: OssRequest) -> None:
+def check_wishes(request: OssRequest, operation: str) -> None:
     """Refuse what a client asks for by a header and would not get."""
     for header in NOT_THERE:
-        if header in request.headers:
+        if header in request.headers and (operation, header) != ("PutBucket", "x-oss-server-side-encryption"):
             raise OssError(
                 400,
                 "NotImplemented",
                 "A header you provided implies functionality that is not implemented.",
                 extras={"Header": header},
             )
+    kind = request.headers.get(STORAGE_CLASS, "Standard")
+    if kind not in CLASSES:
+        raise oss_invalid_argument("The storage class is not valid.", name=STORAGE_CLASS, value=kind)
+    if operation != "AppendObject" or request.param("position") == "0":  # the first append decides
+        header_tags(request.headers.get(TAGGING, ""))
+    limit = request.headers.get(_TRAFFIC_LIMIT) or request.param(_TRAFFIC_LIMIT)
+    lowest, highest = _TRAFFIC_BITS_PER_S
+    if limit and not (re.fullmatch(r"[0-9]{1,12}", limit) and lowest <= int(limit) <= highest):
+        raise oss_invalid_argument("The traffic limit is not valid.", name=_TRAFFIC_LIMIT, value=limit)
 
 
 def check_body_headers(request: OssRequest) -> None:
@@ -118,12 +132,14 @@ def _bad_digest(message: str) -> OssError:
     return OssError(400, "InvalidDigest", message)
 
 
-def kept_headers(request: OssRequest) -> dict[str, str]:
-    """Return the headers that are stored with an object."""
+def kept_headers(request: OssRequest, bucket_class: str) -> dict[str, str]:
+    """Return the headers that are stored with an object; its class is the bucket's unless it says otherwise."""
     kept = {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers}
     kept.setdefault("content-type", "application/octet-stream")
     meta = {n: v for n, v in request.headers.items() if n.startswith("x-oss-meta-")}
-    return {"Content-Type": kept.pop("content-type"), **kept, **meta}
+    kind = request.headers.get(STORAGE_CLASS, bucket_class)
+    tags = {TAGGING: request.headers[TAGGING]} if request.headers.get(TAGGING) else {}
+    return {"Content-Type": kept.pop("content-type"), STORAGE_CLASS: kind, **kept, **meta, **tags}
 
 
 def md5_base64(md5_hex: str) -> str:

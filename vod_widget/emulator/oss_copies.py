@@ -16,7 +16,8 @@ from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.clock import iso_millis
 from vod_widget.emulator.errors import OssError, access_denied, oss_invalid_argument
 from vod_widget.emulator.objects import MAX_BODY_BYTES
-from vod_widget.emulator.oss_checks import CRC_HEADER
+from vod_widget.emulator.oss_checks import CRC_HEADER, STORAGE_CLASS, TAGGING
+from vod_widget.emulator.oss_extras import check_awake
 from vod_widget.emulator.oss_names import COPY_SOURCE, OssRequest
 from vod_widget.emulator.oss_views import Body, OssAnswer, condition, range_of
 from vod_widget.emulator.storage import ObjectStore
@@ -25,7 +26,7 @@ from vod_widget.emulator.tokens import Key
 _CONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
 
 
-def source_of(request: OssRequest, store: ObjectStore, key: Key | None) -> Body:
+def source_of(request: OssRequest, store: ObjectStore, key: Key | None, now_s: float) -> Body:
     """Return the bytes that a request wants copied.
 
     Raises:
@@ -39,6 +40,9 @@ def source_of(request: OssRequest, store: ObjectStore, key: Key | None) -> Body:
     if key is None or not key.may("oss:GetObject", f"acs:oss:*:*:{bucket}/{name}"):
         raise access_denied("Access denied by authorizer's policy.", ec="0003-00000301")
     stored = store.get(bucket, name)
+    if stored.object_type == "Symlink":
+        raise OssError(400, "NotImplemented", "Copies of symlinks are not implemented.")
+    check_awake(stored, now_s)
     judged = {title: request.headers[f"{COPY_SOURCE}-{title}"] for title in _CONDITIONS if _asks(request, title)}
     if condition(judged, stored) == 304:
         raise OssError(304, "NotModified", "Not Modified")
@@ -60,8 +64,14 @@ def headers_of_copy(request: OssRequest, source: Body, own: Mapping[str, str]) -
     directive = request.headers.get("x-oss-metadata-directive", "COPY").upper()
     if directive not in ("COPY", "REPLACE"):
         raise oss_invalid_argument("Unknown metadata directive.", name="x-oss-metadata-directive", value=directive)
+    tagging = request.headers.get("x-oss-tagging-directive", "COPY").upper()
+    if tagging not in ("COPY", "REPLACE"):
+        raise oss_invalid_argument("Unknown tagging directive.", name="x-oss-tagging-directive", value=tagging)
     itself = (source.stored.bucket, source.stored.key) == (request.bucket, request.key)
-    return own if itself or directive == "REPLACE" else source.stored.headers
+    base = own if itself or directive == "REPLACE" else source.stored.headers
+    kept = {name: value for name, value in base.items() if name not in (TAGGING, STORAGE_CLASS)}
+    tags = (own if tagging == "REPLACE" else source.stored.headers).get(TAGGING)
+    return {**kept, STORAGE_CLASS: own[STORAGE_CLASS], **({TAGGING: tags} if tags else {})}
 
 
 def answer(root: str, blob: Blob, modified_s: float) -> OssAnswer:

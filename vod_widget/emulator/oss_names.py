@@ -102,9 +102,9 @@ def parse_query(raw: str) -> list[tuple[str, str]]:
 
 
 COPY_SOURCE = "x-oss-copy-source"
-# Sub-resources that this emulator does not have. They must be named apart: a PUT of tags that
-# was taken for a PutObject would overwrite the object.
-_NOT_THERE = (
+# Sub-resources with operations of their own, most of which this emulator does not have. They must be named
+# apart: a PUT of tags that was taken for a PutObject would overwrite the object.
+_NAMED_APART = (
     "accessPoint",
     "accessPointPolicy",
     "accessmonitor",
@@ -119,6 +119,7 @@ _NOT_THERE = (
     "inventory",
     "lifecycle",
     "link",
+    "live",
     "logging",
     "metaQuery",
     "objectInfo",
@@ -177,7 +178,8 @@ _BUCKET_OPERATIONS = {
 def operation_of(request: OssRequest) -> str:
     """Name the operation of a request; unknown combinations get a made-up name."""
     if not request.bucket:
-        odd = next((name for name in _NOT_THERE if name in request.params), "")
+        # There is one region, so `regionList` asks for what ListBuckets tells anyway.
+        odd = next((name for name in _NAMED_APART if name in request.params and name != "regionList"), "")
         if request.method != "GET" or odd:
             return f"{request.method.title()}Service{odd[:1].upper()}{odd[1:]}"
         return "ListBuckets"
@@ -189,7 +191,7 @@ def _bucket_operation(request: OssRequest) -> str:
     for (method, name), operation in _BUCKET_OPERATIONS.items():
         if request.method == method and name in params:
             return operation
-    odd = next((name for name in ("acl", "stat", "versioning", *_NOT_THERE) if name in params), "")
+    odd = next((name for name in ("acl", "stat", "versioning", *_NAMED_APART) if name in params), "")
     if odd:
         return f"{request.method.title()}Bucket{odd[0].upper()}{odd[1:]}"
     match request.method:
@@ -203,7 +205,7 @@ def _bucket_operation(request: OssRequest) -> str:
 
 def _object_operation(request: OssRequest) -> str:
     params = request.params
-    odd = next((name for name in _NOT_THERE if name in params), "")
+    odd = next((name for name in _NAMED_APART if name in params), "")
     if odd:
         return f"{request.method.title()}Object{odd[0].upper()}{odd[1:]}"
     copies = COPY_SOURCE in request.headers

@@ -18,10 +18,13 @@ from vod_widget.emulator import oss_xml
 from vod_widget.emulator.clock import http_date
 from vod_widget.emulator.errors import OssError, oss_invalid_argument
 from vod_widget.emulator.objects import StoredObject, Upload
-from vod_widget.emulator.oss_checks import CRC_HEADER, KEPT_HEADERS, md5_base64
+from vod_widget.emulator.oss_checks import CRC_HEADER, KEPT_HEADERS, STORAGE_CLASS, TAGGING, md5_base64
 from vod_widget.emulator.oss_names import OssRequest
+from vod_widget.emulator.tags import header_tags
 
 T = TypeVar("T")
+# Classes that must be restored before they are read.
+SLEEPING = ("Archive", "ColdArchive", "DeepColdArchive")
 
 
 @dataclass(frozen=True)
@@ -44,17 +47,41 @@ class OssAnswer:
     code: str = ""
 
 
-def look(request: OssRequest, stored: StoredObject) -> OssAnswer:
+def class_of(stored: StoredObject) -> str:
+    """Return the storage class of an object."""
+    return stored.headers.get(STORAGE_CLASS, "Standard")
+
+
+def is_restored(stored: StoredObject, now_s: float) -> bool:
+    """Tell whether an archived object can be read now."""
+    return stored.awake_from_s <= now_s < stored.awake_until_s
+
+
+def restore_text(stored: StoredObject, now_s: float) -> str:
+    """Return what x-oss-restore says, "" when nobody asked or it sleeps again."""
+    if class_of(stored) not in SLEEPING or now_s >= stored.awake_until_s:
+        return ""
+    if now_s < stored.awake_from_s:
+        return 'ongoing-request="true"'
+    return f'ongoing-request="false", expiry-date="{http_date(stored.awake_until_s)}"'
+
+
+def look(request: OssRequest, stored: StoredObject, now_s: float) -> OssAnswer:
     """HeadObject and GetObject."""
     headers = {
         "ETag": f'"{stored.etag}"',
         "Last-Modified": http_date(stored.modified_s),
         "Accept-Ranges": "bytes",
         "x-oss-object-type": stored.object_type,
-        "x-oss-storage-class": "Standard",
+        STORAGE_CLASS: "Standard",
         CRC_HEADER: str(stored.crc64),
         **stored.headers,
     }
+    if TAGGING in headers:
+        headers["x-oss-tagging-count"] = str(len(header_tags(headers.pop(TAGGING))))
+    restore = restore_text(stored, now_s)
+    if restore:
+        headers["x-oss-restore"] = restore
     if stored.object_type == "Appendable":
         headers["x-oss-next-append-position"] = str(stored.size_bytes)
     if stored.md5_hex:
@@ -212,7 +239,7 @@ def list_parts(request: OssRequest, upload: Upload) -> OssAnswer:
         ("Bucket", upload.bucket),
         ("Key", oss_xml.key_text(upload.key, encoding)),
         ("UploadId", upload.upload_id),
-        ("StorageClass", "Standard"),
+        ("StorageClass", upload.headers.get(STORAGE_CLASS, "Standard")),
         ("PartNumberMarker", marker_text),
         ("NextPartNumberMarker", str(shown[-1] if shown else 0)),
         ("MaxParts", str(limit)),

@@ -81,7 +81,7 @@ def upload(item: Upload, encoding: str) -> str:
     pairs = [
         ("Key", key_text(item.key, encoding)),
         ("UploadId", item.upload_id),
-        ("StorageClass", "Standard"),
+        ("StorageClass", item.headers.get("x-oss-storage-class", "Standard")),
         ("Initiated", iso_millis(item.initiated_s)),
     ]
     return f"<Upload>{elements(pairs)}</Upload>"

@@ -31,7 +31,6 @@ from vod_widget.emulator.errors import OssError, RpcError
 from vod_widget.emulator.exchange import Exchange, Reply
 from vod_widget.emulator.house import House
 from vod_widget.emulator.objects import Content
-from vod_widget.emulator.oss_api import Ticket
 from vod_widget.emulator.oss_names import (
     OssRequest,
     Route,
@@ -41,6 +40,7 @@ from vod_widget.emulator.oss_names import (
     parse_query,
     route,
 )
+from vod_widget.emulator.oss_tickets import Ticket
 from vod_widget.emulator.oss_views import OssAnswer
 from vod_widget.emulator.record import RequestLog, RequestRecord, masked
 from vod_widget.emulator.rpc import RpcAnswer, RpcRequest

@@ -116,11 +116,19 @@ class ObjectStore:
         """Return every bucket, by name."""
         return [self._buckets[name] for name in sorted(self._buckets)]
 
-    def set_cors(self, bucket: str, rules: tuple[CorsRule, ...]) -> None:
+    def set_cors(self, bucket: str, rules: tuple[CorsRule, ...], *, vary: bool = False) -> None:
         """Replace the CORS rules of a bucket."""
         found = self.bucket(bucket)
-        found.cors = rules
+        found.cors, found.vary = rules, vary
         self._book.put("bucket", bucket, found)
+
+    def set_setting(self, bucket: Bucket, place: str, document: str | None) -> None:
+        """Keep a configuration of a bucket; None forgets it."""
+        if document is None:
+            bucket.settings.pop(place, None)
+        else:
+            bucket.settings[place] = document
+        self._book.put("bucket", bucket.name, bucket)
 
     def delete_bucket(self, bucket: str) -> None:
         """Delete an empty bucket of the caller's.
@@ -181,6 +189,27 @@ class ObjectStore:
         stored.acl = acl
         self._book.put("object", f"{stored.bucket}/{stored.key}", stored)
 
+    def put_link(
+        self, bucket: str, key: str, target: str, headers: Mapping[str, str], acl: str = "default"
+    ) -> StoredObject:
+        """Store a link to another key; it has no bytes, so nobody is told that an object is complete."""
+        etag = hashlib.md5(target.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest().upper()
+        now_s = self._clock.wall_s()
+        stored = StoredObject(bucket, key, Content(()), 0, etag, 0, "Symlink", headers, now_s, acl=acl, target=target)
+        self._keep(stored)
+        return stored
+
+    def set_header(self, stored: StoredObject, name: str, value: str) -> None:
+        """Replace one of the headers that an object is shown with; "" takes it away."""
+        kept = {title: text for title, text in stored.headers.items() if title != name}
+        stored.headers = {**kept, name: value} if value else kept
+        self._book.put("object", f"{stored.bucket}/{stored.key}", stored)
+
+    def set_awake(self, stored: StoredObject, from_s: float, until_s: float) -> None:
+        """Write down when an archived object can be read."""
+        stored.awake_from_s, stored.awake_until_s = from_s, until_s
+        self._book.put("object", f"{stored.bucket}/{stored.key}", stored)
+
     def check_append(self, bucket: str, key: str, position: int) -> None:
         """Raise unless bytes may be appended at this position.
 
@@ -238,12 +267,15 @@ class ObjectStore:
             self._drop(old.content)
 
     def _publish(self, stored: StoredObject) -> None:
+        self._keep(stored)
+        self._on_stored(stored)
+
+    def _keep(self, stored: StoredObject) -> None:
         old = self._objects.get((stored.bucket, stored.key))
         self._objects[stored.bucket, stored.key] = stored
         self._book.put("object", f"{stored.bucket}/{stored.key}", stored)
         if old is not None and old.content is not stored.content:
             self._drop(old.content)
-        self._on_stored(stored)
 
     # --- reading -------------------------------------------------------------------------
 

@@ -25,8 +25,8 @@ from vod_widget.emulator import Cloud
 from vod_widget.emulator.assets import CallContext
 from vod_widget.emulator.clock import http_date
 from vod_widget.emulator.errors import OssError, RpcError, access_denied
-from vod_widget.emulator.oss_api import _RIGHTS, Ticket
 from vod_widget.emulator.oss_names import OssRequest
+from vod_widget.emulator.oss_tickets import RIGHTS, Ticket
 from vod_widget.emulator.switches import Switches
 from vod_widget.errors import (
     ConnectError,
@@ -367,7 +367,7 @@ class _Session:
                 raise OssError(403, "RequestTimeTooSkewed", "The difference is too large.", headers={"Date": date})
             if key is None or cloud.keys.is_expired(key):
                 raise OssError(403, "SecurityTokenExpired", "The security token you provided has expired.")
-            if not key.may(_RIGHTS[what], _resource(request)):
+            if not key.may(RIGHTS[what], _resource(request)):
                 raise access_denied("Access denied by authorizer's policy.", ec="0003-00000301")
             with cloud.lock:
                 ticket = gateway._with_upload(Ticket(request, what, key))

@@ -955,4 +955,11 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
         "pass",
         "test_rubbish::test_what_is_no_http_gets_400_and_the_server_lives",
     ),
+    (
+        "oss_names",
+        "if odd:\n        return f\"{request.method.title()}{'Object'",
+        "if False:\n        return f\"{request.method.title()}{'Object'",
+        "test_oss_extras::test_a_verb_on_a_part_of_an_object_is_none_on_the_object",
+    ),
+    ("oss_api", "if request.headers.get(TAGGING):", F, "test_oss_extras::test_tags_need_a_right_of_their_own"),
 )

@@ -47,6 +47,10 @@ SUB_RESOURCES = (
     *("metaQuery", "policy", "publicAccessBlock", "qos", "qosInfo", "referer", "replication", "requestPayment"),
     *(
         "cname",
+        "objectMeta",
+        "qosRequester",
+        "sequential",
+        "status",
         "style",
         "styleName",
         "symlink",

@@ -448,6 +448,12 @@ def test_bad_rules_are_refused(bucket: oss2.Bucket, rule: CorsRule) -> None:
     assert caught.value.status == 400
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_response_vary_is_kept(bucket: oss2.Bucket, wanted: bool) -> None:
+    bucket.put_bucket_cors(BucketCors([CorsRule([ORIGIN], ["PUT"], [], [], None)], response_vary=wanted))
+    assert bucket.get_bucket_cors().response_vary is wanted
+
+
 def test_more_than_ten_rules_are_refused(bucket: oss2.Bucket) -> None:
     rule = CorsRule([ORIGIN], ["PUT"], [], [], None)
     bucket.put_bucket_cors(BucketCors([rule] * 10))

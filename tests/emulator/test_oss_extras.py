@@ -228,3 +228,31 @@ def test_nobody_reads_a_private_object_through_a_public_link(emulator: Emulator,
 )
 def test_a_traffic_limit_is_a_number_within_bounds(emulator: Emulator, grant: Grant, bits: str, status: int) -> None:
     assert ask(emulator, grant, "PUT", "a", body=b"x", x_oss_traffic_limit=bits).status == status
+
+
+# --- verbs and rights --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("query", ["acl", "cors", "uploads", "objectMeta", "location", "stat", "append", "sequential"])
+def test_a_verb_on_a_part_of_an_object_is_none_on_the_object(emulator: Emulator, grant: Grant, query: str) -> None:
+    ask(emulator, grant, "PUT", "a", body=b"x")
+    for method in ("DELETE", "PUT"):
+        answer = ask(emulator, grant, method, "a", query, b"other", x_oss_object_acl="private")
+        assert answer.code == "NotImplemented" or (method, query, answer.status) == ("PUT", "acl", 200)
+    assert ask(emulator, grant, "GET", "a").body == b"x"
+
+
+@pytest.mark.parametrize("query", ["bucketInfo", "location", "stat", "uploads", "versioning", "qosRequester"])
+def test_a_verb_on_a_part_of_a_bucket_is_none_on_the_bucket(emulator: Emulator, grant: Grant, query: str) -> None:
+    keys = owner(emulator)
+    oss(grant, "PUT", key="", bucket="my-bucket", keys=keys)
+    for method in ("DELETE", "PUT"):
+        answer = oss(grant, method, query, key="", bucket="my-bucket", keys=keys)
+        assert (answer.status, answer.code) == (400, "NotImplemented")
+    assert oss(grant, "GET", key="", bucket="my-bucket", keys=keys).status == 200
+
+
+def test_tags_need_a_right_of_their_own(emulator: Emulator, grant: Grant) -> None:
+    answer = oss(grant, "PUT", "", b"x", {"x-oss-tagging": "a=b"})
+    assert (answer.status, answer.code) == (403, "AccessDenied")
+    assert oss(grant, "PUT", "", b"x").status == 200

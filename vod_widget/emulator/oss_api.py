@@ -35,6 +35,7 @@ from vod_widget.emulator.oss_buckets import BucketDesk
 from vod_widget.emulator.oss_checks import (
     CRC_HEADER,
     KEPT_HEADERS,
+    TAGGING,
     blob_headers,
     check_blob,
     check_body_headers,
@@ -143,6 +144,8 @@ class OssGateway:
         else:
             key = self._auth.identify(signed)
             self._check_right(key, operation, request)
+            if request.headers.get(TAGGING):
+                self._check_right(key, "PutObjectTagging", request)
         if request.bucket and operation != "PutBucket":
             self._store.require_bucket(request.bucket)
         check_wishes(request, operation)

@@ -143,6 +143,7 @@ _NAMED_APART = (
     "responseHeader",
     "restore",
     "select",
+    "sequential",
     "style",
     "symlink",
     "tagging",
@@ -175,8 +176,30 @@ _BUCKET_OPERATIONS = {
 }
 
 
+# Sub-resources that go with some verbs only. With another one they never mean the plain operation: a DELETE of
+# an ACL must not delete the object.
+_ELSEWHERE = (
+    *("acl", "append", "bucketInfo", "cleanRestoredObject", "cors", "delete", "location", "objectMeta", "qosRequester"),
+    *("stat", "status", "uploads", "versioning"),
+)
+_PLAIN = frozenset(
+    {
+        *("PutBucket", "DeleteBucket", "ListObjects", "ListObjectsV2", "PostObject"),
+        *("PutObject", "CopyObject", "GetObject", "HeadObject", "DeleteObject"),
+    }
+)
+
+
 def operation_of(request: OssRequest) -> str:
     """Name the operation of a request; unknown combinations get a made-up name."""
+    operation = _operation_of(request)
+    odd = next((name for name in _ELSEWHERE if name in request.params), "") if operation in _PLAIN else ""
+    if odd:
+        return f"{request.method.title()}{'Object' if request.key else 'Bucket'}{odd[0].upper()}{odd[1:]}"
+    return operation
+
+
+def _operation_of(request: OssRequest) -> str:
     if not request.bucket:
         # There is one region, so `regionList` asks for what ListBuckets tells anyway.
         odd = next((name for name in _NAMED_APART if name in request.params and name != "regionList"), "")

@@ -494,7 +494,10 @@ def no_real_sleep() -> Iterator[None]:
 
 
 def check_deadlines(timeouts: Mapping[str, Any]) -> None:
-    """I11: every call has a deadline; `timeouts` names each call and the seconds it was given."""
+    """I11: every wait has a deadline; `timeouts` names each and the seconds it was given.
+
+    `tests/simulation/test_simulated_edges.py` asks for every wait of every call of the two real edges.
+    """
     without = sorted(name for name, value in timeouts.items() if value is None or not 0 < float(value) < 3600)
     if without:
         raise Violation("I11", f"without a deadline: {without}")

@@ -962,4 +962,16 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
         "test_oss_extras::test_a_verb_on_a_part_of_an_object_is_none_on_the_object",
     ),
     ("oss_api", "if request.headers.get(TAGGING):", F, "test_oss_extras::test_tags_need_a_right_of_their_own"),
+    (
+        "oss_settings",
+        "except (ValueError, RecursionError) as exc:",
+        "except ValueError as exc:",
+        "test_oss_settings::test_what_the_service_refuses_is_refused",
+    ),
+    (
+        "oss_settings",
+        "except RecursionError as exc:",
+        "except KeyError as exc:",
+        "test_oss_settings::test_what_the_service_refuses_is_refused",
+    ),
 )

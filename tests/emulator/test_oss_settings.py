@@ -67,7 +67,7 @@ STYLE = "<Style><Content>{}</Content></Style>"
         ("policy", POLICY),
         ("qos", "<BucketUserQos><StorageCapacity>100</StorageCapacity></BucketUserQos>"),
         ("requestPayment", "<RequestPaymentConfiguration><Payer>Requester</Payer></RequestPaymentConfiguration>"),
-        ("tagging", tagging(("a", "b"), ("%@c", "++"))),
+        ("tagging", tagging(("a", "True"), ("%@c", "++"))),
         (
             "transferAcceleration",
             "<TransferAccelerationConfiguration><Enabled>true</Enabled></TransferAccelerationConfiguration>",
@@ -161,6 +161,8 @@ def test_deleting_twice_is_fine(emulator: Emulator, grant: Grant, name: str) -> 
             "InvalidArgument",
         ),
         ("policy", "{", "InvalidPolicyDocument"),
+        ("policy", "[" * 16_000, "InvalidPolicyDocument"),
+        ("logging", f"<BucketLoggingStatus>{'<a>' * 9_000}{'</a>' * 9_000}</BucketLoggingStatus>", "MalformedXML"),
         ("policy", '{"Version": "1", "Statement": []}', "InvalidPolicyDocument"),
         ("policy", POLICY + " " * 16_384, "EntityTooLarge"),
         ("encryption", encryption("random"), "InvalidEncryptionAlgorithmError"),

@@ -287,7 +287,10 @@ def read(setting: Setting, item: str, body: bytes, now_s: float) -> str:
     root = oss_xml.parse(body, setting.root)
     for node in root.iter():
         node.tag = oss_xml.local_name(node.tag)
-        if node.text in ("True", "False"):  # oss2 writes them as Python does; the service answers in lower case
+        if node.text in ("True", "False") and node.tag not in (
+            "Key",
+            "Value",
+        ):  # oss2 writes them as Python does; the service answers in lower case
             node.text = node.text.lower()
     if setting.item:
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", item):
@@ -304,7 +307,10 @@ def read(setting: Setting, item: str, body: bytes, now_s: float) -> str:
     for path, allowed in (setting.values or {}).items():
         if text_of(root, path) not in allowed:
             raise malformed_xml()
-    return ET.tostring(root, encoding="unicode")
+    try:
+        return ET.tostring(root, encoding="unicode")
+    except RecursionError as exc:  # nested thousands deep, as no client's is
+        raise malformed_xml() from exc
 
 
 def _leaf(name: str, text: str) -> ET.Element:
@@ -317,7 +323,7 @@ def _read_policy(body: bytes) -> str:
     try:
         text = body.decode("utf-8")
         policy = json.loads(text)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise OssError(400, "InvalidPolicyDocument", "The policy is not a JSON document.") from exc
     statements = policy.get("Statement") if isinstance(policy, dict) else None
     if not isinstance(statements, list) or not statements or policy.get("Version") != "1":

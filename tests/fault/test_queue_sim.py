@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import threading
 from functools import partial
@@ -334,11 +335,14 @@ def test_f79_credential_of_another_file_or_place_is_refused(tmp_path: Path, wron
         mine = up.add_file(file_of(tmp_path, "mine.mp4", size=6 * PART))
         other = up.add_file(file_of(tmp_path, "other.mp4", size=50_000))
 
-        def end_its_token(event: Any) -> None:
-            if type(event).__name__ == "Progress" and event.file_id == mine.file_id and event.accepted_bytes:
-                cloud.dead_tokens.add(_key_of(permissions["mine.mp4"][0]))
+        parts = itertools.count(1)
 
-        no_more = up.subscribe(end_its_token)
+        def end_its_token(_key: str) -> bool:
+            if next(parts) == 3:
+                cloud.dead_tokens.add(_key_of(permissions["mine.mp4"][0]))
+            return False
+
+        cloud.hold("UploadPart", end_its_token, holding)
         cloud.hold("PutObject", lambda _: True, holding)
         runs(up)
         assert (mine.state, mine.error.code) == ("Failure", "Auth.Mismatch")
@@ -348,7 +352,6 @@ def test_f79_credential_of_another_file_or_place_is_refused(tmp_path: Path, wron
         assert other.state == "Success", other.error
         kept = mine.accepted_bytes
         assert kept > 0
-        no_more()
         cloud.dead_tokens.clear()
         runs(up)
         assert mine.state == "Success", mine.error

@@ -144,8 +144,8 @@ class FileMachine(Settling):
             if before is not UploadState.CANCELED:
                 out.append(fx.Canceled())
         if self._steps is None:
-            known = self.checkpoint.upload_id or self.checkpoint.media_id or self.checkpoint.reference_id
-            if event is FileEvent.CANCEL and (known or discard or self._known_before):
+            if event is FileEvent.CANCEL:
+                # Also when nothing is known here: an earlier process may have left parts, which only the journal knows.
                 out += self._begin(self._settle_alone())
             return out
         self._token += 1

@@ -6,11 +6,9 @@ of its makes it, is said byte for byte by a raw server: every answer that the si
 
 from __future__ import annotations
 
-import itertools
-import random
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,146 +16,36 @@ import pytest
 
 from tests.helpers.invariants import check_deadlines
 from tests.helpers.raw_server import Peer, RawServer
-from tests.protocol.support import Bytes, WallClock
+from tests.protocol.support import Bytes
 from vod_widget import errors
 from vod_widget._http import Answer
 from vod_widget.crc64 import crc64
 from vod_widget.emulator import Emulator
-from vod_widget.emulator import faults as real
-from vod_widget.emulator.switches import Switches
 from vod_widget.model import Credentials, Grant, Part, UploadAddress, UploadMetadata
 from vod_widget.oss import OssStore
 from vod_widget.retry import Action, classify, is_doubtful
 from vod_widget.vod_api import SdkVodApi
 
 from . import cloud as simulation
-from .cloud import KINDS, PAGE_PARTS, PART, WALL_S, Network, SimApi, SimStore, make_cloud, tiny_parts
-
-TITLE = "Täst 電影 ~*+"
-REGION = "cn-shanghai"
-SWITCHES = Switches(upload_token_may_list_uploads=True)
-_numbers = itertools.count(1)
-
-
-class Ears:
-    """A world in which nothing goes wrong but what a test forces."""
-
-    trouble = False
-    fault_ratio = 0.0
-    no_crc = False
-
-    def __init__(self) -> None:
-        self.skew_s = 0.0
-
-    def server_s(self) -> float:
-        return WALL_S + self.skew_s
-
-    def client_s(self) -> float:
-        return WALL_S
-
-    now_s = client_s
-
-    def monotonic_s(self) -> float:
-        return 0.0
-
-    def die(self) -> None:
-        raise AssertionError("nobody dies here")
-
-    def meanwhile(self) -> None: ...
-    def struck(self, op: str, kind: str, body: Any) -> None: ...
-    def sent(self, body: Any, size_bytes: int) -> None: ...
-
-
-class Still:
-    """A clock that stands, so that only sockets can run out of time."""
-
-    def now_s(self) -> float:
-        return WALL_S
-
-    def monotonic_s(self) -> float:
-        return 0.0
-
-
-class Simulated:
-    """The edges of a history."""
-
-    endpoint = None
-
-    def __init__(self) -> None:
-        self.ears = Ears()
-        self.cloud = make_cloud(1, self.ears.server_s, SWITCHES)
-        self.network = Network(self.ears, self.cloud, random.Random(1))
-        self.store: Any = SimStore(self.network)
-        self.api: Any = SimApi(self.network, self.ears)
-        self.role_arn = self.cloud.sts.role_arn
-        self.owner = self.cloud.owner
-
-    def strike(self, op: str, kind: str) -> None:
-        """Let the next call of this operation go wrong."""
-        self.network.forced.append((op, "lost" if kind == "breaks_off" else kind))
-
-    def skew(self, skew_s: float) -> None:
-        self.ears.skew_s = skew_s
-
-    def open(self, grant: Grant) -> Any:
-        return self.store.open(grant.auth, grant.address)
-
-
-class Real:
-    """The edges that people use, on an emulator."""
-
-    def __init__(self, emulator: Emulator) -> None:
-        self.emulator = emulator
-        self.endpoint = emulator.endpoint
-        clock = WallClock()
-        self.store: Any = OssStore(clock, pool_size=2)
-        self.api: Any = SdkVodApi(clock, pool_size=2)
-        self.role_arn = emulator.role_arn
-        self.owner = emulator
-
-    def strike(self, op: str, kind: str) -> None:
-        action, when = REAL_FAULTS[kind]
-        if kind == "denied" and op in RPC:
-            action = real.Status(403, "Forbidden.RAM")
-        if kind == "429" and op in RPC:
-            action = real.Throttle()
-        self.emulator.faults.add(op=op, action=action, when=when)
-
-    def skew(self, skew_s: float) -> None:
-        self.emulator.clock.skew(skew_s)
-
-    def open(self, grant: Grant) -> Any:
-        session = self.store.open(grant.auth, grant.address)
-        listing = session._bucket.list_parts
-        session._bucket.list_parts = lambda *args, **more: listing(*args, **{**more, "max_parts": PAGE_PARTS})
-        return session
-
-
-RPC = ("CreateUploadVideo", "RefreshUploadVideo", "CreateUploadImage", "GetVideoInfo")
-REAL_FAULTS: dict[str, tuple[real.Action, real.When]] = {
-    # With the body whole, for else chance decides how much of it had left.
-    "reset": (real.Reset(after_body_bytes=1 << 20), "before"),
-    "reset_mid": (real.Reset(after_body_bytes=500), "before"),
-    "500": (real.Status(500), "before"),
-    "503": (real.Status(503, "ServiceUnavailable", headers={"Retry-After": "7"}), "before"),
-    "429": (real.Status(429, "TooManyRequests"), "before"),
-    "408": (real.Status(408, ""), "before"),
-    "error_in_200": (real.ErrorIn200(), "before"),
-    "redirect": (real.Redirect("https://elsewhere.example/"), "before"),
-    "denied": (real.Status(403, "AccessDenied"), "before"),
-    "expire": (real.ExpireToken(), "before"),
-    "damaged": (real.CorruptBody(), "before"),
-    "digest": (real.Status(400, "InvalidDigest"), "before"),
-    "wrong_crc": (real.WrongCrc(), "before"),
-    "no_crc": (real.NoCrc(), "before"),
-    "wrong_etag": (real.WrongETag(), "before"),
-    "no_etag": (real.NoETag(), "before"),
-    "lost": (real.Drop(), "after"),
-    "breaks_off": (real.Truncate(10), "after"),
-    "late_500": (real.Status(500), "after"),
-    "late_error_in_200": (real.ErrorIn200(), "after"),
-}
-"""What the emulator does for each kind of the simulation; what it cannot do comes from a raw server, below."""
+from .both_edges import (
+    REGION,
+    RPC,
+    SWITCHES,
+    TITLE,
+    Real,
+    Simulated,
+    Still,
+    all_calls,
+    calls_of,
+    control_calls,
+    control_of,
+    create,
+    judged,
+    numbers,
+    send,
+    verdict,
+)
+from .cloud import KINDS, PAGE_PARTS, PART, SimApi, tiny_parts
 
 
 @pytest.fixture(scope="module")
@@ -181,10 +69,7 @@ def edges(request: pytest.FixtureRequest) -> Iterator[Simulated | Real]:
     emulator: Emulator = request.getfixturevalue("emulator_of_all")
     found = Real(emulator)
     yield found
-    found.store.close()
-    found.api.close()
-    emulator.faults.clear()
-    emulator.clock.skew(0.0)
+    found.close()
 
 
 @pytest.fixture
@@ -202,72 +87,11 @@ def session(edges: Any, grant: Grant) -> Any:
     return edges.open(grant)
 
 
-def control_of(edges: Any) -> Any:
-    keys = Credentials(edges.owner.access_key_id, edges.owner.access_key_secret)
-    return edges.api.open(keys, REGION, edges.endpoint)
-
-
-def create(control: Any, reference_id: str = "") -> Grant:
-    reference_id = reference_id or f"reference-{next(_numbers):06d}"
-    metadata = UploadMetadata(title=TITLE, tags=("a", "b c"))
-    found: Grant = control.create_upload_video(
-        metadata, file_name="talk.mp4", size_bytes=3 * PART, reference_id=reference_id
-    )
-    return found
-
-
-def send(session: Any, count: int, size: int = PART) -> tuple[str, tuple[Part, ...]]:
-    upload_id = session.init_multipart({})
-    parts = []
-    for number in range(1, count + 1):
-        stored = session.upload_part(upload_id, number, Bytes(bytes([number]) * size))
-        start = (number - 1) * size
-        parts.append(Part(number, start, start + size, stored.etag, stored.crc64))
-    return upload_id, tuple(parts)
-
-
-Verdict = tuple[type[errors.VODError], str | None, Action, bool]
-
-
-def verdict(call: Callable[[], Any]) -> Any:
-    """What the machine sees: the error's class, code, action, doubt and further facts; else the value."""
-    try:
-        value = call()
-        return shown(value) if isinstance(value, Grant) else value
-    except errors.VODError as exc:
-        return (
-            type(exc),
-            exc.code,
-            classify(exc),
-            is_doubtful(exc),
-            getattr(exc, "status", None),
-            getattr(exc, "retry_after_s", None),
-            getattr(exc, "was_sent", None),
-        )
-
-
-def shown(grant: Grant) -> tuple[Any, ...]:
-    """A grant whose secrets can be compared."""
-    keys = grant.auth.credentials
-    token = keys.security_token.reveal() if keys.security_token else ""
-    times = grant.auth.expires_at_s, grant.auth.issued_at_s, keys.expires_at_s
-    secrets = keys.access_key_id, keys.access_key_secret.reveal(), token
-    return grant.media_id, grant.address, grant.image_url, grant.request_id, grant.auth.region, times, secrets
-
-
-def judged(call: Callable[[], Any]) -> Verdict:
-    """The same without the further facts; fails when there was no error."""
-    with pytest.raises(errors.VODError) as caught:
-        call()
-    exc = caught.value
-    return type(exc), exc.code, classify(exc), is_doubtful(exc)
-
-
 # ---- the control plane
 
 
 def test_a_video_is_created_refreshed_and_found(control: Any) -> None:
-    grant = create(control, reference := f"reference-{next(_numbers):06d}")
+    grant = create(control, reference := f"reference-{next(numbers):06d}")
     assert 0 < grant.auth.expires_at_s - grant.auth.issued_at_s <= 3000
     assert grant.auth.credentials.security_token is not None
     assert (grant.image_url, grant.auth.region, grant.address.bucket[:6]) == (None, REGION, "outin-")
@@ -288,7 +112,7 @@ def test_an_image_is_created(control: Any) -> None:
 
 
 def test_a_reference_is_used_once(control: Any) -> None:
-    create(control, reference := f"reference-{next(_numbers):06d}")
+    create(control, reference := f"reference-{next(numbers):06d}")
     assert judged(lambda: create(control, reference)) == (
         errors.AlreadyExistsError,
         "ReferenceIdExists",
@@ -417,7 +241,7 @@ def test_an_expired_credential_is_told_by_every_operation(edges: Any, grant: Gra
     edges.strike("InitiateMultipartUpload", "expire")
     expired = (errors.AuthExpiredError, "SecurityTokenExpired", Action.REFRESH, False)
     assert judged(lambda: session.init_multipart({})) == expired
-    for call in calls(session, "0" * 32, ()).values():
+    for call in calls_of(session, "0" * 32, ()).values():
         assert judged(call) == expired
 
 
@@ -453,36 +277,6 @@ def test_a_body_that_breaks_off_had_no_effect(edges: Any, session: Any) -> None:
 
 
 # ---- every operation with every refusal
-
-
-def calls(session: Any, upload_id: str, parts: tuple[Part, ...]) -> dict[str, Callable[[], Any]]:
-    """Each operation of the storage; those that end the upload come last."""
-    return {
-        "HeadObject": session.head,
-        "PutObject": lambda: session.put_object(Bytes(b"x"), {}),
-        "InitiateMultipartUpload": lambda: session.init_multipart({}),
-        "UploadPart": lambda: session.upload_part(upload_id, 1, Bytes(b"\x01" * PART)),
-        "ListParts": lambda: session.list_parts(upload_id),
-        "ListMultipartUploads": session.list_uploads,
-        "CompleteMultipartUpload": lambda: session.complete(upload_id, parts, {}),
-        "AbortMultipartUpload": lambda: session.abort(upload_id),
-    }
-
-
-def control_calls(control: Any, media_id: str) -> dict[str, Callable[[], Any]]:
-    return {
-        "CreateUploadVideo": lambda: create(control),
-        "RefreshUploadVideo": lambda: control.refresh_upload_video(media_id),
-        "CreateUploadImage": lambda: control.create_upload_image(UploadMetadata(title="i"), file_name="a.png"),
-        "GetVideoInfo": lambda: control.find_video(video_id=media_id),
-    }
-
-
-def all_calls(edges: Any) -> dict[str, Callable[[], Any]]:
-    control = control_of(edges)
-    grant = create(control)
-    session = edges.open(grant)
-    return {**control_calls(control, grant.media_id), **calls(session, *send(session, PAGE_PARTS))}
 
 
 LOST = (errors.ConnectionLostError, "Network.Lost", Action.RETRY, True)
@@ -523,7 +317,7 @@ def test_every_operation_tells_a_fault_alike(edges: Any, kind: str) -> None:
 
 def test_a_lost_answer_had_its_effect(edges: Any, control: Any, grant: Grant, session: Any) -> None:
     edges.strike("CreateUploadVideo", "lost")
-    reference = f"reference-{next(_numbers):06d}"
+    reference = f"reference-{next(numbers):06d}"
     assert judged(lambda: create(control, reference)) == LOST
     assert control.find_video(reference_id=reference) is not None
     edges.strike("RefreshUploadVideo", "breaks_off")
@@ -542,6 +336,14 @@ def test_a_lost_answer_had_its_effect(edges: Any, control: Any, grant: Grant, se
     assert judged(lambda: session.complete(upload_id, parts, {})) == LOST
     assert session.head().size_bytes == PART
     assert judged(lambda: session.complete(upload_id, parts, {}))[0] is errors.NoSuchUploadError
+
+
+def test_a_bucket_that_is_gone_is_not_an_object_that_is_missing(
+    edges: Any, session: Any, grant: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert session.head() is None
+    monkeypatch.delitem(edges.cloud.store._buckets, grant.address.bucket)
+    assert judged(session.head) == (errors.NotFoundError, "Bucket", Action.FAIL, False)
 
 
 # ---- what no fault of the emulator makes
@@ -580,8 +382,8 @@ def test_every_answer_of_the_simulation_means_the_same_over_http(op: str, monkey
             by_http = api.open(keys, REGION, server.endpoint), store.open(grant.auth, there)
             if kind:
                 edges.strike(op, kind)
-            here = {**control_calls(control, grant.media_id), **calls(session, upload_id, parts)}
-            away = {**control_calls(by_http[0], grant.media_id), **calls(by_http[1], upload_id, parts)}
+            here = {**control_calls(control, grant.media_id), **calls_of(session, upload_id, parts)}
+            away = {**control_calls(by_http[0], grant.media_id), **calls_of(by_http[1], upload_id, parts)}
             simulated = verdict(here[op])
             assert edges.network.forced == []
             assert (kind, verdict(away[op])) == (kind, simulated)
@@ -599,12 +401,15 @@ def test_silence_is_told_alike(kind: str) -> None:
     expected = verdict(lambda: session.init_multipart({})), verdict(lambda: create(control_of(edges)))
     store = OssStore(Still(), pool_size=1, read_timeout_s=0.05)
     api = SdkVodApi(Still(), pool_size=1, timeout_s=0.05)
-    with RawServer(lambda peer: (peer.read_request(), peer.hold())[1]) as server:
-        place = server.endpoint
-        if kind == "refused":
-            server._listener.shutdown(socket.SHUT_RDWR)
-        elif kind == "dns":
-            place = "https://nowhere.invalid"
+
+    def hold(peer: Peer) -> None:
+        peer.read_request()
+        peer.hold()
+
+    with RawServer(hold) as server, socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # and does not listen
+        refused = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        place = {"refused": refused, "dns": "https://nowhere.invalid"}.get(kind, server.endpoint)
         there = UploadAddress(place, grant.address.bucket, grant.address.object)
         found = [verdict(lambda: store.open(grant.auth, there).init_multipart({}))]
         if kind != "dns":  # the control plane goes to no host that could be unknown
@@ -632,15 +437,14 @@ def test_the_simulation_asks_the_storage_as_the_real_edge_does(emulator_of_all: 
         session = edges.open(grant)
         upload_id, parts = send(session, 1)
         session.list_parts(upload_id, 1)
-        for call in calls(session, upload_id, parts).values():
+        for call in calls_of(session, upload_id, parts).values():
             call()
         if edges is simulated:
             mine = [plain(*each, grant, upload_id) for each in asked]
         else:
             records = [r for r in emulator_of_all.requests if r.number > first and r.bucket]
             yours = [plain(r.method, tuple(r.query.items()), r.headers, grant, upload_id) for r in records]
-    over_http.store.close()
-    over_http.api.close()
+    over_http.close()
     assert mine == yours
     assert len(mine) == 11
 
@@ -679,8 +483,7 @@ def test_i11_no_call_of_the_real_edges_waits_without_a_deadline(
     prepared = all_calls(edges)
     for op, call in prepared.items():  # noqa: B007 - `watched` reads it
         call()
-    for edge in (edges.store, edges.api):
-        edge.close()
+    edges.close()
     check_deadlines(seen)
     waited = {name.rpartition(" ")[0] for name in seen}
     assert waited >= {f"{op} {wait}" for op in prepared for wait in ("send", "recv_into")} | {"first connect"}

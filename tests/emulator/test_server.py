@@ -10,13 +10,17 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
+import warnings
 from collections.abc import Iterator
+from email.utils import formatdate
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import pytest
 
-from tests.emulator.raw import call, create, oss, send
+from tests.emulator.raw import call, create, oss, oss_sign, owner, send
 from vod_widget.emulator import Clock, Emulator
 
 
@@ -338,3 +342,24 @@ def test_faults_over_https() -> None:
             with pytest.raises((urllib.error.URLError, http.client.HTTPException, OSError)) as caught:
                 urllib.request.urlopen(f"{emulator.tls_endpoint}/?Action=X", context=context)
             assert not isinstance(caught.value, urllib.error.HTTPError)
+
+
+def test_a_client_that_never_reads_is_left_when_the_server_stops() -> None:
+    with Emulator() as emulator:
+        grant = create(emulator)
+        keys = owner(emulator)
+        oss(grant, "PUT", body=bytes(8 << 20))
+        date = formatdate(time.time(), usegmt=True)
+        signature = oss_sign("GET", f"/{grant.bucket}/{grant.key}", "", {}, keys.access_key_secret, date)
+        deaf = socket.create_connection(("127.0.0.1", urlsplit(emulator.endpoint).port), timeout=10)
+        deaf.sendall(
+            f"GET /{grant.bucket}/{quote(grant.key)} HTTP/1.1\r\nHost: {urlsplit(emulator.endpoint).netloc}\r\n"
+            f"Date: {date}\r\nAuthorization: OSS {keys.access_key_id}:{signature}\r\n\r\n".encode()
+        )
+        assert deaf.recv(1) == b"H"
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            emulator.close()
+            gc.collect()
+    deaf.close()
+    assert [str(warning.message) for warning in seen if "unclosed" in str(warning.message)] == []

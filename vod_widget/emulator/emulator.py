@@ -241,7 +241,12 @@ class Emulator:
             ready.set()
             await self._stop.wait()
         finally:
+            transports = [connection.transport for connection in server.connections]
             await runner.cleanup()
+            for transport in transports:
+                if transport is not None:
+                    transport.abort()  # an answer that its client never reads is not waited for
+            await asyncio.sleep(0)
             front.close()
 
     async def _listen(self, runner: web.ServerRunner, port: int, context: ssl.SSLContext | None) -> int:

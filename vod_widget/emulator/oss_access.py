@@ -57,7 +57,9 @@ def check_anonymous(operation: str, request: OssRequest, store: ObjectStore) -> 
         ((operation in _READS or listing) and acl.startswith("public-read"))
         or (operation in _WRITES and acl == "public-read-write")
     )  # fmt: skip
-    if not allowed or _ACL in request.headers or "x-oss-tagging" in request.headers:
+    if not allowed or _ACL in request.headers:
+        raise refused
+    if "x-oss-tagging" in request.headers:
         raise refused
     if any(name.startswith("response-") for name in request.params):
         raise OssError(400, "InvalidRequest", "Response headers cannot be overridden by anonymous requests.")

@@ -32,7 +32,7 @@ def test_all_is_well_on_the_emulator_and_nothing_is_created(emulator: Any, to: d
         *("credentials", "destination", "identity", "VOD access", "upload rights", "journal", "files")
     ]
     assert {row.ok for row in checks} == {True}
-    assert (checks.ok, str(checks)) == (True, "Ready to upload.")
+    assert (checks.ok, checks.summary) == (True, "Ready to upload.")
     assert emulator.account_id in by_name(checks)["identity"].text
     assert emulator.assets == []
     asked = {"GetCallerIdentity", "GetVideoInfo", "CreateUploadVideo", "RefreshUploadVideo", "CreateUploadImage"}
@@ -49,7 +49,7 @@ def test_no_credentials_name_the_fix_and_leave_the_rest_untried() -> None:
     assert (rows["credentials"].ok, rows["identity"].ok, rows["journal"].ok) == (False, None, True)
     assert "profile=" in rows["credentials"].fix
     assert "Auth.Missing" in rows["credentials"].text
-    assert str(checks) == "1 thing to fix: credentials"
+    assert checks.summary == "1 thing to fix: credentials"
 
 
 def test_unknown_profile_is_a_row() -> None:
@@ -134,18 +134,18 @@ def test_every_row_can_be_said_in_chinese(
     emulator: Any, to: dict[str, Any], media: Media, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checks = vw.check(files=list(media), **to, language="zh")
-    assert str(checks) == "可以上传。"
+    assert checks.summary == "可以上传。"
     assert [row.label for row in checks] == ["凭证", "目的地", "身份", "VOD 访问", "上传权限", "断点记录", "文件"]
     assert "通过" in repr(checks)
     to["credentials"] = vw.Credentials(emulator.access_key_id, "EMUwrongwrongwrong")
     wrong = vw.check(**to, language="zh")
     assert by_name(wrong)["identity"].text == "AccessKey Secret 不正确。（SignatureDoesNotMatch）"
-    assert str(wrong) == "需要处理 1 项：身份"
+    assert wrong.summary == "需要处理 1 项：身份"
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
-    assert str(vw.check()) == "需要处理 1 项：凭证"
+    assert vw.check().summary == "需要处理 1 项：凭证"
     assert "没有找到凭证" in by_name(vw.check())["credentials"].text
     monkeypatch.setenv("LC_ALL", "C")
-    assert str(vw.check()).startswith("1 thing to fix")
+    assert vw.check().summary.startswith("1 thing to fix")
 
 
 def test_each_sentence_stands_in_both_languages_with_the_same_facts() -> None:
@@ -212,3 +212,11 @@ def test_page_escapes_what_it_shows(to: dict[str, Any]) -> None:
     page = vw.check(files=["<b>x</b>.mp4"], **to)._repr_html_()
     assert "<b>" not in page
     assert "&lt;b&gt;" in page
+
+
+def test_printing_shows_the_table_and_its_sum() -> None:
+    checks = vw.check(profile="no-such-profile-anywhere")
+    profiles = vw.profiles()
+    assert str(checks).splitlines()[-1] == checks.summary
+    assert len(str(checks).splitlines()) > len(checks)
+    assert all(one.name in str(profiles) for one in profiles)

@@ -50,15 +50,15 @@ class Profiles(list[Profile]):
             for one in self
         ]
 
-    def __str__(self) -> str:
+    def _summary(self) -> str:
         is_any = any(one.is_current for one in self)
         return "* is used when nothing is chosen." if is_any else "None is used by itself."
 
     def __repr__(self) -> str:
-        return f"{text_table(_HEAD, self._cells())}\n{self}"
+        return f"{text_table(_HEAD, self._cells())}\n{self._summary()}"
 
     def _repr_html_(self) -> str:
-        return html_table([title.strip() for title in _HEAD], self._cells(), str(self))
+        return html_table([title.strip() for title in _HEAD], self._cells(), self._summary())
 
 
 _HEAD = ("  name", "place", "mode", "key", "region", "note")

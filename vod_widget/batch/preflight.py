@@ -79,7 +79,9 @@ class Checks(Sequence[Check]):
         """Whether nothing failed."""
         return all(row.ok is not False for row in self._rows)
 
-    def __str__(self) -> str:
+    @property
+    def summary(self) -> str:
+        """One line: ready, or what is to be fixed."""
         bad = [row.label or row.name for row in self._rows if row.ok is False]
         if self._language == "zh":
             return f"需要处理 {len(bad)} 项：{'、'.join(bad)}" if bad else "可以上传。"
@@ -90,10 +92,10 @@ class Checks(Sequence[Check]):
         return [(row.label or row.name, words[row.ok], f"{row.text} {row.fix}".strip()) for row in self._rows]
 
     def __repr__(self) -> str:
-        return f"{text_table([head.lower() for head in _HEADS[self._language]], self._cells())}\n{self}"
+        return f"{text_table([head.lower() for head in _HEADS[self._language]], self._cells())}\n{self.summary}"
 
     def _repr_html_(self) -> str:
-        return html_table(_HEADS[self._language], self._cells(), str(self))
+        return html_table(_HEADS[self._language], self._cells(), self.summary)
 
 
 def check(

@@ -152,14 +152,16 @@ def _errors() -> list[str]:
 
 
 def methods() -> list[str]:
-    """The public methods and properties of `VODUpload`, in the order of the source."""
+    """The public methods and properties of `VODUpload`, room by room."""
     return _public(VODUpload)
 
 
 def _public(cls: type) -> list[str]:
+    rooms = [base for base in cls.__mro__ if base.__module__.startswith(cls.__module__)]
     return [
         name
-        for name, value in vars(cls).items()
+        for room in rooms
+        for name, value in vars(room).items()
         if not name.startswith("_") and (inspect.isfunction(value) or isinstance(value, property | classmethod))
     ]
 
@@ -243,7 +245,7 @@ def _paragraph(text: str) -> str:
 
 def _signature(cls: type, name: str) -> str:
     """Names and defaults alone, without types; nothing for a property or a field."""
-    value = vars(cls).get(name)
+    value = inspect.getattr_static(cls, name, None)
     if isinstance(value, classmethod):
         value = value.__func__
     return _words(value, is_method=True) if inspect.isfunction(value) else ""

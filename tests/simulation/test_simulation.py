@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,10 +73,27 @@ def test_f145_one_seed_is_one_history_in_another_process_too() -> None:
 @pytest.mark.parametrize("plan", PLANS)
 def test_histories_of_a_plan_keep_every_promise(plan: str) -> None:
     """More of them by VOD_SIM_SEEDS; mutants are noticed here."""
-    for seed in range(int(os.environ.get("VOD_SIM_SEEDS", "2"))):
+    seeds = int(os.environ.get("VOD_SIM_SEEDS", "2"))
+    steps = 0
+    for seed in range(seeds):
         world, broken = play(plan, 50 + seed)
         assert not broken, f"{broken}\n    {command(plan, 50 + seed)}"
-        assert world.steps > 20
+        steps += world.steps
+    assert steps > 20 * seeds  # one small file without bad luck needs as many
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_processes_side_by_side_play_histories_of_their_own_and_say_how_far_they_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tests.simulation.__main__._WORD_S", -1.0)
+    assert main(["--faults", "120", "--plan", "everything", "--jobs", "2"]) == 0
+    said = capsys.readouterr()
+    assert re.search(r"^\d+ s: \d+ faults in \d+ histories, 0 violations", said.err, re.MULTILINE)
+    alone = volume(60, ["everything"], 0, stride=2), volume(60, ["everything"], 1, stride=2)
+    assert f"{sum(found.faults for found in alone)} faults" in said.out
+    assert f"{sum(found.histories for found in alone)} histories" in said.out
 
 
 def test_broken_promise_prints_the_command_that_plays_it_again(
@@ -83,7 +101,8 @@ def test_broken_promise_prints_the_command_that_plays_it_again(
 ) -> None:
     monkeypatch.setattr("vod_widget.machine.permission.is_doubtful", lambda _: False)
     assert main(["--faults", "1500", "--plan", "reference_again_makes_another"]) == 1
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "BROKEN" in err  # at once, not only at the end
     line = next(line.strip() for line in out.splitlines() if "--seed" in line)
     again = line.removeprefix("python -m tests.simulation ").split()
     assert main(again) == 1

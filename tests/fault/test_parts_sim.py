@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.fault.scripted import PART, Scripted
@@ -189,6 +191,24 @@ def test_f43_part_that_rots_in_the_storage_before_a_resume_is_sent_again() -> No
     _damage(run, 1)
     run.succeeds(resent=PART + 2 * PART)  # the bad one, and what nobody had acknowledged
     assert run.restarts_said == []
+
+
+@pytest.mark.parametrize("cheap", [True, False], ids=["local", "browser"])
+def test_part_whose_bytes_the_file_has_no_more_after_a_restart_is_sent_again_alone(cheap: bool) -> None:
+    run = Scripted(parallel=1)
+    run.start()
+    run.until(lambda: run.machine.ledger.accepted_bytes >= 2 * PART)
+    run.drain_threads()
+    run.kill()
+    # Edited meanwhile in a way that its fingerprint does not show: what is read now has another sum in part 1.
+    run.change(fx.HashParts, lambda crcs: (crcs[0] ^ 1, *crcs[1:]))
+    run.machine.job = replace(run.machine.job, cheap_reads=cheap)
+    before = run.sent_bytes
+    run.wants()
+    run.to_rest()
+    assert run.machine.state is UploadState.SUCCESS
+    assert run.sent_bytes - before == run.plan.size - 2 * PART + PART * cheap
+    assert run.count(fx.HashParts) == cheap
 
 
 def test_f44_sum_that_never_fits_fails_and_the_part_does_not_count() -> None:

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.helpers.simulation import PART, Plan, Simulation
+from tests.helpers.simulation import PART, Plan, Simulation, Video
 from vod_widget import effects as fx
 from vod_widget.board import Board
 from vod_widget.errors import (
@@ -166,6 +166,19 @@ def test_cancel_then_delete_forgets_the_journal_entry() -> None:
     run.drain()
     assert run.journal.checkpoint is None
     assert run.cloud.uploads == {}
+
+
+def test_cancel_is_carried_out_also_when_the_file_is_wanted_again_before_the_step_in_flight_ends() -> None:
+    run = Simulation(4, replace(CALM, size=3 * PART))
+    run.in_trouble = False
+    run.start()
+    _until(run, lambda: _performing(run, fx.Init))
+    run.interrupt("cancel")
+    run.ready()
+    run.start()
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert [_done(run).count(name) for name in ("Init", "Abort", "CreateVideo")] == [2, 1, 1]
 
 
 def test_success_that_is_being_written_down_wins_over_a_late_cancel() -> None:
@@ -643,6 +656,49 @@ def test_image_that_gets_another_id_says_so(authority: str) -> None:
     run.heal()
     assert len(run.cloud.assets) == 2
     assert run.was_warned("Image.Again")
+
+
+@pytest.mark.parametrize("size", [50_000, 3 * PART])
+def test_image_that_goes_on_while_its_credential_lives_keeps_its_id(size: int) -> None:
+    run = _calm(media_type=MediaType.IMAGE, size=size)
+    run.start()
+    _until(run, lambda: run.transfers)
+    run.interrupt("pause")
+    run.drain()
+    run.heal()
+    assert len(run.cloud.assets) == 1
+    assert not run.was_warned("Image.Again")
+
+
+STORED = {"media_id": "media0", "fingerprint": "v0", "verified": "crc64"}
+
+
+@pytest.mark.parametrize(
+    ("opened", "skip_uploaded", "skipped"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"finished": None}, True, False),
+        ({"finished": {**STORED, "fingerprint": "v7"}}, True, False),
+        ({"fingerprint_is_strong": False}, True, False),
+    ],
+    ids=["known", "known, but a new asset is wanted", "unknown", "other bytes", "a weak fingerprint"],
+)
+def test_file_is_skipped_only_when_the_journal_proves_that_these_bytes_are_stored(
+    opened: dict[str, object], skip_uploaded: bool, skipped: bool
+) -> None:
+    run = _calm()
+    run.machine.job = replace(run.machine.job, skip_uploaded=skip_uploaded)
+    run.cloud.assets["media0"] = Video("media0", "sv/0.mp4", "")
+    run.start()
+    _until(run, lambda: _performing(run, fx.OpenEntry))
+    answer = replace(fx.Opened("v0", run.plan.size, None, STORED), **opened)  # type: ignore[arg-type]
+    run.journal.held = True
+    _outcome_of(run, fx.OpenEntry, lambda token: run.machine.succeed(token, answer))
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert run.machine.skipped is skipped
+    assert run.sent_bytes == (0 if skipped else run.plan.size)
 
 
 @pytest.mark.parametrize("expires", ["before it began", "while it is sent"])

@@ -45,3 +45,12 @@ def test_a_part_that_comes_as_its_file_comes_to_rest_is_no_fault(rests: bool) ->
     else:
         with pytest.raises(InvalidStateError):
             engine().perform(record, MACHINE, SAVE)
+
+
+def test_part_of_an_upload_that_was_begun_again_meanwhile_is_not_written_behind_the_new_one() -> None:
+    written: list[Part] = []
+    record: Any = SimpleNamespace(turn=object(), entry=SimpleNamespace(add_part=written.append))
+    engine().perform(record, MACHINE, fx.SavePart(SAVE.part, "u0"))
+    assert written == []
+    engine().perform(record, MACHINE, SAVE)
+    assert written == [SAVE.part]

@@ -358,9 +358,9 @@ class _Session:
         if kind == "expire":
             network.cloud.keys.expire_now(keys.access_key_id)
         if kind == "vanish":
-            upload = network.cloud.store._uploads.get(dict(query).get("uploadId", ""))
+            upload = network.cloud.store.multipart._uploads.get(dict(query).get("uploadId", ""))
             if upload is not None:
-                network.cloud.store.abort(upload)
+                network.cloud.store.multipart.abort(upload)
         if kind in STATUSES:
             answer = _refusal(what, kind)
         elif kind == "digest":

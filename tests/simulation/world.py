@@ -872,7 +872,7 @@ class World:
             file.story.breaks += 1
 
     def upload_vanishes(self) -> None:
-        uploads = self.cloud.store.uploads(self.cloud.bucket)
+        uploads = self.cloud.store.multipart.uploads(self.cloud.bucket)
         if uploads:
             upload = self.rng.choice(uploads)
             self.counts["storage", "drops an upload"] += 1
@@ -881,7 +881,7 @@ class World:
             for file in self.files:
                 if asset is not None and file.name == asset.title:
                     file.story.restarts += 1
-            self.cloud.store.abort(upload)
+            self.cloud.store.multipart.abort(upload)
 
     # ---- the whole
 
@@ -956,7 +956,7 @@ class World:
                 continue
             left = {
                 upload.upload_id
-                for upload in self.cloud.store.uploads(self.cloud.bucket)
+                for upload in self.cloud.store.multipart.uploads(self.cloud.bucket)
                 if upload.parts and self._owner_of(upload.bucket, upload.key) is file
             }
             told = file.story.warned.count("Abort")
@@ -982,7 +982,7 @@ class World:
             frozenset(a.media_id for a in assets if a.kind == "video"),
             frozenset(a.media_id for a in assets if a.kind == "image"),
             {a.media_id: v for a in assets if (v := self.stored(a.media_id)) is not None},
-            frozenset(u.upload_id for u in self.cloud.store.uploads(self.cloud.bucket) if u.parts),
+            frozenset(u.upload_id for u in self.cloud.store.multipart.uploads(self.cloud.bucket) if u.parts),
         )
         unfinished = self._journal_now()
         self.witness.check(

@@ -406,7 +406,7 @@ class Emulator:
                     tuple(sorted(upload.parts)),
                     sum(part.blob.size_bytes for part in upload.parts.values()),
                 )
-                for upload in self.cloud.store.uploads(self.bucket)
+                for upload in self.cloud.store.multipart.uploads(self.bucket)
             ]
 
     @property

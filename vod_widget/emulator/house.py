@@ -135,7 +135,7 @@ class House:
                         "parts": sorted(upload.parts),
                     }
                     for bucket in store.buckets()
-                    for upload in store.uploads(bucket.name)
+                    for upload in store.multipart.uploads(bucket.name)
                 ],
             }
 

@@ -109,7 +109,7 @@ class BucketDesk:
 
     def _stat(self, bucket: str) -> OssAnswer:
         """GetBucketStat: what lies in a bucket, by class."""
-        objects, uploads = self._store.objects(bucket), self._store.uploads(bucket)
+        objects, uploads = self._store.objects(bucket), self._store.multipart.uploads(bucket)
         size_bytes = sum(stored.size_bytes for stored in objects)
         last_s = max((stored.modified_s for stored in objects), default=0.0)
         parts = [part.blob.size_bytes for upload in uploads for part in upload.parts.values()]

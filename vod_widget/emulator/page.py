@@ -65,7 +65,7 @@ def render(cloud: Cloud, requests: Sequence[RequestRecord]) -> bytes:
         cloud: What is shown; the caller holds its lock.
         requests: The last ones, oldest first.
     """
-    uploads = [upload for bucket in cloud.store.buckets() for upload in cloud.store.uploads(bucket.name)]
+    uploads = [upload for bucket in cloud.store.buckets() for upload in cloud.store.multipart.uploads(bucket.name)]
     assets = sorted(cloud.vod.assets.values(), key=lambda asset: -asset.created_wall_s)
     parts = []
     for kind, title in _KINDS.items():

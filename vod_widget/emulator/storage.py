@@ -1,17 +1,18 @@
-"""Objects and multipart uploads, as OSS keeps them; no HTTP, no keys, no policies.
+"""Buckets and objects, as OSS keeps them; no HTTP, no keys, no policies.
 
-What lives here: `ObjectStore`. It imports `blobs`, `book`, `clock`, `cors`, `errors`. Every method runs under
-the lock of `Cloud`; only `BlobStore.join` and `BlobStore.read` may run outside of it.
+What lives here: `ObjectStore`, with the uploads in progress in `multipart`. It imports `blobs`, `book`, `clock`,
+`cors`, `errors`, `objects`, `uploads`. Every method runs under the lock of `Cloud`; only `BlobStore.join` and
+`BlobStore.read` may run outside of it.
 
-Theory: a multipart object is the list of its parts' blobs, so Complete costs no copying however
-large the object is. One plain file is made when someone asks for it (`BlobStore.join`, `adopt`).
+Theory: an object of several blobs (parts, appended pieces) is never copied into one, unless someone asks for a plain
+file (`BlobStore.join`, `adopt`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 from vod_widget.emulator.blobs import Blob, BlobStore, combined_crc64
 from vod_widget.emulator.book import Book, NoBook
@@ -20,22 +21,17 @@ from vod_widget.emulator.cors import CorsRule
 from vod_widget.emulator.errors import (
     OssError,
     access_denied,
-    malformed_xml,
     no_such_bucket,
     no_such_key,
-    no_such_upload,
 )
 from vod_widget.emulator.objects import (
     MAX_BODY_BYTES,
-    MAX_PARTS,
-    MIN_PART_BYTES,
     Bucket,
     Content,
     StoredObject,
-    StoredPart,
     Upload,
-    bad_part_number,
 )
+from vod_widget.emulator.uploads import MultipartShelf
 
 _READ_STEP_BYTES = 256 * 1024
 
@@ -64,15 +60,16 @@ class ObjectStore:
     ) -> None:
         self.blobs = blobs
         self._clock = clock
-        self._rng = rng
         self._on_stored = on_stored
         self._book = book or NoBook()
         self._buckets: dict[str, Bucket] = {}
         self._objects: dict[tuple[str, str], StoredObject] = {}
-        self._uploads: dict[str, Upload] = {}
+        self.multipart = MultipartShelf(
+            blobs, clock, rng, self._book, require_bucket=self.require_bucket, publish=self._publish
+        )
 
     def __repr__(self) -> str:
-        return f"<ObjectStore objects={len(self._objects)} uploads={len(self._uploads)}>"
+        return f"<ObjectStore objects={len(self._objects)} {self.multipart!r}>"
 
     # --- buckets and objects -------------------------------------------------------------
 
@@ -93,7 +90,7 @@ class ObjectStore:
         if isinstance(item, Bucket):
             self._buckets[item.name] = item
         elif isinstance(item, Upload):
-            self._uploads[item.upload_id] = item
+            self.multipart.put_back(item)
         else:
             self._objects[item.bucket, item.key] = item
 
@@ -139,7 +136,7 @@ class ObjectStore:
         """
         if self.bucket(bucket).managed:
             raise access_denied("The bucket is managed by VOD and cannot be deleted.")
-        if self.objects(bucket) or self.uploads(bucket):
+        if self.objects(bucket) or self.multipart.uploads(bucket):
             raise OssError(
                 409,
                 "BucketNotEmpty",
@@ -323,136 +320,6 @@ class ObjectStore:
         self._drop(content)
         return True
 
-    # --- multipart -----------------------------------------------------------------------
-
-    def initiate(self, bucket: str, key: str, headers: Mapping[str, str], acl: str = "default") -> Upload:
-        """Begin a multipart upload; an existing object stays untouched."""
-        self.require_bucket(bucket)
-        upload_id = f"{self._rng.getrandbits(128):032X}"
-        upload = Upload(upload_id, bucket, key, headers, self._clock.wall_s(), acl=acl)
-        self._uploads[upload_id] = upload
-        self._book.put("upload", upload_id, upload)
-        return upload
-
-    def upload(self, bucket: str, key: str, upload_id: str) -> Upload:
-        """Return an upload of this very key or raise NoSuchUpload."""
-        self.require_bucket(bucket)
-        found = self._uploads.get(upload_id)
-        if found is None or (found.bucket, found.key) != (bucket, key):
-            raise no_such_upload(upload_id)
-        return found
-
-    def uploads(self, bucket: str) -> list[Upload]:
-        """Return the uploads of a bucket by key, then id."""
-        mine = (upload for upload in self._uploads.values() if upload.bucket == bucket)
-        return sorted(mine, key=lambda upload: (upload.key, upload.upload_id))
-
-    def put_part(self, upload: Upload, part_number: int, blob: Blob) -> StoredPart:
-        """Keep a part; the same number again replaces it. Late parts find NoSuchUpload."""
-        self.upload(upload.bucket, upload.key, upload.upload_id)
-        old = upload.parts.get(part_number)
-        part = StoredPart(part_number, blob, self._clock.wall_s())
-        upload.parts[part_number] = part
-        record = {**vars(part), "upload_id": upload.upload_id}
-        self._book.put("part", f"{upload.upload_id}/{part_number}", record)
-        if old is not None:
-            self.blobs.remove([old.blob])
-        return part
-
-    def abort(self, upload: Upload) -> None:
-        """Drop an upload with its parts."""
-        self._forget(upload)
-        self.blobs.remove(part.blob for part in upload.parts.values())
-
-    def complete(self, upload: Upload, wanted: Sequence[tuple[int, str]] | None) -> StoredObject:
-        """Make the object of an upload's parts.
-
-        Args:
-            upload: A living upload.
-            wanted: (part number, ETag without quotes) as the client lists them; None takes
-                every part there is (x-oss-complete-all).
-
-        Raises:
-            OssError: InvalidArgument, InvalidPartOrder, InvalidPart, EntityTooSmall or
-                MalformedXML (nothing listed); the upload stays as it was.
-        """
-        chosen = self._choose(upload, wanted)
-        for part in chosen[:-1]:
-            if part.blob.size_bytes < MIN_PART_BYTES:
-                raise OssError(
-                    400,
-                    "EntityTooSmall",
-                    "Your proposed upload smaller than the minimum allowed size.",
-                    ec="0042-00000213",
-                    extras={
-                        "ProposedSize": str(part.blob.size_bytes),
-                        "MinSizeAllowed": str(MIN_PART_BYTES),
-                        "PartNumber": str(part.part_number),
-                        "ETag": f'"{part.etag}"',
-                    },
-                )
-        self._forget(upload)
-        kept = {part.part_number for part in chosen}
-        self.blobs.remove(p.blob for n, p in upload.parts.items() if n not in kept)
-        blobs = tuple(part.blob for part in chosen)
-        # The real rule is unknown; the shape "32 hex digits - number of parts" was seen.
-        digest = hashlib.md5("".join(p.etag for p in chosen).encode(), usedforsecurity=False)
-        stored = StoredObject(
-            upload.bucket,
-            upload.key,
-            Content(blobs),
-            sum(blob.size_bytes for blob in blobs),
-            f"{digest.hexdigest().upper()}-{len(chosen)}",
-            combined_crc64(blobs),
-            "Multipart",
-            upload.headers,
-            self._clock.wall_s(),
-            acl=upload.acl,
-        )
-        self._publish(stored)
-        return stored
-
-    def _forget(self, upload: Upload) -> None:
-        del self._uploads[upload.upload_id]
-        self._book.drop("upload", upload.upload_id)
-        for number in upload.parts:
-            self._book.drop("part", f"{upload.upload_id}/{number}")
-
-    def _choose(self, upload: Upload, wanted: Sequence[tuple[int, str]] | None) -> list[StoredPart]:
-        if wanted is None:
-            wanted = [(n, upload.parts[n].etag) for n in sorted(upload.parts)]
-        if not wanted:
-            raise malformed_xml()
-        previous = 0
-        chosen = []
-        for number, etag in wanted:
-            if not 1 <= number <= MAX_PARTS:
-                raise bad_part_number(str(number))
-            if number <= previous:
-                raise OssError(
-                    400,
-                    "InvalidPartOrder",
-                    "The list of parts was not in ascending order. "
-                    "Parts list must be specified in order by part number.",
-                    extras={"UploadId": upload.upload_id},
-                )
-            previous = number
-            part = upload.parts.get(number)
-            if part is None or part.etag != etag.upper():
-                raise OssError(
-                    400,
-                    "InvalidPart",
-                    "One or more of the specified parts could not be found or the specified "
-                    "entity tag might not have matched the part's entity tag.",
-                    extras={
-                        "UploadId": upload.upload_id,
-                        "PartNumber": str(number),
-                        "ETag": f'"{etag}"',
-                    },
-                )
-            chosen.append(part)
-        return chosen
-
     def clear(self) -> None:
         """Forget every object and upload, and every bucket but those of VOD."""
         self._buckets = {name: bucket for name, bucket in self._buckets.items() if bucket.managed}
@@ -460,5 +327,5 @@ class ObjectStore:
             bucket.cors = ()
             self._book.put("bucket", bucket.name, bucket)
         self._objects.clear()
-        self._uploads.clear()
+        self.multipart.clear()
         self.blobs.clear()

@@ -391,12 +391,12 @@ class VodLibrary:
         if not uploads:
             raise RpcError(400, "InvalidMultipartUpload.NotFound", "The multipart upload does not exist.")
         for upload in uploads:
-            self._store.abort(upload)
+            self._store.multipart.abort(upload)
         return {}
 
     def _drop(self, asset: Asset) -> None:
         for upload in self._uploads(asset):
-            self._store.abort(upload)
+            self._store.multipart.abort(upload)
         self._store.delete(asset.bucket, asset.key)
         if asset.slices_prefix:
             for stored in self._store.objects(asset.bucket):
@@ -407,7 +407,7 @@ class VodLibrary:
     # --- finding -------------------------------------------------------------------------
 
     def _uploads(self, asset: Asset) -> list[Upload]:
-        return [upload for upload in self._store.uploads(asset.bucket) if asset.owns(upload.key)]
+        return [upload for upload in self._store.multipart.uploads(asset.bucket) if asset.owns(upload.key)]
 
     def _of_kind(self, kind: MediaKind) -> list[Asset]:
         return [asset for asset in self._vod.assets.values() if asset.kind == kind]

@@ -6,7 +6,7 @@ may be called from any worker thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -284,6 +284,12 @@ class Journal(Protocol):
 
     def unfinished(self) -> tuple[Checkpoint, ...]:
         """Every checkpoint that is not done, oldest first."""
+
+    def has_entries(self) -> bool:
+        """Whether anything unfinished may be there; opens no file."""
+
+    def knows(self, source_ids: Iterable[str], destination: str) -> frozenset[str]:
+        """Those sources of which there is an entry for this destination; opens no file."""
 
     def finished(self, source_id: str, destination: str) -> dict[str, Any] | None:
         """The result of a finished entry (with its "fingerprint"), or None."""

@@ -18,6 +18,8 @@ from tests.helpers.invariants import Footprint
 from tests.helpers.media import pattern_bytes
 from tests.helpers.until import until
 from vod_widget.errors import InvalidStateError, VODError
+from vod_widget.journal import FileJournal
+from vod_widget.system import SystemClock
 
 FAULT_KIND = "S"
 SIZE = 4 * PART + 17
@@ -105,6 +107,41 @@ def test_f125_deleting_a_file_that_is_sent_is_a_cancel_and_the_others_keep_their
         assert up.heard.of(sending)[-1] == "on_upload_canceled"
     assert cloud.uploads == {}
     assert len(cloud.objects) == 2
+
+
+@pytest.mark.parametrize("has_run", [False, True], ids=["before any start", "while others run"])
+@pytest.mark.parametrize("how", ["cancel_file", "delete_file", "clean_list"])
+def test_f122_f125_a_file_that_is_given_up_before_its_turn_loses_what_an_earlier_process_left_too(
+    tmp_path: Path, how: str, has_run: bool
+) -> None:
+    cloud = GatedCloud()
+    path = file_of(tmp_path, "left.mp4", SIZE)
+    come = cloud.hold("UploadPart")
+    with queue(cloud, tmp_path, parallel=1) as up:
+        up.add_file(path)
+        up.start_upload()
+        assert come.wait(LONG_S)
+        up.stop_upload()
+        cloud.let_go("UploadPart")
+    assert len(cloud.uploads) == 1
+    with queue(cloud, tmp_path, parallel_files=1) as up:
+        if has_run:
+            busy = cloud.hold("PutObject")
+            up.add_file(b"x" * 100, name="first.mp4")
+            up.start_upload()
+            assert busy.wait(LONG_S)
+        info = up.add_file(path)
+        up.clean_list() if how == "clean_list" else getattr(up, how)(info)
+        assert info.state == "Canceled"
+        until(lambda: not cloud.uploads, "the parts were removed")
+        assert up.heard.of(info).count("on_upload_canceled") == 1
+        if has_run:
+            cloud.let_go("PutObject")
+    assert len(cloud.videos) == 1 + has_run
+    left = FileJournal(tmp_path / "journal", SystemClock()).unfinished()
+    assert [(c.name, c.upload_id, c.canceled) for c in left if c.name == "left.mp4"] == (
+        [("left.mp4", "", True)] if how == "cancel_file" else []
+    )
 
 
 @pytest.mark.parametrize("callback", ["on_upload_succeed", "on_upload_progress", "on_file_added", "on_upload_end"])

@@ -36,7 +36,7 @@ from .lease import LeaseKeeper
 from .lines import read_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from vod_widget.interfaces import Clock
     from vod_widget.model import Checkpoint
@@ -121,13 +121,7 @@ class FileJournal:
         Damaged ones are left out with a warning; they are set aside when they are opened.
         """
         found: list[tuple[float, str, Checkpoint]] = []
-        try:
-            paths = sorted(self.folder.glob("*.jsonl"))
-        except OSError as exc:
-            raise failed("the journal cannot be listed", exc) from exc
-        for path in paths:
-            if not re.fullmatch(r"[0-9a-f]{64}", path.stem):
-                continue
+        for path in self._entry_paths():
             try:
                 data = read_entry(path)
             except (OSError, JournalError) as exc:
@@ -142,6 +136,26 @@ class FileJournal:
             elif checkpoint is not None:
                 found.append((state.begun_s, path.name, checkpoint))
         return tuple(checkpoint for _, _, checkpoint in sorted(found, key=lambda item: item[:2]))
+
+    def has_entries(self) -> bool:
+        """Tell whether anything unfinished may be there; opens no file."""
+        return bool(self._entry_paths())
+
+    def knows(self, source_ids: Iterable[str], destination: str) -> frozenset[str]:
+        """Return those sources of which there is an entry for this destination; opens no file.
+
+        Raises:
+            JournalError: The folder cannot be listed.
+        """
+        there = {path.stem for path in self._entry_paths()}
+        return frozenset(source_id for source_id in source_ids if _key(source_id, destination) in there)
+
+    def _entry_paths(self) -> list[Path]:
+        try:
+            paths = sorted(self.folder.glob("*.jsonl"))
+        except OSError as exc:
+            raise failed("the journal cannot be listed", exc) from exc
+        return [path for path in paths if re.fullmatch(r"[0-9a-f]{64}", path.stem)]
 
     def finished(self, source_id: str, destination: str) -> dict[str, Any] | None:
         """Return the result of a finished entry (with its "fingerprint"), or None."""

@@ -201,8 +201,9 @@ class Listing(Control):
         Raises:
             IndexError: No such index.
         """
+        info = self._looked_up(file)
         with self._queue.cond:
-            record = self._find(file)
+            record = self._find(info) if info is not None else None
             if record is None:
                 return False
             self._queue.remove(record)
@@ -254,7 +255,8 @@ class Listing(Control):
         Raises:
             IndexError: No such index.
         """
-        return self._command(file, FileEvent.CANCEL)
+        info = self._looked_up(file)
+        return info is not None and self._command(info, FileEvent.CANCEL)
 
     def pause_file(self, file: File) -> bool:
         """Halt a file and keep what it has sent; `resume_file` goes on from there.
@@ -320,6 +322,9 @@ class Listing(Control):
     def clean_list(self) -> None:
         """Halt the queue and empty the list; unfinished files are canceled and their parts removed."""
         self.stop_upload()
+        with self._queue.cond:
+            records = list(self._queue.records)
+        self._look_into_journal(records)
         work: list[Any] = []
         with self._queue.cond:
             for record in list(self._queue.records):
@@ -383,6 +388,43 @@ class Listing(Control):
             record.machine = None
             self._app.emit(ev.StateChanged, record, state=str(record.state), phase=str(record.phase))
         return True
+
+    def _looked_up(self, file: File) -> UploadInfo | None:
+        """The file that is meant, once the journal was asked about it; None when it is not in the list."""
+        with self._queue.cond:
+            record = self._find(file)
+        if record is None:
+            return None
+        self._look_into_journal([record])
+        info: UploadInfo = record.info
+        return info
+
+    def _look_into_journal(self, records: list[Record]) -> None:
+        """Give files that never ran here their machine where an earlier process left something of them.
+
+        Only the journal knows of that, and a file that is given up must not leave it behind. Reads the journal's
+        folder, and looks for keys when the queue has not yet: called before a decision and without the condition.
+        """
+        waiting = [record for record in records if record.machine is None]
+        if not waiting or self._closed or self._is_copy:
+            return
+        try:
+            journal = self._authority.journal()
+            if not journal.has_entries():
+                return
+            if self._app.destination is None:
+                self._prepare()
+            to = self._app.destination
+            assert to is not None
+            known = journal.knows([record.source.source_id for record in waiting], to.label)
+        except VODError:
+            return  # nobody can remove it now; the entry stays, and `vw.resume` shows it
+        with self._queue.cond:
+            for record in waiting:
+                if record.source.source_id in known and record.machine is None:
+                    machine = self._app.make_machine(record)
+                    machine.state = record.state
+                    record.take_machine(machine)
 
     def _command(self, file: File, event: FileEvent) -> bool:
         with self._queue.cond:

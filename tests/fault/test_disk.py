@@ -198,7 +198,7 @@ def test_f86_what_a_lying_disk_forgot_is_found_in_the_storage_and_only_that_is_s
         runs(up)
         assert info.state == "Success", info.error
         assert stored(emulator, info) == path.read_bytes()
-        assert up.results()[0].sent_bytes <= SIZE - kept * PART
+        assert up.results()[0].sent_bytes <= SIZE - 5 * PART  # what the disk forgot, the storage knows
     assert len(emulator.assets) == 1
     assert emulator.unfinished_uploads == []
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from tests.fault.scripted import PART, Scripted
-from tests.helpers.simulation import LIFE_S, crc_of
+from tests.helpers.simulation import LIFE_S, Upload, crc_of
 from vod_widget import effects as fx
 from vod_widget.errors import (
     AccessDeniedError,
@@ -199,7 +200,9 @@ def test_part_whose_bytes_the_file_has_no_more_after_a_restart_is_sent_again_alo
     run.start()
     run.until(lambda: run.machine.ledger.accepted_bytes >= 2 * PART)
     run.drain_threads()
-    run.kill()
+    run.new_machine()
+    (upload,) = run.cloud.uploads.values()
+    upload.parts.pop(3, None)  # it may have been on its way
     # Edited meanwhile in a way that its fingerprint does not show: what is read now has another sum in part 1.
     run.change(fx.HashParts, lambda crcs: (crcs[0] ^ 1, *crcs[1:]))
     run.machine.job = replace(run.machine.job, cheap_reads=cheap)
@@ -209,6 +212,37 @@ def test_part_whose_bytes_the_file_has_no_more_after_a_restart_is_sent_again_alo
     assert run.machine.state is UploadState.SUCCESS
     assert run.sent_bytes - before == run.plan.size - 2 * PART + PART * cheap
     assert run.count(fx.HashParts) == cheap
+
+
+@pytest.mark.parametrize(
+    ("spoil", "resent_parts"),
+    [
+        (lambda _: None, 0),
+        (lambda upload: upload.parts.update({2: (*upload.parts[2][:3], True)}), 1),  # rotten in the storage
+        (lambda upload: upload.parts.pop(1), 4),  # without it nobody knows where the others belong
+        (lambda upload: upload.parts.update({1: (0, 0, 0, False)}), 4),
+        (lambda upload: upload.parts.update({4: (0, 0, 9 * PART, False)}), 1),
+    ],
+    ids=["whole", "damaged", "first missing", "empty", "beyond the file"],
+)
+def test_parts_that_the_journal_lost_count_when_their_place_and_sum_are_the_files(
+    spoil: Callable[[Upload], object], resent_parts: int
+) -> None:
+    run = Scripted(parallel=1, size=5 * PART)
+    run.start()
+    run.until(lambda: run.machine.ledger.accepted_bytes == 4 * PART)
+    run.drain_threads()
+    run.new_machine()
+    (upload,) = run.cloud.uploads.values()
+    spoil(upload)
+    assert run.journal.checkpoint is not None
+    run.journal.checkpoint = replace(run.journal.checkpoint, parts=())  # a power cut took them
+    before = run.sent_bytes
+    run.wants()
+    run.to_rest()
+    assert run.machine.state is UploadState.SUCCESS
+    assert run.sent_bytes - before == (1 + resent_parts) * PART
+    assert run.restarts_said == []
 
 
 def test_f44_sum_that_never_fits_fails_and_the_part_does_not_count() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 
 from vod_widget import effects as fx
@@ -152,11 +152,9 @@ class Transferring(Authorizing):
         parts = [p for p in (*self.checkpoint.parts, *self._board.accepted()) if p.crc64 is not None]
         by_number = {p.part_number: p for p in parts}
         parts = sorted(by_number.values(), key=lambda p: p.part_number)
-        if parts and self.job.cheap_reads and self._hash_first:
-            known = tuple(parts)
-            crcs: tuple[int, ...] = yield from self._call(lambda: fx.HashParts(known))
-            self._hash_first = False
-            parts = [p for p, crc in zip(parts, crcs, strict=True) if p.crc64 == crc]
+        reads_again = self.job.cheap_reads and self._hash_first
+        if reads_again:
+            parts = yield from self._as_in_file(parts)
         self._unproven = False
         may_list = True
         try:
@@ -175,11 +173,38 @@ class Transferring(Authorizing):
                 and there.size_bytes == p.size_bytes
                 and there.crc64 in (None, p.crc64)
             ]
-        parts = list(fitting(parts))
+            if reads_again:
+                parts += yield from self._as_in_file(self._unnoted(remote, by_number.keys()))
+        self._hash_first = False
+        parts = list(fitting(sorted(parts, key=lambda p: p.part_number)))
         self.checkpoint = replace(self.checkpoint, parts=tuple(parts))
         self._board.reset()
         self.ledger.found(sum(part.size_bytes for part in parts))
         return may_list
+
+    def _as_in_file(self, parts: list[Part]) -> Steps:
+        """Those whose sum is that of the file's bytes now."""
+        if not parts:
+            return []
+        crcs: tuple[int, ...] = yield from self._call(lambda: fx.HashParts(tuple(parts)))
+        return [p for p, crc in zip(parts, crcs, strict=True) if p.crc64 == crc]
+
+    def _unnoted(self, remote: dict[int, RemotePart], known: Container[int]) -> list[Part]:
+        """Parts that only the storage knows, since the journal lost their lines (a lying disk, a full one, a kill).
+
+        Sizes may differ from part to part, so a place in the file is known only while no number before it is missing.
+        """
+        found: list[Part] = []
+        start = 0
+        for number in range(1, len(remote) + 1):
+            there = remote.get(number)
+            if there is None or not there.size_bytes or start + there.size_bytes > self.job.size_bytes:
+                break
+            part = Part(number, start, start + there.size_bytes, there.etag, there.crc64)
+            start = part.end
+            if number not in known and part.crc64 is not None:
+                found.append(part)
+        return found
 
     def _list_parts(self) -> Steps:
         """Every stored part by its number; a page that fails is asked for again, not those before it."""

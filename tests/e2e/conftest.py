@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.e2e.desk import PART_BYTES, Desk
 from tests.e2e.harness import CHROMIUM_FLAGS, Lab, chromium_path
+from tests.helpers.media import make_mp4
+from vod_widget.emulator import Emulator
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,3 +56,17 @@ def page(browser: Browser) -> Iterator[Page]:
         yield context.new_page()
     finally:
         context.close()
+
+
+@pytest.fixture
+def desk(lab: Lab, page: Page, emulator: Emulator) -> Desk:
+    """JupyterLab, a page and a cloud, for `desk.show` and `desk.hold`."""
+    return Desk(lab, page, emulator)
+
+
+@pytest.fixture(scope="session")
+def long_mp4(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of several parts of the least size."""
+    path = make_mp4(tmp_path_factory.mktemp("long") / "long.mp4", seconds=24, size=(640, 360))
+    assert path.stat().st_size > 3 * PART_BYTES
+    return path

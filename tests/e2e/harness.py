@@ -315,7 +315,13 @@ class Notebook:
         return str(answer["text"]).strip()
 
     def save(self) -> dict[str, Any]:
-        """Save as Ctrl+S does; returns the notebook as it lies on disk."""
-        self.command("docmanager:save")
-        self.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty", timeout=20_000)
+        """Save as Ctrl+S does, again when an output comes meanwhile; returns the notebook as it lies on disk."""
+        self.page.wait_for_function(
+            """async () => {
+                await window.jupyterapp.commands.execute('docmanager:save');
+                return !window.jupyterapp.shell.currentWidget.context.model.dirty;
+            }""",
+            polling=100,
+            timeout=20_000,
+        )
         return json.loads(self.file.read_text("utf-8"))

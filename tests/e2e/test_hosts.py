@@ -15,14 +15,12 @@ from pathlib import Path
 import nbformat
 from playwright.sync_api import Page, expect
 
+from tests.e2e.desk import Desk, keys
 from tests.e2e.harness import ROOT, TOKEN, Lab, _end_with_parent
 from tests.e2e.screen import TRANSFER_MS, Screen
-from tests.e2e.test_widget import PART_BYTES, _shown, long_mp4
 from tests.helpers.media import Media
 from tests.helpers.until import until
-from vod_widget.emulator import Emulator, faults
-
-__all__ = ["long_mp4"]
+from vod_widget.emulator import Emulator
 
 
 def _cells(emulator: Emulator, options: str = "") -> str:
@@ -118,14 +116,9 @@ def test_voila_serves_strangers_who_may_send_their_own_files_and_no_more(
 
 
 def test_a_restarted_kernel_is_seen_and_its_successor_brings_the_file_back(
-    lab: Lab, page: Page, emulator: Emulator, long_mp4: Path
+    desk: Desk, page: Page, emulator: Emulator, long_mp4: Path
 ) -> None:
-    options = f", part_size_bytes={PART_BYTES}, parallel=1"
-    with _shown(lab, page, emulator, long_mp4.parent, options) as (notebook, screen):
-        stall = emulator.faults.add(op="UploadPart", nth=3, action=faults.Stall())
-        screen.add_path(long_mp4)
-        screen.start()
-        until(lambda: stall.fired, "a part is held")
+    with desk.hold(long_mp4, nth=3) as (notebook, screen, stall):
         video_id = notebook.run("print(widget.uploader.list_files()[0].video_id)")
         page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
         # Ten seconds is what a person may believe in a dead screen.
@@ -134,11 +127,7 @@ def test_a_restarted_kernel_is_seen_and_its_successor_brings_the_file_back(
         expect(screen.root).to_contain_text("The kernel restarted.")
         stall.release()
         notebook.wait_for_kernel()
-        notebook.run(
-            "import os\n"
-            f"os.environ['ALIBABA_CLOUD_ACCESS_KEY_ID'] = {emulator.access_key_id!r}\n"
-            f"os.environ['ALIBABA_CLOUD_ACCESS_KEY_SECRET'] = {emulator.access_key_secret!r}"
-        )
+        notebook.run(keys(emulator))
         notebook.run_all()
         again = Screen(page)
         again.root.locator("[data-action=take-back]").click(timeout=TRANSFER_MS)

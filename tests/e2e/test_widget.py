@@ -2,63 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.harness import Lab, Notebook
+from tests.e2e.desk import PART_BYTES, Desk, cell
+from tests.e2e.harness import Lab
 from tests.e2e.screen import TRANSFER_MS, Screen
-from tests.helpers.media import Media, make_mp4
+from tests.helpers.media import Media
 from tests.helpers.until import until
-from vod_widget.emulator import Emulator, faults
+from vod_widget.emulator import Emulator
 
 FAULT_KIND = "B"
 
 ID = re.compile(r"[0-9a-f]{32}")
-PART_BYTES = 102_400
-
-
-@pytest.fixture(scope="session")
-def long_mp4(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A video of several parts of the least size."""
-    path = make_mp4(tmp_path_factory.mktemp("long") / "long.mp4", seconds=24, size=(640, 360))
-    assert path.stat().st_size > 3 * PART_BYTES
-    return path
-
-
-def _cell(emulator: Emulator, root: Path, options: str = "") -> str:
-    """A cell that shows the widget; its keys come from the kernel's environment, not from the notebook."""
-    return (
-        "import vod_widget as vw\n"
-        f"widget = vw.VODUploadWidget(endpoint={emulator.endpoint!r}, root={str(root)!r}{options})\n"
-        "widget"
-    )
-
-
-@contextlib.contextmanager
-def _shown(
-    lab: Lab, page: Page, emulator: Emulator, root: Path, options: str = ""
-) -> Iterator[tuple[Notebook, Screen]]:
-    keys = (
-        "import os\n"
-        f"os.environ['ALIBABA_CLOUD_ACCESS_KEY_ID'] = {emulator.access_key_id!r}\n"
-        f"os.environ['ALIBABA_CLOUD_ACCESS_KEY_SECRET'] = {emulator.access_key_secret!r}"
-    )
-    with lab.open(page, lab.add([_cell(emulator, root, options)])) as notebook:
-        notebook.run(keys)
-        notebook.run_all()
-        yield notebook, Screen(page)
-        assert notebook.errors == []
 
 
 def test_a_kernel_file_and_browser_files_arrive_whole_and_get_their_ids(
-    lab: Lab, page: Page, emulator: Emulator, media: Media
+    desk: Desk, emulator: Emulator, media: Media
 ) -> None:
-    with _shown(lab, page, emulator, media.mp4.parent) as (notebook, screen):
+    with desk.show(media.mp4.parent) as (notebook, screen):
         screen.add_path(media.mp4)
         screen.pick(media.m4a, media.png, media.jpeg)
         screen.state(media.mp4.name, "Ready")
@@ -73,14 +37,9 @@ def test_a_kernel_file_and_browser_files_arrive_whole_and_get_their_ids(
         assert notebook.run("print(widget.done, widget.failed, widget.total, widget.progress)") == "4 0 4 1.0"
 
 
-def test_cancel_in_flight_leaves_nothing_behind(lab: Lab, page: Page, emulator: Emulator, long_mp4: Path) -> None:
-    options = f", part_size_bytes={PART_BYTES}, parallel=1"
-    with _shown(lab, page, emulator, long_mp4.parent, options) as (_, screen):
-        stall = emulator.faults.add(op="UploadPart", nth=2, action=faults.Stall())
-        screen.add_path(long_mp4)
-        screen.start()
+def test_cancel_in_flight_leaves_nothing_behind(desk: Desk, emulator: Emulator, long_mp4: Path) -> None:
+    with desk.hold(long_mp4) as (_, screen, stall):
         screen.state(long_mp4.name, "Uploading")
-        until(lambda: stall.fired, "a part is held")
         screen.button(f"Cancel {long_mp4.name}").click()
         screen.state(long_mp4.name, "Canceled")
         stall.release()
@@ -89,15 +48,9 @@ def test_cancel_in_flight_leaves_nothing_behind(lab: Lab, page: Page, emulator: 
 
 
 def test_pause_keeps_what_was_sent_and_resume_goes_on_under_the_same_id(
-    lab: Lab, page: Page, emulator: Emulator, long_mp4: Path
+    desk: Desk, emulator: Emulator, long_mp4: Path
 ) -> None:
-    options = f", part_size_bytes={PART_BYTES}, parallel=1"
-    with _shown(lab, page, emulator, long_mp4.parent, options) as (notebook, screen):
-        stall = emulator.faults.add(op="UploadPart", nth=3, action=faults.Stall())
-        screen.add_path(long_mp4)
-        screen.start()
-        screen.state(long_mp4.name, "Uploading")
-        until(lambda: stall.fired, "a part is held")
+    with desk.hold(long_mp4, nth=3) as (notebook, screen, stall):
         video_id = notebook.run("print(widget.uploader.list_files()[0].video_id)")
         screen.button(f"Pause {long_mp4.name}").click()
         screen.state(long_mp4.name, "Stopped")
@@ -109,21 +62,10 @@ def test_pause_keeps_what_was_sent_and_resume_goes_on_under_the_same_id(
 
 
 def test_f136_reload_shows_the_truth_also_of_what_happened_meanwhile(
-    lab: Lab, page: Page, emulator: Emulator, media: Media, long_mp4: Path
+    desk: Desk, page: Page, media: Media, long_mp4: Path
 ) -> None:
-    options = f", part_size_bytes={PART_BYTES}, parallel=1"
-    with _shown(lab, page, emulator, Path("/"), options) as (notebook, screen):
-        stall = emulator.faults.add(op="UploadPart", nth=2, action=faults.Stall())
-        screen.add_path(media.jpeg)
-        screen.start()
-        screen.state(media.jpeg.name, "Success")
+    with desk.hold(long_mp4, sent=[media.jpeg]) as (notebook, screen, stall):
         image_id = screen.media_id(media.jpeg.name)
-        screen.add_path(long_mp4)
-        expect(screen.row(long_mp4.name)).to_be_visible()
-        if screen.row(long_mp4.name).get_attribute("data-state") == "Ready":
-            screen.start()
-        screen.state(long_mp4.name, "Uploading")
-        until(lambda: stall.fired, "a part is held")
         notebook.save()
         page.goto("about:blank")
         stall.release()
@@ -135,14 +77,9 @@ def test_f136_reload_shows_the_truth_also_of_what_happened_meanwhile(
 
 
 def test_f106_a_browser_file_goes_on_when_it_is_picked_again_after_a_reload(
-    lab: Lab, page: Page, emulator: Emulator, long_mp4: Path
+    desk: Desk, page: Page, emulator: Emulator, long_mp4: Path
 ) -> None:
-    options = f", part_size_bytes={PART_BYTES}, parallel=1"
-    with _shown(lab, page, emulator, long_mp4.parent, options) as (notebook, screen):
-        stall = emulator.faults.add(op="UploadPart", nth=3, action=faults.Stall())
-        screen.pick(long_mp4)
-        screen.start()
-        until(lambda: stall.fired, "a part is held")
+    with desk.hold(long_mp4, nth=3, picked=True) as (notebook, _, stall):
         video_id = notebook.run("print(widget.uploader.list_files()[0].video_id)")
         notebook.save()
         notebook.reload()
@@ -158,16 +95,11 @@ def test_f106_a_browser_file_goes_on_when_it_is_picked_again_after_a_reload(
 
 
 def test_f107_a_browser_file_that_changes_on_disk_fails_and_is_never_mixed(
-    lab: Lab, page: Page, emulator: Emulator, long_mp4: Path, tmp_path: Path
+    desk: Desk, emulator: Emulator, long_mp4: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "talk.mp4"
     path.write_bytes(long_mp4.read_bytes() * 30)
-    options = f", part_size_bytes={10 * PART_BYTES}, parallel=1"
-    with _shown(lab, page, emulator, tmp_path, options) as (notebook, screen):
-        stall = emulator.faults.add(op="UploadPart", nth=2, action=faults.Stall())
-        screen.pick(path)
-        screen.start()
-        until(lambda: stall.fired, "a part is held")
+    with desk.hold(path, picked=True, part_size_bytes=10 * PART_BYTES) as (notebook, screen, stall):
         path.write_bytes(long_mp4.read_bytes()[::-1] * 30)
         stall.release()
         screen.state(path.name, "Failure")
@@ -176,14 +108,9 @@ def test_f107_a_browser_file_that_changes_on_disk_fails_and_is_never_mixed(
 
 
 def test_running_the_cell_again_goes_on_with_what_it_sends(
-    lab: Lab, page: Page, emulator: Emulator, media: Media, long_mp4: Path
+    desk: Desk, page: Page, emulator: Emulator, long_mp4: Path
 ) -> None:
-    options = f", part_size_bytes={PART_BYTES}, parallel=1"
-    with _shown(lab, page, emulator, media.mp4.parent, options) as (notebook, screen):
-        stall = emulator.faults.add(op="UploadPart", nth=3, action=faults.Stall())
-        screen.pick(long_mp4)
-        screen.start()
-        until(lambda: stall.fired, "a part is held")
+    with desk.hold(long_mp4, nth=3, picked=True) as (notebook, _, stall):
         notebook.run("before = widget.uploader")
         notebook.run_all()
         stall.release()
@@ -197,8 +124,7 @@ def test_running_the_cell_again_goes_on_with_what_it_sends(
 def test_wrong_keys_are_told_in_the_row_and_the_right_ones_finish_the_file(
     lab: Lab, page: Page, emulator: Emulator, media: Media
 ) -> None:
-    cell = _cell(emulator, media.mp4.parent)
-    with lab.open(page, lab.add([cell])) as notebook:
+    with lab.open(page, lab.add([cell(emulator, media.mp4.parent)])) as notebook:
         notebook.run_all()
         screen = Screen(page)
         screen.add_path(media.mp4)
@@ -215,9 +141,9 @@ def test_wrong_keys_are_told_in_the_row_and_the_right_ones_finish_the_file(
 
 
 def test_buttons_answer_while_a_cell_is_over_and_keys_never_reach_the_notebook(
-    lab: Lab, page: Page, emulator: Emulator, media: Media
+    desk: Desk, page: Page, media: Media
 ) -> None:
-    with _shown(lab, page, emulator, media.mp4.parent) as (_, screen):
+    with desk.show(media.mp4.parent) as (_, screen):
         screen.add_path(media.mp4)
         cells = page.locator(".jp-Notebook .jp-Cell").count()
         screen.row(media.mp4.name).focus()

@@ -11,6 +11,7 @@ import html.parser
 import inspect
 import json
 import logging
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -357,6 +358,55 @@ def test_a_long_table_is_cut_and_says_so(widget: VODUploadWidget, uploader: Fake
     cells = Cells(bundle[0]["text/html"])
     assert cells.tags.count("tr") == 202
     assert cells.texts[-1] == "300 more. Run the cell to go on."
+
+
+class _Shell:
+    """What IPython's shell is to a widget in a kernel: events of a cell, and a place for outputs."""
+
+    kernel = object()
+
+    def __init__(self) -> None:
+        self.events = self.display_pub = self
+        self.at_the_end: list[Any] = []
+        self.outputs: list[tuple[str, bool, str]] = []
+
+    def register(self, event: str, job: Any) -> None:
+        assert event == "post_execute"
+        self.at_the_end.append(job)
+
+    def unregister(self, _event: str, job: Any) -> None:
+        self.at_the_end.remove(job)
+
+    def publish(self, data: dict[str, str], _metadata: Any, *, transient: dict[str, str], update: bool) -> None:
+        self.outputs.append((transient["display_id"], update, data["text/html"]))
+
+    def end_cell(self) -> None:
+        for job in list(self.at_the_end):
+            job()
+
+
+def test_the_cell_gets_an_output_for_the_results_which_follows_them(
+    widget: VODUploadWidget, uploader: FakeUploader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = _Shell()
+    monkeypatch.setattr(sys.modules["IPython"], "get_ipython", lambda: shell)
+    widget._repr_mimebundle_()
+    widget._repr_mimebundle_()
+    assert shell.outputs == []
+    shell.end_cell()
+    [(display_id, update, html_text)] = shell.outputs
+    assert (update, html_text) == (False, '<div class="vod-saved"></div>')
+    uploader.add_many(1, state=UploadState.SUCCESS)
+    until(lambda: widget.results, "results")
+    widget.wait(1)
+    assert [(one, again) for one, again, _ in shell.outputs[1:]] == [(display_id, True)]
+    assert "✓ Done" in shell.outputs[1][2]
+    uploader.add_many(1, state=UploadState.SUCCESS)
+    until(lambda: len(widget.results) == 2, "results")
+    widget.close()
+    assert shell.outputs[2][2].count("✓ Done") == 2, "the last word is not lost"
+    shell.end_cell()
+    assert len(shell.outputs) == 3
 
 
 def test_results_stay_when_the_list_is_cleared_of_what_is_done(widget: VODUploadWidget, uploader: FakeUploader) -> None:

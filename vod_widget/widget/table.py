@@ -13,7 +13,10 @@ from typing import Any
 
 from vod_widget.secret import redact
 
-__all__ = ["as_html", "as_text"]
+__all__ = ["INVITATION", "as_html", "as_text"]
+
+INVITATION = "<p>The upload widget needs a running kernel. Run the cell to go on.</p>"
+"""Stands for a widget that has nothing to show yet; it stays true whatever comes."""
 
 # A notebook is saved with every cell's output: the newest rows are enough, the sum says the rest.
 _MAX_ROWS = 200

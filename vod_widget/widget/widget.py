@@ -7,6 +7,7 @@ any thread. The one module of the package that imports ipywidgets and anywidget.
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import difflib
 import inspect
@@ -40,6 +41,7 @@ from .pages import Pages
 from .paths import KernelFiles
 from .policy import Policy
 from .publisher import Publisher
+from .saved import SavedTable
 from .unfinished import Unfinished
 
 if TYPE_CHECKING:
@@ -197,6 +199,7 @@ class VODUploadWidget(anywidget.AnyWidget):
             self._accounts.take_over(earlier._accounts)
             pages.take_over(earlier._pages)
         self._pages: Pages = pages
+        self._saved = SavedTable(_words_weakly(weakref.ref(self)))
         self._commands = Commands(uploader, files, self._policy)
         self._handler = Handler(
             uploader,
@@ -347,20 +350,51 @@ class VODUploadWidget(anywidget.AnyWidget):
         return dict(self._pages.reaches)
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait as `VODUpload.wait` does; an interrupt ends the wait, not the upload."""
+        """Wait until every file is through or the queue is stopped; the cell is blocked, the uploads go on.
+
+        What the buttons do meanwhile is up to the kernel. ipykernel 7: they act at once. ipykernel 6, and a JupyterLab
+        whose setting `commsOverSubshells` is "disabled": clicks are carried out when the cell has ended. Everywhere the
+        kernel's interrupt (the square button of the notebook) ends the wait at once and leaves the uploads alone: press
+        Stop or Cancel in the widget then. With `start()` alone nothing is blocked, and every button works everywhere.
+
+        Args:
+            timeout_s: Longest wait, seconds; None for no limit.
+
+        Returns:
+            False at the timeout.
+
+        Raises:
+            InvalidStateError: Called from a callback, which would wait for itself.
+        """
         ended = bool(self.uploader.wait(timeout_s))
-        self._publisher.flush(_FLUSH_S)
+        self._tell_all()
         return ended
 
     def run(self) -> Any:
-        """Start and wait, as `VODUpload.run` does; the traits are true when it returns, also for a saved notebook."""
+        """Start and wait; return the results of all files. The cell is blocked; `wait` says what works meanwhile.
+
+        A file's failure never raises; it is in its result. When this returns the traits and the saved table are true:
+        it is what a notebook needs that is executed without a browser (nbconvert, papermill).
+
+        Raises:
+            MissingCredentialError: No credentials were found.
+        """
         results = self.uploader.run()
-        self._publisher.flush(_FLUSH_S)
+        self._tell_all()
         return results
 
     async def finished(self) -> Any:
-        """Wait for the end without blocking the kernel: `await widget.finished()`."""
-        return await self.uploader.finished()
+        """Wait for the end as `wait` does, in a cell with `await`: coroutines of yours go on meanwhile.
+
+        On ipykernel 6 clicks wait for the end of this cell too.
+        """
+        await self.uploader.finished()
+        await asyncio.to_thread(self._tell_all)
+
+    def _tell_all(self) -> None:
+        """Bring traits and the saved table up to date, in the cell that runs: headless tools keep what that says."""
+        self._publisher.flush(_FLUSH_S)
+        self._settle()
 
     def _named(self, files: Iterable[UploadInfo | str | int]) -> list[UploadInfo]:
         listed = self.uploader.list_files()
@@ -428,7 +462,14 @@ class VODUploadWidget(anywidget.AnyWidget):
                 self._results.pop(file_id, None)
         for file in ended:
             self._results[file.file_id] = _result(file)
+        at_s = self._saved.owe(self._clock.monotonic_s())
+        if at_s is not None:
+            saved, clock = self._saved, self._clock
+            self._publisher.call_later(at_s, lambda: saved.settle(clock.monotonic_s()))
         self.results = list(self._results.values())
+
+    def _settle(self) -> None:
+        self._saved.settle(self._clock.monotonic_s())
 
     def __repr__(self) -> str:
         return table.as_text(self._numbers())
@@ -450,11 +491,19 @@ class VODUploadWidget(anywidget.AnyWidget):
         if bundle is None:
             return None
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        data["text/plain"] = repr(self)
+        data["text/html"] = self._table() or table.INVITATION
+        if self._is_open:
+            self._saved.show_after_cell()
+        return data, metadata
+
+    def _table(self) -> str:
+        """The files that ended, as HTML; "" when none has."""
+        if not self.results:
+            return ""
         profile = self._accounts.facts()["profile"] if self._is_open else None
         region = profile["region"] if profile else ""
-        data["text/plain"] = repr(self)
-        data["text/html"] = table.as_html(self._numbers(), self.results, region=region, now_s=self._clock.now_s())
-        return data, metadata
+        return table.as_html(self._numbers(), self.results, region=region, now_s=self._clock.now_s())
 
     def close(self) -> None:
         """End the widget's threads and its view; an uploader that it made is closed, yours is left alone."""
@@ -465,6 +514,7 @@ class VODUploadWidget(anywidget.AnyWidget):
                 if self._owns_uploader:
                     self.uploader.stop_upload()
                 self._finalizer()
+                self._settle()
                 self._handler.close()
                 if self._owns_uploader:
                     self.uploader.close()
@@ -503,6 +553,14 @@ def _handle_weakly(me: weakref.ref[VODUploadWidget]) -> Callable[[Any, Any, Any]
             widget._handler.handle(content, buffers)
 
     return handle
+
+
+def _words_weakly(me: weakref.ref[VODUploadWidget]) -> Callable[[], tuple[str, str] | None]:
+    def words() -> tuple[str, str] | None:
+        widget = me()
+        return None if widget is None else (repr(widget), widget._table())
+
+    return words
 
 
 def _tell_truth(me: weakref.ref[VODUploadWidget], keys: list[str]) -> None:

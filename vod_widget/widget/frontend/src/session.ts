@@ -78,6 +78,8 @@ export class Session {
     this.extras = new Extras(this);
     this.direct = new Direct(this.connection);
     model.on("change:locale", this.#relocate as (...args: never[]) => void);
+    model.on("change", this.#take_traits);
+    this.#take_traits();
     this.store.status = { text: this.t("live_connecting"), tone: "" };
     this.#greet();
   }
@@ -86,6 +88,7 @@ export class Session {
     this.#closed = true;
     for (const timer of [this.#view_timer, this.#search_timer, this.#gather_timer, this.#hello_timer, this.#early_timer]) clearTimeout(timer);
     this.model.off("change:locale", this.#relocate as (...args: never[]) => void);
+    this.model.off("change", this.#take_traits);
     this.connection.close();
     this.extras.close();
     this.feeder.clear();
@@ -414,6 +417,19 @@ export class Session {
       },
     );
   }
+
+  /** Until the kernel answers the traits are all that is known: a cell keeps it busy, or the notebook was saved and has none. */
+  readonly #take_traits = (): void => {
+    if (this.store.hello) return;
+    const [total = 0, done = 0, failed = 0, progress = 0, speed_bytes_per_s = 0] =
+      ["total", "done", "failed", "progress", "speed"].map((name) => Number(this.model.get(name)) || 0);
+    const { summary } = this.store;
+    this.store.summary = {
+      ...summary, state: String(this.model.get("state")), total, done, failed, progress, speed_bytes_per_s, left: total - done - failed,
+      size_bytes: 1, sent_bytes: progress, counts: { ...summary.counts, all: total, done, failed },
+    };
+    this.store.changed();
+  };
 
   #receive(message: Exclude<Down, { kind: "answer" | "who" }>): void {
     this.store.heard_at = Date.now();

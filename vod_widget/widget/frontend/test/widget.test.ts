@@ -734,7 +734,7 @@ describe("a kernel that does not answer", () => {
   it("was never there", async () => {
     const page = await open([], (kernel) => { kernel.alive = false; });
     await settle(13_000);
-    expect(page.root.querySelector(".ban")?.textContent).toContain("No kernel is connected.");
+    expect(page.root.querySelector(".ban")?.textContent).toContain("No answer from the kernel.");
   });
 });
 

@@ -150,7 +150,7 @@ export class View implements Host {
     this.root.classList.toggle("off", store.link === "gone" || store.link === "lost");
     set(this.root, "data-link", store.link);
     set(this.root, "data-uploader-state", store.summary.state);
-    const bare = store.known ? store.matching === 0 : store.link !== "connecting";
+    const bare = store.known ? store.matching === 0 : store.link !== "connecting" && store.summary.total === 0;
     set(this.#empty.element, "hidden", !bare);
     set(this.#grid.element, "hidden", bare);
     set(this.#main, "aria-busy", store.known ? null : "true");

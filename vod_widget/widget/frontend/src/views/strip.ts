@@ -74,13 +74,13 @@ export class Strip {
       text(n_failed, count(summary.failed));
       text(n_left, count(summary.left));
       const now = Date.now();
-      const { link } = this.#host.session.store;
+      const { link, known } = this.#host.session.store;
       const running = summary.state === "Start" && link !== "gone";
       if (now - this.#numbers_at < NUMBERS_EVERY_MS && state === summary.state + link) return;
       state = summary.state + link;
       this.#numbers_at = now;
       const over = summary.left === 0;
-      text(size, over ? bytes(summary.size_bytes) : bytes_pair(t, Math.max(0, summary.sent_bytes), summary.size_bytes));
+      text(size, !known ? "" : over ? bytes(summary.size_bytes) : bytes_pair(t, Math.max(0, summary.sent_bytes), summary.size_bytes));
       text(rate, running ? (summary.speed_bytes_per_s > 0 ? speed(summary.speed_bytes_per_s) : "0 B/s") : over ? "" : NOTHING);
       for (const part of [rate, time]) part.hidden = over;
       text(time, over ? "" : !running ? (summary.sent_bytes > 0 ? t("stopped_word") : "")

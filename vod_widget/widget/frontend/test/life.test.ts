@@ -1,0 +1,24 @@
+import { describe, expect, it } from "vitest";
+import { open, settle } from "./page";
+
+describe("a kernel that has not answered yet", () => {
+  it("is known by its traits, whether a cell keeps it busy or the notebook was saved", async () => {
+    const page = await open([], (kernel) => {
+      kernel.alive = false;
+      Object.assign(kernel.traits, { state: "Start", total: 4, done: 1, failed: 1, progress: 0.25, speed: 1000 });
+    });
+    const strip = (): string => page.root.querySelector(".strip")?.textContent ?? "";
+    expect(strip()).toMatch(/^25 %.*1 done.*1 failed.*2 left/);
+    expect(strip()).not.toContain(" B of ");
+    await settle(15_000);
+    expect(page.root.querySelector(".ban")?.textContent).toBe("No answer from the kernel. Wait while a cell runs; else run this cell again.");
+    expect(page.root.textContent).not.toContain("No file matches");
+    Object.assign(page.kernel.traits, { progress: 0.5, done: 2 });
+    page.kernel.emit("change");
+    await settle(1_500);
+    expect(strip()).toMatch(/^50 %.*2 done/);
+    page.kernel.alive = true;
+    await settle(13_000);
+    expect(strip()).toBe("No files yet"); // what it says counts, not what was saved
+  });
+});

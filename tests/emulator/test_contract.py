@@ -29,6 +29,7 @@ _MODULES = (
     "test_sts",
     "test_vod",
     "test_vod_library",
+    "test_vod_limits",
     "test_vod_search",
 )
 # Not for memory: these look at files, sockets or threads, or make an emulator of their own.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -54,7 +55,8 @@ class Site:
                 if self.path == "/drip":
                     self.drip()
                     return
-                self.send_response(500 if self.path == "/broken" else 200)
+                broken = self.path == "/broken" or (self.path == "/broken-once" and len(site.posts) == 1)
+                self.send_response(500 if broken else 200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -152,11 +154,29 @@ def test_infos_by_address_and_what_is_unknown(emulator: Emulator, site: Site) ->
     assert call(emulator, "GetURLUploadInfos", {"JobIds": many}).code == "InvalidParameter"
 
 
-def test_the_same_session_is_the_same_request(emulator: Emulator, site: Site) -> None:
+def test_the_same_session_again_is_an_error_for_ten_minutes(emulator: Emulator, site: Site) -> None:
     url = f"{site.base}/film.mp4"
-    assert pull(emulator, url, SessionId="s") == pull(emulator, url, SessionId="s")
-    assert pull(emulator, url) != pull(emulator, url)
+    (first,) = pull(emulator, url, SessionId="s-1")
+    again = call(emulator, "UploadMediaByURL", {"UploadURLs": quote(url, safe=""), "SessionId": "s-1"})
+    assert (again.status, again.code) == (400, "InvalidParameter")
+    assert pull(emulator, url) != pull(emulator, url)  # without one nothing is compared
+    emulator.clock.advance(601)
+    assert pull(emulator, url, SessionId="s-1") != [first]
     assert emulator.settle()
+
+
+def test_a_job_that_a_reset_took_stays_gone(site: Site, tmp_path: Path) -> None:
+    with Emulator(tmp_path) as emulator:
+        pull(emulator, f"{site.base}/film.mp4")
+        (job,) = emulator.cloud.pulls.jobs.values()
+        assert emulator.settle()
+        emulator.reset()
+        with emulator.cloud.lock:
+            emulator.cloud.pulls.begin(job)
+            emulator.cloud.pulls.fail(job, "DownloadFailed", "late")
+        assert emulator.events == []
+    with Emulator(tmp_path) as emulator:
+        assert emulator.cloud.pulls.jobs == {}
 
 
 @pytest.mark.parametrize(
@@ -177,12 +197,44 @@ def test_the_same_session_is_the_same_request(emulator: Emulator, site: Site) ->
             },
             "MissingTitle",
         ),
+        ({"UploadURLs": "http%3A%2F%2F%5B%2Fa.mp4"}, "InvalidParameter.UploadURLs"),
+        ({"UploadURLs": "http%3A%2F%2F127.0.0.1%3A99999%2Fa.mp4"}, "InvalidParameter.UploadURLs"),
+        ({"UploadURLs": "http%3A%2F%2F127.0.0.1%2Fa.mp4", "SessionId": "s" * 51}, "InvalidParameter"),
+        ({"UploadURLs": "http%3A%2F%2F127.0.0.1%2Fa.mp4", "SessionId": "a b"}, "InvalidParameter"),
+        (
+            {
+                "UploadURLs": "http%3A%2F%2F127.0.0.1%2Fa.mp4",
+                "UploadMetadatas": '[{"SourceURL":"http://127.0.0.1/a.mp4","Title":"t","Tags":["a"]}]',
+            },
+            "InvalidParameter",
+        ),
+        (
+            {
+                "UploadURLs": "http%3A%2F%2F127.0.0.1%2Fa.mp4",
+                "UploadMetadatas": '[{"SourceURL":"http://127.0.0.1/a.mp4","Title":null}]',
+            },
+            "MissingTitle",
+        ),
     ],
 )
 def test_bad_pulls_are_refused(emulator: Emulator, params: dict[str, str], code: str) -> None:
     reply = call(emulator, "UploadMediaByURL", params)
     assert (reply.status, reply.code) == (400, code)
     assert emulator.cloud.pulls.jobs == {}
+
+
+def test_a_template_is_known_or_refused_for_pulls_too(emulator: Emulator) -> None:
+    url = "http%3A%2F%2F127.0.0.1%3A1%2Fa.mp4"
+    metadata = json.dumps([{"SourceURL": url, "Title": "t", "TemplateGroupId": "nope"}])
+    for params in ({"TemplateGroupId": "nope"}, {"UploadMetadatas": metadata}):
+        reply = call(emulator, "UploadMediaByURL", {"UploadURLs": url, **params})
+        assert (reply.status, reply.code) == (404, "InvalidTemplateGroupId.NotFound")
+    assert emulator.cloud.pulls.jobs == {}
+
+
+def test_a_long_name_makes_a_title_within_its_limit(emulator: Emulator, site: Site) -> None:
+    (row,) = rows(emulator, *pull(emulator, f"{site.base}/film{'世' * 60}.mp4"))
+    assert info(emulator, row["MediaId"])["Title"] == "film" + "世" * 41
 
 
 def test_an_extension_may_stand_in_the_metadata(emulator: Emulator, site: Site) -> None:
@@ -229,15 +281,28 @@ def test_images_have_their_own_event(emulator: Emulator, site: Site) -> None:
     [("/broken", "500"), ("http://127.0.0.1:1/", "Connection"), ("http://192.0.2.1/", "loopback")],
 )
 def test_a_failed_callback_is_recorded_and_harms_nobody(emulator: Emulator, site: Site, url: str, outcome: str) -> None:
-    media_id = upload_with_callback(emulator, site.base + url if url.startswith("/") else url)
-    assert emulator.settle()
+    with closing(Courier(emulator.cloud, callback_pause_s=0.0)) as courier:
+        courier.attach()
+        media_id = upload_with_callback(emulator, site.base + url if url.startswith("/") else url)
+        assert courier.settle(10)
     (event,) = emulator.events
     assert outcome in event.delivery
+    assert event.attempts == (1 if outcome == "loopback" else 3)
+    assert [path for path, _ in site.posts] == ([url] * 3 if url.startswith("/") else [])
     assert info(emulator, media_id)["Status"] == "UploadSucc"
 
 
+def test_a_callback_that_works_the_second_time_is_not_sent_again(emulator: Emulator, site: Site) -> None:
+    with closing(Courier(emulator.cloud, callback_pause_s=0.0)) as courier:
+        courier.attach()
+        upload_with_callback(emulator, f"{site.base}/broken-once")
+        assert courier.settle(10)
+    (event,) = emulator.events
+    assert (event.delivery, event.attempts, len(site.posts)) == ("200", 2, 2)
+
+
 def test_a_slow_callback_holds_nothing_up_and_ends(emulator: Emulator, site: Site) -> None:
-    courier = Courier(emulator.cloud, callback_deadline_s=0.3)
+    courier = Courier(emulator.cloud, callback_deadline_s=0.2, callback_pause_s=0.0)
     courier.attach()
     media_id = upload_with_callback(emulator, f"{site.base}/slow")
     assert info(emulator, media_id)["Status"] == "UploadSucc"
@@ -252,7 +317,7 @@ def test_closing_breaks_off(site: Site) -> None:
 
 
 def test_a_dripping_answer_ends_too(emulator: Emulator, site: Site) -> None:
-    courier = Courier(emulator.cloud, callback_deadline_s=0.3)
+    courier = Courier(emulator.cloud, callback_deadline_s=0.2, callback_pause_s=0.0)
     courier.attach()
     upload_with_callback(emulator, f"{site.base}/drip")
     done = courier.settle(10)

@@ -6,7 +6,7 @@ written under the lock of `Cloud`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -31,6 +31,8 @@ class Asset:
     description: str = ""
     tags: str = ""
     cate_id: int | None = None
+    cate_ids: Sequence[int] = ()
+    """Of an attached medium, which may be in several."""
     cover_url: str = ""
     file_name: str = ""
     declared_bytes: int | None = None
@@ -85,6 +87,7 @@ class PullJob:
     user_data: Mapping[str, Any] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
     """What the asset shall have beside title and extension."""
+    session_id: str = ""
 
 
 @dataclass
@@ -104,7 +107,9 @@ class Event:
     job_id: str = ""
     source_url: str = ""
     delivery: str = ""
-    """What became of it: "" not sent (yet), `200` and the like what the URL answered, or why not."""
+    """What became of the last attempt: "" not sent (yet), `200` and the like what the URL answered, or why not."""
+    attempts: int = 0
+    """How often it was sent; a callback that is not answered with 200 is sent three times."""
 
     def body(self) -> dict[str, Any]:
         """Return the JSON object that is posted. Source: VOD "Event notification", each event."""

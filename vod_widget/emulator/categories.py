@@ -9,6 +9,7 @@ the root.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ ROOT_ID = -1
 MAX_NAME_BYTES = 64
 MAX_LEVEL = 2
 MAX_CHILDREN = 100
+KINDS = frozenset({"default", "material"})
 _FIRST_ID = 100_000_001
 
 
@@ -63,6 +65,10 @@ class Categories:
             raise RpcError(404, "InvalidCateId.NotFound", "The CateId does not exist.")
         return found
 
+    def known(self, cate_ids: Iterable[int]) -> list[Category]:
+        """Return those that exist."""
+        return [self._nodes[cate_id] for cate_id in cate_ids if cate_id in self._nodes]
+
     def name(self, cate_id: int) -> str:
         """Return a category's name, "" when unknown."""
         found = self._nodes.get(cate_id)
@@ -75,9 +81,12 @@ class Categories:
         """AddCategory."""
         checks.require(params, "CateName")
         name = checks.text(params, "CateName", MAX_NAME_BYTES)
+        kind = checks.one_of(params, "Type", KINDS, "default")
+        if kind == "material":
+            # Source: AddCategory: those of the highest level are built in.
+            checks.require(params, "ParentId")
         parent_id = checks.integer(params, "ParentId", low=-1, default=ROOT_ID)
         assert parent_id is not None
-        kind = checks.one_of(params, "Type", {"default", "material"}, "default")
         level = 0 if parent_id == ROOT_ID else self.require(parent_id).level + 1
         if level > MAX_LEVEL:
             raise RpcError(400, "LevelExceededMax", "The category has at most 3 levels.")
@@ -91,16 +100,15 @@ class Categories:
     def get(self, params: Params) -> dict[str, Any]:
         """GetCategories: one node and a page of its children."""
         cate_id = checks.integer(params, "CateId", low=-1, default=ROOT_ID)
-        page = checks.integer(params, "PageNo", low=1, default=1)
-        size = checks.integer(params, "PageSize", low=1, default=10)
+        page, size = checks.page(params)
         assert cate_id is not None
-        assert page is not None
-        assert size is not None
-        size = min(size, 100)
+        order = checks.one_of(params, "SortBy", {"CreationTime:Desc", "CreationTime:Asc"}, "CreationTime:Desc")
+        kinds = {checks.one_of(params, "Type", KINDS)} if params.get("Type") else KINDS
         answer: dict[str, Any] = {}
         if cate_id != ROOT_ID:
             answer["Category"] = self.require(cate_id).fields()
-        children = sorted(self._children(cate_id), key=lambda node: -node.cate_id)
+        children = [node for node in self._children(cate_id) if node.kind in kinds]
+        children.sort(key=lambda node: node.cate_id, reverse=order.endswith("Desc"))
         answer["SubTotal"] = len(children)
         shown = children[(page - 1) * size : page * size]
         answer["SubCategories"] = {

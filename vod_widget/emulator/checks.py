@@ -13,8 +13,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
+from time import strftime, strptime
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
+from vod_widget.emulator import strict_json
 from vod_widget.emulator.errors import RpcError, invalid_parameter, missing_parameter, too_long
 
 Params = Mapping[str, str]
@@ -24,6 +27,13 @@ MAX_DESCRIPTION_BYTES = 1024
 MAX_TAGS = 16
 MAX_TAG_BYTES = 32
 MAX_EXTEND_BYTES = 512
+MAX_PAGE_SIZE = 100
+MAX_CATEGORIES = 5
+MAX_IDS = 20
+# Ids and sizes are of the type Long.
+MAX_LONG = 2**63 - 1
+# Where no limit is: what a date can still be made of.
+_FOREVER_S = 10**9
 
 
 def _words(text: str) -> frozenset[str]:
@@ -51,7 +61,9 @@ _EMOJI = re.compile(
     "\u2797\u27b0\u27bf\u2b1b\u2b1c\u2b50\u2b55]"
 )
 _REFERENCE_ID = re.compile(r"[A-Za-z0-9_-]{6,64}")
-_MEDIA_ID = re.compile(r"[0-9a-f]{32}")
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
+_MOMENT_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+_SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,50}")
 _STORAGE_HOST = re.compile(r"(?:out|outin|outside)-[a-z0-9-]+\.oss-[a-z0-9-]+\.aliyuncs\.com")
 _TEMPLATE_GROUP = re.compile(r"[0-9a-fA-F]{32}|VOD_NO_TRANSCODE")
 
@@ -98,14 +110,82 @@ def tags(params: Params) -> str:
     return ",".join(items)
 
 
-def integer(params: Params, name: str, *, low: int = 0, default: int | None = None) -> int | None:
-    """Return a whole number not below `low`, or `default` when absent."""
+def integer(params: Params, name: str, *, low: int = 0, high: int = MAX_LONG, default: int | None = None) -> int | None:
+    """Return a whole number from `low` to `high`, or `default` when absent."""
     value = params.get(name, "")
     if not value:
         return default
-    if not re.fullmatch(r"-?[0-9]{1,19}", value) or int(value) < low:
-        raise invalid_parameter(name, f"expected a whole number >= {low}.")
+    if not re.fullmatch(r"-?[0-9]{1,19}", value) or not low <= int(value) <= high:
+        raise invalid_parameter(name, f"expected a whole number from {low} to {high}.")
     return int(value)
+
+
+def page(params: Params) -> tuple[int, int]:
+    """Return PageNo and PageSize. Source: GetVideoList, GetCategories, SearchMedia: 1 and 10, at most 100 a page."""
+    number = integer(params, "PageNo", low=1, default=1) or 1
+    return number, integer(params, "PageSize", low=1, high=MAX_PAGE_SIZE, default=10) or 10
+
+
+def boolean(params: Params, name: str) -> bool:
+    """Return a truth value, False when absent; Python's SDKs write True with a capital."""
+    return one_of({name: params.get(name, "").lower()}, name, {"true", "false"}, "false") == "true"
+
+
+def words(params: Params, name: str, allowed: Collection[str]) -> frozenset[str]:
+    """Return the words of a comma separated list, each of which is an allowed one."""
+    found = frozenset(item for item in params.get(name, "").split(",") if item)
+    if not found <= frozenset(allowed):
+        raise invalid_parameter(name, f"expected some of {', '.join(sorted(allowed))}.")
+    return found
+
+
+def moment(params: Params, name: str) -> str:
+    """Return a time as VOD writes it, "" when absent."""
+    value = params.get(name, "")
+    wrong = invalid_parameter(name, "expected a time as 2026-01-31T23:59:59Z.")
+    if value and not _MOMENT.fullmatch(value):
+        raise wrong
+    try:
+        return value and strftime(_MOMENT_FORMAT, strptime(value, _MOMENT_FORMAT))
+    except ValueError as exc:
+        raise wrong from exc
+
+
+def web_address(text: str) -> SplitResult | None:
+    """Return the parts of an http or https address; None when it is none."""
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        return None
+    return parts if good else None
+
+
+def auth_timeout(params: Params, longest_s: int) -> int:
+    """Return for how many seconds a URL shall work; those of the origin have a longest time.
+
+    Source: GetMezzanineInfo, GetImageInfo, GetAttachedMediaInfo (30 days), GetPlayInfo (7 days): AuthTimeout with
+    OutputType oss; no limit with cdn.
+    """
+    by_origin = one_of(params, "OutputType", {"oss", "cdn"}, "cdn") == "oss"
+    high = longest_s if by_origin else MAX_LONG
+    return min(integer(params, "AuthTimeout", low=1, high=high, default=3600) or 3600, _FOREVER_S)
+
+
+def category_ids(params: Params) -> tuple[int, ...]:
+    """Return CateIds, at most five. Source: CreateUploadAttachedMedia."""
+    items = [item for item in params.get("CateIds", "").split(",") if item]
+    if len(items) > MAX_CATEGORIES:
+        raise invalid_parameter("CateIds", f"at most {MAX_CATEGORIES}.")
+    return tuple(number for item in items if (number := integer({"CateIds": item}, "CateIds")) is not None)
+
+
+def session_id(params: Params) -> str:
+    """Return SessionId, "" when absent. Source: UploadMediaByURL: up to 50 letters, digits, hyphens, underscores."""
+    value = params.get("SessionId", "")
+    if value and not _SESSION_ID.fullmatch(value):
+        raise invalid_parameter("SessionId", "expected at most 50 of A-Z a-z 0-9 - _.")
+    return value
 
 
 def one_of(params: Params, name: str, allowed: Collection[str], default: str = "") -> str:
@@ -132,14 +212,14 @@ def media_file_name(params: Params) -> tuple[str, str]:
     return name, found
 
 
-def media_id(params: Params, name: str) -> str:
-    """Return a required media id as sent; the caller answers NotFound when it is unknown."""
-    return require(params, name)
-
-
-def looks_like_media_id(value: str) -> bool:
-    """Tell whether a text has the form of a media id."""
-    return _MEDIA_ID.fullmatch(value) is not None
+def ids(params: Params, name: str, too_many: str = "VideoIdsExceededMax") -> list[str]:
+    """Return the required comma separated ids as sent, each once, at most 20; `too_many` is the code beyond."""
+    items = list(dict.fromkeys(item.strip() for item in require(params, name).split(",") if item.strip()))
+    if not items:
+        raise invalid_parameter(name, "no id in it.")
+    if len(items) > MAX_IDS:
+        raise RpcError(400, too_many, f"The {name} exceed the maximum of {MAX_IDS}.")
+    return items
 
 
 def reference_id(params: Params) -> str:
@@ -180,7 +260,7 @@ def user_data(params: Params) -> dict[str, Any]:
     if not raw:
         return {}
     try:
-        value = json.loads(raw)
+        value = strict_json.loads(raw)
     except ValueError as exc:
         raise invalid_parameter("UserData", "not JSON.") from exc
     if not isinstance(value, dict):
@@ -202,7 +282,7 @@ def _check_callback(callback: object) -> None:
     if callback.get("CallbackType", "http") != "http":
         raise invalid_parameter("UserData", "CallbackType must be http.")
     url = callback.get("CallbackURL")
-    if not isinstance(url, str) or not re.match(r"https?://[^/\s]", url):
+    if not isinstance(url, str) or web_address(url) is None:
         raise invalid_parameter("UserData", "CallbackURL must be an http or https address.")
 
 

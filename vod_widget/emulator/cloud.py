@@ -35,6 +35,7 @@ from vod_widget.emulator.tokens import Key, KeyRing
 from vod_widget.emulator.vod import VodService
 from vod_widget.emulator.vod_library import VodLibrary
 from vod_widget.emulator.vod_pulls import VodPulls
+from vod_widget.emulator.vod_removal import VodRemoval
 from vod_widget.emulator.vod_search import VodSearch
 
 DEFAULT_ACCOUNT_ID = "1234567890123456"
@@ -140,6 +141,7 @@ class Cloud:
             switches=self.switches,
             vod=self.vod,
             library=self.library,
+            removal=VodRemoval(self.vod, self.store),
             search=self.search,
             pulls=self.pulls,
             sts=self.sts,

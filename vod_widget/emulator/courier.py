@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from vod_widget.emulator.assets import Event, PullJob
 from vod_widget.emulator.cloud import Cloud
@@ -28,6 +28,9 @@ from vod_widget.emulator.objects import MAX_BODY_BYTES
 
 # Source: VOD "Event notification": a callback that is not answered within 5 s has failed.
 CALLBACK_DEADLINE_S = 5.0
+# Source: VOD "FAQ about event notifications": what is not answered by 200 is sent three times in all, a second apart.
+CALLBACK_ATTEMPTS = 3
+CALLBACK_PAUSE_S = 1.0
 PULL_DEADLINE_S = 600.0
 # A server that sends nothing for so long is gone.
 _SILENCE_S = 10.0
@@ -38,6 +41,10 @@ _WORKERS = 2
 
 class ErrandError(Exception):
     """An errand cannot be run: what was wrong, in words for a person."""
+
+
+class NotHereError(ErrandError):
+    """The address is not on this machine."""
 
 
 def host_is_here(host: str) -> bool:
@@ -56,12 +63,19 @@ class Courier:
 
     Args:
         cloud: Whose errands; `attach` makes it send them.
-        callback_deadline_s: Seconds for one callback in all, > 0.
+        callback_deadline_s: Seconds for one attempt of a callback, > 0.
+        callback_pause_s: Seconds between its attempts, >= 0.
     """
 
-    def __init__(self, cloud: Cloud, callback_deadline_s: float = CALLBACK_DEADLINE_S) -> None:
+    def __init__(
+        self,
+        cloud: Cloud,
+        callback_deadline_s: float = CALLBACK_DEADLINE_S,
+        callback_pause_s: float = CALLBACK_PAUSE_S,
+    ) -> None:
         self._cloud = cloud
         self._callback_deadline_s = callback_deadline_s
+        self._callback_pause_s = callback_pause_s
         self._errands: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         # Guards all below; never held while a socket is in use.
         self._state = threading.Condition()
@@ -88,6 +102,7 @@ class Courier:
         """Break what is open, and join the threads. Idempotent."""
         with self._state:
             self._closed = True
+            self._state.notify_all()
             threads, connections = self._threads, list(self._open)
         for _ in threads:
             self._errands.put(None)
@@ -128,14 +143,24 @@ class Courier:
     # --- callbacks -----------------------------------------------------------------------
 
     def _post(self, event: Event) -> None:
-        try:
-            outcome = self._posted(event)
-        except ErrandError as exc:
-            outcome = str(exc)
-        except (OSError, http.client.HTTPException, ValueError) as exc:
-            outcome = f"{type(exc).__name__}: {exc}"
-        with self._cloud.lock:
-            event.delivery = outcome
+        for attempt in range(1, CALLBACK_ATTEMPTS + 1):
+            again = attempt < CALLBACK_ATTEMPTS
+            try:
+                outcome = self._posted(event)
+            except NotHereError as exc:
+                outcome, again = str(exc), False
+            except ErrandError as exc:
+                outcome = str(exc)
+            except (OSError, http.client.HTTPException, ValueError) as exc:
+                outcome = f"{type(exc).__name__}: {exc}"
+            with self._cloud.lock:
+                event.delivery, event.attempts = outcome, attempt
+            if outcome == "200" or not again or self._closes_within(self._callback_pause_s):
+                return
+
+    def _closes_within(self, seconds: float) -> bool:
+        with self._state:
+            return self._state.wait_for(lambda: self._closed, seconds)
 
     def _posted(self, event: Event) -> str:
         body = json.dumps(event.body(), ensure_ascii=False).encode("utf-8", "backslashreplace")
@@ -212,7 +237,7 @@ class _Call:
         self._host = parts.hostname or ""
         anywhere = courier._cloud.switches.call_anywhere
         if not anywhere and not host_is_here(self._host):
-            raise ErrandError("this emulator calls loopback addresses only")
+            raise NotHereError("this emulator calls loopback addresses only")
         timeout_s = min(_SILENCE_S, deadline_s)
         if parts.scheme == "https":
             context = ssl.create_default_context()
@@ -259,4 +284,6 @@ def _break(connection: http.client.HTTPConnection) -> None:
 
 
 def _target(parts: SplitResult) -> str:
-    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    # What a browser would do with an address as people write it: letters of any script, spaces.
+    return quote(target, safe="%/:?@!$&'()*+,;=-._~[]")

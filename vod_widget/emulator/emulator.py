@@ -420,7 +420,7 @@ class Emulator:
         with self.cloud.lock:
             return [replace(event) for event in self.cloud.vod.events]
 
-    def settle(self, timeout_s: float = 10.0) -> bool:
+    def settle(self, timeout_s: float = 20.0) -> bool:
         """Wait until no callback and no pull is on its way; False when time was too short."""
         return self._courier.settle(timeout_s)
 

@@ -85,6 +85,11 @@ def too_long(name: str, limit_bytes: int) -> RpcError:
     return RpcError(400, "LengthExceededMax", text)
 
 
+def no_video() -> RpcError:
+    """Build the answer to an id of no video."""
+    return RpcError(404, "InvalidVideo.NotFound", "The video does not exist.")
+
+
 # --- OSS ---------------------------------------------------------------------------------
 
 

@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from vod_widget.emulator import faults, page
+from vod_widget.emulator import faults, page, strict_json
 from vod_widget.emulator.cloud import Cloud
 from vod_widget.emulator.oss_views import OssAnswer
 from vod_widget.emulator.record import RequestLog
@@ -185,7 +185,7 @@ def _bad(why: str) -> _Refusal:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(body)
+        value = strict_json.loads(body)
     except ValueError as exc:
         raise _bad("the body must be JSON") from exc
     if not isinstance(value, dict):

@@ -12,12 +12,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from vod_widget.emulator import oss_access, oss_buckets, oss_copies, oss_extras, oss_objects, oss_uploads, oss_xml
+from vod_widget.emulator import (
+    oss_access,
+    oss_buckets,
+    oss_copies,
+    oss_extras,
+    oss_objects,
+    oss_uploads,
+    oss_xml,
+    strict_json,
+)
 from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.clock import Clock
 from vod_widget.emulator.errors import OssError, access_denied, oss_invalid_argument
@@ -164,7 +172,7 @@ class OssGateway:
             return  # The web SDK sends an empty one when there is no user data.
         try:
             decoded = base64.b64decode(text, validate=True).decode("utf-8")
-            value = json.loads(decoded)
+            value = strict_json.loads(decoded)
         except (ValueError, binascii.Error):
             decoded, value = "", None
         if isinstance(value, dict) and "Vod" in value:

@@ -24,7 +24,7 @@ from email.message import Message
 from time import strptime
 from typing import Any
 
-from vod_widget.emulator import signatures
+from vod_widget.emulator import signatures, strict_json
 from vod_widget.emulator.errors import OssError, access_denied, oss_invalid_argument
 
 MAX_NAME_BYTES = 8 << 10
@@ -283,7 +283,7 @@ def judge(policy: str, fields: Mapping[str, str], bucket: str, now_s: float) -> 
         OssError: InvalidPolicyDocument, or AccessDenied when it expired or a condition fails.
     """
     try:
-        document = json.loads(base64.b64decode(policy, validate=True).decode("utf-8"))
+        document = strict_json.loads(base64.b64decode(policy, validate=True).decode("utf-8"))
     except (ValueError, binascii.Error) as exc:
         raise _bad_policy("not base64 of JSON") from exc
     if not isinstance(document, dict):

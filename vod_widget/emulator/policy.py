@@ -1,7 +1,7 @@
 """RAM policies: grammar and decisions.
 
 What lives here: parsing a policy document and asking it for one action on one resource. No
-clock, no keys, no imports of the package; any thread.
+clock, no keys; any thread.
 
 Source: RAM "Policy structure and syntax": Version "1", Statement list, Effect Allow or Deny,
 Action and Resource with `*` and `?`; Deny wins, and what is not allowed is denied.
@@ -9,11 +9,12 @@ Action and Resource with `*` and `?`; Deny wins, and what is not allowed is deni
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+
+from vod_widget.emulator import strict_json
 
 
 @lru_cache(maxsize=512)
@@ -72,7 +73,7 @@ def parse(text: str) -> Policy:
         ValueError: Not JSON, or not of the documented shape; the text names the spot.
     """
     try:
-        document = json.loads(text)
+        document = strict_json.loads(text)
     except ValueError as exc:
         raise ValueError(f"not JSON: {exc}") from exc
     if not isinstance(document, dict) or document.get("Version") != "1":

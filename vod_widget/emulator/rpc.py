@@ -37,6 +37,7 @@ from vod_widget.emulator.tokens import REAL_KEY_WARNING, Key, KeyRing, looks_rea
 from vod_widget.emulator.vod import VodService
 from vod_widget.emulator.vod_library import VodLibrary
 from vod_widget.emulator.vod_pulls import VodPulls
+from vod_widget.emulator.vod_removal import VodRemoval
 from vod_widget.emulator.vod_search import VodSearch
 
 VOD_VERSION = "2017-03-21"
@@ -91,7 +92,8 @@ class RpcGateway:
         keys: Knows who signs.
         switches: Whether Timestamp may be absent.
         vod: Operations that create uploads.
-        library: Operations that look, list, change and delete.
+        library: Operations that look, list and change.
+        removal: Operations that delete.
         search: SearchMedia.
         pulls: Uploads by URL.
         sts: Identity operations.
@@ -106,6 +108,7 @@ class RpcGateway:
         switches: Switches,
         vod: VodService,
         library: VodLibrary,
+        removal: VodRemoval,
         search: VodSearch,
         pulls: VodPulls,
         sts: StsService,
@@ -135,11 +138,11 @@ class RpcGateway:
                 "GetUploadDetails": library.get_upload_details,
                 "SearchMedia": search.search_media,
                 "UpdateVideoInfo": library.update_video_info,
-                "DeleteVideo": library.delete_video,
-                "DeleteMezzanines": library.delete_mezzanines,
-                "DeleteImage": library.delete_image,
-                "DeleteAttachedMedia": library.delete_attached_media,
-                "DeleteMultipartUpload": library.delete_multipart_upload,
+                "DeleteVideo": removal.delete_video,
+                "DeleteMezzanines": removal.delete_mezzanines,
+                "DeleteImage": removal.delete_image,
+                "DeleteAttachedMedia": removal.delete_attached_media,
+                "DeleteMultipartUpload": removal.delete_multipart_upload,
                 "AddCategory": lambda params, _: vod.categories.add(params),
                 "GetCategories": lambda params, _: vod.categories.get(params),
             },

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from vod_widget.emulator import checks, policy
+from vod_widget.emulator import checks, policy, strict_json
 from vod_widget.emulator.checks import Params
 from vod_widget.emulator.clock import Clock, iso_z
 from vod_widget.emulator.errors import RpcError
@@ -95,7 +95,7 @@ class StsService:
                 "The number of Jwt field should be divided into 3 parts with '.' .",
             )
         try:
-            claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=="))
+            claims = strict_json.loads(base64.urlsafe_b64decode(parts[1] + "=="))
             signature = base64.urlsafe_b64decode(parts[2] + "==")
             ends_age_s = float(claims["age_end"])
         except (ValueError, KeyError, TypeError) as exc:

@@ -1,8 +1,8 @@
 """The VOD service: media assets from creation to Normal.
 
-What lives here: `VodService`, the operations that create uploads, and the life of assets; looking,
-searching and deleting are in `vod_library`, pulling by URL in `vod_pulls`. Each method takes a call's
-parameters and returns the answer as a dict, under the lock of `Cloud`.
+What lives here: `VodService`, the operations that create uploads, and the life of assets; looking is in
+`vod_library`, searching in `vod_search`, deleting in `vod_removal`, pulling by URL in `vod_pulls`. Each method
+takes a call's parameters and returns the answer as a dict, under the lock of `Cloud`.
 
 Theory: an asset is Uploading until the object of its own bucket and key is complete, whoever
 completed it; then UploadSucc, Transcoding, Normal by the ageing clock. Its key never changes,
@@ -17,7 +17,7 @@ from __future__ import annotations
 import base64
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from vod_widget.emulator import checks
@@ -26,7 +26,7 @@ from vod_widget.emulator.book import Book, NoBook
 from vod_widget.emulator.categories import Categories
 from vod_widget.emulator.checks import Params
 from vod_widget.emulator.clock import Clock, iso_z
-from vod_widget.emulator.errors import RpcError, missing_parameter
+from vod_widget.emulator.errors import RpcError, missing_parameter, no_video
 from vod_widget.emulator.objects import StoredObject
 from vod_widget.emulator.policy import Policy, allow
 from vod_widget.emulator.switches import Switches
@@ -102,7 +102,7 @@ class VodService:
         common = self.common_fields(params)
         reference = checks.reference_id(params)
         cover_url = checks.text(params, "CoverURL", 1024)
-        template = checks.template_group_id(params, self._switches.template_group_ids)
+        template = self.template_group(params)
         if reference in self._by_reference and reference:
             if self._switches.reference_id_repeated == "refuse":
                 raise RpcError(400, "ReferenceIdExists", "The specified ReferenceId already exists.")
@@ -153,21 +153,37 @@ class VodService:
             title=checks.title(params, required=False),
             file_name=params.get("FileName", ""),
             sub_type=business,
-            **self.common_fields(params),
+            cate_ids=self._known_categories(params),
+            **self.common_fields({**params, "CateId": ""}),
         )
         answer = self._grant(asset, "MediaId", context)
         url = self._public_url(asset, context)
         return {**answer, "MediaURL": url, "FileURL": url}
 
-    def common_fields(self, params: Params) -> dict[str, Any]:
-        """Check and return what every creating operation takes."""
+    def _known_categories(self, params: Params) -> tuple[int, ...]:
+        ids = checks.category_ids(params)
+        if self._switches.refuse_unknown_category:
+            for cate_id in ids:
+                self.categories.require(cate_id)
+        return ids
+
+    def category(self, params: Params) -> int | None:
+        """Check and return CateId."""
         cate_id = checks.integer(params, "CateId", low=-1)
         if cate_id is not None and self._switches.refuse_unknown_category:
             self.categories.require(cate_id)
+        return cate_id
+
+    def template_group(self, params: Params) -> str:
+        """Check and return TemplateGroupId."""
+        return checks.template_group_id(params, self._switches.template_group_ids)
+
+    def common_fields(self, params: Params) -> dict[str, Any]:
+        """Check and return what every creating operation takes."""
         return {
             "description": checks.description(params),
             "tags": checks.tags(params),
-            "cate_id": cate_id,
+            "cate_id": self.category(params),
             "declared_bytes": checks.integer(params, "FileSize"),
             "storage_location": checks.storage_location(params, self.own_location, self._switches.storage_locations),
             "app_id": params.get("AppId", "") or DEFAULT_APP_ID,
@@ -267,8 +283,32 @@ class VodService:
             raise missing_parameter("VideoId")
         found = self.assets.get(media_id) if media_id else self._by_reference.get(reference)
         if found is None or found.kind != "video":
-            raise RpcError(404, "InvalidVideo.NotFound", "The video does not exist.")
+            raise no_video()
         return found
+
+    def videos(self, params: Params) -> tuple[list[Asset], dict[str, list[str]]]:
+        """Find the videos of VideoIds or ReferenceIds, and name those that are not there as an answer does."""
+        if params.get("ReferenceIds") and not params.get("VideoIds"):
+            references = checks.ids(params, "ReferenceIds")
+            found = [self._by_reference[text] for text in references if text in self._by_reference]
+            return found, {"NonExistReferenceIds": [text for text in references if text not in self._by_reference]}
+        found, absent = self.find(checks.ids(params, "VideoIds"), "video")
+        return found, {"NonExistVideoIds": absent}
+
+    def of_kind(self, kind: MediaKind) -> list[Asset]:
+        """Return all media of a kind, oldest first."""
+        return [asset for asset in self.assets.values() if asset.kind == kind]
+
+    def find(self, ids: Iterable[str], kind: MediaKind) -> tuple[list[Asset], list[str]]:
+        """Return the media of these ids, and the ids that no medium of this kind has."""
+        found, absent = [], []
+        for media_id in ids:
+            asset = self.assets.get(media_id)
+            if asset is None or asset.kind != kind:
+                absent.append(media_id)
+            else:
+                found.append(asset)
+        return found, absent
 
     def _public_url(self, asset: Asset, context: CallContext) -> str:
         return f"{context.oss_endpoint}/{asset.bucket}/{asset.key}"
@@ -321,7 +361,9 @@ class VodService:
         *,
         media_id: str = "",
         size_bytes: int = 0,
-        **fields: str,
+        status: str = "success",
+        job_id: str = "",
+        source_url: str = "",
     ) -> Event:
         """Record an event and hand it to who sends them."""
         callback = user_data.get("MessageCallback") or {}
@@ -334,7 +376,9 @@ class VodService:
             file_url=f"http://{self.own_location}/{asset.key}" if asset else "",
             extend=user_data.get("Extend"),
             callback_url=str(callback.get("CallbackURL", "")),
-            **fields,
+            status=status,
+            job_id=job_id,
+            source_url=source_url,
         )
         self.events.append(event)
         self.on_event(event)

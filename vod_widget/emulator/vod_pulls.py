@@ -9,12 +9,11 @@ Source: VOD "Media upload/UploadMediaByURL", "GetURLUploadInfos", "Basic structu
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
-from vod_widget.emulator import checks
+from vod_widget.emulator import checks, strict_json
 from vod_widget.emulator.assets import Answer, CallContext, PullJob
 from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.checks import AUDIO_EXTENSIONS, VIDEO_EXTENSIONS, Params
@@ -27,6 +26,8 @@ from vod_widget.emulator.vod import VodService
 MAX_URLS = 20
 MAX_ASKED = 10
 MAX_ROWS = 100
+# Source: UploadMediaByURL, SessionId: the same one again within 10 minutes is an error; its code is INFERRED.
+_SESSION_MEMORY_S = 600.0
 _MEDIA_TYPES = VIDEO_EXTENSIONS | AUDIO_EXTENSIONS
 
 
@@ -47,12 +48,10 @@ class VodPulls:
         self._keys = keys
         self.jobs: dict[str, PullJob] = {}
         self.on_job: Callable[[PullJob], None] = _nobody_fetches
-        self._by_session: dict[str, list[str]] = {}
 
     def clear(self) -> None:
         """Forget the jobs."""
         self.jobs.clear()
-        self._by_session.clear()
 
     # --- operations ----------------------------------------------------------------------
 
@@ -63,18 +62,16 @@ class VodPulls:
         urls = [unquote(item) for item in text.split(",") if item]
         if not 1 <= len(urls) <= MAX_URLS:
             raise _bad_urls(f"expected 1 to {MAX_URLS} addresses.")
-        session = params.get("SessionId", "")
-        if session in self._by_session and session:
-            # INFERRED: the same SessionId is the same request, sent again.
-            return self._answer([self.jobs[job_id] for job_id in self._by_session[session]])
+        session = checks.session_id(params)
+        since_s = self._clock.age_s() - _SESSION_MEMORY_S
+        if session and any(job.session_id == session and job.created_age_s > since_s for job in self.jobs.values()):
+            raise invalid_parameter("SessionId", "a request with the same one was sent within the last 10 minutes.")
         entries = _metadata(params)
         common = self._vod.common_fields({**params, "FileSize": "", "CateId": "", "Tags": "", "Description": ""})
         made = [self._job(url, entries.get(url, {}), params, common) for url in urls]
         for job in made:
             self.jobs[job.job_id] = job
             self._vod.book.put("job", job.job_id, job)
-        if session:
-            self._by_session[session] = [job.job_id for job in made]
         for job in made:
             self.on_job(job)
         return self._answer(made)
@@ -84,10 +81,11 @@ class VodPulls:
         return {"UploadJobs": [{"JobId": job.job_id, "SourceURL": job.url} for job in jobs]}
 
     def _job(self, url: str, entry: Mapping[str, Any], params: Params, common: Mapping[str, Any]) -> PullJob:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        parts = checks.web_address(url)
+        if parts is None:
             raise _bad_urls("expected http or https.")
-        values = {name: str(value) for name, value in entry.items()}
+        values = {name: str(value) for name, value in entry.items() if value is not None}
+        template = {"TemplateGroupId": values.get("TemplateGroupId", "") or params.get("TemplateGroupId", "")}
         extension = (values.get("FileExtension", "") or checks.extension(unquote(parts.path))).lower().lstrip(".")
         if extension not in _MEDIA_TYPES:
             raise RpcError(400, "InvalidFileName.Extension", "The specified URL's extension is illegal.")
@@ -97,10 +95,10 @@ class VodPulls:
             **common,
             "description": checks.description(values),
             "tags": checks.tags(values),
-            "cate_id": checks.integer(values, "CateId", low=-1),
+            "cate_id": self._vod.category(values),
             "declared_bytes": checks.integer(values, "FileSize"),
             "cover_url": checks.text(values, "CoverURL", 1024),
-            "template_group_id": values.get("TemplateGroupId", "") or params.get("TemplateGroupId", ""),
+            "template_group_id": self._vod.template_group(template),
             "workflow_id": values.get("WorkflowId", "") or params.get("WorkflowId", ""),
         }
         user_data = fields.pop("user_data")
@@ -108,13 +106,14 @@ class VodPulls:
         return PullJob(
             job_id=self._keys.random_hex(32),
             url=url,
-            title=checks.title(values, required=False) or last[:128],
+            title=checks.title(values, required=False) or _cut(last),
             extension=extension,
             created_wall_s=self._clock.wall_s(),
             created_age_s=self._clock.age_s(),
             user_data_text=params.get("UserData", ""),
             user_data=user_data,
             fields={**fields, "file_name": last},
+            session_id=params.get("SessionId", ""),
         )
 
     def get_url_upload_infos(self, params: Params, context: CallContext) -> Answer:
@@ -139,11 +138,15 @@ class VodPulls:
 
     def begin(self, job: PullJob) -> None:
         """Say that the fetching has begun."""
+        if self.jobs.get(job.job_id) is not job:
+            return  # reset meanwhile
         job.status = "DOWNLOADING"
         self._vod.book.put("job", job.job_id, job)
 
     def fail(self, job: PullJob, code: str, message: str) -> None:
         """End a job without a file."""
+        if self.jobs.get(job.job_id) is not job:
+            return  # reset meanwhile
         job.status, job.error_code, job.error_message = "DOWNLOAD_FAIL", code, message
         job.completed_wall_s = self._clock.wall_s()
         self._vod.book.put("job", job.job_id, job)
@@ -191,14 +194,21 @@ def _metadata(params: Params) -> dict[str, Mapping[str, Any]]:
     if not raw:
         return {}
     try:
-        entries = json.loads(raw)
+        entries = strict_json.loads(raw)
     except ValueError as exc:
         raise invalid_parameter("UploadMetadatas", "not JSON.") from exc
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise invalid_parameter("UploadMetadatas", "expected a list of objects.")
     if not all(isinstance(entry.get("SourceURL"), str) for entry in entries):
         raise invalid_parameter("UploadMetadatas", "each entry needs its SourceURL.")
+    if not all(isinstance(value, str | int | None) for entry in entries for value in entry.values()):
+        raise invalid_parameter("UploadMetadatas", "the values are texts and numbers.")
     return {unquote(entry["SourceURL"]): entry for entry in entries}
+
+
+def _cut(name: str) -> str:
+    """Return a file name as a title, which has its limit in bytes."""
+    return name.encode("utf-8", "replace")[: checks.MAX_TITLE_BYTES].decode("utf-8", "ignore")
 
 
 def _row(job: PullJob) -> Answer:

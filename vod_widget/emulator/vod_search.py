@@ -29,6 +29,8 @@ from vod_widget.emulator.vod_library import VodLibrary
 
 MAX_ROWS_WITHOUT_TOKEN = 5000
 MAX_SORT_FIELDS = 3
+# Parentheses within parentheses; people write two or three.
+_MAX_DEPTH = 64
 _TOKEN_LIFE_S = 600.0
 
 Row = Mapping[str, Any]
@@ -106,6 +108,7 @@ class _Parser:
     def __init__(self, items: list[_Item]) -> None:
         self._items = items
         self._at = 0
+        self._depth = 0
 
     def whole(self) -> Test:
         test = self._any()
@@ -141,7 +144,11 @@ class _Parser:
 
     def _one(self) -> Test:
         if self._take("sign", "("):
+            self._depth += 1
+            if self._depth > _MAX_DEPTH:
+                raise _syntax("it is nested too deep")
             test = self._any()
+            self._depth -= 1
             if not self._take("sign", ")"):
                 raise _syntax("a parenthesis is not closed")
             return test
@@ -258,8 +265,7 @@ class VodSearch:
     def search_media(self, params: Params, context: CallContext) -> Answer:
         """SearchMedia."""
         kind = checks.one_of(params, "SearchType", {"video", "audio", "image", "attached"}, "video")
-        page = checks.integer(params, "PageNo", low=1, default=1) or 1
-        size = min(checks.integer(params, "PageSize", low=1, default=10) or 10, 100)
+        page, size = checks.page(params)
         test = parse_match(params.get("Match", ""))
         orders = self._orders(params.get("SortBy", ""))
         token = params.get("ScrollToken", "")
@@ -343,7 +349,7 @@ class VodSearch:
             case "image":
                 fields = self._library.image_fields(asset, url)
             case _:
-                fields = self._library.attached_fields(asset, url)
+                fields = {**self._library.attached_fields(asset, url), "BusinessType": asset.sub_type}
         if wanted:
             ids = ("VideoId", "AudioId", "ImageId", "MediaId", "CreationTime")
             fields = {name: value for name, value in fields.items() if name in wanted or name in ids}

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn, Protocol
 from urllib.parse import parse_qsl
 
-import vod_widget.emulator.storage as emulated_storage
+import vod_widget.emulator.uploads as emulated_uploads
 import vod_widget.oss as oss_module
 import vod_widget.parts as parts_module
 from vod_widget._http import Answer
@@ -60,12 +60,12 @@ class Killed(BaseException):
 @contextmanager
 def tiny_parts() -> Iterator[None]:
     """Lower the least part size on both sides."""
-    before = parts_module.PART_MIN_BYTES, emulated_storage.MIN_PART_BYTES
-    parts_module.PART_MIN_BYTES = emulated_storage.MIN_PART_BYTES = PART
+    before = parts_module.PART_MIN_BYTES, emulated_uploads.MIN_PART_BYTES
+    parts_module.PART_MIN_BYTES = emulated_uploads.MIN_PART_BYTES = PART
     try:
         yield
     finally:
-        parts_module.PART_MIN_BYTES, emulated_storage.MIN_PART_BYTES = before
+        parts_module.PART_MIN_BYTES, emulated_uploads.MIN_PART_BYTES = before
 
 
 def make_cloud(seed: int, now_s: Callable[[], float], switches: Switches) -> Cloud:

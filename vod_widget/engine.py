@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -130,8 +131,10 @@ class Engine:
             record.turn = ReadTurn(self._clock, record.name)
         try:
             return self._do[type(effect)](record, machine, effect)
-        except ClockSkewError as error:
-            self._learn_clock(error)
+        except VODError as error:
+            if isinstance(error, ClockSkewError):
+                self._learn_clock(error)
+            _empty_frames(error)
             raise
 
     def _learn_clock(self, error: ClockSkewError) -> None:
@@ -389,6 +392,18 @@ class Engine:
             return None
         part = body.part
         return Digest(part.start, part.end, max(body.source.block_bytes, 64 * KIB), body._read)
+
+
+def _empty_frames(error: BaseException) -> None:
+    """Let go of what the calls held that an error passed: a file keeps its last failures, each with its block."""
+    seen: set[int] = set()
+    left: list[BaseException | None] = [error]
+    while left:
+        one = left.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            traceback.clear_frames(one.__traceback__)
+            left += one.__cause__, one.__context__
 
 
 def _cover_of(record: Record) -> Source:

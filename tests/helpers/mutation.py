@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ast
 import enum
+import importlib
 import os
 import re
 import sys
@@ -96,7 +97,7 @@ def apply(mutant: Mutant) -> None:
 
     Functions keep their identity and get other code; constants are replaced in every module that took them.
     """
-    module = sys.modules[mutant.module]
+    module = importlib.import_module(mutant.module)  # some are loaded on first use
     fresh = types.ModuleType(module.__name__)
     fresh.__package__, fresh.__spec__, fresh.__file__ = module.__package__, module.__spec__, module.__file__
     exec(compile(mutant.source(), str(mutant.path), "exec", dont_inherit=True), fresh.__dict__)

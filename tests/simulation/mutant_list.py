@@ -90,6 +90,7 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     (J("lines"), "if isinstance(key, str) and _SECRET_KEY.search(key):", F, JOURNAL("test_f94_nothing_that_sounds_secret_gets_in")),
     (J("done"), 'torn = size_bytes > 0 and os.pread(descriptor, 1, size_bytes - 1) != b"\\n"', "torn = False", JOURNAL("test_a_damaged_line_of_the_list_costs_only_itself")),
     ("engine", "if entry is not None and machine.checkpoint.upload_id == effect.upload_id:", "if entry is not None:", "unit/test_engine::test_part_of_an_upload_that_was_begun_again_meanwhile_is_not_written_behind_the_new_one"),
+    ("engine", "            _empty_frames(error)\n            raise", "            raise", "fault/test_bounds::test_memory_threads_and_descriptors_stay_below_their_formulas_while_parts_fail"),
     # --- the retry rules
     ("retry", "return error.was_sent", "return False", RULES("test_doubt_is_only_where_the_request_may_have_worked")),
     ("retry", "return isinstance(error, errors.ServerFaultError | errors.UnexpectedAnswerError)", "return False", CREATE("test_f10_fault_of_the_server_may_have_had_its_effect")),

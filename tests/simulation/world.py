@@ -49,6 +49,8 @@ __all__ = ["World"]
 
 HOME = "/home"
 LIFE_S = 3000.0
+PARTS_MOST = 10
+"""Of the largest file of any plan."""
 _BREAKABLE = (fx.SendPart, fx.SendObject, fx.HashParts, fx.PutCover)
 _SENDING = (fx.SendPart, fx.SendObject)
 _LEFT_SOMETHING = (fx.Init, fx.Complete, fx.Abort, fx.CreateVideo, fx.CreateImage, fx.RefreshVideo, fx.SendPart, fx.SendObject)  # fmt: skip
@@ -902,6 +904,7 @@ class World:
                     self.outside()
                     if self.network.dead:
                         raise Killed
+                    self.check_bounds()
                 except Killed:
                     self.kill()
                 if not moved and all(f.story.state == "Success" for f in self.files) and self.rng.random() < 0.3:
@@ -909,6 +912,18 @@ class World:
             self.trouble = False
             self.settle()
             self.end()
+
+    def check_bounds(self) -> None:
+        """I7: what a file keeps has an end, however long the trouble lasts, and the journal holds one lock a file."""
+        records = [r for f in self.files for r in (f.record, f.leaving) if r is not None and r.machine is not None]
+        if self.disk.open_files > len(records):
+            self.fail("I7", f"{self.disk.open_files} descriptors of the journal for {len(records)} files")
+        for record in records:
+            machine = record.machine
+            assert machine is not None
+            kept = len(machine.attempts), len(machine.warnings), len(machine._board.accepted())
+            if kept[0] > 50 or kept[1] > 20 or kept[2] > PARTS_MOST:
+                self.fail("I7", f"{record.name}: keeps {kept} failures, warnings, parts")
 
     def check_stuck(self) -> None:
         """Nothing can happen by itself: every file must be at rest."""

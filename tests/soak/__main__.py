@@ -23,14 +23,14 @@ from tests.helpers.invariants import Version, Violation, Witness, check_secrets
 from vod_widget.journal import FileJournal
 from vod_widget.system import SystemClock
 
-from .report import Reader, Traffic, one_asset_each, stored_of
+from .report import Reader, Traffic, Usage, finished_assets, one_asset_each, stored_of
 
 ROOT = Path(__file__).parents[2]
 PART = 102_400
 PARALLEL = 8
 SIZES = (1, 1000, PART - 1, PART, PART + 1, 3 * PART + 7, 10 * PART, 31 * PART + 5)
 TIMEOUT_S = 3.0
-RSS_GROWTH_BYTES = 150 * 1024 * 1024
+TROUBLES_A_LOOK = 2
 
 _PART_FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "Status", "status": 500},
@@ -138,7 +138,8 @@ class Soak:
         self.reader = Reader(self.witness)
         self.traffic = Traffic()
         self.files: dict[str, Path] = {}
-        self.clients = self.kills = self.armed = 0
+        self.usage = Usage()
+        self.clients = self.kills = self.armed = self.most_files = 0
         self.edits: Counter[str] = Counter()
         (folder / "sources").mkdir()
         self.emulator = Emulator(folder, keeps=keeps)
@@ -205,6 +206,7 @@ class Soak:
         # A file that is stored is asked for again now and then: nothing may be sent.
         again = [name for name in sorted(done - set(self.edits)) if self.rng.random() < 0.02]
         names = [name for name in self.files if name not in done] + again
+        self.most_files = max(self.most_files, len(names))
         events = stem.with_suffix(".events")
         config = {
             "home": str(self.folder / "home"),
@@ -234,9 +236,10 @@ class Soak:
                 try:
                     process.wait(0.25 if not calm else 1.0)
                 except subprocess.TimeoutExpired:
-                    if not calm:
+                    for _ in range(0 if calm else TROUBLES_A_LOOK):
                         self.trouble()
                     self.look()
+                    self.usage.look(process.pid)
             status = process.poll()
             if status is None:
                 os.kill(process.pid, signal.SIGKILL)
@@ -260,10 +263,13 @@ class Soak:
             Violation: A promise was broken.
         """
         began_s = time.monotonic()
-        while time.monotonic() - began_s < seconds:
+        kill_at_s = began_s + self.kill_every_s
+        while (now_s := time.monotonic()) < began_s + seconds:
             self.want_more()
-            left_s = seconds - (time.monotonic() - began_s)
-            self.client(calm=False, alive_s=max(2.0, min(self.kill_every_s, left_s)))
+            # A client that has stored everything is followed by another, and the kill strikes that one in its time.
+            self.client(calm=False, alive_s=max(2.0, kill_at_s - now_s))
+            while kill_at_s <= time.monotonic():
+                kill_at_s += self.kill_every_s
         self.emulator.admin("DELETE", "faults")
         self.client(calm=True, alive_s=180.0)
         self.look()
@@ -273,7 +279,7 @@ class Soak:
         return (
             f"{len(self.files)} files of {size / 1e6:.0f} MB stored with {sent / 1e6:.0f} MB in {self.traffic.requests} "
             f"requests; {self.traffic.struck.total()} faults in {len(self.traffic.struck)} pairs, {self.kills} kills, "
-            f"{self.edits.total()} edits, {self.clients} clients, {self.reader.lines} events, 0 violations, "
+            f"{self.edits.total()} edits, {self.clients} clients, {self.reader.lines} events, {self.usage}, 0 violations, "
             f"{time.monotonic() - began_s:.0f} s"
         )
 
@@ -297,18 +303,18 @@ class Soak:
         missing = sorted(set(self.files) - self.reader.done())
         if missing:
             raise Violation("I8", f"never stored: {missing}")
-        one_asset_each(state, self.witness, self.edits)
         journal = FileJournal(self.folder / "home", SystemClock())
+        finished = finished_assets(journal.folder)
+        one_asset_each(state, finished, self.edits)
         lost_images = sum(v for (op, _), v in self.traffic.struck.items() if op == "CreateUploadImage")
         self.witness.check(
             stored_of(state, contents),
             owned=[c.upload_id for c in journal.unfinished() if c.upload_id],
             # Edited after it was stored, and before that was heard: a new file.
-            files_added=len(self.files) + self.edits.total(),
+            files_added=len(self.files) + sum(len(ids) - 1 for ids in finished.values()),
             images_unsaid=lost_images + self.kills * PARALLEL + self.edits.total(),
         )
-        if self.reader.peak_rss > self.reader.first_rss + RSS_GROWTH_BYTES:
-            raise Violation("I7", f"{self.reader.first_rss} bytes at first, {self.reader.peak_rss} at the peak")
+        self.usage.check(self.reader.first_rss, parallel=PARALLEL, part_size_bytes=PART, files=self.most_files)
         self.judge_secrets()
 
     def judge_secrets(self) -> None:

@@ -147,7 +147,7 @@ def main(config_path: str) -> int:
     client = Client(config)
     client.run()
     ended = client.up.close()
-    client.say("end", ended=ended, rss=_peak_bytes())
+    client.say("end", ended=ended)
     client.close()
     if config["calm"]:
         before.check()

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from tests.helpers.invariants import Stored, Version, Violation, Witness
 from vod_widget import events as ev
+from vod_widget.journal.lines import parse
+
+_OTHER_THREADS = 1 + 16 + 5
+"""The main thread, those of control calls, and callbacks, timers, watchdog, and what a library starts."""
+_OTHER_DESCRIPTORS = 30
+"""Of Python, the log, and connections of the control plane."""
 
 _EVENTS: dict[str, type[ev.Event]] = {
     name: getattr(ev, name)
@@ -28,7 +35,6 @@ class Reader:
         self.witness = witness
         self.lines = 0
         self.first_rss = 0
-        self.peak_rss = 0
 
     def read(self, path: Path) -> None:
         """Take the events of one process; a last line that was cut by the kill is no line."""
@@ -43,9 +49,6 @@ class Reader:
         if kind == "process":
             self.first_rss = self.first_rss or said["rss"]
             self._new_process(said["states"])
-            return
-        if kind == "end":
-            self.peak_rss = max(self.peak_rss, said["rss"])
             return
         event_type = _EVENTS.get(kind)
         if event_type is None:
@@ -109,15 +112,69 @@ def stored_of(state: dict[str, Any], contents: dict[str, bytes]) -> Stored:
     )
 
 
-def one_asset_each(state: dict[str, Any], witness: Witness, edits: Counter[str]) -> None:
+def finished_assets(folder: Path) -> dict[str, set[str]]:
+    """File name -> every asset that the journal's list of finished files names for it, in the whole soak."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for text in (folder / "done.jsonl").read_bytes().splitlines():
+        record = parse(text)
+        if record is not None:
+            found[record["result"]["name"]].add(record["result"]["media_id"])
+    return found
+
+
+def one_asset_each(state: dict[str, Any], finished: dict[str, set[str]], edits: Counter[str]) -> None:
     """I3, file by file: the title of an asset is the name of its file.
 
-    A file that was edited after it had been stored, before the parent had heard of that, is a new one.
+    Each video that was made is the result of an upload that the journal knows as finished, so none was made in vain; and
+    a file has a second one only when it was edited after it had been stored, which is a new file by contract.
     """
-    made = Counter(a["title"] for a in state["assets"] if a["kind"] == "video")
-    for name, number in made.items():
-        if number > 1 + edits[name]:
-            raise Violation("I3", f"{name}: {number} assets")
-    for name, story in witness.stories.items():
-        if not story.is_image and story.state == "Success" and not made[name]:
-            raise Violation("I3", f"{name}: success, and {made[name]} assets")
+    made: dict[str, set[str]] = defaultdict(set)
+    for asset in state["assets"]:
+        if asset["kind"] == "video":
+            made[asset["title"]].add(asset["media_id"])
+    videos = {name: ids for name, ids in finished.items() if not name.endswith(".png")}
+    if made != videos:
+        raise Violation(
+            "I3",
+            f"made and never finished, or the reverse: {sorted(set(map(str, made.items())) ^ set(map(str, videos.items())))[:4]}",
+        )
+    for name, ids in made.items():
+        if len(ids) > 1 + edits[name]:
+            raise Violation("I3", f"{name}: {len(ids)} assets and {edits[name]} edits")
+
+
+class Usage:
+    """The most that any client took, looked at from outside, those that were killed included (I6, I7)."""
+
+    def __init__(self) -> None:
+        self.rss = self.threads = self.descriptors = 0
+
+    def __str__(self) -> str:
+        return f"at most {self.rss / 1e6:.0f} MB, {self.threads} threads, {self.descriptors} descriptors"
+
+    def look(self, pid: int) -> None:
+        """Look at a process; it may end meanwhile."""
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+            facts = dict(line.split(":", 1) for line in lines if ":" in line)
+            if "VmHWM" in facts:
+                self.rss = max(self.rss, int(facts["VmHWM"].split()[0]) * 1024)
+                self.threads = max(self.threads, int(facts["Threads"]))
+            self.descriptors = max(self.descriptors, sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()))
+
+    def check(self, first_rss: int, *, parallel: int, part_size_bytes: int, files: int) -> None:
+        """Judge against the formulas.
+
+        Args:
+            first_rss: What a client took before it sent anything.
+            parallel: Requests at a time.
+            part_size_bytes: Of each.
+            files: Most files of a client.
+        """
+        bound = first_rss + parallel * part_size_bytes + 50 * 1024 * 1024
+        if self.rss > bound:
+            raise Violation("I7", f"{self.rss} bytes at the peak, at most {bound} were to be expected")
+        if self.threads > parallel + _OTHER_THREADS:
+            raise Violation("I6", f"{self.threads} threads")
+        if self.descriptors > 3 * files + parallel + _OTHER_DESCRIPTORS:
+            raise Violation("I6", f"{self.descriptors} descriptors for {files} files")

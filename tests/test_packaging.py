@@ -53,6 +53,8 @@ def test_wheel_holds_what_runs_and_nothing_else(built: tuple[Path, Path]) -> Non
         "vod_widget/__init__.py",
         "vod_widget/py.typed",
         "vod_widget/widget/static/widget.js",
+        "vod_widget/widget/static/panels.js",
+        "vod_widget/widget/static/chinese.json",
         "vod_widget/policies/upload.json",
         "vod_widget/_demo/01-quickstart.ipynb",
         "vod_widget/_demo/samples/clip.mp4",

@@ -14,6 +14,7 @@ from tests.e2e.harness import ROOT
 
 FRONTEND = ROOT / "vod_widget" / "widget" / "frontend"
 STATIC = ROOT / "vod_widget" / "widget" / "static"
+ASSETS = {"panels": "panels.js", "chinese": "chinese.json"}
 THEMES = Path(sys.prefix) / "share" / "jupyter" / "lab" / "themes" / "@jupyterlab"
 
 
@@ -58,4 +59,5 @@ def show(page: Page, state: str, *, theme: str = "light", locale: str = "en", wi
         f"<div id='cell' style='width:{width_px}px'></div></main></body></html>"
     )
     page.add_script_tag(content=_script())
-    page.evaluate("([state, locale]) => window.show(state, locale)", [state, locale])
+    assets = {name: (STATIC / file).read_text("utf-8") for name, file in ASSETS.items()}
+    page.evaluate("([state, locale, assets]) => window.show(state, locale, assets)", [state, locale, assets])

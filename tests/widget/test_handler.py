@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.widget.fakes import FakeUploader, InlineWorkers, Rig, failure, not_no
 from vod_widget.errors import AccessDeniedError, ConnectionLostError, MissingCredentialError
 from vod_widget.model import Credentials, UploaderState, UploadState
 from vod_widget.secret import Secret
+from vod_widget.widget.assets import STATIC
 from vod_widget.widget.messages import KINDS
 from vod_widget.widget.policy import Policy
 
@@ -90,6 +92,7 @@ HAPPY: dict[str, dict[str, Any]] = {
     "thumbnail": {"file_id": "f000001"},
     "play": {"file_id": "f000001"},
     "list_categories": {},
+    "asset": {"name": "chinese", "sha256": hashlib.sha256((STATIC / "chinese.json").read_bytes()).hexdigest()},
     "ping": {},
     "probe": {},
 }
@@ -160,6 +163,15 @@ def test_s15_a_public_page_may_not_reach_the_kernel_nor_what_is_not_its_own(kind
         assert answer["ok"] is True
     if code is not None:
         assert rig.uploader.calls[before:] == []
+
+
+def test_the_panels_of_another_build_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    rig, _token = prepared(Policy.public(), tmp_path)
+    error = rig.ask("asset", name="panels", sha256="0" * 64)["error"]
+    assert error["code"] == "Version"
+    assert "Restart the kernel" in error["message"]
+    right = hashlib.sha256((STATIC / "panels.js").read_bytes()).hexdigest()
+    assert rig.data("asset", name="panels", sha256=right)["text"].startswith(("var ", "function ", "let ", "const "))
 
 
 @pytest.mark.parametrize("kind", sorted(HAPPY))

@@ -22,6 +22,7 @@ from vod_widget.secret import redact
 from vod_widget.sources.pace import LARGEST_SLICE_BYTES
 
 from .accounts import Accounts
+from .assets import asset
 from .commands import Commands
 from .details import Details
 from .messages import MAX_VIEW_ROWS, PROTOCOL_VERSION, Intent, message_id, parse
@@ -44,7 +45,7 @@ _log = logging.getLogger(__name__)
 # The page gives up after ten seconds; an answer in words comes before that.
 ANSWER_S = 8.0
 _DISK = frozenset({"list_dir", "complete_path", "add_paths", "thumbnail", "set_metadata"})
-_DISK |= {"unfinished", "take_back"}
+_DISK |= {"unfinished", "take_back", "asset"}
 _SLOW = _DISK | {"hello", "clear", "offer_files", "reoffer_files"}
 # These ask the service.
 _SLOW |= {"play", "list_categories"}
@@ -258,6 +259,9 @@ class Handler:
         window = Window(**args)
         page = self._pages.number_of(intent.token)
         return _Reply({}, after=lambda: self._publisher.look_at(window, page))
+
+    def _on_asset(self, intent: Intent) -> _Reply:
+        return _Reply({"text": asset(intent.args["name"], intent.args["sha256"])})
 
     def _on_ping(self, intent: Intent) -> _Reply:
         return _Reply({"seq": self._publisher.seq(self._pages.number_of(intent.token))})

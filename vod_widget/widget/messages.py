@@ -245,6 +245,7 @@ KINDS: Mapping[str, Mapping[str, _Check]] = MappingProxyType(
         "thumbnail": {"file_id": _FILE_ID},
         "play": {"file_id": _FILE_ID},
         "list_categories": _NOTHING,
+        "asset": {"name": _one_of("panels", "chinese"), "sha256": _text(64)},
         "ping": _NOTHING,
         "probe": _NOTHING,
     }

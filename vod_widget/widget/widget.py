@@ -18,7 +18,6 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
@@ -33,6 +32,7 @@ from vod_widget.system import SystemClock
 
 from . import table
 from .accounts import Accounts
+from .assets import STATIC
 from .cells import Cells
 from .commands import Commands
 from .handler import Handler
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 __all__ = ["VODUploadWidget"]
 
 _log = logging.getLogger(__name__)
-_STATIC = Path(__file__).parent / "static"
 
 WIDGET_PATIENCE_S = 900.0
 """In a notebook somebody looks on and can press Stop: transient faults are retried for a quarter of an hour."""
@@ -100,8 +99,8 @@ class VODUploadWidget(anywidget.AnyWidget):
             to the browser.
     """
 
-    _esm = _STATIC / "widget.js"
-    _css = _STATIC / "widget.css"
+    _esm = STATIC / "widget.js"
+    _css = STATIC / "widget.css"
 
     state = traitlets.Unicode("Init", help="State of the queue.").tag(sync=True)
     progress = traitlets.Float(0.0, help="Fraction 0..1 of all bytes.").tag(sync=True)

@@ -13,10 +13,22 @@ export function choose_locale(trait: unknown, page = document.documentElement.la
 export type Facts = Record<string, string | number>;
 export type Translate = ((key: Key, facts?: Facts) => string) & { readonly locale: Locale };
 
+type Words = Partial<Record<Key, string>>;
+/** As built, the bundle has most words in English alone, and none of the panels (scripts/build.mjs); the rest is learned. */
+const TABLE: Partial<Record<Key, readonly [string, string] | string>> = WORDS;
+const LEARNED: Record<Locale, Words> = { en: {}, "zh-CN": {} };
+
+export function learn(locale: Locale, words: Words): void {
+  Object.assign(LEARNED[locale], words);
+}
+
 export function translator(locale: Locale): Translate {
-  const language = locale === "en" ? 0 : 1;
-  const translate = (key: Key, facts: Facts = {}): string => fill(WORDS[key][language], facts);
-  return Object.assign(translate, { locale });
+  const template = (key: Key): string => {
+    const words = TABLE[key];
+    if (typeof words === "object") return words[locale === "en" ? 0 : 1];
+    return LEARNED[locale][key] ?? words ?? LEARNED.en[key] ?? key;
+  };
+  return Object.assign((key: Key, facts: Facts = {}): string => fill(template(key), facts), { locale });
 }
 
 /** One pass over the template, so a fact that looks like a template stays as it is. */

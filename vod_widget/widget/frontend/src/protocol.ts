@@ -200,6 +200,8 @@ export interface Intents {
   thumbnail: [{ file_id: string }, { echo?: DataView }];
   play: [{ file_id: string }, { url: string }];
   list_categories: [Nothing, { categories: Category[] }];
+  /** A file that was built with this bundle; refused when the kernel has that of another version. */
+  asset: [{ name: "panels" | "chinese"; sha256: string }, { text: string }];
   /** `seq` of the last snapshot or rows: what this page has not seen was lost on the way. */
   ping: [Nothing, { seq?: number }];
   probe: [Nothing, { size_bytes: number; crc64: string }];

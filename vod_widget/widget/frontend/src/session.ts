@@ -14,6 +14,7 @@ import {
 } from "./protocol";
 import { find_reach } from "./reach";
 import { Extras } from "./extras";
+import { Later } from "./later";
 import { Store } from "./state/store";
 import type { Range } from "./virtual";
 
@@ -33,6 +34,7 @@ export class Session {
   readonly feeder: Feeder;
   readonly extras: Extras;
   readonly direct: Direct;
+  readonly later: Later;
   t: Translate;
   window: Range = { first: 0, count: 50 };
 
@@ -77,6 +79,7 @@ export class Session {
     this.feeder = new Feeder(this.connection, this.store.held);
     this.extras = new Extras(this);
     this.direct = new Direct(this.connection);
+    this.later = new Later(this.connection);
     model.on("change:locale", this.#relocate as (...args: never[]) => void);
     model.on("change", this.#take_traits);
     this.#take_traits();
@@ -393,6 +396,7 @@ export class Session {
   // ---- down ------------------------------------------------------------------------------------------
 
   #greet(): void {
+    this.#learn();
     this.connection.request("hello", { version: PROTOCOL_VERSION, locale: this.t.locale }).then(
       (hello) => {
         this.store.hello = hello;
@@ -552,8 +556,13 @@ export class Session {
     this.say(words.filter(Boolean).join(this.t.locale === "en" ? " " : "") || this.t("added_none"), refused.length ? "warn" : "");
   }
 
+  #learn(): void {
+    if (this.t.locale !== "en") this.later.learn_chinese(() => !this.#closed && this.#relocate());
+  }
+
   readonly #relocate = (): void => {
     this.t = translator(choose_locale(this.model.get("locale")));
+    this.#learn();
     // What was said stays in the old language, so it goes; the state says itself anew.
     this.say(this.store.hello ? "" : this.t("live_connecting"));
   };

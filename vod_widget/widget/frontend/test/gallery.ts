@@ -117,12 +117,13 @@ export const STATES: Record<string, Prepare> = {
 };
 
 /** Shows one state in the element `#cell`; resolves when it stands still. */
-async function show(name: string, locale: string): Promise<void> {
+async function show(name: string, locale: string, assets: Record<string, string>): Promise<void> {
   const el = document.querySelector<HTMLElement>("#cell");
   const prepare = STATES[name];
   if (!el || !prepare) throw new Error(`no state ${name}`);
   const kernel = new FakeKernel();
   kernel.profiles = PROFILES;
+  kernel.assets = assets;
   kernel.traits["locale"] = locale;
   const root = (): HTMLElement => el.querySelector<HTMLElement>(".vod-widget")!;
   const after = prepare(kernel, root);

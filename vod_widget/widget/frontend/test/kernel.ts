@@ -48,6 +48,8 @@ export class FakeKernel implements Model {
   details: Record<string, unknown> = {};
   summary_more: Partial<Summary> = {};
   categories: { cate_id: number; path: string }[] = [];
+  /** Name -> text; the gallery puts the built files here. */
+  assets: Record<string, string> = {};
   unfinished = { files: 0, browser: 0 };
   state = "Start";
   alive = true;
@@ -268,6 +270,7 @@ export class FakeKernel implements Model {
         this.snapshot();
         return;
       }
+      case "asset": this.answer(message, { text: this.assets[message["name"] as string] ?? "{}" }); return;
       case "probe": this.answer(message, { size_bytes: message.buffers[0]?.byteLength, crc64: hex(sum(new Uint8Array(message.buffers[0]!))) }); return;
       case "ping": this.answer(message, { seq: this.seq }); return;
       default:

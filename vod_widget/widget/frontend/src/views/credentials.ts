@@ -11,8 +11,8 @@ import { button, enable, type Host, press } from "./parts";
 import { field, frame, type Panel } from "./panel";
 
 const PLACES = {
-  inline: "place_inline", session: "place_inline", environment: "place_environment", env: "place_environment", cli: "place_cli",
-  file: "place_file", credentials_file: "place_file", instance_role: "place_role", ecs: "place_role", role: "place_role",
+  "inline": "place_inline", "session": "place_inline", "environment": "place_environment", "env": "place_environment", "cli": "place_cli",
+  "file": "place_file", "credentials_file": "place_file", "instance_role": "place_role", "ecs": "place_role", "role": "place_role",
 } as const;
 const MODES = { AK: "mode_ak", ak: "mode_ak", StsToken: "mode_sts", sts: "mode_sts", temporary: "mode_sts", EcsRamRole: "mode_role", role: "mode_role" } as const;
 

@@ -5,6 +5,8 @@ import { type Host, icon_button } from "./parts";
 export interface Panel {
   readonly kind: string;
   readonly element: HTMLElement;
+  /** The file that it is about. */
+  readonly file_id?: string;
   update(): void;
   /** Where the focus goes when it opens. */
   focus(): void;

@@ -3,10 +3,9 @@
  * focus inside. There may be several views of one session; each has its own panel and scroll position.
  */
 import { h, set } from "../dom";
+import type { Key, Translate } from "../i18n";
+import type { Panels } from "../panels";
 import type { Session } from "../session";
-import { AddressPanel, BrowsePanel } from "./browse";
-import { CredentialsPanel, KeysPanel } from "./credentials";
-import { DetailPanel } from "./detail";
 import { Drop } from "./drop";
 import { Empty } from "./empty";
 import { Filters } from "./filters";
@@ -40,7 +39,7 @@ export class View implements Host {
   #back: HTMLElement | null = null;
   #picking_again = false;
   #on_picture: ((file: File) => void) | null = null;
-  #locale = "";
+  #words: Translate | null = null;
   readonly #leave: () => void;
   readonly #sizes: ResizeObserver | null;
   #drawn_at = 0;
@@ -55,6 +54,9 @@ export class View implements Host {
       // Keys pressed in here are ours: none may reach the notebook.
       onkeyup: (event: KeyboardEvent) => event.stopPropagation(),
       onkeypress: (event: KeyboardEvent) => event.stopPropagation(),
+      // Somebody comes near: a panel that is opened soon should be there at once.
+      onpointerenter: () => this.#fetch_panels(),
+      onfocusin: () => this.#fetch_panels(),
     });
     this.#build();
     el.append(this.root);
@@ -86,7 +88,7 @@ export class View implements Host {
 
   #build(): void {
     const { t } = this.session;
-    this.#locale = t.locale;
+    this.#words = t;
     this.#panel?.close();
     this.#panel = null;
     this.root.replaceChildren();
@@ -142,7 +144,7 @@ export class View implements Host {
     this.#drawn_at = Date.now();
     const { session } = this;
     const { store } = session;
-    if (this.#locale !== session.t.locale) {
+    if (this.#words !== session.t) {
       this.#sizes?.unobserve(this.#grid.element);
       this.#build();
       this.#sizes?.observe(this.#grid.element);
@@ -171,15 +173,15 @@ export class View implements Host {
   // ---- panels ----------------------------------------------------------------------------------------
 
   detail_of(): string | null {
-    return this.#panel instanceof DetailPanel ? this.#panel.file_id : null;
+    return this.#panel?.file_id ?? null;
   }
 
   open_detail(file_id: string): void {
-    this.#open(() => new DetailPanel(this, file_id, false));
+    this.#open("details", (panels) => new panels.DetailPanel(this, file_id, false));
   }
 
   open_policy(file_id: string): void {
-    this.#open(() => new DetailPanel(this, file_id, true));
+    this.#open("details", (panels) => new panels.DetailPanel(this, file_id, true));
   }
 
   open_credentials(keys: boolean): void {
@@ -187,25 +189,36 @@ export class View implements Host {
       this.close_panel();
       return;
     }
-    this.#open(() => keys ? new KeysPanel(this) : new CredentialsPanel(this));
+    this.#open("credentials", (panels) => keys ? new panels.KeysPanel(this) : new panels.CredentialsPanel(this));
   }
 
   open_browser(): void {
-    this.#open(() => new BrowsePanel(this));
+    this.#open("browse_title", (panels) => new panels.BrowsePanel(this));
   }
 
   open_address(): void {
-    this.#open(() => new AddressPanel(this));
+    this.#open("address_title", (panels) => new panels.AddressPanel(this));
   }
 
-  #open(make: () => Panel): void {
+  #fetch_panels(): void {
+    if (this.session.controllable) this.session.later.load_panels().catch(() => undefined);
+  }
+
+  #open(label: Key, make: (panels: Panels) => Panel): void {
+    const { later, t } = this.session;
+    if (!later.panels) {
+      later.load_panels().then(() => {
+        if (this.root.isConnected) this.#open(label, make);
+      }, (error: unknown) => this.session.say(this.session.explain(error, t(label)), "warn"));
+      return;
+    }
     if (this.#panel && !this.#panel.may_close()) return;
     const active = focused_in(this.root);
     // From one panel to the next, the way back stays the first opener.
     if (!this.#panel) this.#back = active instanceof HTMLElement ? active : null;
     this.#panel?.close();
     this.#panel?.element.remove();
-    this.#panel = make();
+    this.#panel = make(later.panels);
     this.#body.append(this.#panel.element);
     this.update();
     fit_names(this.#panel.element);

@@ -1,0 +1,14 @@
+/** The side panels: a file of their own, which a page asks the kernel for when a person first comes near. */
+import { AddressPanel, BrowsePanel } from "./views/browse";
+import { CredentialsPanel, KeysPanel } from "./views/credentials";
+import { DetailPanel } from "./views/detail";
+
+/** The words that stand in here alone, by the build: they are not in the bundle. */
+declare const PANEL_WORDS: Record<string, string>;
+const ENGLISH = PANEL_WORDS;
+
+export { AddressPanel, BrowsePanel, CredentialsPanel, DetailPanel, ENGLISH, KeysPanel };
+export type Panels = {
+  AddressPanel: typeof AddressPanel; BrowsePanel: typeof BrowsePanel; CredentialsPanel: typeof CredentialsPanel;
+  DetailPanel: typeof DetailPanel; ENGLISH: typeof ENGLISH; KeysPanel: typeof KeysPanel;
+};

@@ -19,6 +19,7 @@ from .dispatcher import Dispatcher
 from .engine import BrokenOff, Engine
 from .errors import VODError
 from .interfaces import Clock
+from .load import Load
 from .machine import FileMachine, Out
 from .model import Phase, SourceKind, UploaderState, UploadState
 from .options import PART_DEFAULT_BYTES
@@ -43,8 +44,6 @@ _LOOKAHEAD_FILES = 2
 _LOOKAHEAD_SMALL_FILES = 16
 """Small files whose permission is fetched while the bytes of others flow: a call takes about as long as such a file."""
 _ASKED_FILES_MAX = 8
-_WAITING_FILES_MAX = 32
-"""Files in backoff that do not count for the room; more do, so that an outage does not start the whole list."""
 _STOP_GRACE_S = 2.0
 
 
@@ -72,8 +71,8 @@ class Scheduler:
         self.engine: Engine | None = None
         self.concurrency = Concurrency(clock.monotonic_s())
         self.parallel_files: int | None = None
-        self.part_size_bytes: int | None = None
         self.dispatcher = dispatcher
+        self.load = Load()
         self.sums = Sums()
         self.counts = self.sums.counts
         self.meter = SpeedMeter()
@@ -160,8 +159,9 @@ class Scheduler:
         self.sums.count_bytes(record)
         if machine.busy:
             self._active[record.file_id] = record
-        else:
-            self._active.pop(record.file_id, None)
+            self.load.note(record)
+        elif self._active.pop(record.file_id, None) is not None:
+            self.load.drop(record)
         if changed:
             self._owner.on_state(record)
         work: list[tuple[int, fx.Effect]] = []
@@ -271,9 +271,13 @@ class Scheduler:
         self._owner.on_uploader_state()
 
     def kick(self) -> None:
-        """Look again for work."""
+        """Look again for work, also for what only time has changed."""
         with self.cond:
+            self._recount()
             self.settle()
+
+    def _recount(self) -> None:
+        self.load.recount(self._active.values(), self.parallel_now)
 
     def settle(self) -> None:
         """After any change: start files, start senders, see whether the queue expired or ended; under the condition."""
@@ -282,6 +286,8 @@ class Scheduler:
             self.state = next_uploader_state(self.state, UploaderEvent.START)
             self._scan_from = 0
             self._owner.on_uploader_state()
+        if self.load.parallel != self.parallel_now:
+            self._recount()
         if self.state in {UploaderState.START, UploaderState.EXPIRE}:
             self._fill()
             self._judge()
@@ -298,62 +304,34 @@ class Scheduler:
         """Start files in list order while there is room in the pool."""
         if self.held:
             return
-        running = asked = demand = files = waiting = 0
-        leaving = set()
-        for record in self._active.values():
-            machine = record.machine
-            assert machine is not None
-            if machine.state not in {UploadState.UPLOADING, UploadState.EXPIRED}:
-                # What a canceled file has in flight still counts where files must go one after another.
-                running += 1 if self.parallel_files is not None else 0
-                if record.removed:
-                    leaving.add(record.source.source_id)
-                continue
-            running += 1
-            if machine.wait_for_app:
-                asked += 1
-            elif machine.phase is Phase.WAITING and not machine.transfers_in_flight and waiting < _WAITING_FILES_MAX:
-                waiting += 1  # its turn comes later; the room is for others
-            else:
-                demand += self._demand(record, machine)
-                files += 1
+        load = self.load
+        # What a canceled file has in flight still counts where files must go one after another.
+        draining = load.leaving if self.parallel_files is not None else 0
         later: int | None = None
+        leaving: set[str] | None = None
         while self.takes_new and self._scan_from < len(self.records):
-            if self.parallel_files is not None and running >= self.parallel_files:
+            if self.parallel_files is not None and load.running + draining >= self.parallel_files:
                 break
             record = self.records[self._scan_from]
             if record.state is UploadState.READY:
-                is_small = record.size_bytes <= PART_DEFAULT_BYTES and demand <= files
+                is_small = record.size_bytes <= PART_DEFAULT_BYTES and load.demand <= load.files
                 ahead = _LOOKAHEAD_SMALL_FILES if is_small else _LOOKAHEAD_FILES
-                if demand >= self.parallel_now + ahead or asked >= _ASKED_FILES_MAX:
+                if load.demand >= self.parallel_now + ahead or load.asked >= _ASKED_FILES_MAX:
                     break
             self._scan_from += 1
             if record.state is not UploadState.READY:
                 continue
+            if leaving is None:
+                leaving = {r.source.source_id for r in self._active.values() if r.removed} if load.leaving else set()
             if record.source.source_id in leaving:
                 # The same file was removed a moment ago and still holds its journal entry.
                 later = self._scan_from - 1 if later is None else later
                 continue
-            running += 1
-            machine = self._begin(record)
-            if machine.wait_for_app:
-                asked += 1
-            else:
-                demand += self._demand(record, machine)
-                files += 1
+            self._begin(record)
         if later is not None:
             self._scan_from = later
 
-    def _demand(self, record: Record, machine: FileMachine) -> int:
-        """How many requests this file may keep busy."""
-        if machine.transfers_in_flight or machine.wants_transfer:
-            return min(self.parallel_now, machine.transfers_in_flight + machine.wants_transfer)
-        if machine.ledger.accepted_bytes or machine.phase == "waiting":
-            return 1
-        part = self.part_size_bytes or PART_DEFAULT_BYTES
-        return min(self.parallel_now, -(-record.size_bytes // part))
-
-    def _begin(self, record: Record) -> FileMachine:
+    def _begin(self, record: Record) -> None:
         before = record.state
         machine = self._owner.make_machine(record)
         if machine is not record.machine:
@@ -366,7 +344,6 @@ class Scheduler:
             # Effects begin on the pool, since the condition is held here.
             self._control.submit(partial(self._act, record, machine, work))
         self._tick_soon()
-        return machine
 
     def _judge(self) -> None:
         if any(self.counts[state] for state in LEFT_TO_DO) or self._active:
@@ -467,6 +444,8 @@ class Scheduler:
             record.machine.ready(event)
             self.sums.move(record, before)
             self._owner.on_state(record)
+            if record.file_id in self._active:
+                self.load.note(record)
         self._scan_from = 0
 
     # ---- senders
@@ -476,8 +455,7 @@ class Scheduler:
             return
         if self.concurrency.link.answer_s is None:
             self.concurrency.learn(self.engine.link())  # the first answer says how far the other end is
-        wanted = sum(r.machine.wants_transfer for r in self._active.values() if r.machine is not None)
-        self.senders.call(wanted, self.parallel_now)
+        self.senders.call(self.load.wanted, self.parallel_now)
 
     def _take(self) -> Callable[[], None] | None:
         """The next request that carries bytes, as a job of a sender."""
@@ -494,6 +472,7 @@ class Scheduler:
             phase = machine.phase
             taken = machine.next_transfer(self._part_size_bytes)
             if taken is not None:
+                self.load.note(record)
                 if machine.phase is not phase:
                     self._owner.on_state(record)
                 return partial(self._send, renewals, partial(self._perform, record, machine, *taken))
@@ -517,6 +496,7 @@ class Scheduler:
     def _tick(self) -> None:
         with self.cond:
             self._ticking = False
+            self._recount()
             now_s = self._clock.monotonic_s()
             in_flight = requests = 0
             for record in tuple(self._active.values()):

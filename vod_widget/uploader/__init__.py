@@ -126,7 +126,7 @@ class VODUpload(Listing, Answering):
         self._bandwidth.per_s = self.max_bandwidth_bytes_per_s
         self._queue.concurrency.fixed = self.parallel
         self._queue.parallel_files = self.parallel_files
-        self._queue.part_size_bytes = self.part_size_bytes
+        self._queue.load.part_size_bytes = self.part_size_bytes
         self._queue.kick()
 
     def _region_was_given(self) -> None:

@@ -1,0 +1,113 @@
+"""What the active files keep busy, kept up with each change of one of them.
+
+A queue of small files changes thousands of times a second: to ask each of its active files anew at each change would
+cost more than their uploads. What changes with time alone (a part whose wait is over) is seen by `recount`. Floor 4;
+everything runs under the queue's condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from .machine import FileMachine
+from .model import Phase, UploadState
+from .options import PART_DEFAULT_BYTES
+from .record import Record
+
+__all__ = ["Load"]
+
+_WAITING_FILES_MAX = 32
+"""Files in backoff that do not count for the room; more do, so that an outage does not start the whole list."""
+
+_MOVING = frozenset({UploadState.UPLOADING, UploadState.EXPIRED})
+
+
+class _Share(NamedTuple):
+    """What one file adds to the load."""
+
+    asked: int = 0
+    waiting: int = 0
+    files: int = 0
+    demand: int = 0
+    wanted: int = 0
+    leaving: int = 0
+
+
+_NOTHING = _Share()
+
+
+class Load:
+    """Sums over the active files.
+
+    Attributes:
+        parallel: Requests in flight that are allowed; `recount` after a change.
+        part_size_bytes: Exact part size, or None.
+        asked: Files that wait for an answer of the application.
+        wanted: Requests that could be sent now.
+        leaving: Files that were removed, or that have come to rest but for what drains.
+    """
+
+    def __init__(self) -> None:
+        self.parallel = 1
+        self.part_size_bytes: int | None = None
+        self.asked = self.wanted = self.leaving = 0
+        self._waiting = self._files = self._demand = 0
+        self._shares: dict[Record, _Share] = {}
+
+    @property
+    def running(self) -> int:
+        """Files that run."""
+        return len(self._shares) - self.leaving
+
+    @property
+    def files(self) -> int:
+        """Files that count for the room."""
+        return self._files + max(0, self._waiting - _WAITING_FILES_MAX)
+
+    @property
+    def demand(self) -> int:
+        """Requests that those files may keep busy."""
+        return self._demand + max(0, self._waiting - _WAITING_FILES_MAX)
+
+    def note(self, record: Record) -> None:
+        """Take an active file as it is now."""
+        assert record.machine is not None
+        self._replace(self._shares.get(record, _NOTHING), share := self._share(record, record.machine))
+        self._shares[record] = share
+
+    def drop(self, record: Record) -> None:
+        """A file is active no more."""
+        self._replace(self._shares.pop(record, _NOTHING), _NOTHING)
+
+    def recount(self, active: Iterable[Record], parallel: int) -> None:
+        """Take every active file as it is now."""
+        self.parallel = parallel
+        for record in active:
+            self.note(record)
+
+    def _replace(self, old: _Share, new: _Share) -> None:
+        if old == new:
+            return
+        self.asked += new.asked - old.asked
+        self._waiting += new.waiting - old.waiting
+        self._files += new.files - old.files
+        self._demand += new.demand - old.demand
+        self.wanted += new.wanted - old.wanted
+        self.leaving += new.leaving - old.leaving
+
+    def _share(self, record: Record, machine: FileMachine) -> _Share:
+        if machine.state not in _MOVING:
+            return _Share(leaving=1)
+        wanted = machine.wants_transfer
+        if machine.wait_for_app:
+            return _Share(asked=1, wanted=wanted)
+        busy = machine.transfers_in_flight + wanted
+        if machine.phase is Phase.WAITING and not machine.transfers_in_flight:
+            return _Share(waiting=1, wanted=wanted)  # its turn comes later; the room is for others
+        if busy:
+            return _Share(files=1, demand=min(self.parallel, busy), wanted=wanted)
+        if machine.ledger.accepted_bytes:
+            return _Share(files=1, demand=1)
+        part = self.part_size_bytes or PART_DEFAULT_BYTES
+        return _Share(files=1, demand=min(self.parallel, -(-record.size_bytes // part)))

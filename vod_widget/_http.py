@@ -2,10 +2,11 @@
 
 What both network edges share and nothing of their business. `Wire` owns the pool; `perform` runs one request (an
 `Exchange`) and lets only `errors.VODError`, or what the body itself raised, come out. Base of floor 2: imports floor 0,
-`_http_faults` and requests/urllib3; used by `oss.py` and `vod_api.py` only. Every function runs in the calling
-worker's thread.
+its neighbours `_answer`, `_http_faults`, `_link`, and urllib3 for connecting; used by `oss.py` and `vod_api.py` only.
+Every function runs in the calling worker's thread.
 
-Why a connection class of our own, each point seen with requests 2.34 and urllib3 2.8:
+Why connections and a pool of our own, each point seen with requests 2.34 and urllib3 2.8:
+- they prepare, merge, log and wrap what is not used here: a small call costs twice the processor time with them.
 - urllib3 sends under the *connect* timeout, and `sendall`'s timeout is a total: a slow link fails although bytes flow.
   Here the limit is on silence (`idle_s`) and on the whole request (`send_s`), so 16 kbit/s is no fault and a stall is.
 - a socket's read timeout starts anew with each byte: a dripping answer never ends. Here the answer has one deadline.
@@ -17,8 +18,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import http.client
-import io
 import ipaddress
 import socket
 import ssl
@@ -28,20 +27,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 import certifi
-import requests
-import urllib3
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.wait import wait_for_read
 
+from ._answer import MAX_ANSWER_BYTES, Answer, read_answer
 from ._http_faults import transport_error
 from ._link import Link
 from .errors import (
     EndpointRefusedError,
+    InvalidArgumentError,
     SourceChangedError,
     UnexpectedAnswerError,
     VODError,
@@ -51,9 +48,6 @@ from .model import LinkFacts
 
 __all__ = ["MAX_ANSWER_BYTES", "Answer", "Exchange", "Wire", "checked_base_url", "is_loopback", "perform"]
 
-MAX_ANSWER_BYTES = 1 << 20
-"""The largest honest answer is ListParts: 1,000 parts of about 250 bytes."""
-
 _NOTSENT_BYTES = 256 * 1024
 _NOTSENT_S = 0.3
 _NOTSENT_LEAST_BYTES, _NOTSENT_MOST_BYTES = 128 * 1024, 4 * 1024 * 1024
@@ -61,27 +55,12 @@ _NOTSENT_LEAST_BYTES, _NOTSENT_MOST_BYTES = 128 * 1024, 4 * 1024 * 1024
 measured). As much as the connection sends in 0.3 s: with less, a sender that a busy machine wakes late leaves it dry
 (128 KiB: three quarters of a line of 200 Mbit/s)."""
 
+_BLOCK_BYTES = 16 * 1024
+
 _TCP_NOTSENT_LOWAT = 25
 """From linux/tcp.h; Python's socket module has no name for it."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer, read within its bounds.
-
-    Attributes:
-        status: HTTP status.
-        headers: Header fields; names in any case.
-        content: The body as it came, at most `MAX_ANSWER_BYTES`.
-        method: HTTP method of the request.
-    """
-
-    status: int
-    headers: Mapping[str, str] = field(repr=False)
-    content: bytes = field(repr=False)
-    method: str = "POST"
 
 
 def _any_content(_content: bytes) -> bool:
@@ -99,7 +78,6 @@ class Exchange:
         send_s: Longest time for sending the whole request, seconds.
         answer_s: Longest time from the last byte sent to the last byte of the answer, seconds.
         handed_over: True once the whole request was given to the system, so that it may have had its effect.
-        cut_short: True when the answer came before the request was sent; the connection is not used again.
         body_failure: What the body raised.
         host: Host that was asked, for messages.
         answer: The whole answer, whatever its status, once it was read.
@@ -112,7 +90,6 @@ class Exchange:
     send_s: float = 60.0
     answer_s: float = 60.0
     handed_over: bool = False
-    cut_short: bool = False
     body_failure: BaseException | None = field(default=None, repr=False)
     host: str = ""
     answer: Answer | None = field(default=None, repr=False)
@@ -151,13 +128,13 @@ class Exchange:
         return min(left, most)
 
 
-# Set for the time of one request in the thread that runs it, so that the connection, which requests and urllib3 create
-# far below, finds its deadlines. The variable itself never changes; its value belongs to the caller's context.
+# Set for the time of one request in the thread that runs it, so that the session, which oss2 calls far below, finds its
+# deadlines. The variable itself never changes; its value belongs to the caller's context.
 _current: ContextVar[Exchange] = ContextVar("vod_widget_exchange")
 
 
 class _BodyError(BaseException):
-    """Carries a body's exception past urllib3, which would swallow or wrap an OSError."""
+    """Carries a body's exception past what reads an OSError as the network's."""
 
 
 class WatchedBody:
@@ -200,51 +177,25 @@ class WatchedBody:
             raise _BodyError
 
 
-class _DeadlineIO(io.RawIOBase):
-    """Reads a socket under the answer's deadline."""
+def _head_of(method: str, target: str, host: str, headers: Mapping[str, str]) -> bytes:
+    """Return a request line and its fields.
 
-    def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
-        self._sock = sock
-        # SocketIO keeps the descriptor open for as long as the answer is read, as http.client expects.
-        self._raw: Any = sock.makefile("rb", buffering=0)
-        self._exchange = exchange
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._exchange.answer_timeout_s())
-        count: int | None = self._raw.readinto(buffer)
-        return count
-
-    def close(self) -> None:
-        if not self.closed:
-            self._raw.close()
-        super().close()
-
-
-class _DeadlineSocket:
-    """What http.client asks of a socket: a file to read."""
-
-    def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
-        self._raw = _DeadlineIO(sock, exchange)
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self._raw)
-
-
-class _Answer(http.client.HTTPResponse):
-    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(_DeadlineSocket(sock, _current.get()), *args, **kwargs)  # type: ignore[arg-type]  # needs makefile only
+    Raises:
+        InvalidArgumentError: One of them would end its line early, or is not Latin-1.
+    """
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", *(f"{name}: {value}" for name, value in headers.items())]
+    head = "\r\n".join(lines)
+    if head.count("\n") == head.count("\r") == len(lines) - 1 and "\0" not in head and " " not in target:
+        with contextlib.suppress(UnicodeEncodeError):
+            return head.encode("latin-1") + b"\r\n\r\n"
+    raise InvalidArgumentError("the address or a header of the request is malformed")
 
 
 class _Careful(HTTPConnection):
     """Sends under deadlines, and listens while it sends; see the module's text."""
 
     debuglevel = 0  # http.client would print headers, and so the token, to the screen
-    response_class = _Answer
     wire: Wire | None = None
-    _in_body = False
     _answered = False
     _secure = False
     _is_tuned = False
@@ -257,52 +208,67 @@ class _Careful(HTTPConnection):
         if self.wire is not None:
             self.wire._connected(self)
 
-    def request(self, *args: Any, **kwargs: Any) -> None:
+    def exchange(self, method: str, target: str, host: str, headers: Mapping[str, str], body: Any) -> Answer:
+        """Send one request and read its answer.
+
+        Args:
+            method: HTTP method.
+            target: Path and query, encoded.
+            host: For the Host field.
+            headers: The other fields.
+            body: Bytes, or an iterable of blocks; None for none.
+        """
         exchange = _current.get()
-        self._in_body = False
         exchange.begin_sending()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # an answer may have come all the same
+            exchange.handed_over = self._send_all(exchange, _head_of(method, target, host, headers), body)
+        return self._answer(exchange, method)
+
+    def _send_all(self, exchange: Exchange, head: bytes, body: Any) -> bool:
+        """Send a request; False when an answer came before it was sent to its end."""
         began_s, self._body_bytes = exchange.clock.monotonic_s(), 0
-        super().request(*args, **kwargs)
-        exchange.handed_over = True
+        self.send(head)
+        for block in (body,) if isinstance(body, bytes) else body or ():
+            # TLS 1.3 tickets make a fresh connection readable; once one answer was read they are gone.
+            listen = self._answered or not self._secure
+            if listen and wait_for_read(self.sock, timeout=0.0):
+                return False
+            self.send(block)
+            self._body_bytes += len(block)
         took_s = exchange.clock.monotonic_s() - began_s
         if self._is_tuned and self._body_bytes > _NOTSENT_BYTES and took_s > 0:
             _hold_unsent(self.sock, int(self._body_bytes / took_s * _NOTSENT_S))
-
-    def endheaders(self, *args: Any, **kwargs: Any) -> None:
-        super().endheaders(*args, **kwargs)
-        self._in_body = True
+        return True
 
     def send(self, data: Any) -> None:
-        if self.sock is None:
-            self.connect()
+        """Send a block under the deadlines."""
         exchange = _current.get()
-        # TLS 1.3 tickets make a fresh connection readable; once one answer was read they are gone.
-        listen = self._in_body and (self._answered or not self._secure)
-        if listen and wait_for_read(self.sock, timeout=0.0):
-            exchange.cut_short = True
-            raise BrokenPipeError  # urllib3 takes this as "stop sending, read the answer"
         with memoryview(data) as whole:
             done = 0
             while done < len(whole):
                 self.sock.settimeout(exchange.send_timeout_s())
                 done += self.sock.send(whole[done:])
-            self._body_bytes += done
 
-    def getresponse(self) -> Any:
-        exchange = _current.get()
+    def _answer(self, exchange: Exchange, method: str) -> Answer:
         exchange.begin_waiting()
-        began_s = exchange.clock.monotonic_s()
-        response = super().getresponse()
+        sock, began_s = self.sock, exchange.clock.monotonic_s()
+        took_s: float | None = None
+
+        def receive() -> bytes:
+            nonlocal took_s
+            sock.settimeout(exchange.answer_timeout_s())
+            block: bytes = sock.recv(_BLOCK_BYTES)
+            if took_s is None:
+                took_s = exchange.clock.monotonic_s() - began_s
+            return block
+
+        answer, stays = read_answer(receive, method, exchange.what)
         self._answered = True
-        if self.wire is not None and not exchange.cut_short:
-            self.wire.link.answered(exchange.clock.monotonic_s() - began_s)
-        if exchange.cut_short:
-            # The rest of the request was never sent, so nothing may follow on this socket. Not self.close(), which
-            # closes the answer too; the answer's file keeps the descriptor open until it is read.
-            sock, self.sock = self.sock, None
-            if sock is not None:  # http.client closed it already when the server said so
-                sock.close()
-        return response
+        if self.wire is not None and took_s is not None and exchange.handed_over:
+            self.wire.link.answered(took_s)
+        if not (stays and exchange.handed_over):
+            self.close()  # the server said so; or the rest of the request was never sent, and nothing may follow it
+        return answer
 
 
 class _CarefulTls(_Careful, HTTPSConnection):
@@ -342,88 +308,105 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
     return context
 
 
-class _Session(requests.Session):
-    """requests without environment, cookies, hooks and redirects, and so at two thirds of the CPU for each call.
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """An answer in the shape that oss2 reads of requests."""
 
-    What those merge and follow is not switched off but never reached: `request` goes straight to the adapter.
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    def iter_content(self, _chunk_size: int) -> Iterator[bytes]:
+        yield from (self.content,) if self.content else ()
+
+
+class _Session:
+    """The pool of connections, in the shape that oss2 asks of requests: no environment, no cookies, no redirects.
+
+    Not requests and not urllib3's pool, which prepare, merge and wrap what is not used here: with them a small call
+    costs twice the processor time (measured).
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.trust_env = False
-
-    def request(self, method: str, url: str, **options: Any) -> requests.Response:  # type: ignore[override]  # the part that oss2 and vod_api use
-        """Send one request as it is given; a 3xx is an answer like any other."""
-        prepared = requests.PreparedRequest()
-        prepared.prepare(
-            method=method,
-            url=url,
-            headers={k: v for k, v in options["headers"].items() if v is not None},
-            data=options.get("data") or {},
-            params=options.get("params") or {},
-        )
-        return self.get_adapter(url).send(prepared, stream=True, timeout=options["timeout"])
-
-
-class _Adapter(HTTPAdapter):
     def __init__(self, wire: Wire, context: ssl.SSLContext, pool_size: int) -> None:
-        connection = type("_Connection", (_Careful,), {"wire": wire})
-        secure = type("_TlsConnection", (_CarefulTls,), {"wire": wire})
+        self._wire = wire
         self._context = context
-        self._pools = {
-            "http": type("_Pool", (HTTPConnectionPool,), {"ConnectionCls": connection}),
-            "https": type("_TlsPool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
-        }
-        super().__init__(pool_connections=16, pool_maxsize=pool_size, max_retries=0)
+        self._pool_size = pool_size
+        self._lock = threading.Lock()
+        self._idle: dict[tuple[str, str], list[_Careful]] = {}  # guarded by _lock
+        self._closed = False  # guarded by _lock
 
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
-        super().init_poolmanager(connections, maxsize, block, ssl_context=self._context, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self._pools
+    def request(self, method: str, url: str, **options: Any) -> _Reply:
+        """Send one request as it is given; a 3xx is an answer like any other."""
+        exchange = _current.get()
+        parts = urlsplit(url)
+        exchange.host = parts.hostname or ""
+        query = urlencode([(k, v) for k, v in (options.get("params") or {}).items() if v is not None])
+        target = (parts.path or "/") + (f"?{query}" if query else "")
+        headers = {name: value for name, value in options["headers"].items() if value is not None}
+        headers.setdefault("Accept-Encoding", "identity")
+        body = options.get("data") or None
+        if isinstance(body, str):
+            body = body.encode()
+        if body is not None or method in {"POST", "PUT"}:
+            headers["Content-Length"] = str(len(body) if body is not None else 0)
+        key = parts.scheme, parts.netloc
+        connection = self._take(key, parts, options["timeout"])
+        try:
+            answer = connection.exchange(method, target, parts.netloc, headers, body)
+        except BaseException:
+            connection.close()
+            raise
+        self._give_back(key, connection)
+        if not exchange.handed_over and answer.status < 300:
+            raise UnexpectedAnswerError(
+                f"the server accepted {exchange.what} before it had all of it", status=answer.status
+            )
+        exchange.answer = answer
+        return _Reply(answer.status, answer.headers, answer.content if exchange.accept(answer.content) else b"")
 
-    def build_connection_pool_key_attributes(self, request: Any, _verify: Any, cert: Any = None) -> Any:
-        # The context alone decides about certificates; requests would load a bundle for each connection.
-        host, _ = super().build_connection_pool_key_attributes(request, True, cert)
-        return host, {}
+    def _take(self, key: tuple[str, str], parts: SplitResult, timeout: tuple[float, float]) -> _Careful:
+        """Return a connection that is open; one that the other end closed meanwhile is not used again."""
+        while True:
+            with self._lock:
+                idle = self._idle.get(key)
+                connection = idle.pop() if idle else None
+            if connection is None:
+                break
+            if connection.sock is not None and not wait_for_read(connection.sock, timeout=0.0):
+                return connection
+            connection.close()
+        host, connect_s = parts.hostname or "", timeout[0]
+        if parts.scheme == "https":
+            connection = _CarefulTls(host, parts.port, timeout=connect_s, ssl_context=self._context)
+        else:
+            connection = _Careful(host, parts.port, timeout=connect_s)
+        connection.wire = self._wire
+        try:
+            connection.connect()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _give_back(self, key: tuple[str, str], connection: _Careful) -> None:
+        if connection.sock is None:
+            return
+        with self._lock:
+            idle = self._idle.setdefault(key, [])
+            fits = len(idle) < self._pool_size and not self._closed
+            if fits:
+                idle.append(connection)
+        if not fits:
+            connection.close()
 
     def close(self) -> None:
-        """Close idle connections now: urllib3 2 leaves them to the collection of their pool, which may come late."""
-        pools = self.poolmanager.pools
-        for key in pools.keys():  # noqa: SIM118 - this container cannot be iterated
-            pool = pools.get(key)
-            if pool is not None:
-                pool.close()
-        super().close()
-
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Do nothing: the context, which always verifies, is set for the whole pool."""
-
-    def send(self, request: Any, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send one request and read its whole answer, at most `MAX_ANSWER_BYTES`."""
-        exchange = _current.get()
-        exchange.host = urlsplit(request.url).hostname or ""
-        # No proxy, whatever the caller of requests passes.
-        kwargs["proxies"] = {}
-        response = super().send(request, *args, **kwargs)
-        raw: urllib3.HTTPResponse = response.raw
-        content = bytearray()
-        # Not decoded: we never ask for gzip, and a small gzip can hold a large bomb.
-        while chunk := raw.read(65536, decode_content=False):
-            content += chunk
-            if len(content) > MAX_ANSWER_BYTES:
-                raw.close()
-                raise UnexpectedAnswerError(
-                    f"the answer to {exchange.what} is larger than {MAX_ANSWER_BYTES} bytes",
-                    status=response.status_code,
-                )
-        if exchange.cut_short and response.status_code < 300:
-            raise UnexpectedAnswerError(
-                f"the server accepted {exchange.what} before it had all of it",
-                status=response.status_code,
-            )
-        exchange.answer = Answer(response.status_code, response.headers, bytes(content), request.method or "")
-        response._content = bytes(content) if exchange.accept(bytes(content)) else b""
-        response._content_consumed = True  # type: ignore[attr-defined]  # what requests sets itself after reading
-        return response
+        """Close idle connections, and keep none from now on."""
+        with self._lock:
+            self._closed = True
+            idle = [connection for some in self._idle.values() for connection in some]
+            self._idle.clear()
+        for connection in idle:
+            connection.close()
 
 
 class Wire:
@@ -435,7 +418,7 @@ class Wire:
         congestion: Congestion control to ask the system for (Linux), or None.
 
     Attributes:
-        session: The requests session to send with.
+        session: What to send with.
         congestion: As given.
         link: What its connections tell of the line.
     """
@@ -446,10 +429,7 @@ class Wire:
         self._open: set[HTTPConnection] = set()  # guarded by _lock
         self._closed = False  # guarded by _lock
         self.link = Link()
-        self.session = _Session()
-        adapter = _Adapter(self, _tls_context(ca_file) if ca_file else _usual_tls_context(), pool_size)
-        self.session.mount("https://", adapter)
-        self.session.mount("http://", adapter)
+        self.session = _Session(self, _tls_context(ca_file) if ca_file else _usual_tls_context(), pool_size)
 
     def _connected(self, connection: HTTPConnection) -> None:
         with self._lock:
@@ -485,7 +465,7 @@ class Wire:
 def perform(exchange: Exchange, send: Callable[[], T], explain: Callable[[Exception], VODError]) -> T:
     """Run one request and let no foreign exception, and no foreign frame, come out.
 
-    Frames of requests, urllib3 and the vendor's packages hold headers with tokens, and a verbose traceback prints the
+    Frames of urllib3 and the vendor's packages hold headers with tokens, and a verbose traceback prints the
     variables of every frame. So errors are raised outside the handler, without context; what a body raised was caught
     before it passed any of those frames.
 

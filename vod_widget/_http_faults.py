@@ -1,6 +1,6 @@
 """What a network failure or a foreign text means, as tables and small functions without I/O.
 
-Base of floor 2, beside `_http`: imports floor 0 and the exception types of requests/urllib3. Runs in any thread.
+Base of floor 2, beside `_http`: imports floor 0 and the exception types of urllib3. Runs in any thread.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-import requests
 import urllib3.exceptions as u3
 
 from .errors import (
@@ -44,7 +43,7 @@ def clean(text: object) -> str:
 
 
 def _chain(exc: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and everything that it wraps; requests and urllib3 wrap in four different ways."""
+    """Yield an exception and everything that it wraps; urllib3 and oss2 wrap in different ways."""
     queue: list[Any] = [exc]
     seen: set[int] = set()
     while queue:
@@ -60,7 +59,7 @@ def transport_error(exc: BaseException, *, was_sent: bool, host: str) -> VODErro
     """Map a failure of the network; None when it is something else.
 
     Args:
-        exc: What requests, urllib3, http.client, ssl or socket raised.
+        exc: What urllib3, http.client, ssl or socket raised.
         was_sent: True when the whole request had left.
         host: For the message.
     """
@@ -93,9 +92,9 @@ def transport_error(exc: BaseException, *, was_sent: bool, host: str) -> VODErro
         return _lost(there, was_sent)
     if has(http.client.HTTPException, u3.InvalidChunkLength, u3.InvalidHeader):
         return UnexpectedAnswerError(f"{there} does not answer in HTTP")
-    if has(requests.exceptions.InvalidHeader, requests.exceptions.InvalidURL, u3.LocationValueError):
+    if has(u3.LocationValueError):
         return InvalidArgumentError("the address or a header of the request is malformed")
-    if has(OSError, u3.HTTPError):  # requests' own exceptions are OSErrors, too
+    if has(OSError, u3.HTTPError):
         return _lost(there, was_sent)
     return None
 

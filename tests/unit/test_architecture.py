@@ -68,6 +68,7 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
 # A unit that is one file with helpers beside it.
 PART_OF = {
     "_vod_probes": "vod_api",
+    "_answer": "_http",
     "_link": "_http",
     "_http_faults": "_http",
     "_oss_faults": "oss",

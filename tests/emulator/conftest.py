@@ -1,4 +1,4 @@
-"""Strangers' clients that cannot be installed beside the project: those for Node, and the vendor's Python uploader."""
+"""Strangers' clients that cannot be installed beside the project (those for Node, the vendor's Python uploader), and buckets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.emulator.raw import Grant, Keys
+from tests.emulator.shop import Shop
 
 CLIENTS = Path(__file__).parent / "clients"
 
@@ -47,3 +50,18 @@ def python_uploader(outside_environment: dict[str, str]) -> Path:
         if done.returncode:
             pytest.fail(f"the vendor's uploader could not be installed: {done.stderr}")
     return folder
+
+
+@pytest.fixture
+def shop(grant: Grant, keys: Keys) -> Shop:
+    """Return a bucket beside that of VOD."""
+    made = Shop(grant, keys)
+    assert made.ask("PUT", "").status == 200
+    return made
+
+
+@pytest.fixture
+def kept(shop: Shop) -> Shop:
+    """Return a bucket that keeps versions."""
+    assert shop.switch("Enabled").status == 200
+    return shop

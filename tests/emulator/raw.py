@@ -60,7 +60,7 @@ SUB_RESOURCES = (
         "x-oss-access-point-name",
         "x-oss-process",
     ),
-    "versioning",
+    *("versioning", "versions"),
     "x-oss-async-process",
 )
 

@@ -21,6 +21,7 @@ _MODULES = (
     "test_oss_copies",
     "test_oss_extras",
     "test_oss_settings",
+    "test_oss_versions",
     "test_oss_multipart",
     "test_oss_auth",
     "test_oss_objects",
@@ -82,7 +83,7 @@ def _adopt() -> Iterator[tuple[str, Any]]:
         for name, value in vars(module).items():
             if not name.startswith("test_") or not inspect.isfunction(value) or name in _ONLY_OVER_HTTP:
                 continue
-            if "emulator" in inspect.signature(value).parameters or "grant" in inspect.signature(value).parameters:
+            if {"emulator", "grant", "shop", "kept"} & set(inspect.signature(value).parameters):
                 yield f"{name}__{module_name.removeprefix('test_')}", value
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ import oss2
 import pytest
 
 from tests.emulator.raw import Grant, call, complete, create, info, initiate, oss, owner, put_part
+from tests.emulator.shop import BUCKET, Shop
 from vod_widget.emulator import Emulator
 from vod_widget.emulator.emulator import _remove_own
 
@@ -177,6 +179,30 @@ def test_rules_of_buckets_and_roles_survive(tmp_path: Path) -> None:
         assert (emulator.cloud.store.bucket("my-bucket"), *emulator.cloud.store.objects("my-bucket")) == kept
         assert call(emulator, "GetCategories", keys=keys).status == 200
         assert call(emulator, "AssumeRole", params, keys=keys).code == "NoPermission"
+
+
+def test_versions_survive_and_a_lost_one_brings_no_older_one_back(tmp_path: Path) -> None:
+    with Emulator(data_dir=tmp_path) as emulator:
+        shop = Shop(create(emulator), owner(emulator))
+        shop.ask("PUT", "")
+        shop.put("a", b"zero")
+        shop.switch("Enabled")
+        first = shop.put("a", b"first")
+        shop.put("a", b"second")
+        shop.delete("b")
+        shop.switch("Suspended")
+        shop.put("a", b"newest")
+        before = shop.versions()
+    with Emulator(data_dir=tmp_path) as emulator:
+        shop = Shop(replace(shop.grant, endpoint=emulator.endpoint), owner(emulator))
+        assert shop.versions() == before
+        assert [shop.ask("GET", "a").body, shop.get("a", first).body] == [b"newest", b"first"]
+        stored = emulator.cloud.store.get(BUCKET, "a")
+    (tmp_path / "blobs" / stored.content.blobs[0].name).write_bytes(b"")
+    with Emulator(data_dir=tmp_path) as emulator:
+        shop = Shop(replace(shop.grant, endpoint=emulator.endpoint), owner(emulator))
+        assert shop.ask("GET", "a").code == "NoSuchKey"
+        assert shop.get("a", first).body == b"first"
 
 
 def test_jobs_go_on_after_a_restart(tmp_path: Path) -> None:

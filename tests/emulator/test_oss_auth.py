@@ -199,7 +199,7 @@ def test_unknown_bucket_and_bad_names(emulator: Emulator) -> None:
 
 def test_unknown_operations_are_not_implemented(emulator: Emulator) -> None:
     grant, keys = create(emulator), owner(emulator)
-    for method, query in (("GET", "worm"), ("PUT", "versioning")):
+    for method, query in (("GET", "worm"), ("PUT", "metaQuery")):
         assert oss(grant, method, query, key="", keys=keys).code == "NotImplemented"
 
 

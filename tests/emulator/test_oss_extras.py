@@ -242,7 +242,7 @@ def test_a_verb_on_a_part_of_an_object_is_none_on_the_object(emulator: Emulator,
     assert ask(emulator, grant, "GET", "a").body == b"x"
 
 
-@pytest.mark.parametrize("query", ["bucketInfo", "location", "stat", "uploads", "versioning", "qosRequester"])
+@pytest.mark.parametrize("query", ["bucketInfo", "location", "stat", "uploads", "versions", "qosRequester"])
 def test_a_verb_on_a_part_of_a_bucket_is_none_on_the_bucket(emulator: Emulator, grant: Grant, query: str) -> None:
     keys = owner(emulator)
     oss(grant, "PUT", key="", bucket="my-bucket", keys=keys)

@@ -66,7 +66,9 @@ def restore_store(book: Book, store: ObjectStore) -> None:
         blobs = tuple(Blob(**item) for item in record["content"]["blobs"])
         if not all(map(store.blobs.has, blobs)):
             _LOGGER.warning("the bytes of %s/%s are gone, as after a power cut", record["bucket"], record["key"])
-            continue
+            if not store.bucket(record["bucket"]).versioning:
+                continue
+            record["is_marker"], blobs = True, ()  # gone, too: the version below must not come up in its place
         kept |= {blob.name for blob in blobs}
         record["content"] = Content(blobs)
         store.put_back(StoredObject(**record))

@@ -19,6 +19,8 @@ from vod_widget.emulator.errors import OssError, oss_invalid_argument
 MIN_PART_BYTES = 100 * 1024
 MAX_BODY_BYTES = 5 * 1024**3
 MAX_PARTS = 10_000
+# The version of everything that was stored while versioning was not on.
+NULL_VERSION = "null"
 
 
 @dataclass
@@ -35,6 +37,8 @@ class Bucket:
     redundancy: str = "LRS"
     vary: bool = False
     """CORS: answer Vary to everyone."""
+    versioning: str = ""
+    """`Enabled`, `Suspended`, or "" while it never was on."""
     settings: dict[str, str] = field(default_factory=dict)
     """Documents of `oss_settings` by the name of the sub-resource, with "/item" where there are several."""
 
@@ -62,7 +66,7 @@ class StoredObject:
     etag: str
     crc64: int
     object_type: str
-    """`Normal` (PutObject, PostObject), `Multipart`, `Appendable` or `Symlink`."""
+    """`Normal` (PutObject, PostObject), `Multipart`, `Appendable` or `Symlink`; "" of a marker."""
     headers: Mapping[str, str]
     """Content-Type, Cache-Control, x-oss-meta-*, x-oss-storage-class, x-oss-tagging... as sent."""
     modified_s: float
@@ -76,6 +80,17 @@ class StoredObject:
     awake_from_s: float = 0.0
     """Of an archived object: when it can be read, and until when; 0 when nobody asked."""
     awake_until_s: float = 0.0
+    version_id: str = NULL_VERSION
+    serial: int = 0
+    """Grows with every version that is stored: tells which is newer."""
+    is_marker: bool = False
+    """A marker of deletion: it has no bytes, and on top it hides the object."""
+
+    @property
+    def record_name(self) -> str:
+        """Return its name in the book; ids of versions have capitals, names of buckets have none."""
+        name = f"{self.bucket}/{self.key}"
+        return name if self.version_id == NULL_VERSION else f"{self.version_id}/{name}"
 
 
 @dataclass

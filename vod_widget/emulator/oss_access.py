@@ -49,7 +49,7 @@ def check_anonymous(operation: str, request: OssRequest, store: ObjectStore) -> 
     if shown(bucket, "publicAccessBlock", "BlockPublicAccess") == "true":
         raise refused
     acl = bucket.acl
-    found = store.find(request.bucket, request.key)
+    found = store.versions.find(request.bucket, request.key, request.param("versionId"))
     if found is not None and found.acl != "default":
         acl = found.acl
     listing = operation in ("ListObjects", "ListObjectsV2")

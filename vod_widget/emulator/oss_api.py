@@ -32,12 +32,13 @@ from vod_widget.emulator.errors import OssError, access_denied, oss_invalid_argu
 from vod_widget.emulator.oss_auth import OssAuthenticator, SignedRequest
 from vod_widget.emulator.oss_buckets import BucketDesk
 from vod_widget.emulator.oss_checks import TAGGING, check_blob, check_body_headers, check_names, check_wishes
-from vod_widget.emulator.oss_names import OssRequest, operation_of
+from vod_widget.emulator.oss_names import OF_VERSIONS, OssRequest, operation_of
 from vod_widget.emulator.oss_objects import ObjectDesk, check_overwrite, position_of
 from vod_widget.emulator.oss_posts import FormDesk
 from vod_widget.emulator.oss_settings import SettingsDesk
 from vod_widget.emulator.oss_tickets import RIGHTS, Ticket
 from vod_widget.emulator.oss_uploads import UploadDesk
+from vod_widget.emulator.oss_versions import named_version, stored_headers
 from vod_widget.emulator.oss_views import OssAnswer
 from vod_widget.emulator.storage import ObjectStore
 from vod_widget.emulator.switches import Switches
@@ -159,7 +160,9 @@ class OssGateway:
         if key is None:
             oss_access.check_anonymous(operation, request, self._store)
             return
-        right = RIGHTS.get(operation)
+        if operation == "DeleteMultipleObjects":
+            return  # each object is asked for when the list is there
+        right = (OF_VERSIONS if "versionId" in request.params else RIGHTS).get(operation)
         if right is None:
             raise OssError(400, "NotImplemented", f"A request that you provided is not implemented: {operation}.")
         target = f"acs:oss:*:*:{request.bucket}" + (f"/{request.key}" if request.key else "")
@@ -218,9 +221,10 @@ class OssGateway:
                 assert ticket.form is not None
                 return self._forms.finish(request, ticket.form, blob)
             case "GetObjectAcl":
-                return self._desk.show_acl(self._store.get(request.bucket, request.key).acl)
+                stored = self._store.get(request.bucket, request.key, named_version(request))
+                return self._desk.show_acl(stored.acl, stored_headers(self._store, stored))
             case operation if operation in oss_objects.OPERATIONS:
-                return self._objects.answer(ticket, blob)
+                return self._objects.answer(ticket, blob, body)
             case operation if operation in oss_uploads.OPERATIONS:
                 return self._uploads.answer(ticket, blob, body)
             case operation if operation in oss_buckets.OPERATIONS:

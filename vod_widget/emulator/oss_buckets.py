@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from vod_widget.emulator import oss_xml
+from vod_widget.emulator import oss_versions, oss_xml
 from vod_widget.emulator.clock import Clock, iso_millis
 from vod_widget.emulator.cors import ALLOWED_METHODS, MAX_RULES, CorsRule
 from vod_widget.emulator.errors import OssError, malformed_xml, oss_invalid_argument
@@ -30,7 +30,6 @@ OPERATIONS = frozenset(
     {
         "DeleteBucket",
         "DeleteBucketCors",
-        "DeleteMultipleObjects",
         "GetBucketAcl",
         "GetBucketCors",
         "GetBucketInfo",
@@ -39,11 +38,13 @@ OPERATIONS = frozenset(
         "GetBucketVersioning",
         "ListBuckets",
         "ListLiveChannel",
+        "ListObjectVersions",
         "ListObjects",
         "ListObjectsV2",
         "PutBucket",
         "PutBucketAcl",
         "PutBucketCors",
+        "PutBucketVersioning",
     }
 )
 _ACLS = ("private", "public-read", "public-read-write")
@@ -86,11 +87,14 @@ class BucketDesk:
             case "DeleteBucketCors":
                 self._store.set_cors(request.bucket, ())
                 return OssAnswer(204)
-            case "DeleteMultipleObjects":
-                return self._delete_objects(request, body)
             case "ListLiveChannel":
                 pairs = [("Prefix", ""), ("Marker", ""), ("MaxKeys", "100"), ("IsTruncated", "false")]
                 return _xml("ListLiveChannelResult", [*pairs, ("NextMarker", "")])
+            case "PutBucketVersioning":
+                self._store.set_versioning(self._store.bucket(request.bucket), oss_versions.parse_status(body))
+                return OssAnswer(200)
+            case "ListObjectVersions":
+                return oss_versions.list_versions(request, self._store, self._owner(), self._clock.signed_url_s())
             case "ListObjects":
                 return list_objects(
                     request, self._store.objects(request.bucket), self._owner(), self._clock.signed_url_s()
@@ -102,14 +106,16 @@ class BucketDesk:
             case _:
                 return self._describe(operation, self._store.bucket(request.bucket))
 
-    def show_acl(self, grant: str) -> OssAnswer:
+    def show_acl(self, grant: str, headers: Mapping[str, str] | None = None) -> OssAnswer:
         """Render GetBucketAcl and GetObjectAcl."""
         inner = f"<AccessControlList><Grant>{grant}</Grant></AccessControlList>"
-        return _xml("AccessControlPolicy", [], self._owner() + inner)
+        return replace(_xml("AccessControlPolicy", [], self._owner() + inner), headers=headers or {})
 
     def _stat(self, bucket: str) -> OssAnswer:
         """GetBucketStat: what lies in a bucket, by class."""
-        objects, uploads = self._store.objects(bucket), self._store.multipart.uploads(bucket)
+        everything = [stored for stored, _ in self._store.versions.all(bucket)]
+        objects = [stored for stored in everything if not stored.is_marker]
+        uploads = self._store.multipart.uploads(bucket)
         size_bytes = sum(stored.size_bytes for stored in objects)
         last_s = max((stored.modified_s for stored in objects), default=0.0)
         parts = [part.blob.size_bytes for upload in uploads for part in upload.parts.values()]
@@ -119,6 +125,7 @@ class BucketDesk:
             "MultipartUploadCount": len(uploads),
             "MultipartPartCount": len(parts),
             "LiveChannelCount": 0,
+            "DeleteMarkerCount": len(everything) - len(objects),
             "LastModifiedTime": int(last_s),
         }
         for kind in CLASSES:
@@ -140,7 +147,7 @@ class BucketDesk:
             case "GetBucketStat":
                 return self._stat(bucket.name)
             case "GetBucketVersioning":
-                return _xml("VersioningConfiguration", [])  # never switched on
+                return oss_versions.show_status(bucket)
             case "GetBucketLocation":
                 text = oss_xml.elements([("LocationConstraint", f"oss-{self._region}")])
                 return OssAnswer(200, body=f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode())
@@ -159,6 +166,7 @@ class BucketDesk:
             ("DataRedundancyType", bucket.redundancy),
             ("Region", self._region),
             ("ResourceGroupId", RESOURCE_GROUP),
+            *([("Versioning", bucket.versioning)] if bucket.versioning else []),
         ]
 
     def _owner(self) -> str:
@@ -197,27 +205,6 @@ class BucketDesk:
         if rule and is_new:
             self._store.set_setting(made, "encryption", rule)
         return OssAnswer(200, {"Location": f"/{request.bucket}"})
-
-    def _delete_objects(self, request: OssRequest, body: bytes) -> OssAnswer:
-        digest = request.headers.get("content-md5", "")
-        if not digest:
-            raise OssError(400, "MissingArgument", "Missing Some Required Arguments.", extras={"Header": "Content-MD5"})
-        try:
-            given = base64.b64decode(digest, validate=True)
-        except (ValueError, binascii.Error):
-            given = b""
-        if given != hashlib.md5(body, usedforsecurity=False).digest():
-            raise OssError(400, "InvalidDigest", "The Content-MD5 you specified did not match what we received.")
-        keys, quiet = oss_xml.parse_delete(body)
-        encoding = request.param("encoding-type")
-        for key in keys:
-            self._store.delete(request.bucket, key)
-        if quiet:
-            return OssAnswer(200)
-        inner = "".join(
-            f"<Deleted>{oss_xml.elements([('Key', oss_xml.key_text(key, encoding))])}</Deleted>" for key in keys
-        )
-        return _xml("DeleteResult", oss_xml.encoding_pair(encoding), inner)
 
 
 def _fits(bucket: Bucket, request: OssRequest) -> bool:

@@ -16,12 +16,13 @@ from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.clock import iso_millis
 from vod_widget.emulator.errors import OssError, access_denied, oss_invalid_argument
 from vod_widget.emulator.objects import MAX_BODY_BYTES
-from vod_widget.emulator.oss_checks import CRC_HEADER, STORAGE_CLASS, TAGGING
+from vod_widget.emulator.oss_checks import CRC_HEADER, KEPT_HEADERS, STORAGE_CLASS, TAGGING
 from vod_widget.emulator.oss_extras import check_awake
 from vod_widget.emulator.oss_names import COPY_SOURCE, OssRequest
 from vod_widget.emulator.oss_views import Body, OssAnswer, condition, range_of
 from vod_widget.emulator.storage import ObjectStore
 from vod_widget.emulator.tokens import Key
+from vod_widget.emulator.versions import version_of
 
 _CONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
 
@@ -34,12 +35,19 @@ def source_of(request: OssRequest, store: ObjectStore, key: Key | None, now_s: f
             InvalidRange or EntityTooLarge.
     """
     text = request.headers[COPY_SOURCE]
-    bucket, _, name = unquote(text.removeprefix("/"), errors="surrogateescape").partition("/")
+    path, named, version = text.partition("?versionId=")
+    bucket, _, name = unquote(path.removeprefix("/"), errors="surrogateescape").partition("/")
     if not bucket or not name or not text.startswith("/"):
         raise oss_invalid_argument("Copy Source must mention the source bucket and key.", name=COPY_SOURCE, value=text)
-    if key is None or not key.may("oss:GetObject", f"acs:oss:*:*:{bucket}/{name}"):
+    right = "oss:GetObjectVersion" if named else "oss:GetObject"
+    if key is None or not key.may(right, f"acs:oss:*:*:{bucket}/{name}"):
         raise access_denied("Access denied by authorizer's policy.", ec="0003-00000301")
-    stored = store.get(bucket, name)
+    version_id = version_of(version if named else None)
+    marked = store.versions.find(bucket, name, version_id)
+    if named and marked is not None and marked.is_marker:
+        text = "The source of a copy may not be a delete marker."
+        raise oss_invalid_argument(text, name="versionId", value=version, ec="0016-00000307")
+    stored = store.get(bucket, name, version_id)
     if stored.object_type == "Symlink":
         raise OssError(400, "NotImplemented", "Copies of symlinks are not implemented.")
     check_awake(stored, now_s)
@@ -59,7 +67,8 @@ def _asks(request: OssRequest, title: str) -> bool:
 def headers_of_copy(request: OssRequest, source: Body, own: Mapping[str, str]) -> Mapping[str, str]:
     """Return the metadata of a copy: the source's, unless they shall be replaced.
 
-    An object that is copied onto itself takes what the request says. Source: OSS "CopyObject".
+    An object that is copied onto itself takes what the request says, if it says anything. Source: OSS "CopyObject";
+    that nothing said keeps all is what oss2's tests show.
     """
     directive = request.headers.get("x-oss-metadata-directive", "COPY").upper()
     if directive not in ("COPY", "REPLACE"):
@@ -68,13 +77,21 @@ def headers_of_copy(request: OssRequest, source: Body, own: Mapping[str, str]) -
     if tagging not in ("COPY", "REPLACE"):
         raise oss_invalid_argument("Unknown tagging directive.", name="x-oss-tagging-directive", value=tagging)
     itself = (source.stored.bucket, source.stored.key) == (request.bucket, request.key)
-    base = own if itself or directive == "REPLACE" else source.stored.headers
+    says = any(name in KEPT_HEADERS or name.startswith("x-oss-meta-") for name in request.headers)
+    base = own if (itself and says) or directive == "REPLACE" else source.stored.headers
     kept = {name: value for name, value in base.items() if name not in (TAGGING, STORAGE_CLASS)}
     tags = (own if tagging == "REPLACE" else source.stored.headers).get(TAGGING)
     return {**kept, STORAGE_CLASS: own[STORAGE_CLASS], **({TAGGING: tags} if tags else {})}
 
 
-def answer(root: str, blob: Blob, modified_s: float) -> OssAnswer:
+def source_headers(store: ObjectStore, source: Body) -> dict[str, str]:
+    """Return what an answer says of the version that was copied."""
+    has_versions = store.bucket(source.stored.bucket).versioning
+    return {"x-oss-copy-source-version-id": source.stored.version_id} if has_versions else {}
+
+
+def answer(root: str, blob: Blob, modified_s: float, more: Mapping[str, str]) -> OssAnswer:
     """Render what was stored: CopyObjectResult or CopyPartResult."""
     pairs = [("LastModified", iso_millis(modified_s)), ("ETag", f'"{blob.md5_hex}"')]
-    return OssAnswer(200, {"ETag": f'"{blob.md5_hex}"', CRC_HEADER: str(blob.crc64)}, oss_xml.document(root, pairs))
+    headers = {"ETag": f'"{blob.md5_hex}"', CRC_HEADER: str(blob.crc64), **more}
+    return OssAnswer(200, headers, oss_xml.document(root, pairs))

@@ -18,6 +18,7 @@ from vod_widget.emulator.errors import OssError, malformed_xml, oss_invalid_argu
 from vod_widget.emulator.objects import StoredObject
 from vod_widget.emulator.oss_checks import TAGGING
 from vod_widget.emulator.oss_names import OssRequest
+from vod_widget.emulator.oss_versions import named_version, stored_headers
 from vod_widget.emulator.oss_views import SLEEPING, OssAnswer, class_of, is_restored
 from vod_widget.emulator.storage import ObjectStore
 
@@ -46,23 +47,25 @@ def answer(operation: str, request: OssRequest, body: bytes, store: ObjectStore,
     Raises:
         OssError: It is refused; nothing has happened.
     """
-    stored = store.get(request.bucket, request.key)
+    stored = store.get(request.bucket, request.key, named_version(request))
+    version = stored_headers(store, stored)
     match operation:
         case "PutObjectTagging":
             wanted = tags.object_tags(tags.pairs_of(oss_xml.parse(body, "Tagging")))
             store.set_header(stored, TAGGING, urlencode(wanted))
-            return OssAnswer(200)
+            return OssAnswer(200, version)
         case "DeleteObjectTagging":
             store.set_header(stored, TAGGING, "")
-            return OssAnswer(204)
+            return OssAnswer(204, version)
         case "GetObjectTagging":
-            return OssAnswer(200, body=tags.document(tags.header_tags(stored.headers.get(TAGGING, ""))))
+            return OssAnswer(200, version, tags.document(tags.header_tags(stored.headers.get(TAGGING, ""))))
         case "PostObjectRestore":
-            return _restore(stored, body, store, now_s)
+            done = _restore(stored, body, store, now_s)
+            return replace(done, headers={**done.headers, **version})
         case _:
             if stored.object_type != "Symlink":
                 raise OssError(400, "NotSymlink", "The object is not symlink.")
-            return OssAnswer(200, {_TARGET: quote(stored.target), "ETag": f'"{stored.etag}"'})
+            return OssAnswer(200, {_TARGET: quote(stored.target), "ETag": f'"{stored.etag}"', **version})
 
 
 # --- links -------------------------------------------------------------------------------
@@ -78,7 +81,7 @@ def put_link(request: OssRequest, store: ObjectStore, kept: Mapping[str, str], a
     if not target or len(target.encode("utf-8", "surrogateescape")) > 1023 or target[0] in "/\\":
         raise oss_invalid_argument("The target of the symlink is not valid.", name=_TARGET, value=target)
     stored = store.put_link(request.bucket, request.key, target, kept, acl)
-    return OssAnswer(200, {"ETag": f'"{stored.etag}"'})
+    return OssAnswer(200, {"ETag": f'"{stored.etag}"', **stored_headers(store, stored)})
 
 
 def follow(link: StoredObject, store: ObjectStore) -> StoredObject:

@@ -29,6 +29,7 @@ from vod_widget.emulator.oss_forms import FormReader
 from vod_widget.emulator.oss_names import OssRequest
 from vod_widget.emulator.oss_objects import check_overwrite
 from vod_widget.emulator.oss_tickets import Ticket
+from vod_widget.emulator.oss_versions import stored_headers
 from vod_widget.emulator.oss_views import OssAnswer
 from vod_widget.emulator.storage import ObjectStore
 
@@ -104,7 +105,7 @@ class FormDesk:
         etag = f'"{stored.etag}"'
         target = fields.get("success_action_redirect", "")
         location = f"http://{request.host}/{quote(named.key)}"
-        headers = {**blob_headers(blob), "Location": location}
+        headers = {**blob_headers(blob), **stored_headers(self._store, stored), "Location": location}
         if target:
             query = urlencode({"bucket": named.bucket, "etag": etag, "key": named.key})
             joint = "&" if "?" in target else "?"

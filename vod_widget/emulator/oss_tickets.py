@@ -33,13 +33,9 @@ RIGHTS: Mapping[str, str] = {
     "GetObject": "oss:GetObject",
     "DeleteObject": "oss:DeleteObject",
     "ListMultipartUploads": "oss:ListMultipartUploads",
-    "DeleteMultipleObjects": "oss:DeleteObject",
     "ListObjects": "oss:ListObjects",
     "ListObjectsV2": "oss:ListObjects",
-    **{
-        name: f"oss:{name}"
-        for name in oss_buckets.OPERATIONS - {"DeleteMultipleObjects", "ListObjects", "ListObjectsV2"}
-    },
+    **{name: f"oss:{name}" for name in oss_buckets.OPERATIONS - {"ListObjects", "ListObjectsV2"}},
     **{name: f"oss:{name}" for name in oss_settings.OPERATIONS},
     **oss_extras.RIGHTS,
 }

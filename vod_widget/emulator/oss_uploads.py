@@ -19,6 +19,7 @@ from vod_widget.emulator.oss_checks import CRC_HEADER, blob_headers, kept_header
 from vod_widget.emulator.oss_names import OssRequest
 from vod_widget.emulator.oss_objects import check_overwrite
 from vod_widget.emulator.oss_tickets import Ticket
+from vod_widget.emulator.oss_versions import stored_headers
 from vod_widget.emulator.oss_views import OssAnswer, list_parts, list_uploads
 from vod_widget.emulator.storage import ObjectStore
 
@@ -95,7 +96,9 @@ class UploadDesk:
             case "UploadPartCopy":
                 assert blob is not None
                 part = self._store.multipart.put_part(upload, ticket.part_number, blob)
-                return oss_copies.answer("CopyPartResult", blob, part.modified_s)
+                assert ticket.source is not None
+                more = oss_copies.source_headers(self._store, ticket.source)
+                return oss_copies.answer("CopyPartResult", blob, part.modified_s, more)
             case "CompleteMultipartUpload":
                 return self._complete(request, upload, body)
             case "AbortMultipartUpload":
@@ -139,6 +142,6 @@ class UploadDesk:
         ]
         return OssAnswer(
             200,
-            {"ETag": f'"{stored.etag}"', CRC_HEADER: str(stored.crc64)},
+            {"ETag": f'"{stored.etag}"', CRC_HEADER: str(stored.crc64), **stored_headers(self._store, stored)},
             oss_xml.document("CompleteMultipartUploadResult", pairs),
         )

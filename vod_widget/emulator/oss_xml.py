@@ -119,16 +119,17 @@ def parse_complete(body: bytes) -> Sequence[tuple[int, str]]:
     return found
 
 
-def parse_delete(body: bytes) -> tuple[list[str], bool]:
+def parse_delete(body: bytes) -> tuple[list[tuple[str, str | None]], bool]:
     """Parse a client's list of keys to delete.
 
     Returns:
-        The keys in the order sent, and whether the answer shall be quiet.
+        Each key with its version, if one is named, in the order sent; and whether the answer shall be quiet.
 
     Raises:
         OssError: MalformedXML; also for no key, and for more than 1,000.
     """
-    keys, quiet = [], False
+    keys: list[tuple[str, str | None]] = []
+    quiet = False
     for tag, node in children(parse(body, "Delete")):
         if tag == "Quiet":
             quiet = (node.text or "").strip().lower() == "true"
@@ -136,7 +137,8 @@ def parse_delete(body: bytes) -> tuple[list[str], bool]:
             found = [key_of(child.text or "") for name, child in children(node) if name == "Key"]
             if len(found) != 1 or not found[0]:
                 raise malformed_xml()
-            keys += found
+            versions = [child.text or "" for name, child in children(node) if name == "VersionId"]
+            keys.append((found[0], versions[0] if versions else None))
         else:
             raise malformed_xml()
     if not 1 <= len(keys) <= MAX_DELETED_KEYS:

@@ -1,8 +1,8 @@
 """Buckets and objects, as OSS keeps them; no HTTP, no keys, no policies.
 
 What lives here: `ObjectStore`, with the uploads in progress in `multipart`. It imports `blobs`, `book`, `clock`,
-`cors`, `errors`, `objects`, `uploads`. Every method runs under the lock of `Cloud`; only `BlobStore.join` and
-`BlobStore.read` may run outside of it.
+`cors`, `errors`, `objects`, `uploads`, `versions`. Every method runs under the lock of `Cloud`; only `BlobStore.join`
+and `BlobStore.read` may run outside of it.
 
 Theory: an object of several blobs (parts, appended pieces) is never copied into one, unless someone asks for a plain
 file (`BlobStore.join`, `adopt`).
@@ -22,7 +22,6 @@ from vod_widget.emulator.errors import (
     OssError,
     access_denied,
     no_such_bucket,
-    no_such_key,
 )
 from vod_widget.emulator.objects import (
     MAX_BODY_BYTES,
@@ -32,6 +31,7 @@ from vod_widget.emulator.objects import (
     Upload,
 )
 from vod_widget.emulator.uploads import MultipartShelf
+from vod_widget.emulator.versions import Deletion, VersionShelf, new_version_id
 
 _READ_STEP_BYTES = 256 * 1024
 
@@ -45,7 +45,7 @@ class ObjectStore:
     Args:
         blobs: Where bytes go.
         clock: Dates objects.
-        rng: Makes upload ids.
+        rng: Makes ids of uploads and versions.
         on_stored: Called after an object has become visible.
         book: Where everything but bytes is written down.
     """
@@ -63,13 +63,14 @@ class ObjectStore:
         self._on_stored = on_stored
         self._book = book or NoBook()
         self._buckets: dict[str, Bucket] = {}
-        self._objects: dict[tuple[str, str], StoredObject] = {}
+        self._rng = rng
+        self.versions = VersionShelf()
         self.multipart = MultipartShelf(
             blobs, clock, rng, self._book, require_bucket=self.require_bucket, publish=self._publish
         )
 
     def __repr__(self) -> str:
-        return f"<ObjectStore objects={len(self._objects)} {self.multipart!r}>"
+        return f"<ObjectStore {self.versions!r} {self.multipart!r}>"
 
     # --- buckets and objects -------------------------------------------------------------
 
@@ -92,7 +93,7 @@ class ObjectStore:
         elif isinstance(item, Upload):
             self.multipart.put_back(item)
         else:
-            self._objects[item.bucket, item.key] = item
+            self.versions.put_back(item)
 
     def bucket(self, bucket: str) -> Bucket:
         """Return a bucket or raise NoSuchBucket."""
@@ -136,7 +137,7 @@ class ObjectStore:
         """
         if self.bucket(bucket).managed:
             raise access_denied("The bucket is managed by VOD and cannot be deleted.")
-        if self.objects(bucket) or self.multipart.uploads(bucket):
+        if any(self.versions.all(bucket)) or self.multipart.uploads(bucket):
             raise OssError(
                 409,
                 "BucketNotEmpty",
@@ -147,21 +148,27 @@ class ObjectStore:
         self._book.drop("bucket", bucket)
 
     def find(self, bucket: str, key: str) -> StoredObject | None:
-        """Return an object or None."""
-        return self._objects.get((bucket, key))
+        """Return the current version of an object or None."""
+        found = self.versions.find(bucket, key)
+        return None if found is None or found.is_marker else found
 
-    def get(self, bucket: str, key: str) -> StoredObject:
-        """Return an object or raise NoSuchKey."""
+    def get(self, bucket: str, key: str, version_id: str = "") -> StoredObject:
+        """Return an object, or a version of it.
+
+        Raises:
+            OssError: NoSuchBucket, NoSuchKey, NoSuchVersion, or MethodNotAllowed for a marker of deletion.
+        """
         self.require_bucket(bucket)
-        found = self.find(bucket, key)
-        if found is None:
-            raise no_such_key(key)
-        return found
+        return self.versions.get(bucket, key, version_id)
 
     def objects(self, bucket: str) -> list[StoredObject]:
         """Return the objects of a bucket, by key as bytes."""
-        mine = (stored for stored in self._objects.values() if stored.bucket == bucket)
-        return sorted(mine, key=lambda stored: stored.key.encode("utf-8", "surrogateescape"))
+        return self.versions.current(bucket)
+
+    def set_versioning(self, bucket: Bucket, status: str) -> None:
+        """Switch versioning on (`Enabled`), or stop making versions (`Suspended`)."""
+        bucket.versioning = status
+        self._book.put("bucket", bucket.name, bucket)
 
     def put(self, bucket: str, key: str, blob: Blob, headers: Mapping[str, str], acl: str = "default") -> StoredObject:
         """Store a whole body as an object; replaces an existing one."""
@@ -184,7 +191,7 @@ class ObjectStore:
     def set_acl(self, stored: StoredObject, acl: str) -> None:
         """Replace the ACL of an object."""
         stored.acl = acl
-        self._book.put("object", f"{stored.bucket}/{stored.key}", stored)
+        self._book.put("object", stored.record_name, stored)
 
     def put_link(
         self, bucket: str, key: str, target: str, headers: Mapping[str, str], acl: str = "default"
@@ -200,12 +207,12 @@ class ObjectStore:
         """Replace one of the headers that an object is shown with; "" takes it away."""
         kept = {title: text for title, text in stored.headers.items() if title != name}
         stored.headers = {**kept, name: value} if value else kept
-        self._book.put("object", f"{stored.bucket}/{stored.key}", stored)
+        self._book.put("object", stored.record_name, stored)
 
     def set_awake(self, stored: StoredObject, from_s: float, until_s: float) -> None:
         """Write down when an archived object can be read."""
         stored.awake_from_s, stored.awake_until_s = from_s, until_s
-        self._book.put("object", f"{stored.bucket}/{stored.key}", stored)
+        self._book.put("object", stored.record_name, stored)
 
     def check_append(self, bucket: str, key: str, position: int) -> None:
         """Raise unless bytes may be appended at this position.
@@ -214,7 +221,7 @@ class ObjectStore:
             OssError: ObjectNotAppendable, PositionNotEqualToLength (with the right position in
                 a header, which oss2 reads) or EntityTooLarge.
         """
-        found = self.find(bucket, key)
+        found = self.versions.find(bucket, key)
         if found is not None and found.object_type != "Appendable":
             raise OssError(409, "ObjectNotAppendable", "The object is not appendable")
         length = found.size_bytes if found else 0
@@ -252,25 +259,48 @@ class ObjectStore:
             self._clock.wall_s(),
             acl=old.acl if old else acl,
         )
-        self._publish(stored)
+        if old is None:
+            self._keep(stored)
+        else:  # no version is made of it. Source: OSS "AppendObject", Versioning
+            stored.version_id = old.version_id
+            self._replace(stored)
+        self._on_stored(stored)
         return stored
 
-    def delete(self, bucket: str, key: str) -> None:
-        """Delete an object; absent ones are fine."""
-        self.require_bucket(bucket)
-        old = self._objects.pop((bucket, key), None)
-        if old is not None:
-            self._book.drop("object", f"{bucket}/{key}")
-            self._drop(old.content)
+    def delete(self, bucket: str, key: str, version_id: str = "") -> Deletion:
+        """Delete an object, or hide it under a marker where versions are kept; absent ones are fine.
+
+        Args:
+            bucket: Where.
+            key: Which.
+            version_id: Delete this version for good; "" means the object.
+        """
+        keeps = self.bucket(bucket).versioning
+        if version_id or not keeps:
+            old = self.versions.find(bucket, key, version_id)
+            if old is not None:
+                self.versions.take(old)
+                self._book.drop("object", old.record_name)
+                self._drop(old.content)
+            return Deletion(version_id, marker=old is not None and old.is_marker)
+        now_s = self._clock.wall_s()
+        marker = StoredObject(bucket, key, Content(()), 0, "", 0, "", {}, now_s, is_marker=True)
+        self._keep(marker)
+        return Deletion(marker.version_id, marker=True, made=True)
 
     def _publish(self, stored: StoredObject) -> None:
         self._keep(stored)
         self._on_stored(stored)
 
     def _keep(self, stored: StoredObject) -> None:
-        old = self._objects.get((stored.bucket, stored.key))
-        self._objects[stored.bucket, stored.key] = stored
-        self._book.put("object", f"{stored.bucket}/{stored.key}", stored)
+        """Lay a new version on top; without versioning, and while it is suspended, the one named null goes."""
+        if self.bucket(stored.bucket).versioning == "Enabled":
+            stored.version_id = new_version_id(self._rng)
+        self._replace(stored)
+
+    def _replace(self, stored: StoredObject) -> None:
+        old = self.versions.put(stored)
+        self._book.put("object", stored.record_name, stored)
         if old is not None and old.content is not stored.content:
             self._drop(old.content)
 
@@ -312,20 +342,26 @@ class ObjectStore:
             False when the object has changed since `content` was acquired: `joined` is thrown
             away, look again.
         """
-        if stored.content is not content or self.find(stored.bucket, stored.key) is not stored:
+        if (
+            stored.content is not content
+            or self.versions.find(stored.bucket, stored.key, stored.version_id) is not stored
+        ):
             self.blobs.remove([joined])
             return False
         stored.content = Content((joined,))
-        self._book.put("object", f"{stored.bucket}/{stored.key}", stored)
+        self._book.put("object", stored.record_name, stored)
         self._drop(content)
         return True
 
     def clear(self) -> None:
         """Forget every object and upload, and every bucket but those of VOD."""
-        self._buckets = {name: bucket for name, bucket in self._buckets.items() if bucket.managed}
+        self._buckets = {
+            name: Bucket(name, bucket.created_s, managed=True)
+            for name, bucket in self._buckets.items()
+            if bucket.managed
+        }
         for bucket in self._buckets.values():
-            bucket.cors = ()
             self._book.put("bucket", bucket.name, bucket)
-        self._objects.clear()
+        self.versions.clear()
         self.multipart.clear()
         self.blobs.clear()

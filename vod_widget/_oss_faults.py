@@ -13,7 +13,7 @@ import calendar
 import time
 from xml.etree.ElementTree import Element
 
-from ._http import Answer
+from ._answer import Answer
 from ._http_faults import clean, date_s, parse_xml, retry_after_s
 from .errors import (
     AccessDeniedError,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ._http import Answer
+from ._answer import Answer
 from ._http_faults import clean, date_s, retry_after_s
 from .errors import (
     AccessDeniedError,

@@ -9,7 +9,7 @@ import pytest
 from tests.fault.scripted import Scripted
 from tests.helpers.simulation import LIFE_S, PART
 from vod_widget import effects as fx
-from vod_widget._http import Answer
+from vod_widget._answer import Answer
 from vod_widget._vod_faults import rpc_error
 from vod_widget.addresses import check_address
 from vod_widget.errors import (

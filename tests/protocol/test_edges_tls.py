@@ -128,9 +128,9 @@ def test_a_server_that_speaks_plain_http_on_the_tls_port_is_a_tls_fault(edges):
 
 
 def test_s10_old_tls_is_not_spoken():
-    from vod_widget._http import _tls_context
+    from vod_widget._connection import tls_context
 
-    context = _tls_context(None)
+    context = tls_context(None)
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname

@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl
 import vod_widget.emulator.uploads as emulated_uploads
 import vod_widget.oss as oss_module
 import vod_widget.parts as parts_module
-from vod_widget._http import Answer
+from vod_widget._answer import Answer
 from vod_widget._oss_faults import storage_error
 from vod_widget._vod_faults import rpc_error
 from vod_widget.emulator import Clock as EmulatedClock

@@ -18,7 +18,7 @@ from tests.helpers.invariants import check_deadlines
 from tests.helpers.raw_server import Peer, RawServer
 from tests.protocol.support import Bytes
 from vod_widget import errors
-from vod_widget._http import Answer
+from vod_widget._answer import Answer
 from vod_widget.crc64 import crc64
 from vod_widget.emulator import Emulator
 from vod_widget.model import Credentials, Grant, Part, UploadAddress, UploadMetadata

@@ -69,6 +69,9 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
 PART_OF = {
     "_vod_probes": "vod_api",
     "_answer": "_http",
+    "_connection": "_http",
+    "_exchange": "_http",
+    "_hosts": "_http",
     "_link": "_http",
     "_http_faults": "_http",
     "_oss_faults": "oss",

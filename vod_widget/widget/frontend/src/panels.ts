@@ -1,4 +1,8 @@
-/** The side panels: a file of their own, which a page asks the kernel for when a person first comes near. */
+/**
+ * The side panels, and the way straight to the storage: a file of their own, which a page asks the kernel for when a
+ * person first comes near, or when a part is to go that way.
+ */
+import { Direct } from "./direct";
 import { AddressPanel, BrowsePanel } from "./views/browse";
 import { CredentialsPanel, KeysPanel } from "./views/credentials";
 import { DetailPanel } from "./views/detail";
@@ -7,8 +11,8 @@ import { DetailPanel } from "./views/detail";
 declare const PANEL_WORDS: Record<string, string>;
 const ENGLISH = PANEL_WORDS;
 
-export { AddressPanel, BrowsePanel, CredentialsPanel, DetailPanel, ENGLISH, KeysPanel };
+export { AddressPanel, BrowsePanel, CredentialsPanel, DetailPanel, Direct, ENGLISH, KeysPanel };
 export type Panels = {
   AddressPanel: typeof AddressPanel; BrowsePanel: typeof BrowsePanel; CredentialsPanel: typeof CredentialsPanel;
-  DetailPanel: typeof DetailPanel; ENGLISH: typeof ENGLISH; KeysPanel: typeof KeysPanel;
+  DetailPanel: typeof DetailPanel; Direct: typeof Direct; ENGLISH: typeof ENGLISH; KeysPanel: typeof KeysPanel;
 };

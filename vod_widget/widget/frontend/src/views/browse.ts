@@ -242,7 +242,7 @@ export class BrowsePanel implements Panel {
     if (paths.length === 0) return;
     const { session } = this.#host;
     const before = session.store.refused;
-    const clean = await session.add_paths(paths);
+    const clean = await session.adding.add_paths(paths);
     if (!clean && session.store.refused === before) return; // no answer: what was chosen stays
     this.#chosen.clear();
     this.#draw();
@@ -296,7 +296,7 @@ export class AddressPanel implements Panel {
   async #submit(): Promise<void> {
     const url = this.#input.value.trim();
     if (this.#add.getAttribute("aria-disabled") === "true") return;
-    if (await this.#host.session.add_paths([url])) this.#host.close_panel(true);
+    if (await this.#host.session.adding.add_paths([url])) this.#host.close_panel(true);
   }
 }
 

@@ -2,6 +2,7 @@
  * Where uploads get their authority: the profiles that the kernel found, and keys typed for this session.
  * Typed keys exist in the three inputs only; they are read, sent and emptied in one step.
  */
+import { choose_profile, forget_credentials, load_profiles, set_credentials, test_credentials } from "../accounts";
 import { h, replace, set, uid } from "../dom";
 import { duration } from "../format";
 import { type Key, own, type Translate } from "../i18n";
@@ -38,11 +39,11 @@ export class CredentialsPanel implements Panel {
     const { t } = host.session;
     set(this.#list, "aria-label", t("profiles_found"));
     this.#list.className = "pfs";
-    this.#test = button(t("test"), "shield", { "data-action": "test-keys", onclick: press(() => host.session.test_credentials()) }, "sm");
+    this.#test = button(t("test"), "shield", { "data-action": "test-keys", onclick: press(() => test_credentials(host.session)) }, "sm");
     this.element = frame(host, t("credentials"), h("div", null, h("h4", null, t("credentials"))),
       h("div", { class: "sc top" }, this.#list, h("div", { class: "tst" }, this.#test, this.#told), h("details", null, h("summary", null, t("where_from")), this.#origin)));
     this.#list.addEventListener("keydown", (event) => this.#arrows(event));
-    void host.session.load_profiles();
+    void load_profiles(host.session);
   }
 
   update(): void {
@@ -64,7 +65,7 @@ export class CredentialsPanel implements Panel {
     replace(this.#list,
       found.length === 0 && h("p", { class: "mut none" }, t("no_profiles")),
       found.map((profile) => this.#entry(profile, current)),
-      this.#special("emulator", t("emulator"), current === "emulator", () => void session.choose_profile("emulator")),
+      this.#special("emulator", t("emulator"), current === "emulator", () => void choose_profile(session, "emulator")),
       inline && this.#special("inline", t("enter_keys"), false, () => this.#host.open_credentials(true)));
     const entries = [...this.#list.querySelectorAll<HTMLElement>(".pf")];
     const chosen = entries.find((entry) => entry.getAttribute("aria-checked") === "true") ?? entries[0];
@@ -99,7 +100,7 @@ export class CredentialsPanel implements Panel {
     const [life, over] = this.#life(profile);
     const element = h("button", {
       type: "button", class: "pf", role: "radio", "aria-checked": chosen ? "true" : "false", "data-profile": profile.name,
-      title: profile.reason || null, onclick: press(() => void session.choose_profile(profile.name)),
+      title: profile.reason || null, onclick: press(() => void choose_profile(session, profile.name)),
     }, h("span", { class: "dot" }), h("b", { class: "el" }, profile.name === "session" ? t("keys_title") : profile.name), h("span", { class: "e mono" }, profile.masked_id || (profile.renews_itself ? t("mode_role") : "")),
     h("small", { class: "el", title: facts }, facts),
     !profile.usable ? h("small", { class: "rsn t-warn" }, icon("warn"), h("span", null, profile.reason))
@@ -174,7 +175,7 @@ export class KeysPanel implements Panel {
     this.#forget = button(t("forget"), null, {
       "data-action": "forget-keys", onclick: press(() => {
         this.#empty();
-        void host.session.forget_credentials();
+        void forget_credentials(host.session);
       }),
     }, "sm");
     const form = h("form", {
@@ -247,7 +248,7 @@ export class KeysPanel implements Panel {
         return;
       }
     }
-    const answered = session.set_credentials(taken);
+    const answered = set_credentials(session, taken);
     // Sent in this very turn: from here on neither the page nor this closure holds them.
     taken = null;
     this.#empty();

@@ -74,7 +74,7 @@ export class Drop {
       return;
     }
     void files_of_drop(transfer).then((files) => {
-      if (files.length) void this.#host.session.offer(files);
+      if (files.length) void this.#host.session.adding.offer(files);
     });
   }
 }

@@ -37,8 +37,8 @@ export class Empty {
       if (kind === "no-match") {
         replace(this.element, icon("find", "big"), h("h4", null, t("no_match")), h("div", { class: "go" }, button(t("show_all"), null, {
           "data-action": "show-all", onclick: () => {
-            session.set_filter("all");
-            session.set_search("");
+            session.list.set_filter("all");
+            session.list.set_search("");
           },
         })));
       } else {

@@ -33,17 +33,17 @@ export class Filters {
     const { t } = session;
     const segments = FILTERS.map((filter) => {
       const number = h("b");
-      const element = h("button", { type: "button", "data-filter": filter, onclick: () => session.set_filter(filter) }, t(filter), " ", number);
+      const element = h("button", { type: "button", "data-filter": filter, onclick: () => session.list.set_filter(filter) }, t(filter), " ", number);
       const option = h("option", { value: filter });
       this.#counts.set(filter, { button: element, number, option });
       return element;
     });
     this.#select = h("select", {
-      class: "fsel", "aria-label": t("filter"), onchange: () => session.set_filter(this.#select.value as Filter),
+      class: "fsel", "aria-label": t("filter"), onchange: () => session.list.set_filter(this.#select.value as Filter),
     }, [...this.#counts.values()].map(({ option }) => option));
     this.search = h("input", {
       type: "search", class: "inp", "aria-label": t("find"), placeholder: t("find"), maxlength: 200, autocomplete: "off", spellcheck: "false",
-      oninput: () => session.set_search(this.search.value),
+      oninput: () => session.list.set_search(this.search.value),
       onkeydown: (event: KeyboardEvent) => {
         if (event.key === "ArrowDown") {
           event.preventDefault();
@@ -52,7 +52,7 @@ export class Filters {
           event.preventDefault();
           event.stopPropagation();
           this.search.value = "";
-          session.set_search("");
+          session.list.set_search("");
         }
       },
     });

@@ -41,7 +41,7 @@ export class Grid {
     this.#all = h("input", {
       type: "checkbox", "aria-label": t("select_all"), tabindex: -1,
       onchange: () => {
-        if (this.#all.checked) void host.session.select_all();
+        if (this.#all.checked) void host.session.list.select_all();
         else {
           host.session.store.selected.clear();
           host.session.store.changed();
@@ -51,7 +51,7 @@ export class Grid {
     const column = (key: "name" | "size" | "state" | "speed" | "time_left" | "video_id" | "actions", right: boolean): HTMLElement => {
       const sortable = key === "name" || key === "size" || key === "state";
       const cell = h("div", { role: "columnheader", class: right ? `r h-${key}` : `h-${key}` }, sortable
-        ? h("button", { type: "button", class: "srt", tabindex: -1, "data-sort": key, onclick: press(() => host.session.set_sort(key)) }, t(key), h("i", { "aria-hidden": "true" })) : t(key));
+        ? h("button", { type: "button", class: "srt", tabindex: -1, "data-sort": key, onclick: press(() => host.session.list.set_sort(key)) }, t(key), h("i", { "aria-hidden": "true" })) : t(key));
       if (sortable) this.#sorts.set(key, cell);
       return cell;
     };
@@ -159,8 +159,8 @@ export class Grid {
   #want(): void {
     const { session } = this.#host;
     if (!session.controllable || this.#drawn.count === 0) return;
-    const missing = covers(session.window, this.#drawn, session.store.matching);
-    if (!missing) session.see(wanted_window(this.#drawn, session.store.matching));
+    const missing = covers(session.list.window, this.#drawn, session.store.matching);
+    if (!missing) session.list.see(wanted_window(this.#drawn, session.store.matching));
   }
 
   /** True when a row on the screen counts down. */
@@ -272,7 +272,7 @@ export class Grid {
       case "a": case "A":
         if (!command) return;
         done();
-        void session.select_all();
+        void session.list.select_all();
         return;
       case "Escape":
         if (on_row) return;

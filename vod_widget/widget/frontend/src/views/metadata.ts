@@ -2,6 +2,7 @@
  * What a file says about itself, to be edited until it starts: title, description, tags, category, template group,
  * workflow, cover. Limits are counted at every key in UTF-8 bytes, as the service counts.
  */
+import { categories, set_cover } from "../covers";
 import { h, replace, set, text, uid } from "../dom";
 import { utf8_length } from "../format";
 import type { Category, Detail } from "../protocol";
@@ -117,7 +118,7 @@ export class MetadataForm {
   async #load_categories(): Promise<void> {
     let found: Category[];
     try {
-      found = await this.#host.session.extras.categories();
+      found = await categories(this.#host.session);
     } catch {
       return;
     }
@@ -139,7 +140,7 @@ export class MetadataForm {
     const { t } = session;
     const { row } = this.#detail;
     const take = async (picture: Blob, name: string): Promise<void> => {
-      const cover = await session.extras.set_cover(row.file_id, picture, name);
+      const cover = await set_cover(session, row.file_id, picture, name);
       if (cover === null) return;
       this.#detail.cover = this.#picture = this.#saved.cover = this.#inputs.cover.value = cover;
       this.#changed_now();

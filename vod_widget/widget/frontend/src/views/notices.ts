@@ -125,7 +125,7 @@ export class Banner {
   async #copy_ids(control: HTMLElement): Promise<void> {
     const { session } = this.#host;
     enable(control, false);
-    const rows = await session.done_rows();
+    const rows = await session.list.done_rows();
     const ids = rows.map((row) => row.video_id || row.image_id).filter((id): id is string => Boolean(id));
     const done = await copy_text(ids.join("\n"));
     session.say(done ? session.t("ids_copied", { n: ids.length }) : session.t("copy_failed"), done ? "" : "warn");
@@ -135,7 +135,7 @@ export class Banner {
   async #copy_table(control: HTMLElement): Promise<void> {
     const { session } = this.#host;
     enable(control, false);
-    const rows = await session.done_rows();
+    const rows = await session.list.done_rows();
     const done = await copy_text(session.table(rows));
     session.say(done ? session.t("table_copied", { n: rows.length }) : session.t("copy_failed"), done ? "" : "warn");
     enable(control, true);

@@ -117,7 +117,7 @@ export class View implements Host {
         this.#picking_again = false;
         if (picture) {
           if (files[0]) picture(files[0]);
-        } else if (files.length) void this.session.offer(files, again);
+        } else if (files.length) void this.session.adding.offer(files, again);
       },
     });
     this.root.append(this.#toolbar.element, this.#body, this.#input);

@@ -1,4 +1,5 @@
 /** Start, Stop, Add files, Clear, and where the files go: the labelled select "Credentials". */
+import { choose_profile } from "../accounts";
 import { h, replace, set, uid } from "../dom";
 import { icon } from "../icons";
 import { button, enable, type Host, press } from "./parts";
@@ -95,7 +96,7 @@ export class Toolbar {
   #chosen(): void {
     const { value } = this.#select;
     if (value === INLINE) this.#host.open_credentials(true);
-    else if (value) void this.#host.session.choose_profile(value);
+    else if (value) void choose_profile(this.#host.session, value);
   }
 
   #clear_items(): Item[] {

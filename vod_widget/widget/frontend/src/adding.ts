@@ -1,0 +1,89 @@
+/** Files on their way into the list: paths and addresses for the kernel, and the browser's own. */
+import { edges } from "./crc64";
+import { picked_before } from "./feeder";
+import type { AddAnswer, Offer, Row } from "./protocol";
+import { find_reach } from "./reach";
+import type { Session } from "./session";
+
+/** Offers in one message: well under the kernel's limit of 4 MiB and quick to answer. */
+const OFFERS_PER_MESSAGE = 500;
+const GIVE_BACK_EVERY_MS = 15_000;
+
+export class Adding {
+  #next_client = 1;
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  /** Answers true when nothing was refused. */
+  async add_paths(paths: string[]): Promise<boolean> {
+    const answer = await this.#session.ask("add_paths", { paths }, this.#session.t("add"), ["add"]);
+    if (!answer) return false;
+    this.#told_added([answer]);
+    return answer.refused.length === 0 && answer.added.length > 0;
+  }
+
+  /** `again`: files that rows wait for since a reload of the page; `quiet`: nobody picked them just now. */
+  async offer(files: readonly File[], again = false, quiet = false): Promise<void> {
+    const answers: AddAnswer[] = [];
+    for (let at = 0; at < files.length; at += OFFERS_PER_MESSAGE) {
+      const batch = files.slice(at, at + OFFERS_PER_MESSAGE);
+      if (files.length > OFFERS_PER_MESSAGE) this.#session.say(this.#session.t("offering", { a: at, b: files.length }));
+      const by_client = new Map<string, File>();
+      const offers: Offer[] = await Promise.all(batch.map(async (file) => {
+        const client_id = `c${this.#next_client++}`;
+        by_client.set(client_id, file);
+        return { client_id, name: file.name, size_bytes: file.size, last_modified_ms: file.lastModified, type: file.type, edges: await edges(file) };
+      }));
+      const answer = await this.#session.ask(again ? "reoffer_files" : "offer_files", { files: offers }, this.#session.t("add"), ["add"]);
+      if (!answer) break;
+      for (const added of answer.added) {
+        const file = by_client.get(added.client_id ?? "");
+        if (file) this.#session.feeder.keep(added.file_id, file);
+      }
+      answers.push(answer);
+    }
+    if (answers.length && !quiet) this.#told_added(answers);
+    // Last: a probe that is too large for the server costs the socket, and with it what is on its way.
+    void this.#probe();
+  }
+
+  #probed = false;
+
+  /** Before the first browser file of this page: what does the host carry? Until that is known slices are small. */
+  async #probe(): Promise<void> {
+    if (this.#probed) return;
+    this.#probed = true;
+    const slice_bytes = await find_reach(this.#session.connection);
+    void this.#session.connection.request("reach", { slice_bytes }).catch(() => (this.#probed = false));
+    if (this.#session.closed) return;
+    if (!slice_bytes) this.#session.say(this.#session.t("no_bytes"), "warn");
+    this.#session.list.ask_view();
+  }
+
+  readonly #given_back = new Map<string, number>();
+
+  /** Rows that wait for a file that this tab has: the cell was run again, or the page was away for long. */
+  give_back(rows: readonly Row[]): void {
+    const now = Date.now();
+    const files = new Set<File>();
+    for (const row of rows) {
+      const file = row.error?.code === "Source.Detached" ? picked_before(row.name, row.size_bytes) : undefined;
+      if (!file || now - (this.#given_back.get(row.file_id) ?? 0) < GIVE_BACK_EVERY_MS) continue;
+      this.#given_back.set(row.file_id, now);
+      files.add(file);
+    }
+    if (files.size) void this.offer([...files], true, true);
+  }
+
+  #told_added(answers: AddAnswer[]): void {
+    const { store, t } = this.#session;
+    const added = answers.reduce((sum, answer) => sum + answer.added.length, 0);
+    const refused = answers.flatMap((answer) => answer.refused);
+    store.refused = refused;
+    const words = [added ? t("added", { n: added }) : "", refused.length ? `${t("refused_add", { n: refused.length })}${t("stop_mark")}` : ""];
+    this.#session.say(words.filter(Boolean).join(t.locale === "en" ? " " : "") || t("added_none"), refused.length ? "warn" : "");
+  }
+}

@@ -1,0 +1,146 @@
+import { describe, expect, it, vi } from "vitest";
+import { row } from "./kernel";
+import { name_of, open, type Page, settle } from "./page";
+
+const focused = (): Element | null => document.activeElement;
+
+describe("adding", () => {
+  const pick = async (page: Page, ...list: File[]): Promise<void> => {
+    const input = page.root.querySelector<HTMLInputElement>("input[type=file]") as HTMLInputElement;
+    Object.defineProperty(input, "files", { configurable: true, value: list });
+    input.dispatchEvent(new Event("change"));
+    await settle();
+  };
+  it("offers picked files, keeps their handles and answers pulls", async () => {
+    const page = await open();
+    expect(page.root.querySelectorAll("input[type=file]")).toHaveLength(1);
+    await pick(page, new File(["hello"], "a.mp4", { type: "video/mp4", lastModified: 7 }));
+    expect(page.kernel.last("offer_files")?.["files"]).toEqual([{ client_id: "c1", name: "a.mp4", size_bytes: 5, last_modified_ms: 7, type: "video/mp4", edges: "" }]);
+    const file_id = page.row("a.mp4").dataset["fileId"];
+    page.kernel.down({ kind: "pull", file_id, pull_id: 3, offset: 1, length: 3 });
+    vi.useRealTimers();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(page.kernel.last("slice")).toMatchObject({ file_id, pull_id: 3, offset: 1, token: "page-token" });
+    expect(new TextDecoder().decode(page.kernel.last("slice")?.buffers[0])).toBe("ell");
+  });
+  it("names refused files in place, until dismissed", async () => {
+    const page = await open();
+    await pick(page, new File(["x"], "setup.exe"), new File(["x"], "ok.mp4"));
+    const list = page.root.querySelector(".ref") as HTMLElement;
+    expect(list.hidden).toBe(false);
+    expect(list.textContent).toContain("1 file was not added");
+    expect(list.textContent).toContain("setup.exe: the service does not take this kind of file");
+    await page.click(page.by_name("Dismiss"));
+    expect(list.hidden).toBe(true);
+    expect(page.rows()).toHaveLength(1);
+  });
+  it("re-offers after a reload when a row asks for its file", async () => {
+    const page = await open([row("b.mp4", "Uploading", { source: "browser", phase: "waiting", wait: { seconds: 0, reason: "Source.Detached" }, error: { code: "Source.Detached", message: "", next_step: "pick_file" } })]);
+    const clicked = vi.fn();
+    (page.root.querySelector("input[type=file]") as HTMLInputElement).click = clicked;
+    await page.click(page.by_name("Pick file… b.mp4"));
+    expect(clicked).toHaveBeenCalledOnce();
+    await pick(page, new File(["x"], "b.mp4"));
+    expect(page.kernel.of("reoffer_files")).toHaveLength(1);
+    expect(page.kernel.of("offer_files")).toHaveLength(0);
+    await pick(page, new File(["x"], "new.mp4"));
+    expect(page.kernel.of("offer_files")).toHaveLength(1);
+  });
+  it("gives a file back by itself that was picked in this tab, as when the cell runs again", async () => {
+    const before = await open();
+    await pick(before, new File(["four"], "again.mp4"));
+    before.close();
+    const waits = { source: "browser", size_bytes: 4, phase: "waiting", wait: { seconds: 0, reason: "Source.Detached" }, error: { code: "Source.Detached", message: "", next_step: "pick_file" as const } };
+    const page = await open([row("again.mp4", "Uploading", waits), row("never-seen.mp4", "Uploading", waits)]);
+    await settle(3000);
+    expect(page.kernel.of("reoffer_files").map((m) => (m["files"] as { name: string }[]).map((file) => file.name))).toEqual([["again.mp4"]]);
+    expect(page.status()).not.toContain("added");
+  });
+  it("sends many files in several messages", async () => {
+    const page = await open();
+    await pick(page, ...Array.from({ length: 1200 }, (_, k) => new File(["x"], `${k}.mp4`)));
+    await settle(1000);
+    expect(page.kernel.of("offer_files").map((m) => (m["files"] as unknown[]).length)).toEqual([500, 500, 200]);
+    expect(page.status()).toBe("1,200 files added.");
+  });
+  it("offers what the policy names, and nothing else", async () => {
+    const offered = async (sources: string[]): Promise<string[]> => {
+      const page = await open([], (kernel) => { kernel.policy = { sources }; });
+      const names = [...page.root.querySelectorAll(".empty button")].map(name_of);
+      page.close();
+      return names;
+    };
+    expect(await offered(["browser", "kernel"])).toEqual(["From this computer", "From the kernel's files"]);
+    expect(await offered(["browser"])).toEqual(["From this computer"]);
+    expect(await offered(["browser", "kernel", "address"])).toEqual(["From this computer", "From the kernel's files", "From an address"]);
+  });
+  it("shows a veil while files are dragged, and takes the drop", async () => {
+    const page = await open();
+    const event = (type: string): Event => Object.assign(new Event(type, { bubbles: true, cancelable: true }), {
+      dataTransfer: { types: ["Files"], items: [{ kind: "file" }, { kind: "file" }], files: [new File(["x"], "a.mp4"), new File(["y"], "b.mp4")], dropEffect: "" },
+    });
+    page.root.dispatchEvent(event("dragenter"));
+    const veil = page.root.querySelector(".drop") as HTMLElement;
+    expect(veil.hidden).toBe(false);
+    expect(veil.textContent).toContain("Drop to add 2 files");
+    await page.key(page.root, "Escape");
+    expect(veil.hidden).toBe(true);
+    page.root.dispatchEvent(event("dragenter"));
+    const drop = event("drop");
+    page.root.dispatchEvent(drop);
+    await settle();
+    expect(drop.defaultPrevented).toBe(true);
+    expect(veil.hidden).toBe(true);
+    expect(page.rows()).toHaveLength(2);
+  });
+  it("browses the kernel's files, completes paths and adds what is chosen", async () => {
+    const page = await open();
+    await page.click(page.by_name("From the kernel's files"));
+    const path = page.root.querySelector("input[data-action=path]") as HTMLInputElement;
+    expect(path.value).toBe("/data/");
+    expect(focused()).toBe(path);
+    const entries = [...page.root.querySelectorAll<HTMLElement>(".ent")];
+    expect(entries.map((e) => e.querySelector(".nm")?.getAttribute("title"))).toEqual(["clips", "talks 2026", "keynote-2026-main-stage-multicam-final-v7.mp4", "podcast-ep-114.wav", "notes.txt"]);
+    expect(entries[4]?.querySelector("input")?.disabled).toBe(true);
+    await page.click(page.by_name("Open folder clips"));
+    expect(page.kernel.last("list_dir")).toMatchObject({ path: "/data/clips" });
+    await page.type(path, "/data/cl");
+    expect([...page.root.querySelectorAll("[role=option]")].map((e) => e.textContent)).toEqual(["/data/clips/", "/data/classroom-07.mp4"]);
+    await page.key(path, "ArrowDown");
+    await page.key(path, "ArrowDown");
+    await page.key(path, "Enter");
+    expect(path.value).toBe("/data/classroom-07.mp4");
+    await page.type(path, "/data/clips/*.mp4");
+    await page.click(page.by_name("Add"));
+    expect(page.kernel.last("add_paths")).toMatchObject({ paths: ["/data/clips/*.mp4"] });
+    expect(page.root.querySelector(".side")).toBeNull();
+  });
+  it("shows the folder that is typed, or why it cannot be shown", async () => {
+    const page = await open();
+    await page.click(page.by_name("From the kernel's files"));
+    const path = page.root.querySelector("input[data-action=path]") as HTMLInputElement;
+    await page.type(path, "/other/*.mp4");
+    expect(page.kernel.last("list_dir")).toMatchObject({ path: "/other/" });
+    expect(page.root.querySelector(".ent[data-path]")?.getAttribute("data-path")).toBe("/other/clips");
+    expect(path.value).toBe("/other/*.mp4");
+    const asked = page.kernel.of("list_dir").length;
+    await page.type(path, "/other/");
+    expect(page.kernel.of("list_dir")).toHaveLength(asked);
+    page.kernel.on_intent = (m) => m.kind === "list_dir" ? { error: { code: "Source.Missing", message: "no" } } : undefined;
+    await page.type(path, "/gone/");
+    expect(page.root.querySelector(".dir")?.textContent).toBe("/gone/: the file is not there.");
+    page.kernel.on_intent = null;
+    await page.type(path, "/other/");
+    await page.click(page.by_name("Add"));
+    expect(page.kernel.last("add_paths")).toMatchObject({ paths: ["/other/"] });
+  });
+  it("keeps the panel open when a path is refused", async () => {
+    const page = await open();
+    await page.click(page.by_name("From the kernel's files"));
+    const path = page.root.querySelector("input[data-action=path]") as HTMLInputElement;
+    await page.type(path, "/bad.mp4");
+    await page.key(path, "Enter");
+    expect(page.root.querySelector(".side")).not.toBeNull();
+    expect(page.root.querySelector(".ref")?.textContent).toContain("the file is not there");
+  });
+});

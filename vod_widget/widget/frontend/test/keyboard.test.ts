@@ -1,0 +1,93 @@
+import { describe, expect, it } from "vitest";
+import type { Row } from "../src/protocol";
+import { row } from "./kernel";
+import { name_of, open, settle } from "./page";
+
+const files = (n: number, state: Row["state"] = "Ready"): Row[] => Array.from({ length: n }, (_, k) => row(`clip-${String(k + 1).padStart(5, "0")}.mp4`, state));
+const focused = (): Element | null => document.activeElement;
+
+describe("keys", () => {
+  it("moves by arrows, one tab stop for the grid", async () => {
+    const page = await open(files(20));
+    expect(page.rows().filter((r) => r.tabIndex === 0)).toHaveLength(1);
+    page.rows()[0]?.focus();
+    await page.key(focused() as Element, "ArrowDown");
+    await page.key(focused() as Element, "ArrowDown");
+    expect(focused()).toBe(page.row("clip-00003.mp4"));
+    await page.key(focused() as Element, "ArrowUp");
+    expect(focused()).toBe(page.row("clip-00002.mp4"));
+    await page.key(focused() as Element, "End");
+    expect(focused()).toBe(page.row("clip-00020.mp4"));
+    await page.key(focused() as Element, "Home");
+    expect(focused()).toBe(page.row("clip-00001.mp4"));
+    expect(page.rows().filter((r) => r.tabIndex === 0)).toHaveLength(1);
+  });
+  it("goes into the row's controls and back", async () => {
+    const page = await open(files(2));
+    page.rows()[0]?.focus();
+    await page.key(focused() as Element, "ArrowRight");
+    expect((focused() as HTMLInputElement).type).toBe("checkbox");
+    await page.key(focused() as Element, "ArrowRight");
+    expect(name_of(focused() as Element)).toBe("Remove clip-00001.mp4");
+    await page.key(focused() as Element, "ArrowLeft");
+    await page.key(focused() as Element, "ArrowLeft");
+    expect(focused()).toBe(page.rows()[0]);
+  });
+  it("selects by Space, extends by Shift, takes all by Ctrl+A, and Escape lets go", async () => {
+    const page = await open(files(450));
+    page.rows()[0]?.focus();
+    await page.key(focused() as Element, " ");
+    await page.key(focused() as Element, "ArrowDown", { shiftKey: true });
+    await page.key(focused() as Element, "ArrowDown", { shiftKey: true });
+    expect(page.root.querySelector(".nsel")?.textContent).toBe("3 selected");
+    expect(page.rows().filter((r) => r.getAttribute("aria-selected") === "true")).toHaveLength(3);
+    await page.key(focused() as Element, "a", { ctrlKey: true });
+    await settle(2000);
+    expect(page.root.querySelector(".nsel")?.textContent).toBe("450 selected");
+    await page.click(page.root.querySelector("[data-action=selected-remove]") as Element);
+    expect(page.kernel.last("remove")?.["file_ids"]).toHaveLength(450);
+    await page.key(page.root, "Escape");
+    expect(page.root.querySelector(".nsel")).toBeNull();
+  });
+  it("removes by Delete, or cancels what is sent; and focus stays inside", async () => {
+    const page = await open([...files(2), row("u.mp4", "Uploading")]);
+    page.rows()[0]?.focus();
+    await page.key(focused() as Element, "Delete");
+    expect(page.kernel.of("remove")).toHaveLength(1);
+    expect(page.root.contains(focused())).toBe(true);
+    expect(focused()).toBe(page.row("clip-00002.mp4"));
+    page.row("u.mp4").focus();
+    await page.key(focused() as Element, "Delete");
+    expect(page.kernel.of("cancel")).toHaveLength(1);
+  });
+  it("opens detail by Enter, and Escape closes it and gives the focus back", async () => {
+    const page = await open(files(2));
+    page.rows()[1]?.focus();
+    await page.key(focused() as Element, "Enter");
+    expect(page.root.querySelector(".side")?.getAttribute("aria-label")).toBe("Details of clip-00002.mp4");
+    expect(focused()?.getAttribute("role")).toBe("tab");
+    await page.key(focused() as Element, "Escape");
+    expect(page.root.querySelector(".side")).toBeNull();
+    expect(focused()).toBe(page.row("clip-00002.mp4"));
+  });
+  it("lets no key out to the notebook", async () => {
+    const page = await open(files(2));
+    expect(page.root.getAttribute("data-lm-suppress-shortcuts")).toBe("true");
+    const leaked: string[] = [];
+    const listener = (event: Event): void => { leaked.push((event as KeyboardEvent).key); };
+    document.addEventListener("keydown", listener);
+    page.rows()[0]?.focus();
+    for (const key of ["b", "a", "d", "d", "Enter", "Escape", "/", "x"]) await page.key(focused() as Element, key);
+    document.removeEventListener("keydown", listener);
+    expect(leaked).toEqual([]);
+    expect(focused()).toBe(page.by_name("Search names"));
+  });
+  it("keeps the focus on a button whose row is rebuilt", async () => {
+    const page = await open([row("u.mp4", "Uploading", { phase: "authorizing" })]);
+    page.by_name("Cancel u.mp4").focus();
+    page.kernel.send_rows([{ ...page.kernel.rows[0] as Row, phase: "sending", progress: 0.2 }]);
+    await settle();
+    expect(name_of(focused() as Element)).toBe("Cancel u.mp4");
+    expect(focused()?.isConnected).toBe(true);
+  });
+});

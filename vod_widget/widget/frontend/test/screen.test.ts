@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+import type { Row } from "../src/protocol";
+import { row } from "./kernel";
+import { open, settle } from "./page";
+
+const files = (n: number, state: Row["state"] = "Ready"): Row[] => Array.from({ length: n }, (_, k) => row(`clip-${String(k + 1).padStart(5, "0")}.mp4`, state));
+
+describe("details", () => {
+  it("edits metadata with counters in bytes and blocks what is too long", async () => {
+    const page = await open(files(1), (kernel) => { kernel.details = { tags: ["old"], description: "d", cate_id: 7 }; });
+    await page.click(page.by_name("Open details of clip-00001.mp4"));
+    const title = page.root.querySelector("[data-field=title]") as HTMLInputElement;
+    const apply = page.root.querySelector("[data-action=apply]") as HTMLElement;
+    expect(apply.getAttribute("aria-disabled")).toBe("true");
+    await page.type(title, "主".repeat(43));
+    expect(page.root.querySelector(".side .cnt")?.textContent).toBe("1 byte too many");
+    expect(title.getAttribute("aria-invalid")).toBe("true");
+    expect(apply.getAttribute("aria-disabled")).toBe("true");
+    await page.type(title, "主题");
+    expect(page.root.querySelector(".side .cnt")?.textContent).toBe("6 / 128 bytes");
+    const tags = page.root.querySelector("[data-field=tags]") as HTMLInputElement;
+    await page.type(tags, "new, 2026");
+    await page.key(tags, "Enter");
+    await page.click(apply);
+    expect(page.kernel.last("set_metadata")).toMatchObject({ title: "主题", description: "d", tags: ["old", "new", "2026"], cate_id: 7 });
+    expect(page.status()).toBe("Metadata applied");
+  });
+  it("asks once before typed changes are dropped", async () => {
+    const page = await open(files(1));
+    await page.click(page.by_name("Open details of clip-00001.mp4"));
+    await page.type(page.root.querySelector("[data-field=title]") as Element, "other");
+    await page.click(page.by_name("Close"));
+    expect(page.root.querySelector(".side")).not.toBeNull();
+    expect(page.status()).toContain("not applied");
+    await page.click(page.by_name("Close"));
+    expect(page.root.querySelector(".side")).toBeNull();
+  });
+  it("is read only while a file is sent, and opens a failure on its cause", async () => {
+    const page = await open([row("u.mp4", "Uploading"), row("f.mp4", "Failure", { error: { code: "Forbidden.RAM", message: "Their policy lacks a right.", hint: "Nothing was sent.", next_step: "keys" } })]);
+    await page.click(page.by_name("Open details of u.mp4"));
+    expect((page.root.querySelector("[data-field=title]") as HTMLInputElement).readOnly).toBe(true);
+    await page.click(page.by_name("Open details of f.mp4"));
+    expect(page.root.querySelector(".why")?.textContent).toContain("Their policy lacks a right. Nothing was sent.");
+    expect(page.root.querySelector(".side dl")?.textContent).toContain("7B2E41C6-90AF-5D13-8E5B-1C2F64A0D97E");
+    await page.click(page.root.querySelector(".why [data-action=policy]") as Element);
+    expect(page.root.querySelector(".pol")?.textContent).toContain("vod:CreateUploadVideo");
+  });
+});
+
+describe("hostile words", () => {
+  const EVIL = [
+    "<img src=x onerror=alert(1)>", "<script>alert(1)</script>", "\"><svg onload=alert(1)>", "'; alert(1); //", "javascript:alert(1)", "{{7*7}}", "${alert(1)}",
+    "<iframe srcdoc='<script>alert(1)</script>'>", "</title><script>alert(1)</script>", "<a href=javascript:alert(1)>x</a>", "&lt;b&gt;", "<b>bold</b>", "\u202Egpj.exe", "a\u0000b",
+    "<math><mtext></mtext></math>", "<style>*{display:none}</style>", "<base href=//evil>", "<object data=x>", "<embed src=x>", "<form action=//evil>", "]]>", "<!--", "-->", "<![CDATA[",
+    "%3Cscript%3E", "\\u003cscript\\u003e", "<img/src/onerror=alert(1)>", "<details open ontoggle=alert(1)>", "<video><source onerror=alert(1)>", "<input autofocus onfocus=alert(1)>",
+    "<marquee onstart=alert(1)>", "<body onload=alert(1)>", "<link rel=stylesheet href=//evil>", "<meta http-equiv=refresh content=0>", "onmouseover=alert(1)", "x\" onmouseover=\"alert(1)",
+    "x' style='position:fixed", "`${1}`", "<svg><animate onbegin=alert(1)>", "<template><script>1</script></template>", "<noscript><p title='</noscript><img src=x onerror=alert(1)>'>", "__proto__",
+    "constructor", "<x contenteditable onblur=alert(1)>", "<button formaction=javascript:alert(1)>", "<select onchange=alert(1)>", "data:text/html,<script>1</script>", "\uD800", "😀".repeat(50), "<plaintext>",
+  ];
+  it(`are text in every place (${EVIL.length} names)`, async () => {
+    const page = await open([]);
+    expect(EVIL).toHaveLength(50);
+    for (const evil of EVIL) {
+      page.kernel.rows = [
+        row(evil, "Failure", { title: evil, source: evil, media_type: evil, video_id: evil, error: { code: evil, message: evil, hint: evil, next_step: "retry" } }),
+        row(`${evil}2`, "Success", { video_id: evil, view_url: evil, duration_s: 3 }),
+        row(`${evil}3`, "Uploading", { phase: evil, wait: { seconds: 3, reason: evil } }),
+      ];
+      page.kernel.details = { request_id: evil, reference_id: evil, object: evil, bucket: evil, tags: [evil], attempts: [{ number: 1, code: evil, message: evil, waited_s: 1 }] };
+      page.kernel.snapshot();
+      await settle(300);
+      page.kernel.down({ kind: "note", code: "file_done", facts: { name: evil } });
+      page.rows()[0]?.querySelector<HTMLElement>("[data-action=details]")?.click();
+      await settle(300);
+      expect(page.rows()).toHaveLength(3);
+      const foreign = [...page.root.querySelectorAll("*")].filter((e) => !KNOWN.has(e.tagName.toLowerCase()));
+      expect(foreign.map((e) => e.tagName), evil).toEqual([]);
+      const handlers = [...page.root.querySelectorAll("*")].flatMap((e) => e.getAttributeNames()).filter((n) => n.startsWith("on") || n === "srcdoc" || n === "formaction");
+      expect(handlers, evil).toEqual([]);
+      expect([...page.root.querySelectorAll("a")].every((a) => /^https?:/.test(a.getAttribute("href") ?? "https:"))).toBe(true);
+      expect(page.rows()[0]?.querySelector(".nm")?.getAttribute("title")).toBe(evil);
+    }
+  });
+  const KNOWN = new Set(["div", "span", "b", "i", "p", "h4", "ul", "ol", "li", "dl", "dt", "dd", "pre", "small", "button", "input", "select", "option", "optgroup", "label", "textarea", "aside", "form", "details", "summary", "svg", "path", "a"]);
+});

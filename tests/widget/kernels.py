@@ -60,9 +60,14 @@ class Kernel:
                 continue
         raise AssertionError(f"in {within_s} s this did not happen: {what}")
 
-    def run(self, code: str) -> str:
-        number: str = self.client.execute(code)
-        return number
+    def run(self, code: str, cell_id: str | None = None) -> str:
+        """Begin to run code, as a cell of that id if one is named; return the id of the request."""
+        if cell_id is None:
+            return str(self.client.execute(code))
+        message = self.client.session.msg("execute_request", {"code": code, "silent": False, "store_history": True})
+        message["metadata"]["cellId"] = cell_id
+        self.client.shell_channel.send(message)
+        return str(message["header"]["msg_id"])
 
     def idle(self, parent: str) -> bool:
         return any(
@@ -107,13 +112,13 @@ class Kernel:
             if m["msg_type"] == "comm_open" and "_esm" in m["content"]["data"]["state"]
         )
 
-    def finish(self, code: str, within_s: float = 60.0) -> str:
+    def finish(self, code: str, within_s: float = 60.0, cell_id: str | None = None) -> str:
         """Run a cell to its end; return what it printed.
 
         Raises:
             AssertionError: It raised, or did not end.
         """
-        number = self.run(code)
+        number = self.run(code, cell_id)
         self.pump(lambda: self.idle(number), f"this ended: {code[:60]}", within_s=within_s)
         mine = [m for m in self.published if m["parent_header"].get("msg_id") == number]
         assert not [m["content"] for m in mine if m["msg_type"] == "error"]

@@ -100,6 +100,29 @@ def test_f120_controls_work_in_every_kernel_idle_busy_and_by_interrupt(version: 
         kernel.close()
 
 
+def test_running_the_cell_again_and_again_leaves_nothing_behind(kernel: Kernel) -> None:
+    kernel.finish(MAKE, cell_id="the-cell")
+    kernel.finish(
+        "import comm, gc, threading\n"
+        "from ipywidgets.widgets.widget import _instances\n"
+        "from tests.helpers.until import until\n"
+        "from vod_widget.widget.view import _Entry\n"
+        "for k in range(200): widget.add(str(k).encode(), name=f'{k}.mp4')\n"
+        "def counts():\n"
+        "    until(lambda: widget.total == 200, 'the new screen knows the files')\n"
+        "    gc.collect()\n"
+        "    entries = sum(type(thing) is _Entry for thing in gc.get_objects())\n"
+        "    print(len(comm.get_comm_manager().comms), len(_instances), threading.active_count(), entries)"
+    )
+    seen = set()
+    for _ in range(10):
+        kernel.finish(MAKE, cell_id="the-cell")
+        seen.add(kernel.finish("counts()"))
+    assert len(seen) == 1
+    # The last line of the cell keeps every one of the widgets in IPython's history.
+    assert kernel.finish("print(len({id(one) for one in Out.values()}))").strip() == "11"
+
+
 def test_a_notebook_runs_without_any_browser_and_saves_little() -> None:
     import json
 

@@ -92,6 +92,10 @@ class PageViews:
         out = set(silent)
         return any(view.stale for page, view in self._views.items() if page not in out)
 
+    def forget(self) -> None:
+        """No page looks any more."""
+        self._views.clear()
+
     def doubt(self) -> None:
         """Something that was sent may be lost: begin again with snapshots."""
         for view in self._views.values():

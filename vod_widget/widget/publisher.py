@@ -293,6 +293,9 @@ class Publisher:
             self._tick(self._clock.monotonic_s())
         except Exception:
             _log.debug("the last update of a closing widget failed", exc_info=True)
+        # The widget may live on in IPython's history of outputs; ten thousand files are eight megabytes here.
+        self._overview = Overview()
+        self._views.forget()
 
     def step(self) -> float | None:
         """Do everything that is due now.

@@ -137,6 +137,8 @@ class VODUploadWidget(anywidget.AnyWidget):
         self._closing = threading.Lock()
         try:
             super().__init__(**shell)
+            # ipywidgets closes no layout; one that nobody gave would stay open, with its comm, at each run of the cell.
+            self._own_layout = None if "layout" in shell else self.layout
         except BaseException:
             if self._owns_uploader:
                 self.uploader.close()
@@ -514,9 +516,12 @@ class VODUploadWidget(anywidget.AnyWidget):
                     self.uploader.stop_upload()
                 self._finalizer()
                 self._settle()
+                self._results = {}
                 self._handler.close()
                 if self._owns_uploader:
                     self.uploader.close()
+                if self._own_layout is not None:
+                    self._own_layout.close()
         super().close()
 
 

@@ -13,13 +13,17 @@ TRANSFER_MS = 30_000
 class Screen:
     """One `VODUploadWidget` in a page.
 
+    Args:
+        page: The page.
+        nth: Which of the widgets in it, from 0.
+
     Attributes:
         root: The widget's root element.
     """
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, nth: int = 0) -> None:
         self.page = page
-        self.root = page.locator(".vod-widget").first
+        self.root = page.locator(".vod-widget").nth(nth)
         expect(self.root).to_be_visible(timeout=TRANSFER_MS)
 
     def button(self, name: str) -> Locator:

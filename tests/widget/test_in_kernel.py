@@ -123,21 +123,6 @@ def test_running_the_cell_again_and_again_leaves_nothing_behind(kernel: Kernel) 
     assert kernel.finish("print(len({id(one) for one in Out.values()}))").strip() == "11"
 
 
-def test_a_notebook_runs_without_any_browser_and_saves_little() -> None:
-    import json
-
-    nbformat = pytest.importorskip("nbformat")
-    nbclient = pytest.importorskip("nbclient")
-    source = [MAKE, "widget.add(b'x' * 10, name='a.mp4')\nwidget.choose_profile('emulator')\nlen(widget.run())"]
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in source])
-    nbclient.NotebookClient(book, timeout=60, kernel_name="python3").execute()
-    assert book.cells[1].outputs[-1]["data"]["text/plain"] == "1"
-    states = book.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"].values()
-    [ours] = [s["state"] for s in states if "_esm" in s["state"]]
-    assert (ours["state"], ours["done"], ours["progress"]) == ("End", 1, 1.0)
-    assert len(json.dumps({k: v for k, v in ours.items() if k not in ("_esm", "_css")})) < 4_000
-
-
 def test_f111_after_a_restart_of_the_kernel_the_upload_goes_on_under_its_id(
     kernel: Kernel, emulator: Any, tmp_path: Path
 ) -> None:

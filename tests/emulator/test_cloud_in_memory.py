@@ -158,3 +158,11 @@ def test_reset_forgets_all_in_memory_too() -> None:
     assert (emulator.requests, emulator.faults.armed, emulator.cloud.vod.assets) == ([], [], {})
     assert emulator.clock.advanced_s == 0
     assert signed_call(emulator, "GetCallerIdentity").status == 200
+
+
+def test_a_body_of_another_length_is_incomplete() -> None:
+    emulator = InMemoryEmulator(rng=random.Random(1))
+    emulator.cloud.store.add_bucket("for-all", acl="public-read-write")
+    answer = emulator.send("PUT", "/for-all/a", {"Content-Length": "4"}, body=b"abc")
+    assert (answer.status, answer.code) == (400, "IncompleteBody")
+    assert emulator.send("GET", "/for-all/a").status == 404

@@ -91,6 +91,17 @@ def test_lost_answer_of_complete(emulator: Emulator, grant: Grant) -> None:
     assert info(emulator, grant.media_id)["Size"] == 5
 
 
+def test_lost_answer_of_a_part(emulator: Emulator, grant: Grant) -> None:
+    upload_id = initiate(grant)
+    emulator.faults.add(op="UploadPart", part_number=1, when="after", action=Drop())
+    with pytest.raises(LOST):
+        put_part(grant, upload_id, 1, b"bytes")
+    assert oss(grant, "GET", f"uploadId={upload_id}").text("Part/Size") == "5"
+    etag = put_part(grant, upload_id, 1, b"again").headers["etag"]
+    assert complete(grant, upload_id, [(1, etag)]).status == 200
+    assert oss(grant, "GET").body == b"again"
+
+
 @pytest.mark.parametrize("action", [Drop(), Reset(), Reset(after_body_bytes=70_000)])
 def test_broken_connection_before_the_effect(emulator: Emulator, grant: Grant, action: Drop | Reset) -> None:
     emulator.faults.add(op="PutObject", action=action)

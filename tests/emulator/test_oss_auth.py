@@ -53,8 +53,11 @@ def test_clock_may_be_fifteen_minutes_off(emulator: Emulator, skew_s: float, goo
 
 def test_anonymous_is_refused(emulator: Emulator) -> None:
     grant = create(emulator)
-    answer = send(grant.endpoint, "GET", f"/{grant.bucket}/{grant.key}", {})
-    assert (answer.status, answer.code) == (403, "AccessDenied")
+    for method, query in (("GET", ""), ("PUT", ""), ("DELETE", ""), ("POST", "?uploads"), ("GET", "?acl")):
+        body = b"" if method in ("PUT", "POST") else None
+        answer = send(grant.endpoint, method, f"/{grant.bucket}/{grant.key}{query}", {}, body)
+        assert (answer.status, answer.code) == (403, "AccessDenied")
+    assert send(grant.endpoint, "GET", f"/{grant.bucket}/", {}).status == 403
 
 
 def test_rubbish_authorization_is_refused(emulator: Emulator) -> None:
@@ -113,6 +116,25 @@ def test_expiry_is_told_before_a_bad_signature(emulator: Emulator) -> None:
     emulator.clock.advance(3001)
     bad = Keys(grant.keys.access_key_id, "wrong", grant.keys.security_token)
     assert oss(grant, "PUT", body=b"x", keys=bad).code == "SecurityTokenExpired"
+
+
+def test_each_mistake_is_told_before_the_next(emulator: Emulator) -> None:
+    grant, other = create(emulator), create(emulator)
+    known, secret, token = grant.keys.access_key_id, grant.keys.access_key_secret, grant.keys.security_token
+
+    def told(key_id: str, secret: str, token: str) -> str | None:
+        """The code for another object than the credential's: all that is wrong with rights is there, too."""
+        return oss(grant, "PUT", body=b"x", key=other.key, keys=Keys(key_id, secret, token)).code
+
+    assert told("EMUnobody", "wrong", "CAISx") == "InvalidAccessKeyId"
+    assert told(known, "wrong", "") == "InvalidAccessKeyId"
+    assert told(known, "wrong", token) == "SignatureDoesNotMatch"
+    assert told(known, secret, token) == "AccessDenied"
+    emulator.clock.advance(3001)
+    assert told(known, "wrong", other.keys.security_token) == "InvalidSecurityToken"
+    assert told(known, "wrong", token) == "SecurityTokenExpired"
+    emulator.clock.skew(1000)
+    assert told("EMUnobody", "wrong", "CAISx") == "RequestTimeTooSkewed"
 
 
 def test_token_that_expires_in_the_middle_of_an_upload(emulator: Emulator) -> None:
@@ -192,7 +214,8 @@ def test_the_owner_may_list_and_delete(emulator: Emulator) -> None:
 def test_unknown_bucket_and_bad_names(emulator: Emulator) -> None:
     grant, keys = create(emulator), owner(emulator)
     assert oss(grant, "GET", bucket="outin-nobody", keys=keys).code == "NoSuchBucket"
-    assert oss(grant, "GET", bucket="UPPER", keys=keys).code == "InvalidBucketName"
+    for bad in ("UPPER", "ab", "a" * 64, "-ab", "ab-", "a_b"):
+        assert oss(grant, "GET", bucket=bad, keys=keys).code == "InvalidBucketName"
     assert oss(grant, "GET", key="k" * 1024, keys=keys).code == "InvalidObjectName"
     assert oss(grant, "GET", key="\\k", keys=keys).code == "InvalidObjectName"
 
@@ -211,6 +234,12 @@ def test_keys_are_signed_and_stored_as_they_are(emulator: Emulator, key: str) ->
     inside = emulator.data_dir / "blobs"
     outside = {p.name for p in emulator.data_dir.rglob("*") if p.is_file() and p.parent != inside}
     assert {name.partition(".")[0] for name in outside} == {"state"}
+
+
+def test_a_plus_in_a_path_is_a_plus(emulator: Emulator) -> None:
+    grant, keys = create(emulator), owner(emulator)
+    assert oss(grant, "PUT", body=b"x", key="a+b", keys=keys).status == 200
+    assert send(emulator.endpoint, "GET", v1_url(emulator, f"/{grant.bucket}/a+b", 60), {}).body == b"x"
 
 
 # --- signed URLs -------------------------------------------------------------------------
@@ -307,3 +336,95 @@ def test_v4_url(emulator: Emulator, expires: str, advance_s: float, status: int,
     emulator.clock.advance(advance_s)
     answer = send(emulator.endpoint, "GET", f"{path}?{query}&x-oss-signature={signature}", {})
     assert (answer.status, None if status == 200 else answer.code) == (status, code)
+
+
+def signed_v4_url(emulator: Emulator, path: str, **change: str) -> str:
+    """A signed address whose parts are changed (empty: left out) before they are signed."""
+    keys = owner(emulator)
+    date = change.get("date") or time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    scope = f"{date[:8]}/cn-shanghai/oss/aliyun_v4_request"
+    pairs = {
+        "x-oss-credential": f"{keys.access_key_id}/{scope}",
+        "x-oss-date": date,
+        "x-oss-expires": change.get("expires", "60"),
+        "x-oss-signature-version": change.get("version", "OSS4-HMAC-SHA256"),
+    }
+    pairs = {name: value for name, value in pairs.items() if name != change.get("without")}
+    query = "&".join(f"{k}={quote(v, safe='')}" for k, v in sorted(pairs.items()))
+    return f"{path}?{query}&x-oss-signature={v4(keys.access_key_secret, scope, 'GET', path, query, {}, date)}"
+
+
+def test_v4_urls_have_bounds(emulator: Emulator) -> None:
+    grant = create(emulator)
+    oss(grant, "PUT", body=b"bytes")
+    path = f"/{grant.bucket}/{quote(grant.key)}"
+    soon = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time() + 800))
+    for good in ({"expires": "1"}, {"expires": "604800"}, {"date": soon}):
+        assert send(emulator.endpoint, "GET", signed_v4_url(emulator, path, **good), {}).body == b"bytes"
+    later = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time() + 1000))
+    for bad, code in (
+        ({"expires": "0"}, "InvalidArgument"),
+        ({"expires": "604801"}, "InvalidArgument"),
+        ({"expires": "soon"}, "InvalidArgument"),
+        ({"version": "OSS2"}, "InvalidArgument"),
+        ({"without": "x-oss-credential"}, "InvalidArgument"),
+        ({"without": "x-oss-date"}, "InvalidArgument"),
+        ({"without": "x-oss-expires"}, "InvalidArgument"),
+        ({"without": "x-oss-signature-version"}, "InvalidArgument"),
+        ({"date": "20260101"}, "AccessDenied"),
+        ({"date": later}, "RequestTimeTooSkewed"),
+    ):
+        assert send(emulator.endpoint, "GET", signed_v4_url(emulator, path, **bad), {}).code == code, bad
+
+
+def test_the_end_of_a_url_is_told_before_its_signature(emulator: Emulator) -> None:
+    path = f"/{emulator.bucket}/nothing"
+    late = [v1_url(emulator, path, -1), signed_v4_url(emulator, path)]
+    emulator.clock.advance(61)
+    for url in late:
+        answer = send(emulator.endpoint, "GET", f"{url}&acl", {})  # which changes what is signed
+        assert (answer.status, answer.text("Message")) == (403, "Request has expired.")
+
+
+def v4_headers(emulator: Emulator, path: str, date: str, **more: str) -> dict[str, str]:
+    keys = owner(emulator)
+    scope = f"{date[:8]}/cn-shanghai/oss/aliyun_v4_request"
+    headers = {"x-oss-date": date, "x-oss-content-sha256": "UNSIGNED-PAYLOAD"}
+    extra = ";".join(sorted(more))
+    names = "".join(f"{k}:{v}\n" for k, v in sorted({**headers, **more}.items()))
+    canonical = f"PUT\n{path}\n\n{names}\n{extra}\nUNSIGNED-PAYLOAD"
+    text = f"OSS4-HMAC-SHA256\n{date}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    key = f"aliyun_v4{keys.access_key_secret}".encode()
+    for piece in scope.split("/"):
+        key = hmac.new(key, piece.encode(), hashlib.sha256).digest()
+    signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    named = f",AdditionalHeaders={extra}" if extra else ""
+    credential = f"OSS4-HMAC-SHA256 Credential={keys.access_key_id}/{scope}{named},Signature={signature}"
+    return {**headers, **more, "Authorization": credential}
+
+
+def test_v4_signs_the_headers_that_it_names(emulator: Emulator) -> None:
+    path = f"/{emulator.bucket}/key"
+    date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    headers = v4_headers(emulator, path, date, abc="value", zabc="other")
+    assert send(emulator.endpoint, "PUT", path, headers, b"x").status == 200
+    changed = send(emulator.endpoint, "PUT", path, {**headers, "abc": "another"}, b"x")
+    assert (changed.status, changed.code) == (403, "SignatureDoesNotMatch")
+    plain = v4_headers(emulator, path, date)
+    assert send(emulator.endpoint, "PUT", path, {**plain, "abc": "of no matter"}, b"x").status == 200
+
+
+def test_v4_header_wants_a_date_of_now(emulator: Emulator) -> None:
+    path = f"/{emulator.bucket}/key"
+    for seconds, code in ((800, None), (-800, None), (1000, "RequestTimeTooSkewed"), (-1000, "RequestTimeTooSkewed")):
+        date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time() + seconds))
+        answer = send(emulator.endpoint, "PUT", path, v4_headers(emulator, path, date), b"x")
+        assert (answer.code if answer.body else None) == code
+    for date, ec in (
+        ("2026101T000000Z", "0002-00000503"),
+        ("2026-01-01", "0002-00000503"),
+        ("20261301T000000Z", "0002-00000503"),
+        ("", "0002-00000502"),
+    ):
+        answer = send(emulator.endpoint, "PUT", path, v4_headers(emulator, path, date), b"x")
+        assert (answer.status, answer.text("Message"), answer.text("EC")) == (403, DATE_TEXT, ec)

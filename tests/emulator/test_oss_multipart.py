@@ -214,6 +214,8 @@ def test_complete_all(grant: Grant) -> None:
     assert wrong.code == "MalformedXML"
     assert oss(grant, "POST", f"uploadId={upload_id}", b"", headers=headers).status == 200
     assert oss(grant, "GET").body == A + C
+    nothing = oss(grant, "POST", f"uploadId={initiate(grant)}", b"", headers=headers)
+    assert (nothing.status, nothing.code) == (400, "MalformedXML")
 
 
 def test_complete_may_be_forbidden_to_overwrite(grant: Grant) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import urlencode
 
 import pytest
 
@@ -92,8 +93,9 @@ def test_verb_is_part_of_the_signature(emulator: Emulator) -> None:
     keys = owner(emulator)
     params = rpc_params("GetCallerIdentity", {}, keys)
     params["Signature"] = rpc_sign("GET", params, keys.access_key_secret)
-    query = "&".join(f"{k}={v}" for k, v in params.items())
-    assert send(emulator.endpoint, "POST", f"/?{query}", {}).code == "SignatureDoesNotMatch"
+    target = f"/?{urlencode(params)}"
+    assert send(emulator.endpoint, "POST", target, {}).code == "SignatureDoesNotMatch"
+    assert send(emulator.endpoint, "GET", target, {}).status == 200
 
 
 def test_a_name_sent_twice_is_refused(emulator: Emulator) -> None:
@@ -107,6 +109,15 @@ def test_nonce_works_once_and_only_a_good_signature_uses_it_up(emulator: Emulato
     assert call(emulator, "GetCallerIdentity", change=change).status == 200
     again = call(emulator, "GetCallerIdentity", change=change)
     assert (again.status, again.code) == (400, "SignatureNonceUsed")
+
+
+def test_a_nonce_is_used_up_for_its_key_only(emulator: Emulator) -> None:
+    user = emulator.cloud.keys.add_user(name="other")
+    other = Keys(user.access_key_id, user.access_key_secret)
+    change = {"SignatureNonce": "n-1"}
+    assert call(emulator, "GetCallerIdentity", change=change).status == 200
+    assert call(emulator, "GetCallerIdentity", keys=other, change=change).status == 200
+    assert call(emulator, "GetCallerIdentity", keys=other, change=change).code == "SignatureNonceUsed"
 
 
 @pytest.mark.parametrize(("skew_s", "good"), [(890, True), (-890, True), (910, False), (-910, False)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -84,6 +85,67 @@ def test_session_policy_cannot_widen_the_role_and_deny_wins(emulator: Emulator) 
     assert call(emulator, "GetVideoInfo", {"VideoId": video_id}, keys=keys).status == 200
     again = {"RoleArn": emulator.role_arn, "RoleSessionName": "me"}
     assert call(emulator, "AssumeRole", again, keys=keys).code == "NoPermission"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"Principal": "*"},
+        {"NotAction": "vod:*"},
+        {"Action": None},
+        {"Action": []},
+        {"Resource": None},
+        {"Resource": 1},
+        {"Condition": []},
+        {"Condition": {}},
+        {"Condition": {"IpIsLike": {"acs:SourceIp": "127.0.0.1"}}},
+        {"Condition": {"IpAddress": {"acs:SourceIp": "somewhere"}}},
+        {"Condition": {"IpAddress": {"acs:SourceIp": 7}}},
+    ],
+)
+def test_a_policy_has_no_other_elements(emulator: Emulator, change: dict[str, Any]) -> None:
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*", **change}
+    text = json.dumps({"Version": "1", "Statement": [{k: v for k, v in statement.items() if v is not None}]})
+    params = {"RoleArn": emulator.role_arn, "RoleSessionName": "me", "Policy": text}
+    refused = call(emulator, "AssumeRole", params)
+    assert (refused.status, refused.code) == (400, "InvalidParameter.PolicyGrammar")
+
+
+def test_a_policy_has_no_other_elements_at_its_top(emulator: Emulator) -> None:
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    params = {"RoleArn": emulator.role_arn, "RoleSessionName": "me"}
+    for more, code in (({}, None), ({"Id": "x"}, "InvalidParameter.PolicyGrammar")):
+        text = json.dumps({"Version": "1", "Statement": [statement], **more})
+        assert call(emulator, "AssumeRole", {**params, "Policy": text}).code == code
+
+
+def rights(emulator: Emulator, *statements: dict[str, Any]) -> tuple[bool, bool]:
+    """Tell whether a session of this policy may create a video and ask for one."""
+    spread = [{"Resource": "*", **statement} for statement in statements]
+    keys = assume(emulator, Policy=json.dumps({"Version": "1", "Statement": spread}))
+    video_id = create(emulator).media_id
+    created = call(emulator, "CreateUploadVideo", GOOD, keys=keys).status == 200
+    return created, call(emulator, "GetVideoInfo", {"VideoId": video_id}, keys=keys).status == 200
+
+
+def test_not_action_means_all_but(emulator: Emulator) -> None:
+    assert rights(emulator, {"Effect": "Allow", "NotAction": "vod:Create*"}) == (False, True)
+    allow = {"Effect": "Allow", "Action": "*"}
+    assert rights(emulator, allow, {"Effect": "Deny", "NotAction": ["vod:Get*"]}) == (False, True)
+
+
+def test_a_condition_that_cannot_be_judged_grants_nothing_and_forbids(emulator: Emulator) -> None:
+    allow = {"Effect": "Allow", "Action": "*"}
+    deny = {"Effect": "Deny", "Action": "vod:Create*"}
+    here = {"IpAddress": {"acs:SourceIp": ["10.0.0.0/8", "127.0.0.0/8"]}}
+    away = {"NotIpAddress": {"acs:SourceIp": "127.0.0.1"}}
+    unknown = {"Bool": {"acs:SecureTransport": "true"}}
+    assert rights(emulator, {**allow, "Condition": here}) == (True, True)
+    assert rights(emulator, {**allow, "Condition": away}) == (False, False)
+    assert rights(emulator, {**allow, "Condition": {**here, **unknown}}) == (False, False)
+    assert rights(emulator, allow, {**deny, "Condition": here}) == (False, True)
+    assert rights(emulator, allow, {**deny, "Condition": away}) == (True, True)
+    assert rights(emulator, allow, {**deny, "Condition": unknown}) == (False, True)
 
 
 def test_duration_is_the_life_of_the_token(emulator: Emulator) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.emulator.raw import call, create, grant_of, info, oss
+from tests.emulator.raw import call, create, grant_of, info, initiate, oss, owner
 from vod_widget.emulator import Emulator, Switches
 
 GOOD = {"Title": "talk", "FileName": "talk.mp4"}
@@ -54,6 +54,16 @@ def test_life_of_a_video_by_the_ageing_clock(emulator: Emulator) -> None:
     emulator.clock.advance(2)
     video = info(emulator, grant.media_id)
     assert (video["Status"], video["Size"]) == ("Normal", 5)
+
+
+def test_only_the_object_of_its_own_key_completes_a_video(emulator: Emulator) -> None:
+    grant, other = create(emulator), create(emulator)
+    assert oss(grant, "PUT", key=f"{grant.key}.part", body=b"x", keys=owner(emulator)).status == 200
+    initiate(grant)
+    assert emulator.status(grant.media_id) == "Uploading"
+    assert oss(other, "PUT", body=b"x").status == 200
+    assert (emulator.status(grant.media_id), emulator.status(other.media_id)) == ("Uploading", "UploadSucc")
+    assert [event.media_id for event in emulator.events] == [other.media_id]
 
 
 def test_no_transcode_template_goes_straight_to_normal(emulator: Emulator) -> None:

@@ -33,7 +33,8 @@ def keys(book: Book) -> Iterator[Key]:
 def _policy(record: Mapping[str, Any]) -> Policy:
     return Policy(
         tuple(
-            Statement(item["allow"], tuple(item["actions"]), tuple(item["resources"])) for item in record["statements"]
+            Statement(item["allow"], tuple(item["actions"]), tuple(item["resources"]), item.get("all_but", False))
+            for item in record["statements"]
         )
     )
 

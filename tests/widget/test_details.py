@@ -20,6 +20,41 @@ def with_a_file(root: Path, policy: Policy | None = None, **fields: Any) -> tupl
     return rig, rig.uploader.add_many(1, **fields)[0]
 
 
+# ---- several files ----------------------------------------------------------------------------------
+
+KEEP: dict[str, Any] = {
+    "description": None,
+    "tags": None,
+    "cate_id": None,
+    "template_group_id": None,
+    "workflow_id": None,
+}
+
+
+def test_several_files_change_in_what_is_said_alone_and_each_refusal_names_its_file(tmp_path: Path) -> None:
+    rig = Rig(root=tmp_path)
+    ids = rig.uploader.add_many(3)
+    rig.uploader.put(ids[1], state=UploadState.UPLOADING)
+    data = rig.data("edit_files", file_ids=ids, **{**KEEP, "tags": ["a", "b"], "cate_id": 7})
+    assert data["changed"] == 2
+    assert [(one["code"], one["name"]) for one in data["refused"]] == [
+        ("InvalidState", rig.uploader.list_files()[1].name)
+    ]
+    said = [call[2] for call in rig.uploader.calls if call[0] == "update_metadata"]
+    assert said[0] == {"tags": ["a", "b"], "cate_id": 7}
+
+
+def test_a_page_for_strangers_edits_its_own_files_and_steers_no_processing(tmp_path: Path) -> None:
+    rig = Rig(policy=Policy.public(), root=tmp_path)
+    token = rig.hello()["token"]
+    offer = {"client_id": "c", "name": "mine.mp4", "size_bytes": 5, "last_modified_ms": 1, "type": "video/mp4"}
+    mine = rig.data("offer_files", files=[offer], token=token)["added"][0]["file_id"]
+    theirs = rig.uploader.add_many(1)[0]
+    edit = {"file_ids": [mine, theirs], "token": token, **KEEP}
+    assert rig.data("edit_files", **{**edit, "tags": ["a"]}) == {"changed": 1, "refused": []}
+    assert rig.code("edit_files", **{**edit, "workflow_id": "w"}) == "Policy"
+
+
 # ---- cover ------------------------------------------------------------------------------------------
 
 

@@ -37,6 +37,7 @@ PASTED = {
 } | {"media_id": "video-00000001"}
 OFFER = {"client_id": "c1", "name": "talk.mp4", "size_bytes": 5, "last_modified_ms": 1, "type": "video/mp4"}
 KEYS = {"access_key_id": "LTAI5tExampleExample", "access_key_secret": CANARY, "security_token": "", "region": ""}
+UNSTEERED = {"template_group_id": None, "workflow_id": None}
 STEER = {"template_group_id": "", "workflow_id": ""}
 # One message of each kind that a private page may send on a queue with one file, f000001.
 HAPPY: dict[str, dict[str, Any]] = {
@@ -88,6 +89,7 @@ HAPPY: dict[str, dict[str, Any]] = {
         **STEER,
         "cover": None,
     },
+    "edit_files": {"file_ids": ["f000001"], "description": None, "tags": ["a"], "cate_id": None, **UNSTEERED},
     "set_cover": {"file_id": "f000001", "name": "cover.jpg"},
     "thumbnail": {"file_id": "f000001"},
     "play": {"file_id": "f000001"},
@@ -155,7 +157,7 @@ def test_s15_a_public_page_may_not_reach_the_kernel_nor_what_is_not_its_own(kind
     code = answer.get("error", {}).get("code")
     if kind in DENIED_IN_PUBLIC:
         assert code == "Policy"
-    elif kind in ("cancel", "pause", "resume", "retry", "remove", "set_metadata", "set_cover", "play"):
+    elif kind in ("cancel", "pause", "resume", "retry", "remove", "set_metadata", "edit_files", "set_cover", "play"):
         assert code == "Owner"
     elif kind == "slice":
         assert code == "Slice.Unknown"

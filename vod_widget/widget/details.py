@@ -6,10 +6,10 @@ No ipywidgets. Reads the disk for covers and pictures, so workers run those.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from vod_widget.errors import InvalidArgumentError, InvalidStateError, RestrictionError
+from vod_widget.errors import InvalidArgumentError, InvalidStateError, RestrictionError, VODError
 from vod_widget.model import MediaType
 from vod_widget.secret import redact
 from vod_widget.sources import MemorySource
@@ -26,6 +26,7 @@ __all__ = ["Details"]
 
 PICTURE_BYTES = 512 * 1024
 """A kernel's image up to this size is shown small in its row; a larger one would cost a slow line too much."""
+_OF_SEVERAL = ("description", "tags", "cate_id", "template_group_id", "workflow_id")
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -116,6 +117,34 @@ class Details:
                 fields["cover"] = self._files.open(self._files.resolve(cover))
         self._change(info, fields)
         return {"row": self._row(info.file_id), "cover": self._cover_words(info, info.metadata.cover_url or "")}
+
+    def edit_files(self, infos: Iterable[UploadInfo], args: Mapping[str, Any]) -> dict[str, Any]:
+        """Change what several files say about themselves; one that cannot be changed is named, the others are.
+
+        Args:
+            infos: The files.
+            args: As the schema says; a field that is None stays as it is in each file.
+
+        Returns:
+            `changed`, how many, and `refused`, a dict with name, code and message for each other file.
+
+        Raises:
+            RestrictionError: A public page set what decides how the account works; code "Policy".
+        """
+        fields = {name: args[name] for name in _OF_SEVERAL if args[name] is not None}
+        if self._policy.own_files_only and {"template_group_id", "workflow_id"} & set(fields):
+            raise RestrictionError("This is not allowed here; ask the author of the page.", code="Policy", hint="")
+        if "tags" in fields:
+            fields["tags"] = list(fields["tags"])
+        changed, refused = 0, []
+        for info in infos:
+            try:
+                self._change(info, dict(fields))
+            except VODError as error:
+                refused.append({"name": info.name, "code": error.code, "message": redact(error.message)})
+            else:
+                changed += 1
+        return {"changed": changed, "refused": refused}
 
     def set_cover(self, info: UploadInfo, name: str, data: memoryview) -> dict[str, Any]:
         """Take a picture that the page made or picked as the cover of a file.

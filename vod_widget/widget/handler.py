@@ -400,6 +400,11 @@ class Handler:
         data = self._details.set_metadata(info, intent.args)
         return _Reply(data, after=lambda: self._publisher.refresh([info.file_id]))
 
+    def _on_edit_files(self, intent: Intent) -> _Reply:
+        infos = self._allowed(self._commands.infos(intent.args["file_ids"]), intent)
+        data = self._details.edit_files(infos, intent.args)
+        return _Reply(data, after=lambda: self._publisher.refresh([info.file_id for info in infos]))
+
     def _on_set_cover(self, intent: Intent) -> _Reply:
         assert intent.buffer is not None  # the schema demands it
         return _Reply(self._details.set_cover(self._own(intent), intent.args["name"], intent.buffer))

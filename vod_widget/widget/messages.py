@@ -241,6 +241,15 @@ KINDS: Mapping[str, Mapping[str, _Check]] = MappingProxyType(
             "workflow_id": _text(256),
             "cover": _or_none(_text(_MAX_PATH)),
         },
+        # None leaves that field of each file as it is.
+        "edit_files": {
+            **_FILE_IDS,
+            "description": _or_none(_text(16_384)),
+            "tags": _or_none(_list_of(_text(1024), 256)),
+            "cate_id": _or_none(_integer(-_MAX_INT, _MAX_INT)),
+            "template_group_id": _or_none(_text(256)),
+            "workflow_id": _or_none(_text(256)),
+        },
         "set_cover": {"file_id": _FILE_ID, "name": _text(4096, empty=False)},
         "thumbnail": {"file_id": _FILE_ID},
         "play": {"file_id": _FILE_ID},

@@ -6,13 +6,14 @@ import { Direct } from "./direct";
 import { AddressPanel, BrowsePanel } from "./views/browse";
 import { CredentialsPanel, KeysPanel } from "./views/credentials";
 import { DetailPanel } from "./views/detail";
+import { SeveralPanel } from "./views/several";
 
 /** The words that stand in here alone, by the build: they are not in the bundle. */
 declare const PANEL_WORDS: Record<string, string>;
 const ENGLISH = PANEL_WORDS;
 
-export { AddressPanel, BrowsePanel, CredentialsPanel, DetailPanel, Direct, ENGLISH, KeysPanel };
+export { AddressPanel, BrowsePanel, CredentialsPanel, DetailPanel, Direct, ENGLISH, KeysPanel, SeveralPanel };
 export type Panels = {
   AddressPanel: typeof AddressPanel; BrowsePanel: typeof BrowsePanel; CredentialsPanel: typeof CredentialsPanel;
-  DetailPanel: typeof DetailPanel; Direct: typeof Direct; ENGLISH: typeof ENGLISH; KeysPanel: typeof KeysPanel;
+  DetailPanel: typeof DetailPanel; Direct: typeof Direct; ENGLISH: typeof ENGLISH; KeysPanel: typeof KeysPanel; SeveralPanel: typeof SeveralPanel;
 };

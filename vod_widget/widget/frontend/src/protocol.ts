@@ -196,6 +196,11 @@ export interface Intents {
       template_group_id: string; workflow_id: string; cover: string | null },
     { row: Row; cover: string },
   ];
+  /** null leaves a field of each file as it is. */
+  edit_files: [
+    Files & { description: string | null; tags: string[] | null; cate_id: number | null; template_group_id: string | null; workflow_id: string | null },
+    Changed & { refused: Refusal[] },
+  ];
   set_cover: [{ file_id: string; name: string }, { cover: string }];
   thumbnail: [{ file_id: string }, { echo?: DataView }];
   play: [{ file_id: string }, { url: string }];

@@ -253,6 +253,12 @@ export class FakeKernel implements Model {
         this.answer(message, { row: structuredClone(r), cover: message["cover"] ?? "" });
         return;
       }
+      case "edit_files": {
+        const chosen = of(message["file_ids"]);
+        const late = chosen.filter((r) => r.state !== "Ready");
+        this.answer(message, { changed: chosen.length - late.length, refused: late.map((r) => ({ name: r.name, code: "InvalidState", message: "started" })) });
+        return;
+      }
       case "set_cover": this.answer(message, { cover: message["name"] }); return;
       case "play": this.answer(message, { url: `https://cdn.example/${String(message["file_id"])}.mp4` }); return;
       case "list_categories": this.answer(message, { categories: this.categories }); return;

@@ -121,3 +121,33 @@ describe("what was stored", () => {
     expect(page.row("small.png").querySelector(".th svg")).not.toBeNull();
   });
 });
+
+describe("several files at once", () => {
+  const several = async (): Promise<Page> => {
+    const page = await open([row("a.mp4", "Ready"), row("b.mp4", "Uploading"), row("c.mp4", "Ready")]);
+    for (const name of ["a.mp4", "b.mp4"]) await page.click(page.row(name).querySelector("input[type=checkbox]")!);
+    await page.click(page.root.querySelector("[data-action=selected-edit]")!);
+    return page;
+  };
+  it("sends only what was filled in, and names the file that has started", async () => {
+    const page = await several();
+    expect(apply(page).getAttribute("aria-disabled")).toBe("true");
+    await page.type(field(page, "tags"), "demo, 2026，讲座");
+    await page.click(apply(page));
+    const ids = ["a.mp4", "b.mp4"].map((name) => page.row(name).dataset["fileId"]);
+    expect(page.kernel.last("edit_files")).toMatchObject({
+      file_ids: ids, tags: ["demo", "2026", "讲座"], description: null, cate_id: null, template_group_id: null, workflow_id: null,
+    });
+    expect(page.root.querySelector(".side .told")?.textContent).toContain("b.mp4: it has started");
+    expect(page.status()).toBe("Metadata of 1 file changed.");
+  });
+  it("blocks what the service would refuse", async () => {
+    const page = await several();
+    await page.type(field(page, "description"), "描".repeat(342));
+    expect(page.root.querySelector(".side")?.textContent).toContain("2 bytes too many");
+    expect(apply(page).getAttribute("aria-disabled")).toBe("true");
+    await page.type(field(page, "description"), "short");
+    await page.type(field(page, "cate_id"), "x1");
+    expect(apply(page).getAttribute("aria-disabled")).toBe("true");
+  });
+});

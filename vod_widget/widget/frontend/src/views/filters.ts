@@ -20,6 +20,7 @@ export class Filters {
   readonly #bulk = new Map<Action, HTMLElement>();
   readonly #bulk_parts: HTMLElement[];
   readonly #moves: HTMLElement[] = [];
+  readonly #edit: HTMLElement;
   #mode: "" | "plain" | "bulk" = "";
   readonly #segments: HTMLElement;
   #measured = "";
@@ -71,7 +72,10 @@ export class Filters {
         "data-action": `selected-${where}`, onclick: press(() => session.move([...session.store.selected], where)),
       }));
     }
-    this.#bulk_parts = [this.#bulk_count, ...this.#bulk.values(), ...this.#moves, h("button", {
+    this.#edit = button(h("span", { class: "tx" }, t("edit_several")), "file", {
+      "data-action": "selected-edit", title: t("edit_several"), onclick: press(() => host.open_several()),
+    }, "sm");
+    this.#bulk_parts = [this.#bulk_count, ...this.#bulk.values(), this.#edit, ...this.#moves, h("button", {
       type: "button", class: "lnk", "data-action": "clear-selection", title: t("unselect"),
       onclick: () => {
         session.store.selected.clear();
@@ -102,6 +106,7 @@ export class Filters {
     if (mode === "bulk") {
       text(this.#bulk_count, t("selected", { n: store.selected.size }));
       for (const element of this.#moves) enable(element, this.#host.session.controllable && store.in_order);
+      enable(this.#edit, this.#host.session.controllable && [...store.selected].some((id) => (store.row(id)?.state ?? "Ready") === "Ready"));
       for (const [action, element] of this.#bulk) enable(element, this.#host.session.controllable && this.#able(action).length > 0);
     }
   }

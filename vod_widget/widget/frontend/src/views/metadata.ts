@@ -11,9 +11,14 @@ import { field } from "./panel";
 import { button, enable, type Host, icon_button, press } from "./parts";
 
 const TITLE_BYTES = 128;
-const DESCRIPTION_BYTES = 1024;
-const TAGS = 16;
-const TAG_BYTES = 32;
+export const DESCRIPTION_BYTES = 1024;
+export const TAGS = 16;
+export const TAG_BYTES = 32;
+
+/** Tags as somebody types them, with commas between. */
+export function split_tags(typed: string): string[] {
+  return typed.split(/[,，]/).map((part) => part.trim()).filter(Boolean);
+}
 
 interface Values {
   title: string; description: string; tags: string[]; cate_id: string; template_group_id: string; workflow_id: string; cover: string;
@@ -168,7 +173,7 @@ export class MetadataForm {
   }
 
   #take_tags(): void {
-    const parts = this.#tag_input.value.split(/[,，]/).map((part) => part.trim()).filter(Boolean);
+    const parts = split_tags(this.#tag_input.value);
     if (parts.length === 0) return;
     if (parts.some((part) => utf8_length(part) > TAG_BYTES)) return; // stays to be shortened; the counter says why
     this.#tags = [...new Set([...this.#tags, ...parts])];

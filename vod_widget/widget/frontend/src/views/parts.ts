@@ -13,6 +13,8 @@ export interface Host {
   open_browser(): void;
   open_address(): void;
   open_policy(file_id: string): void;
+  /** For all selected files. */
+  open_several(): void;
   close_panel(force?: boolean): void;
   /** Opens the browser's file dialog; with `again`, for files that rows wait for. */
   pick(again: boolean): void;

@@ -184,6 +184,10 @@ export class View implements Host {
     this.#open("details", (panels) => new panels.DetailPanel(this, file_id, true));
   }
 
+  open_several(): void {
+    this.#open("edit_several", (panels) => new panels.SeveralPanel(this));
+  }
+
   open_credentials(keys: boolean): void {
     if (!keys && this.#panel?.kind === "credentials") {
       this.close_panel();

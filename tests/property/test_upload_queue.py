@@ -8,11 +8,15 @@ what goes wrong is chosen by name (`tests.simulation.cloud.KINDS`), so that an e
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import random
 import shutil
 import tempfile
+import threading
 import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +26,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import vod_widget as vw
-from tests.helpers.invariants import Footprint, Stored, Version, Witness
+from tests.helpers.invariants import Footprint, Version, Witness
 from tests.simulation.cloud import BEFORE, KINDS, PART, Network, SimApi, SimStore, make_cloud, tiny_parts
 from vod_widget.emulator.switches import Switches
-from vod_widget.errors import InvalidStateError
-from vod_widget.journal import FileJournal
+from vod_widget.errors import ConnectError, InvalidStateError
+from vod_widget.journal import FileJournal, done, entry, files
+from vod_widget.journal.lines import parse
+from vod_widget.system import SystemClock
 
 SIZES = (1, PART - 1, PART, PART + 1, 3 * PART + 1, 17 * PART)
 FAULTS = sorted(
@@ -41,17 +47,28 @@ RESTS = frozenset({"Success", "Failure", "Stopped", "Canceled", "Ready"})
 SETTLE_S = 30.0
 
 
+class Clock(SystemClock):
+    """The client's clock, which a person sets; `passed_s` is time that went by for both sides."""
+
+    passed_s = 0.0
+    jump_s = 0.0
+
+    def now_s(self) -> float:
+        return time.time() + Clock.passed_s + Clock.jump_s
+
+
 class Ears:
-    """What the network asks of its world: no chance, real time."""
+    """What the network asks of its world: no chance, real time but for what a rule adds."""
 
     trouble = False
     fault_ratio = 0.0
     no_crc = False
 
     def server_s(self) -> float:
-        return time.time()
+        return time.time() + Clock.passed_s
 
-    client_s = server_s
+    def client_s(self) -> float:
+        return time.time() + Clock.passed_s + Clock.jump_s
 
     def die(self) -> None:
         raise AssertionError("nobody is killed here")
@@ -66,23 +83,69 @@ class Ears:
         """Nothing."""
 
 
+class Cut(Network):
+    """A network that notices the end of the process: from one call on, nothing that it sends has any effect."""
+
+    def __init__(self, cloud: Any) -> None:
+        super().__init__(Ears(), cloud, random.Random(1))
+        self._lock = threading.Lock()
+        self._calls_left = -1
+        self._is_lost = False
+        self._dies: Callable[[], None] = lambda: None
+        self.is_cut = False
+
+    def cut_after(self, calls: int, *, is_lost: bool, dies: Callable[[], None]) -> None:
+        """Let the process die at the call after so many, before it has its effect or after it (`is_lost`)."""
+        with self._lock:
+            self._calls_left, self._is_lost, self._dies = calls, is_lost, dies
+
+    def strike(self, op: str, body: Any = None) -> str:
+        with self._lock:
+            if not self.is_cut and self._calls_left == 0:
+                self.is_cut = True
+                self._dies()
+                if self._is_lost:
+                    return "lost"
+            self._calls_left -= 1
+            if self.is_cut:
+                raise ConnectError("the process is dead", was_sent=False)
+            return super().strike(op, body)
+
+
 class Queue(RuleBasedStateMachine):
     """The public API in any order."""
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(sizes=st.lists(st.sampled_from(SIZES), min_size=1, max_size=3))
+    def begin(self, sizes: list[int]) -> None:
         self.stack = contextlib.ExitStack()
         self.stack.enter_context(tiny_parts())
         self.footprint = Footprint.take()
         self.folder = Path(tempfile.mkdtemp(prefix="vod-queue-"))
-        self.cloud = make_cloud(1, time.time, Switches())
-        self.network = Network(Ears(), self.cloud, random.Random(1))
+        self.patch = self.stack.enter_context(pytest.MonkeyPatch.context())
+        self.patch.setattr("vod_widget.uploader.SystemClock", Clock)
+        for module in (entry, done):
+            self.patch.setattr(module, "write_all", self.write_all)
+        Clock.passed_s = Clock.jump_s = 0.0
+        self.cloud = make_cloud(1, Ears().server_s, Switches())
         self.witness = Witness(PART, 8)
-        self.added = 0
+        self.added = self.writes_that_fail = 0
+        self.edits: Counter[str] = Counter()
+        self.deleted: set[str] = set()
         self.canceled: set[str] = set()
         self.open()
+        for size in sizes:
+            self.add(size)
+
+    def write_all(self, descriptor: int, data: bytes) -> None:
+        """Of the journal: a disk that is full takes a piece."""
+        if self.writes_that_fail:
+            self.writes_that_fail -= 1
+            os.write(descriptor, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        files.write_all(descriptor, data)
 
     def open(self) -> None:
+        self.network = Cut(self.cloud)
         owner = self.cloud.owner
         self.up = vw.VODUpload(
             credentials=vw.Credentials(owner.access_key_id, owner.access_key_secret),
@@ -90,6 +153,7 @@ class Queue(RuleBasedStateMachine):
             part_size_bytes=100 * 1024,
             retry_duration=0.0,
             parallel=3,
+            skip_uploaded=True,  # what a killed process finished is known, though nobody heard of it
         )
         self.up._authority._store = SimStore(self.network)  # type: ignore[assignment]
         self.up._authority._api = SimApi(self.network, self.up._clock)
@@ -144,6 +208,7 @@ class Queue(RuleBasedStateMachine):
             assert changed
             assert info not in self.up.list_files()
             self.canceled.add(info.file_id)
+            self.deleted.add(info.name)
 
     @precondition(lambda self: self.added)
     @rule(index=st.integers(0, 5))
@@ -154,6 +219,7 @@ class Queue(RuleBasedStateMachine):
         path = self.folder / info.name
         content = random.Random(time.monotonic_ns()).randbytes(path.stat().st_size)
         self.witness.story(info.file_id).exists(content)
+        self.edits[info.name] += 1
         other = path.with_suffix(".new")
         other.write_bytes(content)
         other.replace(path)
@@ -165,12 +231,59 @@ class Queue(RuleBasedStateMachine):
         self.up.start_upload()
         self.rest()
 
+    @rule(writes=st.integers(1, 9))
+    def disk_is_full(self, writes: int) -> None:
+        """So many of the journal's next writes fail in their middle."""
+        self.writes_that_fail = writes
+
+    @rule(seconds=st.sampled_from((2600.0, 3100.0, 8 * 3600.0)))
+    def time_passes(self, seconds: float) -> None:
+        """Credentials of uploads live for 3,000 s."""
+        Clock.passed_s += seconds
+
+    @rule(seconds=st.sampled_from((0.0, 1200.0, -1200.0, 86400.0, -86400.0)))
+    def clock_is_set(self, seconds: float) -> None:
+        """Of the client's machine; the server's goes on."""
+        Clock.jump_s = seconds
+
     @rule()
     def process_ends_and_another_begins(self) -> None:
         """What the journal knows comes back under the same ids."""
         self.rest(stop=True)
         self.close()
-        again = [info for info in self.up.list_files() if str(info.state) != "Success"]
+        self.begin_again()
+
+    @rule(
+        faults=st.lists(st.sampled_from(FAULTS), max_size=3),
+        calls=st.integers(0, 12),
+        is_lost=st.booleans(),
+    )
+    def process_is_killed(self, faults: list[tuple[str, str]], calls: int, is_lost: bool) -> None:
+        """`kill -9` at one of the calls of a run: the journal stays as it is then, and nothing is heard any more."""
+        home, kept = self.folder / "home", self.folder / "kept"
+
+        def dies() -> None:
+            self.stop_hearing()
+            home.rename(kept)  # what the threads still write goes elsewhere
+
+        self.network.forced = list(faults)
+        self.network.cut_after(calls, is_lost=is_lost, dies=dies)
+        self.up.start_upload()
+        assert self.up.wait(SETTLE_S)
+        if not self.network.is_cut:
+            self.network.is_cut = True
+            self.stop_hearing()
+            if home.exists():
+                home.rename(kept)
+        assert self.up.close()
+        shutil.rmtree(home, ignore_errors=True)
+        if kept.exists():
+            kept.rename(home)
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        """Another process: the person adds what was not heard to be stored, and cancels what was canceled."""
+        again = [i for i in self.up.list_files() if self.witness.story(i.file_id).state != "Success"]
         self.open()
         for info in again:
             new = self.up.add_file(self.folder / info.name)
@@ -223,6 +336,7 @@ class Queue(RuleBasedStateMachine):
             return
         try:
             self.network.forced = []
+            self.writes_that_fail = 0
             for _ in range(3):
                 for info in self.up.list_files():
                     if info.file_id not in self.canceled:
@@ -244,13 +358,22 @@ class Queue(RuleBasedStateMachine):
     def judge(self) -> None:
         """I2 and I3 at the end."""
         with self.cloud.lock:
-            titles = [asset.title for asset in self.cloud.vod.assets.values()]
-            uploads = frozenset(u.upload_id for u in self.cloud.store.uploads(self.cloud.bucket) if u.parts)
-        assert len(titles) == len(set(titles)), titles
+            made = {asset.media_id: asset.title for asset in self.cloud.vod.assets.values()}
+            uploads = frozenset(u.upload_id for u in self.cloud.store.multipart.uploads(self.cloud.bucket) if u.parts)
         journal = FileJournal(self.folder / "home", self.up._clock)
-        owned = [c.upload_id for c in journal.unfinished() if c.upload_id]
+        unfinished = journal.unfinished()
+        finished = journal.folder / "done.jsonl"
+        lines = finished.read_bytes().splitlines() if finished.exists() else []
         journal.close()
-        self.witness.check_orphans(Stored(frozenset(), frozenset(), {}, uploads).uploads, owned)
+        # A file that was edited when it had been stored, and nobody had heard of that, is a new one.
+        twice = {title: n for title, n in Counter(made.values()).items() if n > 1 + self.edits[title]}
+        assert not twice, twice
+        known = {c.media_id for c in unfinished}
+        known |= {record["result"]["media_id"] for record in map(parse, lines) if record is not None}
+        known |= {story.media_id for story in self.witness.stories.values()}
+        unknown = {title for media_id, title in made.items() if media_id not in known}
+        assert unknown <= self.deleted, unknown  # the entry of a file that left the list is forgotten
+        self.witness.check_orphans(uploads, [c.upload_id for c in unfinished if c.upload_id])
 
 
 Queue.TestCase.settings = settings(

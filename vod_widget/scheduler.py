@@ -366,10 +366,7 @@ class Scheduler:
 
         What is sent already goes on; when nothing runs any more the queue stops.
         """
-        if not self.held:
-            self.held = True
-            text = "these keys cannot be used: the other files wait until the queue is started again with better ones"
-            self._owner.on_note(failed, fx.Warned("Auth.Held", text))
+        first, self.held = not self.held, True
         for record in list(self._active.values()):
             machine = record.machine
             assert machine is not None
@@ -381,6 +378,9 @@ class Scheduler:
             self.make_ready(record, FileEvent.RESUME)
             if effects:
                 self._control.submit(lambda r=record, m=machine, e=effects: self._act(r, m, e))  # type: ignore[misc]
+        if first and self.counts[UploadState.READY]:
+            text = "these keys cannot be used: the other files wait until the queue is started again with better ones"
+            self._owner.on_note(failed, fx.Warned("Auth.Held", text))
 
     def _can_start_one(self) -> bool:
         return bool(self.counts[UploadState.READY]) and self.parallel_files is None

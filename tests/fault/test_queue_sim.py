@@ -65,10 +65,13 @@ def test_f13_wrong_secret_is_one_failure_and_the_queue_pauses_until_it_is_starte
 
 def test_f13_one_file_alone_fails_and_the_queue_ends(tmp_path: Path) -> None:
     with queue(MemoryCloud(), tmp_path, credentials=WRONG) as up:
+        said: list[Any] = []
+        up.subscribe(said.append)
         info = up.add_file(b"x", name="clip.mp4")
         runs(up)
         assert info.state == "Failure"
         assert up.state == "End"
+        assert not [event for event in said if type(event).__name__ == "Warned"]  # there are no others that could wait
         assert up.heard.names()[-1] == "on_upload_end"
 
 

@@ -191,6 +191,27 @@ def test_f123_a_cancel_without_a_network_is_carried_out_after_a_restart(seed: in
     assert run.cloud.uploads == {}
 
 
+@pytest.mark.parametrize("failures", [1, 3, 4])
+@pytest.mark.parametrize("patience_s", [None, 600.0])
+def test_f84_f122_a_cancel_whose_journal_cannot_be_read_is_tried_again_and_else_said(
+    failures: int, patience_s: float | None
+) -> None:
+    run = Scripted(size=SIZE, patience_s=patience_s)
+    at(run, fx.SendPart, 3)
+    run.interrupt("pause")
+    run.to_rest()
+    run.spoil(fx.OpenEntry, lambda: JournalError("an error of the disk"), times=failures)
+    run.interrupt("cancel")
+    run.to_rest()
+    assert run.machine.state is UploadState.CANCELED
+    carried_out = failures < 3 or patience_s is not None
+    assert bool(run.cloud.uploads) is not carried_out
+    assert run.warned == ["Abort"] * (failures >= 3)
+    assert run.journal.checkpoint is not None
+    assert run.journal.checkpoint.canceled is carried_out
+    assert not run.journal.held
+
+
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("kind", [fx.Complete, fx.CloseEntry, fx.Head])
 def test_f124_a_cancel_that_races_with_the_end_is_one_of_both_and_says_what_is_stored(

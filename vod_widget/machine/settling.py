@@ -83,19 +83,36 @@ class Settling(Uploading):
 
     def _open_again(self) -> Steps:
         """Take the journal entry for what is left to clean up; False when it cannot be had."""
-        try:
-            opened: fx.Opened = yield fx.OpenEntry(needs_source=False)
-        except VODError:
-            return False
+        tries = 1 if self._abort_rounds else ABORT_TRIES
+        for number in range(1, tries + 1):
+            try:
+                opened: fx.Opened = yield fx.OpenEntry(needs_source=False)
+                break
+            except VODError as error:
+                if classify(error) is not Action.RETRY:
+                    return False  # another process has it, and with it the parts
+                if number == tries:
+                    yield from self._put_abort_off(error)
+                    return False
+                yield fx.Timer(self.policy.wait_s(number, error, self._random))
         self._entry_open = True
         found = opened.checkpoint
-        is_mine = found is not None and found.canceled and found.upload_id == self.checkpoint.upload_id
+        is_mine = (
+            found is not None
+            and found.upload_id == self.checkpoint.upload_id
+            and (found.canceled or not self._is_marked)  # without a tombstone of ours there is none to be missed
+        )
         if self._abort_rounds and not is_mine:
             yield from self._close(fx.Closing.RELEASE)  # somebody has taken the file up meanwhile
             return False
         if opened.checkpoint is not None and not self.checkpoint.upload_id:
             self.checkpoint = opened.checkpoint
         return True
+
+    @property
+    def _is_marked(self) -> bool:
+        """Whether the journal has this file as canceled, as far as this process has written it."""
+        return self._saved is not None and self._saved.canceled
 
     def _settle(self) -> Steps:
         """Drain what is in flight, then do what the person asked for, also when that comes meanwhile."""
@@ -130,7 +147,7 @@ class Settling(Uploading):
         if self.checkpoint.upload_id:
             # The tombstone: when the abort fails now, a later process finds what is to be aborted.
             self.checkpoint = replace(self.checkpoint, canceled=True)
-            if not self._abort_rounds:
+            if not self._is_marked:
                 yield from self._save_quietly()
             tries = 1 if self._abort_rounds else ABORT_TRIES
             for number in range(1, tries + 1):

@@ -252,6 +252,8 @@ def test_f87_a_damaged_entry_is_kept_aside_and_named_and_its_file_is_sent_from_t
         assert info.state == "Success", info.error
         assert stored(emulator, info) == path.read_bytes()
         assert codes == ["Journal"]
+    assert len(emulator.assets) == 1
+    assert emulator.unfinished_uploads == []
     (aside,) = folder.glob("*.bad-*")
     assert aside.read_bytes() == content
     assert aside.name in caplog.text

@@ -358,7 +358,7 @@ class Queue(RuleBasedStateMachine):
     def judge(self) -> None:
         """I2 and I3 at the end."""
         with self.cloud.lock:
-            made = {asset.media_id: asset.title for asset in self.cloud.vod.assets.values()}
+            assets = list(self.cloud.vod.assets.values())
             uploads = frozenset(u.upload_id for u in self.cloud.store.multipart.uploads(self.cloud.bucket) if u.parts)
         journal = FileJournal(self.folder / "home", self.up._clock)
         unfinished = journal.unfinished()
@@ -366,12 +366,13 @@ class Queue(RuleBasedStateMachine):
         lines = finished.read_bytes().splitlines() if finished.exists() else []
         journal.close()
         # A file that was edited when it had been stored, and nobody had heard of that, is a new one.
-        twice = {title: n for title, n in Counter(made.values()).items() if n > 1 + self.edits[title]}
+        made = Counter(asset.title for asset in assets)
+        twice = {title: number for title, number in made.items() if number > 1 + self.edits[title]}
         assert not twice, twice
-        known = {c.media_id for c in unfinished}
+        known = {c.media_id for c in unfinished} | {c.reference_id for c in unfinished}
         known |= {record["result"]["media_id"] for record in map(parse, lines) if record is not None}
         known |= {story.media_id for story in self.witness.stories.values()}
-        unknown = {title for media_id, title in made.items() if media_id not in known}
+        unknown = {asset.title for asset in assets if not {asset.media_id, asset.reference_id} & known}
         assert unknown <= self.deleted, unknown  # the entry of a file that left the list is forgotten
         self.witness.check_orphans(uploads, [c.upload_id for c in unfinished if c.upload_id])
 

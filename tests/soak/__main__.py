@@ -334,7 +334,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--kill-every", type=float, default=20.0, metavar="SECONDS")
-    parser.add_argument("--files", type=int, default=24, help="files at once")
+    parser.add_argument("--files", type=int, default=100, help="files at once")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--data-dir", action="store_true", help="the emulator keeps its state on disk")
     parser.add_argument("--keep", default=None, metavar="FOLDER", help="keep everything there")

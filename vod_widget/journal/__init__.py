@@ -3,8 +3,8 @@
 One file an entry (source and destination), named by a hash, of lines that are only appended (`lines`). Each carries a
 checksum, so a line that was torn by a kill is told from a good one: the state is that of the last good line. Damage
 before the end means that something else wrote here: the file is set aside as `.bad-<time>`, and only who the asset is
-survives, not its parts. A file that holds mostly history is written anew beside itself and renamed (`entry`). Finished
-entries become one line of `done.jsonl` each (`done`).
+survives, from the good lines or else from the copy beside it (`.who`), not its parts. A file that holds mostly history
+is written anew beside itself and renamed (`entry`). Finished entries become one line of `done.jsonl` each (`done`).
 
 An entry is locked with flock, which ends with the process; the lock's file holds the pid for the other one's message.
 Where a self-test shows that locks do not work, a lease with a heartbeat takes their place (`lease`).
@@ -30,10 +30,9 @@ from typing import TYPE_CHECKING, Any
 from vod_widget.errors import JournalError
 
 from .done import DoneList
-from .entry import FileEntry, read_entry
+from .entry import FileEntry, read_entry, read_state
 from .files import AnyLock, Lock, check_owner, failed, locks_work, stamp
 from .lease import LeaseKeeper
-from .lines import read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -118,7 +117,7 @@ class FileJournal:
     def unfinished(self) -> tuple[Checkpoint, ...]:
         """Return every checkpoint that is not done, oldest first, also those that another process holds.
 
-        Damaged ones are left out with a warning; they are set aside when they are opened.
+        Of damaged ones, which are set aside when they are opened, what survives; without anything, a warning.
         """
         found: list[tuple[float, str, Checkpoint]] = []
         for path in self._entry_paths():
@@ -129,9 +128,9 @@ class FileJournal:
                 continue
             if data is None or self._done.is_done(path.stem, stamp(path)):
                 continue
-            state, verdict = read_lines(data)
+            state, verdict = read_state(path, data)
             checkpoint = state.whole()
-            if verdict not in ("", "torn"):
+            if checkpoint is None and verdict not in ("", "torn"):
                 self.warn(f"The checkpoint {path.name} was left out: it has {verdict}.")
             elif checkpoint is not None:
                 found.append((state.begun_s, path.name, checkpoint))

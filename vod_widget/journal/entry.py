@@ -60,6 +60,30 @@ def read_entry(path: Path) -> bytes | None:
         return file.read(_ENTRY_MAX_BYTES)
 
 
+def spare_of(path: Path) -> Path:
+    """Where a copy of who the asset is stands, beside its entry."""
+    return path.with_suffix(".who")
+
+
+def read_state(path: Path, data: bytes) -> tuple[State, str]:
+    """Read an entry, of which `data` is the content; see `lines.read_lines` for the verdict.
+
+    Of a damaged one survives who the asset is, and under which id parts were sent: from its good lines, else from the
+    copy beside it. Its parts do not; the storage is asked for them, and what it says is compared with the file.
+    """
+    state, verdict = read_lines(data)
+    if state.checkpoint is not None and verdict in ("", "torn"):
+        return state, verdict
+    if state.checkpoint is None:
+        with suppress(OSError, JournalError):
+            state, _ = read_lines(read_entry(spare_of(path)) or b"")
+    if state.checkpoint is None:
+        return State(), verdict
+    # The line that said so may be among the damaged ones.
+    kept = replace(state.checkpoint, completed_before=True)
+    return State(kept, {}, state.begun_s), verdict if verdict not in ("", "torn") else "no good line"
+
+
 class FileEntry:
     """The checkpoint of one file, held until `release`, `finish` or `discard`; made by `FileJournal.open`."""
 
@@ -75,6 +99,7 @@ class FileEntry:
         self._live_bytes = 0
         self._is_synced = False  # its bytes survive a power cut
         self._is_named = False  # so does its name
+        self._spared = ("", "", "")  # ids that the copy beside it has
         self._is_open = True
 
     def __repr__(self) -> str:
@@ -118,6 +143,7 @@ class FileEntry:
             elif old.checkpoint != new.checkpoint:
                 data = new.change_line(old.checkpoint)
             self._append(new, data + b"".join(map(part_line, added)), durable=durable)
+            self._spare(new)
 
     def add_part(self, part: Part) -> None:
         """Append one acknowledged part; it survives a killed process.
@@ -204,7 +230,7 @@ class FileEntry:
         if self._journal.is_done(self._key, stamp(self._path)):  # killed between the result and the removal
             self._remove()
             return State()
-        state, verdict = read_lines(data)
+        state, verdict = read_state(self._path, data)
         if verdict in ("", "torn"):
             # A torn line is not appended to: the file is written anew at the next write.
             self._size_bytes = -1 if verdict else len(data)
@@ -213,7 +239,6 @@ class FileEntry:
         self._set_aside(verdict)
         if state.checkpoint is None:
             return State()
-        state = State(replace(state.checkpoint, upload_id="", part_size_bytes=0), {}, state.begun_s)
         with suppress(OSError, JournalError):  # it is in memory at least
             self._rewrite(state, durable=True)
         return state
@@ -304,8 +329,28 @@ class FileEntry:
         self._size_bytes = self._live_bytes = len(data)
         self._is_synced = self._is_named = durable
 
+    def _spare(self, new: State) -> None:
+        """Write the ids beside the entry, whenever one changed: damage must not make a second asset, nor orphans.
+
+        Not synced, and let be where it cannot be written: it is needed only when something else has gone wrong.
+        """
+        assert new.checkpoint is not None
+        ids = new.checkpoint.reference_id, new.checkpoint.media_id, new.checkpoint.upload_id
+        if ids == self._spared:
+            return
+        with suppress(OSError, JournalError):
+            descriptor = open_file(spare_of(self._path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            try:
+                who = replace(new.checkpoint, metadata={})  # long, and known to whoever adds the file again
+                write_all(descriptor, State(who, {}, new.begun_s).checkpoint_line(is_reset=True))
+            finally:
+                os.close(descriptor)
+            self._spared = ids
+
     def _remove(self) -> None:
         try:
+            spare_of(self._path).unlink(missing_ok=True)
+            self._spared = "", "", ""
             self._path.unlink(missing_ok=True)
             self._path.with_suffix(".tmp").unlink(missing_ok=True)
         except OSError as exc:

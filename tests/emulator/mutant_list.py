@@ -1507,4 +1507,17 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
         "test_faults::test_broken_connection_before_the_effect",
     ),
     ("server", "await stall(fault, seconds)", "pass", "test_faults::test_stall_until_released"),
+    ("server", "if body and _corrupts(exchange):", F, "test_faults::test_corrupt_body_spoils_a_document_too"),
+    (
+        "in_memory",
+        "case faults.Truncate(body_bytes) if body_bytes < len(answer.body):",
+        "case faults.Truncate(body_bytes):",
+        "test_cloud_in_memory::test_cut_answers_and_refused_bodies_are_logged_as_the_server_logs_them",
+    ),
+    (
+        "in_memory",
+        "if action.read_body:",
+        F,
+        "test_cloud_in_memory::test_cut_answers_and_refused_bodies_are_logged_as_the_server_logs_them",
+    ),
 )

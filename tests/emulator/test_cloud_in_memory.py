@@ -14,7 +14,7 @@ import pytest
 from tests.emulator.raw import Keys, oss_sign, rpc_params, rpc_sign
 from vod_widget.emulator import Clock, Cloud, ConnectionLost, InMemoryAnswer, InMemoryEmulator, crc64
 from vod_widget.emulator.blobs import Blob, MemoryBlobs, combined_crc64
-from vod_widget.emulator.faults import CorruptBody, Drip, Stall
+from vod_widget.emulator.faults import CorruptBody, Drip, Stall, Status, Truncate
 from vod_widget.emulator.oss_names import OssRequest
 from vod_widget.emulator.oss_views import OssAnswer
 from vod_widget.emulator.rpc import RpcAnswer, RpcRequest
@@ -166,3 +166,17 @@ def test_a_body_of_another_length_is_incomplete() -> None:
     answer = emulator.send("PUT", "/for-all/a", {"Content-Length": "4"}, body=b"abc")
     assert (answer.status, answer.code) == (400, "IncompleteBody")
     assert emulator.send("GET", "/for-all/a").status == 404
+
+
+def test_cut_answers_and_refused_bodies_are_logged_as_the_server_logs_them() -> None:
+    emulator = InMemoryEmulator(rng=random.Random(1))
+    emulator.cloud.store.add_bucket("for-all", acl="public-read-write")
+    emulator.faults.add(op="PutObject", action=Status(503))
+    emulator.faults.add(op="PutObject", nth=2, action=Truncate(0))
+    emulator.faults.add(op="GetObject", action=Truncate(2))
+    assert emulator.send("PUT", "/for-all/a", body=b"abc").status == 503
+    assert emulator.send("PUT", "/for-all/a", body=b"abc").status == 200  # there was nothing to cut
+    with pytest.raises(ConnectionLost) as caught:
+        emulator.send("GET", "/for-all/a")
+    assert (caught.value.code, caught.value.partial) == ("Truncated", b"ab")
+    assert [(r.status, r.body_bytes) for r in emulator.requests] == [(503, 3), (200, 3), (200, 0)]

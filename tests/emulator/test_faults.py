@@ -195,6 +195,24 @@ def test_truncated_answers(emulator: Emulator, grant: Grant) -> None:
     emulator.faults.add(op="GetVideoInfo", when="after", action=Truncate(10))
     with pytest.raises(http.client.IncompleteRead):
         call(emulator, "GetVideoInfo", {"VideoId": grant.media_id})
+    assert [(r.op, r.status, r.code) for r in emulator.requests[-2:]] == [
+        ("GetObject", 200, ""),
+        ("GetVideoInfo", 200, ""),
+    ]
+    emulator.faults.add(op="PutObject", when="after", action=Truncate(0))
+    assert oss(grant, "PUT", body=b"x").status == 200  # there was nothing to cut
+
+
+def test_the_log_tells_how_much_of_a_body_an_injected_answer_waited_for(emulator: Emulator, grant: Grant) -> None:
+    for action, body_bytes in (
+        (Status(503), 5),
+        (Status(503, read_body=False), 0),
+        (ErrorIn200(), 5),
+        (Redirect("http://127.0.0.1:9/"), 5),
+    ):
+        emulator.faults.add(op="PutObject", action=action)
+        oss(grant, "PUT", body=b"bytes")
+        assert emulator.requests[-1].body_bytes == body_bytes, action
 
 
 def test_corrupt_body_shows_in_the_checksum(emulator: Emulator, grant: Grant) -> None:
@@ -202,6 +220,14 @@ def test_corrupt_body_shows_in_the_checksum(emulator: Emulator, grant: Grant) ->
     answer = oss(grant, "PUT", body=b"abc")
     assert answer.headers["x-oss-hash-crc64ecma"] != str(crc64.update(b"abc"))
     assert emulator.object_path(grant.media_id).read_bytes() == bytes([ord("a") ^ 0xFF]) + b"bc"
+
+
+def test_corrupt_body_spoils_a_document_too(emulator: Emulator, grant: Grant) -> None:
+    upload_id = initiate(grant)
+    etag = put_part(grant, upload_id, 1, b"bytes").headers["etag"]
+    emulator.faults.add(op="CompleteMultipartUpload", action=CorruptBody())
+    assert complete(grant, upload_id, [(1, etag)]).code == "MalformedXML"
+    assert complete(grant, upload_id, [(1, etag)]).status == 200
 
 
 def test_token_expires_before_or_after_the_request(emulator: Emulator) -> None:

@@ -30,7 +30,7 @@ class ConnectionLost(ConnectionError):
     """The connection broke: before the effect, after it, or within the answer.
 
     Args:
-        code: `Dropped`, `Reset`, `Stalled` or `Truncated`, as in the log.
+        code: `Dropped`, `Reset` or `Stalled`, as in the log; `Truncated`, where the log has the answer's status.
         partial: What of the answer's body had come.
     """
 
@@ -140,7 +140,8 @@ class InMemoryEmulator:
         try:
             answer = self._spoiled(call, self._answer(call))
         except ConnectionLost as lost:
-            self._record(call, 0, lost.code)
+            if lost.code != "Truncated":
+                self._record(call, 0, lost.code)
             raise
         self._record(call, answer.status, answer.code)
         return answer
@@ -183,12 +184,16 @@ class InMemoryEmulator:
                         call.received_bytes = min(after_body_bytes, len(call.body))
                     raise ConnectionLost("Reset")
                 case faults.Status() as action:
+                    if action.read_body:
+                        call.received_bytes = len(call.body)
                     injected = self._injected(call, action.status, action.code, action.message)
                     lowered = {name.lower(): value for name, value in action.headers.items()}
                     return replace(injected, headers={**injected.headers, **lowered})
                 case faults.ErrorIn200(code, message):
+                    call.received_bytes = len(call.body)
                     return self._injected(call, 200, code, message)
                 case faults.Redirect(location, status):
+                    call.received_bytes = len(call.body)
                     return InMemoryAnswer(status, {"location": location}, code="Redirect")
                 case faults.CorruptBody():
                     call.body = bytes([call.body[0] ^ 0xFF]) + call.body[1:] if call.body else b""
@@ -234,7 +239,8 @@ class InMemoryEmulator:
                     for name in remove:
                         headers.pop(name.lower(), None)
                     headers |= {name.lower(): value for name, value in changes.items()}
-                case faults.Truncate(body_bytes):
+                case faults.Truncate(body_bytes) if body_bytes < len(answer.body):
+                    self._record(call, answer.status, answer.code)  # the head of the answer had left
                     raise ConnectionLost("Truncated", answer.body[:body_bytes])
                 case faults.Drip(step_bytes, pause_s):
                     self._on_wait(pause_s * (len(answer.body) // step_bytes))

@@ -220,6 +220,8 @@ class HttpFront:
     async def _finish_oss(self, exchange: Exchange, ticket: Ticket, held: Content | None) -> OssAnswer:
         if not ticket.stores_body:
             body = await self._read(exchange, oss_xml.MAX_COMPLETE_BYTES)
+            if body and _corrupts(exchange):
+                body = bytes([body[0] ^ 0xFF]) + body[1:]
             blob = await self._copy(ticket, held) if held else None
             with self._cloud.lock:
                 return self._cloud.oss.finish(ticket, blob, body)
@@ -261,7 +263,6 @@ class HttpFront:
 
     async def _store_body(self, exchange: Exchange, ticket: Ticket) -> Blob:
         await self._continue(exchange)
-        corrupt = any(isinstance(fault.action, faults.CorruptBody) for fault in exchange.struck)
         with self._cloud.lock:
             sink = self._cloud.store.blobs.sink(f"{ticket.request.bucket}/{ticket.request.key}")
         length = exchange.headers.get("content-length", "")
@@ -271,7 +272,7 @@ class HttpFront:
         try:
             if isinstance(connection, Handler) and length.isdecimal() and through is None:
                 tap = connection.tap(exchange.request.content, int(length))
-            await exchange.body.fill(sink, self._pool, corrupt=corrupt, through=through, tap=tap)
+            await exchange.body.fill(sink, self._pool, corrupt=_corrupts(exchange), through=through, tap=tap)
             return sink.finish()
         except BaseException:
             sink.discard()
@@ -460,6 +461,10 @@ async def _write(response: web.StreamResponse, block: bytes, drip: faults.Fault 
     for at in range(0, len(block), drip.action.step_bytes):
         await response.write(block[at : at + drip.action.step_bytes])
         await stall(drip, drip.action.pause_s)
+
+
+def _corrupts(exchange: Exchange) -> bool:
+    return any(isinstance(fault.action, faults.CorruptBody) for fault in exchange.struck)
 
 
 def _request_id(headers: dict[str, str]) -> str:

@@ -93,7 +93,10 @@ def _fetch_urls(cloud: Emulator, count: int) -> list[str]:
     bucket = oss2.Bucket(auth, cloud.endpoint, "bench", is_path_style=True)
     bucket.create_bucket()
     rule = oss2.models.CorsRule(
-        allowed_origins=["*"], allowed_methods=["PUT"], allowed_headers=["*"], expose_headers=["ETag"]
+        allowed_origins=["*"],
+        allowed_methods=["PUT"],
+        allowed_headers=["*"],
+        expose_headers=["ETag", "x-oss-hash-crc64ecma"],
     )
     bucket.put_bucket_cors(oss2.models.BucketCors([rule]))
     upload_id = bucket.init_multipart_upload("peer").upload_id

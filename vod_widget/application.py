@@ -27,8 +27,8 @@ from .errors import (
 from .interfaces import Clock, Randomness, SendsItself, Source
 from .machine import FileMachine, Job
 from .model import Grant, UploadAddress, UploadAuth, UploaderState, UploadMetadata, UploadState
-from .options import APP_ANSWER_S, DIRECT_PART_BYTES
-from .parts import choose_part_size
+from .options import APP_ANSWER_S
+from .parts import choose_direct_part_size, choose_part_size
 from .record import Record
 from .retry import RetryPolicy
 from .secret import RedactingFilter, bare, redact
@@ -145,8 +145,7 @@ class Application:
         if part_size_bytes is None and limit is not None:
             part_size_bytes = choose_part_size(record.size_bytes, None, limit, self.queue.parallel_now)
         elif part_size_bytes is None and isinstance(record.source, SendsItself) and record.source.sends_itself:
-            # Each part costs the page a preflight and a message there and back (measured: 46 MB/s at 4 MiB, 89 at 16).
-            part_size_bytes = DIRECT_PART_BYTES if record.size_bytes >= 4 * DIRECT_PART_BYTES else None
+            part_size_bytes = choose_direct_part_size(record.size_bytes)
         job = Job(
             file_id=record.file_id,
             name=record.name,

@@ -28,6 +28,8 @@ PARTS_MAX = 10_000
 DIRECT_PART_BYTES = 16 * MIB
 """Parts that a browser sends straight to the storage, of files of at least four of them. A page that goes away loses
 the parts that are on their way, so a slow line is better served without `direct`."""
+DIRECT_PART_MOST_BYTES = 32 * MIB
+"""The same of files of at least sixteen of these: a fifth less of the browser's processor time a byte than at 8 MiB."""
 
 PART_DEFAULT_BYTES = 4 * MIB
 """Up to this size a file is one PutObject. Parts begin with it, then follow the line (`concurrency.py`); 10,000 of them

@@ -4,7 +4,7 @@
  * summing does not hold up the page; a host that allows none has it done here.
  */
 import type { Connection } from "./connection";
-import { crc64_kit, type Sum, sum } from "./crc64";
+import { crc64_kit, type Sum } from "./crc64";
 import type { Intents, PutMessage } from "./protocol";
 
 /** No blob: stop this one. */
@@ -12,17 +12,41 @@ interface Job { id: string; blob?: Blob; url?: string }
 export interface Word { id: string; so_far?: number; http_status?: number; part_etag?: string | null; stored_sum?: string | null; read_sum?: string }
 
 /** Self-contained: its text is the worker's. */
-export function direct_kit(sum: Sum, say: (word: Word) => void): (message: { data: Job }) => void {
+export function direct_kit(kit: () => Sum, say: (word: Word) => void): (message: { data: Job }) => void {
   const live = new Map<string, XMLHttpRequest>();
+  const idle: Sum[] = [];
   return ({ data: { id, blob, url } }) => {
     live.get(id)?.abort();
     if (!blob) return;
     const request = new XMLHttpRequest();
     live.set(id, request);
+    // The browser reads the part once more for its body: cheaper than to hand over what was read here.
     const summed = (async () => {
-      let value: [number, number] = [0, 0];
-      for (let at = 0; at < blob.size; at += 4_194_304) value = sum(new Uint8Array(await blob.slice(at, at + 4_194_304).arrayBuffer()), value);
-      return String(BigInt(value[1]) << 32n | BigInt(value[0]));
+      const sum = idle.pop() ?? kit();
+      const stream = blob.stream();
+      let space: Uint8Array<ArrayBuffer> | undefined = new Uint8Array(262_144);
+      let reader: ReadableStreamBYOBReader;
+      try {
+        reader = stream.getReader({ mode: "byob" });
+      } catch {
+        space = undefined; // it gives its own
+        reader = stream.getReader() as unknown as typeof reader;
+      }
+      let left = blob.size;
+      try {
+        while (live.get(id) === request) {
+          const { done, value }: ReadableStreamReadResult<Uint8Array<ArrayBuffer>> = await reader.read(space!);
+          if (done) break;
+          sum.add(value);
+          left -= value.length;
+          space &&= new Uint8Array(value.buffer);
+        }
+        return left ? "" : String(sum.end());
+      } finally {
+        void reader.cancel().catch(() => undefined);
+        sum.end();
+        idle.push(sum);
+      }
     })();
     let told = 0;
     request.upload.onprogress = ({ loaded }) => {
@@ -32,8 +56,9 @@ export function direct_kit(sum: Sum, say: (word: Word) => void): (message: { dat
       say({ id, so_far: loaded });
     };
     request.onloadend = async () => {
-      if (live.get(id) === request) live.delete(id);
+      if (request.status !== 200) live.delete(id);
       const read_sum = await summed.catch(() => "");
+      live.delete(id);
       const header = (name: string) => request.getResponseHeader(name);
       say({ id, http_status: request.status, part_etag: header("ETag"), stored_sum: header("x-oss-hash-crc64ecma"), read_sum });
     };
@@ -70,10 +95,10 @@ export class Direct {
   }
 
   #begin(): (job: Job) => void {
-    const kit = direct_kit(sum, this.#hear);
+    const kit = direct_kit(crc64_kit, this.#hear);
     const here = (data: Job) => kit({ data });
     try {
-      const text = `onmessage=(${direct_kit})((${crc64_kit})(),postMessage)`;
+      const text = `onmessage=(${direct_kit})(${crc64_kit},postMessage)`;
       const worker = this.#worker = new Worker(URL.createObjectURL(new Blob([text])));
       worker.onmessage = ({ data }) => this.#hear(data as Word);
       worker.onerror = () => {

@@ -2,7 +2,7 @@
  * A kernel for tests: a model that answers the protocol from a list of rows. It keeps every message, so a
  * test can ask what was sent; anything can be answered otherwise by `on_intent`.
  */
-import { hex, sum } from "../src/crc64";
+import { hex } from "../src/crc64";
 import type { Action, Filter, Model, Profile, Row, Summary } from "../src/protocol";
 
 export interface Sent { id: number; kind: string; buffers: ArrayBuffer[]; [key: string]: unknown }
@@ -277,7 +277,7 @@ export class FakeKernel implements Model {
         return;
       }
       case "asset": this.answer(message, { text: this.assets[message["name"] as string] ?? "{}" }); return;
-      case "probe": this.answer(message, { size_bytes: message.buffers[0]?.byteLength, crc64: hex(sum(new Uint8Array(message.buffers[0]!))) }); return;
+      case "probe": this.answer(message, { size_bytes: message.buffers[0]?.byteLength, crc64: hex(new Uint8Array(message.buffers[0]!)) }); return;
       case "ping": this.answer(message, { seq: this.seq }); return;
       default:
     }

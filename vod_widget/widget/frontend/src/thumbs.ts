@@ -27,15 +27,18 @@ export class Thumbs {
     this.#session = session;
   }
 
-  /** A fresh canvas of a row's picture, or null; when one comes later the rows are drawn anew. */
+  /** A fresh canvas of a row's picture, or null. */
   of(row: Row): HTMLCanvasElement | null {
     const known = this.#known.get(row.file_id);
-    if (known) return canvas_of(known, WIDTH, HEIGHT);
-    if (known === undefined && this.#source(row) && !this.#queue.some((one) => one.file_id === row.file_id)) {
+    return known ? canvas_of(known, WIDTH, HEIGHT) : null;
+  }
+
+  /** Have a row's picture made; when it comes the rows are drawn anew. */
+  want(row: Row): void {
+    if (!this.#known.has(row.file_id) && this.#source(row) && !this.#queue.some((one) => one.file_id === row.file_id)) {
       this.#queue = [row, ...this.#queue].slice(0, 40); // what was scrolled into view last comes first
       void this.#work();
     }
-    return null;
   }
 
   has(file_id: string): boolean {

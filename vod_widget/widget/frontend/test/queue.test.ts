@@ -170,6 +170,25 @@ describe("ten thousand rows", () => {
     expect(page.row("clip-05001.mp4").getAttribute("aria-rowindex")).toBe("5002");
     expect(page.root.querySelector(".pos")?.textContent).toContain("of 10,000");
   });
+  it("a row serves for another file after it was scrolled away, and its buttons mean that file", async () => {
+    const page = await open(files(10_000));
+    const made = page.rows();
+    made[0]!.focus();
+    const grid = page.root.querySelector(".grid") as HTMLElement;
+    grid.scrollTop = 5000 * 40;
+    grid.dispatchEvent(new Event("scroll"));
+    await settle();
+    const now = page.rows();
+    expect(now.some((one) => made.includes(one))).toBe(true);
+    expect(now, "focus never moves to another file").not.toContain(made[0]);
+    const again = now.find((one) => made.includes(one))!;
+    const name = again.querySelector<HTMLElement>("[data-name]")!.dataset["name"]!;
+    for (const one of again.querySelectorAll("button[aria-label],input")) expect(one.getAttribute("aria-label")).toContain(name);
+    const file_id = again.dataset["fileId"];
+    again.querySelector<HTMLElement>("[data-action=remove]")!.click();
+    await settle();
+    expect(page.kernel.last("remove")?.["file_ids"]).toEqual([file_id]);
+  });
   it("asks less than twenty times a second while scrolling wildly", async () => {
     const page = await open(files(10_000));
     const before = page.kernel.sent.length;

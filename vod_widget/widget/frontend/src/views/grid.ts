@@ -13,6 +13,7 @@ const HEADER_PX = 26;
 const POSITION_MS = 1_000;
 /** Below this many rows the scroll bar says enough. */
 const POSITION_FROM = 100;
+const MOST_SPARE = 40;
 
 export class Grid {
   readonly element: HTMLElement;
@@ -23,6 +24,9 @@ export class Grid {
   readonly #all: HTMLInputElement;
   readonly #sorts = new Map<Sort, HTMLElement>();
   readonly #views = new Map<string, RowView>();
+  /** Rows that were scrolled away, for other files; skeletons likewise. */
+  readonly #spare: RowView[] = [];
+  readonly #bones: HTMLElement[] = [];
   #active = 0;
   #anchor = 0;
   #position_timer: ReturnType<typeof setTimeout> | undefined;
@@ -98,28 +102,34 @@ export class Grid {
     this.#active = Math.max(0, Math.min(this.#active, total - 1));
     this.#drawn = drawn_range(this.element.scrollTop, viewport, height, total);
     const had_focus = focused_in(this.element);
+    const drawn = Array.from({ length: this.#drawn.count }, (_, k) => store.row_at(this.#drawn.first + k));
+    const alive = new Set(drawn.map((cached) => cached?.row.file_id));
+    for (const [id, view] of this.#views) {
+      if (alive.has(id)) continue;
+      this.#views.delete(id);
+      view.element.remove();
+      // One that had the focus would carry it to another file.
+      if (this.#spare.length < MOST_SPARE && !view.element.contains(had_focus)) this.#spare.push(view);
+    }
     const elements: HTMLElement[] = [];
-    const alive = new Set<string>();
     const order: string[] = [];
-    for (let index = this.#drawn.first; index < this.#drawn.first + this.#drawn.count; index++) {
-      const cached = store.row_at(index);
-      if (!cached || alive.has(cached.row.file_id)) {
-        elements.push(skeleton(index));
+    let bones = 0;
+    drawn.forEach((cached, k) => {
+      const index = this.#drawn.first + k;
+      if (!cached || order.includes(cached.row.file_id)) {
+        const bone = this.#bones[bones++] ??= skeleton();
+        set(bone, "aria-rowindex", index + 2);
+        elements.push(bone);
         order.push(`?${index}`);
-        continue;
+        return;
       }
       const id = cached.row.file_id;
-      alive.add(id);
       let view = this.#views.get(id);
-      if (!view) {
-        view = new RowView(this.#host);
-        this.#views.set(id, view);
-      }
+      if (!view) this.#views.set(id, view = this.#spare.pop() ?? new RowView(this.#host));
       view.update(cached, index, index === this.#active);
       elements.push(view.element);
       order.push(id);
-    }
-    for (const [id] of this.#views) if (!alive.has(id)) this.#views.delete(id);
+    });
     const top = `${this.#drawn.first * height}px`;
     if (this.#slice.style.top !== top) this.#slice.style.top = top;
     const key = order.join("|");
@@ -173,9 +183,10 @@ export class Grid {
     // Read before the update writes.
     const top = this.element.scrollTop;
     const above = this.element.offsetTop;
-    this.update();
     const { store, t } = this.#host.session;
     const total = store.matching;
+    const drawn = drawn_range(top, this.#viewport, this.#row_height, total);
+    if (this.#viewport === 0 || drawn.first !== this.#drawn.first || drawn.count !== this.#drawn.count) this.update();
     if (total < POSITION_FROM) return;
     const height = this.#row_height;
     const viewport = this.#viewport;

@@ -126,12 +126,14 @@ export function copy_button(session: Session, what: string, label: string, value
   return element;
 }
 
-export function bar(label: string): { element: HTMLElement; update: (percent: number, kind: string, value: number | null) => void } {
-  const fill = h("i");
+/** `fresh`: it shows something else now, so it does not slide there. */
+export function bar(label: string): { element: HTMLElement; update: (percent: number, kind: string, value: number | null, fresh?: boolean) => void } {
+  let fill = h("i");
   const element = h("div", { class: "pb", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": label }, fill);
   return {
     element,
-    update(percent, kind, value) {
+    update(percent, kind, value, fresh) {
+      if (fresh) fill.replaceWith(fill = h("i"));
       const classes = kind === "plain" ? "pb" : `pb ${kind}`;
       if (element.className !== classes) element.className = classes;
       const width = `${percent}%`;

@@ -1,6 +1,7 @@
 /**
- * One row of the grid. It is rebuilt only when its shape changes (state, buttons, cause); between that only
- * widths and numbers are written, so nothing moves under the pointer and the focus stays.
+ * One row of the grid. It is rebuilt only when its shape changes (state, buttons, kind); between that only words,
+ * widths and numbers are written, so nothing moves under the pointer and the focus stays. A row that was scrolled
+ * away serves for another file: making one costs ten times as much as writing other words into it.
  */
 import { h, replace, set, text } from "../dom";
 import { bytes, NOTHING, short_id } from "../format";
@@ -9,7 +10,7 @@ import { icon, type IconName } from "../icons";
 import type { Action, Row } from "../protocol";
 import { ACTION_ICON, type Look, look, type Step } from "../rowmodel";
 import type { CachedRow } from "../state/store";
-import { bar, button, copy_button, enable, focused_in, type Host, icon_button, name_element, press } from "./parts";
+import { bar, button, copy_button, enable, focused_in, type Host, icon_button, press } from "./parts";
 
 /** Speed and time left change at most so often: a number that dances is not read. */
 const NUMBERS_EVERY_MS = 1_000;
@@ -26,8 +27,10 @@ export class RowView {
   readonly element = h("div", { role: "row", class: "row", tabindex: -1 });
   file_id = "";
   #shape = "";
+  #words = "";
   #numbers_at = 0;
-  #write: ((now: Look) => void) | null = null;
+  #fill: ((row: Row, now: Look) => void)[] = [];
+  #write: ((now: Look, fresh: boolean) => void) | null = null;
   #checkbox: HTMLInputElement | null = null;
 
   readonly #host: Host;
@@ -43,15 +46,24 @@ export class RowView {
       ? { ...cached.row, state: "Stopped" as const, phase: "", wait: null, error: null } : cached.row;
     const now = look(row, t, (Date.now() - cached.heard_at) / 1000);
     const offline = !this.#host.session.controllable;
+    const other = row.file_id !== this.file_id;
+    this.file_id = row.file_id;
     const shape = JSON.stringify([
-      t.locale, row.file_id, row.name, row.size_bytes, row.source, row.media_type, row.state, now.icon, now.rest, now.facts,
-      now.trouble, now.bar === "none", now.next, now.buttons, now.id, now.took, now.trouble ? row.state : now.word, row.view_url, row.can_play,
-      this.#host.session.extras.thumbs.has(row.file_id),
+      t.locale, row.media_type, row.state, now.icon, now.tone, !now.rest, now.trouble, now.bar === "none", now.next?.step, now.buttons, !now.id, !now.took,
+      Boolean(row.view_url), row.can_play, this.#host.session.extras.thumbs.has(row.file_id) && row.file_id,
+    ]);
+    const words = JSON.stringify([
+      row.file_id, row.name, row.size_bytes, row.source, now.rest, now.facts, now.next?.label, now.id, now.took, row.view_url, now.trouble && now.word,
     ]);
     if (shape !== this.#shape) {
       this.#shape = shape;
-      this.file_id = row.file_id;
+      this.#words = "";
       this.#build(row, now);
+    }
+    if (words !== this.#words) {
+      this.#words = words;
+      this.#numbers_at = 0;
+      for (const write of this.#fill) write(row, now);
     }
     set(this.element, "aria-rowindex", index + 2);
     set(this.element, "tabindex", tab_stop ? 0 : -1);
@@ -61,7 +73,7 @@ export class RowView {
     set(this.element, "aria-selected", selected ? "true" : "false");
     if (this.#checkbox) this.#checkbox.checked = selected;
     this.element.classList.toggle("on", this.#host.detail_of() === row.file_id);
-    this.#write?.(now);
+    this.#write?.(now, other);
     for (const control of this.element.querySelectorAll<HTMLElement>("button[data-step]")) {
       const step = control.dataset["step"] ?? "";
       enable(control, !store.busy.has(`${step}:${row.file_id}`) && (!offline || step === "open"));
@@ -72,81 +84,115 @@ export class RowView {
     const { t } = this.#host.session;
     const active = focused_in(this.element);
     const focus_key = active === this.element ? "row" : active?.getAttribute("data-step") ?? (active ? "row" : null);
-    const name = row.name;
     const kind = own<IconName & Key>(KIND, row.media_type);
     const kind_word = t(kind ?? "file");
+    const fill = this.#fill = [] as ((row: Row, now: Look) => void)[];
+    /** A name for screen readers in which the file's name stands; with `title` for eyes as well. */
+    const named = <E extends HTMLElement>(element: E, say: (name: string) => string, title = true): E => {
+      fill.push(({ name }) => {
+        set(element, "aria-label", say(name));
+        if (title) set(element, "title", say(name));
+      });
+      return element;
+    };
+    /** Words that are other ones for another file. */
+    const worded = <E extends HTMLElement>(element: E, say: (row: Row, now: Look) => string): E => {
+      fill.push((row_now, look_now) => text(element, say(row_now, look_now)));
+      return element;
+    };
 
-    this.#checkbox = h("input", {
-      type: "checkbox", tabindex: -1, "aria-label": `${t("select")} ${name}`, "data-step": "select",
+    const checkbox = this.#checkbox = named(h("input", {
+      type: "checkbox", tabindex: -1, "data-step": "select",
       onchange: () => {
         const { store } = this.#host.session;
-        if (this.#checkbox?.checked) store.selected.add(row.file_id);
-        else store.selected.delete(row.file_id);
+        if (checkbox.checked) store.selected.add(this.file_id);
+        else store.selected.delete(this.file_id);
         store.changed();
       },
-    });
+    }), (name) => `${t("select")} ${name}`, false);
+    const { thumbs } = this.#host.session.extras;
     const thumb = h("div", { class: kind === "video" || kind === "image" ? "th" : "th k", title: kind_word },
-      this.#host.session.extras.thumbs.of(row) ?? icon(kind ?? "file"), h("span", { class: "sr" }, kind_word));
-    thumb.style.setProperty("--h", String(hue(name)));
+      thumbs.of(row) ?? icon(kind ?? "file"), h("span", { class: "sr" }, kind_word));
+    fill.push((row_now) => {
+      thumb.style.setProperty("--h", String(hue(row_now.name)));
+      thumbs.want(row_now);
+    });
 
-    const progress = bar(t("progress_of", { name }));
+    const progress = bar("");
+    named(progress.element, (name) => t("progress_of", { name }), false);
     const percent = h("div", { class: "pp" });
     const word = h("b", { class: `t-${now.tone}` });
     const state = h("div", { class: "st" });
     const mark = h("span", { class: `t-${now.tone} ic` }, icon(now.icon));
-    if (now.trouble && now.bar === "none") {
-      state.append(mark, h("div", { class: "w el" }, word, now.rest && t("colon"), now.rest), h("div", { class: "cause el" }, now.facts));
-      state.title = [now.rest ? now.word + t("colon") + now.rest : now.word, now.facts].filter(Boolean).join("\n");
+    const stuck = now.trouble && now.bar === "none";
+    if (stuck) {
+      state.append(mark, h("div", { class: "w el" }, word, worded(h("span"), (_, { rest }) => rest && t("colon") + rest)), worded(h("div", { class: "cause el" }), (_, { facts }) => facts));
+      fill.push((_, { word: w, rest, facts }) => {
+        state.title = [rest ? w + t("colon") + rest : w, facts].filter(Boolean).join("\n");
+      });
     } else {
-      state.append(mark, h("div", { class: "w el" }, word, now.rest && h("span", { class: "mut" }, ` · ${now.rest}`)), progress.element, percent);
+      state.append(mark, h("div", { class: "w el" }, word, now.rest && worded(h("span", { class: "mut" }), (_, { rest }) => ` · ${rest}`)), progress.element, percent);
     }
 
     const speed = h("div", { class: "sp r n cl", role: "gridcell", "aria-label": null });
     const left = h("div", { class: "lf r n cl", role: "gridcell" });
     const middle = now.trouble ? [h("div", { class: "span3", role: "gridcell", "aria-colspan": 3 }, state)]
       : [h("div", { class: "stc", role: "gridcell" }, state), ...now.took
-        ? [h("div", { class: "took r n cl mut", role: "gridcell", "aria-colspan": 2 }, now.took)] : [speed, left]];
+        ? [worded(h("div", { class: "took r n cl mut", role: "gridcell", "aria-colspan": 2 }), (_, { took }) => took)] : [speed, left]];
 
-    const next = now.next;
-    const id_word = t(row.video_id ? "video_id" : row.image_id ? "image_id" : "video_id");
-    const last = next
-      ? h("div", { class: "nx", role: "gridcell" }, button(next.label, null, {
-        tabindex: -1, "aria-label": t("of_name", { action: next.label, name }), "data-step": next.step,
-        "data-action": next.step, onclick: press(() => this.#step(next.step, row)),
-      }, "sm"))
-      : h("div", { class: now.id ? "id" : "id no", role: "gridcell" }, now.id
-        ? [h("span", { class: "mono", title: now.id }, short_id(now.id)),
-          copy_button(this.#host.session, id_word, t("copy_id_of", { what: id_word, name }), () => now.id ?? "", { tabindex: -1 })]
-        : h("span", { class: "mut pad" }, NOTHING));
+    const { next } = now;
+    const id_word = t(row.image_id && !row.video_id ? "image_id" : "video_id");
+    const last = h("div", { class: next ? "nx" : now.id ? "id" : "id no", role: "gridcell" });
+    if (next) {
+      const { step } = next;
+      const label = h("span");
+      last.append(named(button(label, null, { tabindex: -1, "data-step": step, "data-action": step, onclick: press(() => this.#step(step)) }, "sm"),
+        (name) => t("of_name", { action: next.label, name }), false));
+      worded(label, (_, look_now) => look_now.next?.label ?? "");
+    } else if (now.id) {
+      const mono = worded(h("span", { class: "mono" }), (_, { id }) => short_id(id ?? ""));
+      let id = "";
+      fill.push((_, look_now) => set(mono, "title", id = look_now.id ?? ""));
+      last.append(mono, named(copy_button(this.#host.session, id_word, "", () => id, { tabindex: -1 }), (name) => t("copy_id_of", { what: id_word, name })));
+    } else last.append(h("span", { class: "mut pad" }, NOTHING));
 
-    const buttons = now.buttons.map((action) => icon_button(t("of_name", { action: t(action), name }), ACTION_ICON[action], {
-      tabindex: -1, "data-action": action, "data-step": action, onclick: press(() => this.#step(action, row)),
-    }));
-    const open = icon_button(t("open_of", { name }), "right", {
-      tabindex: -1, "data-action": "details", "data-step": "open", onclick: () => this.#host.open_detail(row.file_id),
+    const buttons = now.buttons.map((action) => named(icon_button("", ACTION_ICON[action], {
+      tabindex: -1, "data-action": action, "data-step": action, onclick: press(() => this.#step(action)),
+    }), (name) => t("of_name", { action: t(action), name })));
+    const open = named(icon_button("", "right", {
+      tabindex: -1, "data-action": "details", "data-step": "open", onclick: () => this.#host.open_detail(this.file_id),
+    }), (name) => t("open_of", { name }));
+    let play: HTMLElement | null = null;
+    if (row.view_url && /^https?:\/\//i.test(row.view_url)) {
+      const link = play = h("a", { class: "ply lnk", target: "_blank", rel: "noopener noreferrer", tabindex: -1 }, t("view"));
+      fill.push(({ view_url }) => set(link, "href", view_url));
+    } else if (row.can_play) {
+      play = h("button", { type: "button", class: "ply lnk", tabindex: -1, "data-action": "play", "data-step": "play", onclick: press(() => this.#step("play")) }, icon("play"), t("play"));
+    }
+    if (play) named(play, (name) => t("of_name", { action: t(row.view_url ? "view" : "play"), name }), false);
+
+    const title = h("div", { class: "nm" });
+    fill.push(({ file_id, name }) => {
+      set(this.element, "data-file-id", file_id);
+      if (title.dataset["name"] === name) return;
+      set(title, "title", name);
+      set(title, "data-name", name);
+      text(title, name);
     });
-    const play = row.view_url && /^https?:\/\//i.test(row.view_url)
-      ? h("a", { class: "ply lnk", href: row.view_url, target: "_blank", rel: "noopener noreferrer", tabindex: -1,
-        "aria-label": t("of_name", { action: t("view"), name }) }, t("view"))
-      : row.can_play ? h("button", { type: "button", class: "ply lnk", tabindex: -1, "data-action": "play", "data-step": "play",
-        "aria-label": t("of_name", { action: t("play"), name }), onclick: press(() => this.#step("play", row)) }, icon("play"), t("play")) : null;
-
-    set(this.element, "data-file-id", row.file_id);
     this.element.className = `row${row.state === "Success" ? " done" : ""}${now.trouble ? " bad" : ""}`;
     replace(this.element,
-      h("div", { role: "gridcell", class: "ck" }, this.#checkbox),
+      h("div", { role: "gridcell", class: "ck" }, checkbox),
       h("div", { role: "gridcell", class: "kd" }, thumb),
-      h("div", { role: "gridcell", class: "cn" }, name_element(name), h("div", { class: "sub el" }, source_word(t, row.source))),
-      h("div", { role: "gridcell", class: "sz r n cl" }, bytes(row.size_bytes)),
+      h("div", { role: "gridcell", class: "cn" }, title, worded(h("div", { class: "sub el" }), ({ source }) => source_word(t, source))),
+      worded(h("div", { role: "gridcell", class: "sz r n cl" }), ({ size_bytes }) => bytes(size_bytes)),
       middle, last,
       h("div", { role: "gridcell", class: "act" }, play, buttons, open));
 
-    this.#numbers_at = 0;
-    this.#write = (look_now) => {
+    this.#write = (look_now, fresh) => {
       text(word, look_now.word);
       if (now.trouble && now.bar !== "none") state.title = look_now.word;
       const full = look_now.bar === "verify" || look_now.bar === "ok";
-      progress.update(full ? 100 : look_now.percent, look_now.bar, look_now.bar === "ask" ? null : look_now.bar === "verify" ? 99 : look_now.percent);
+      progress.update(full ? 100 : look_now.percent, look_now.bar, look_now.bar === "ask" ? null : look_now.bar === "verify" ? 99 : look_now.percent, fresh);
       text(percent, look_now.percent_text);
       const at = Date.now();
       if (at - this.#numbers_at < NUMBERS_EVERY_MS) return;
@@ -162,8 +208,8 @@ export class RowView {
     }
   }
 
-  #step(step: Step, row: Row): void {
-    run_step(this.#host, step, row.file_id);
+  #step(step: Step): void {
+    run_step(this.#host, step, this.file_id);
   }
 }
 
@@ -185,8 +231,8 @@ function number(cell: HTMLElement, value: string, column: string): void {
 }
 
 /** A row that the kernel has not described yet. */
-export function skeleton(index: number): HTMLElement {
-  return h("div", { role: "row", class: "row skel", "aria-rowindex": index + 2, "aria-busy": "true" },
+export function skeleton(): HTMLElement {
+  return h("div", { role: "row", class: "row skel", "aria-busy": "true" },
     h("div", { role: "gridcell", class: "ck" }), h("div", { role: "gridcell", class: "kd" }, h("i")),
     h("div", { role: "gridcell", class: "cn" }, h("i")), h("div", { role: "gridcell", class: "sz" }),
     h("div", { role: "gridcell", class: "stc" }, h("i")));

@@ -60,7 +60,7 @@ SUB_RESOURCES = (
         "x-oss-access-point-name",
         "x-oss-process",
     ),
-    *("versioning", "versions"),
+    *("versioning", "versions", "x-oss-request-payer"),
     "x-oss-async-process",
 )
 

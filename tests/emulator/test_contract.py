@@ -20,6 +20,7 @@ _MODULES = (
     "test_faults",
     "test_oss_copies",
     "test_oss_extras",
+    "test_oss_gate",
     "test_oss_settings",
     "test_oss_versions",
     "test_oss_multipart",

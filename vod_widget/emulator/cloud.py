@@ -26,6 +26,7 @@ from vod_widget.emulator.cors import LOOPBACK_PAGES, CorsRule
 from vod_widget.emulator.oss_api import OssGateway
 from vod_widget.emulator.oss_auth import OssAuthenticator
 from vod_widget.emulator.oss_buckets import BucketDesk
+from vod_widget.emulator.oss_gate import Gatekeeper
 from vod_widget.emulator.oss_names import LOOPBACK_HOST
 from vod_widget.emulator.rpc import RpcGateway
 from vod_widget.emulator.storage import ObjectStore
@@ -145,7 +146,9 @@ class Cloud:
             search=self.search,
             pulls=self.pulls,
             sts=self.sts,
+            account_id=account_id,
         )
+        gate = Gatekeeper(self.store, account_id, region)
         auth = OssAuthenticator(self.clock, self.keys, self.switches, region)
         self.oss = OssGateway(
             self.store,
@@ -154,7 +157,8 @@ class Cloud:
             rng=rng,
             switches=self.switches,
             on_notification=self._take_notification,
-            desk=BucketDesk(self.store, self.clock, account_id, region),
+            desk=BucketDesk(self.store, self.clock, gate, region),
+            gate=gate,
         )
         with self.lock:
             self.owner = self._restore(access_key_id, access_key_secret)
@@ -213,6 +217,17 @@ class Cloud:
         with self.lock:
             pass  # commits
         self._book.close()
+
+    def add_account(self, account_id: str) -> Key:
+        """Return the key of a RAM user, with every right, of another account: it owns nothing here yet.
+
+        Raises:
+            ValueError: Not digits, or the cloud's own account.
+        """
+        if not re.fullmatch(r"[0-9]{1,32}", account_id) or account_id == self.account_id:
+            raise ValueError(f"account_id must be digits and another one than {self.account_id}, got {account_id!r}")
+        with self.lock:
+            return self.keys.add_user(account_id=account_id)
 
     def cors_rules(self, bucket: str) -> tuple[CorsRule, ...]:
         """Return the CORS rules of a bucket, "" for the VOD and STS API."""

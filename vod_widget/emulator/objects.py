@@ -37,6 +37,8 @@ class Bucket:
     redundancy: str = "LRS"
     vary: bool = False
     """CORS: answer Vary to everyone."""
+    owner_id: str = ""
+    """Another account than the cloud's own."""
     versioning: str = ""
     """`Enabled`, `Suspended`, or "" while it never was on."""
     settings: dict[str, str] = field(default_factory=dict)

@@ -36,15 +36,29 @@ def acl_of(request: OssRequest, default: str = "default") -> str:
     return acl
 
 
+def _refused() -> OssError:
+    return access_denied("You have no right to access this object because of bucket acl.")
+
+
 def check_anonymous(operation: str, request: OssRequest, store: ObjectStore) -> None:
     """Refuse what nobody in particular may do.
 
     Raises:
         OssError: NoSuchBucket, AccessDenied; InvalidRequest for response headers, which need a signature.
     """
-    refused = access_denied("You have no right to access this object because of bucket acl.")
     if not request.bucket:
-        raise refused
+        raise _refused()
+    check_acl(operation, request, store)
+    check_plain(request)
+
+
+def check_acl(operation: str, request: OssRequest, store: ObjectStore) -> None:
+    """Refuse what no ACL lets everyone do.
+
+    Raises:
+        OssError: NoSuchBucket, AccessDenied.
+    """
+    refused = _refused()
     bucket = store.bucket(request.bucket)
     if shown(bucket, "publicAccessBlock", "BlockPublicAccess") == "true":
         raise refused
@@ -61,5 +75,13 @@ def check_anonymous(operation: str, request: OssRequest, store: ObjectStore) -> 
         raise refused
     if "x-oss-tagging" in request.headers:
         raise refused
+
+
+def check_plain(request: OssRequest) -> None:
+    """Refuse what needs a signature.
+
+    Raises:
+        OssError: InvalidRequest.
+    """
     if any(name.startswith("response-") for name in request.params):
         raise OssError(400, "InvalidRequest", "Response headers cannot be overridden by anonymous requests.")

@@ -18,7 +18,6 @@ from dataclasses import replace
 
 from vod_widget.emulator import (
     oss_access,
-    oss_buckets,
     oss_copies,
     oss_extras,
     oss_objects,
@@ -28,21 +27,22 @@ from vod_widget.emulator import (
 )
 from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.clock import Clock
-from vod_widget.emulator.errors import OssError, access_denied, oss_invalid_argument
+from vod_widget.emulator.errors import OssError, oss_invalid_argument
 from vod_widget.emulator.oss_auth import OssAuthenticator, SignedRequest
 from vod_widget.emulator.oss_buckets import BucketDesk
 from vod_widget.emulator.oss_checks import TAGGING, check_blob, check_body_headers, check_names, check_wishes
-from vod_widget.emulator.oss_names import OF_VERSIONS, OssRequest, operation_of
+from vod_widget.emulator.oss_gate import Gatekeeper
+from vod_widget.emulator.oss_names import OssRequest, operation_of
 from vod_widget.emulator.oss_objects import ObjectDesk, check_overwrite, position_of
 from vod_widget.emulator.oss_posts import FormDesk
+from vod_widget.emulator.oss_rights import BUCKET_OPERATIONS
 from vod_widget.emulator.oss_settings import SettingsDesk
-from vod_widget.emulator.oss_tickets import RIGHTS, Ticket
+from vod_widget.emulator.oss_tickets import Ticket
 from vod_widget.emulator.oss_uploads import UploadDesk
 from vod_widget.emulator.oss_versions import named_version, stored_headers
 from vod_widget.emulator.oss_views import OssAnswer
 from vod_widget.emulator.storage import ObjectStore
 from vod_widget.emulator.switches import Switches
-from vod_widget.emulator.tokens import Key
 
 OnNotification = Callable[[str, str, str], None]
 
@@ -58,6 +58,7 @@ class OssGateway:
         switches: Decisions about the undocumented.
         on_notification: Told of each x-oss-notification: (bucket, key, decoded JSON).
         desk: Performs the bucket operations.
+        gate: Knows who may do what.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class OssGateway:
         switches: Switches,
         on_notification: OnNotification,
         desk: BucketDesk,
+        gate: Gatekeeper,
     ) -> None:
         self._store = store
         self._auth = auth
@@ -78,10 +80,11 @@ class OssGateway:
         self._switches = switches
         self._on_notification = on_notification
         self._desk = desk
+        self._gate = gate
         self._settings = SettingsDesk(store, clock)
-        self._objects = ObjectDesk(store, clock, self._check_right)
+        self._objects = ObjectDesk(store, clock, gate.check)
         self._uploads = UploadDesk(store)
-        self._forms = FormDesk(store, auth, clock, self._check_notification)
+        self._forms = FormDesk(store, auth, clock, gate.check, self._check_notification)
 
     def new_request_id(self) -> str:
         """Return 24 upper-case hex digits."""
@@ -134,9 +137,9 @@ class OssGateway:
         resource = f"/{request.bucket}/{request.key}" if request.bucket else "/"
         signed = SignedRequest(request.method, resource, request.query, request.headers)
         key = None if self._auth.is_anonymous(signed) else self._auth.identify(signed)
-        self._check_right(key, operation, request)
+        self._gate.check(key, operation, request)
         if key is not None and request.headers.get(TAGGING):
-            self._check_right(key, "PutObjectTagging", request)
+            self._gate.check(key, "PutObjectTagging", request)
         if request.bucket and operation != "PutBucket":
             self._store.require_bucket(request.bucket)
         check_wishes(request, operation)
@@ -150,24 +153,13 @@ class OssGateway:
                 ticket = replace(ticket, position=position_of(request))
                 self._store.check_append(request.bucket, request.key, ticket.position)
         elif operation in ("CopyObject", "UploadPartCopy"):
-            ticket = replace(ticket, source=oss_copies.source_of(request, self._store, key, self._clock.signed_url_s()))
+            ticket = replace(
+                ticket, source=oss_copies.source_of(ticket, self._store, self._gate.check, self._clock.signed_url_s())
+            )
             if operation == "CopyObject":
                 check_overwrite(request, self._store)
         oss_access.acl_of(request)
         return ticket
-
-    def _check_right(self, key: Key | None, operation: str, request: OssRequest) -> None:
-        if key is None:
-            oss_access.check_anonymous(operation, request, self._store)
-            return
-        if operation == "DeleteMultipleObjects":
-            return  # each object is asked for when the list is there
-        right = (OF_VERSIONS if "versionId" in request.params else RIGHTS).get(operation)
-        if right is None:
-            raise OssError(400, "NotImplemented", f"A request that you provided is not implemented: {operation}.")
-        target = f"acs:oss:*:*:{request.bucket}" + (f"/{request.key}" if request.key else "")
-        if not key.may(right, target):
-            raise access_denied("Access denied by authorizer's policy.", ec="0003-00000301")
 
     def _check_notification(self, request: OssRequest) -> None:
         text = request.headers.get("x-oss-notification", "")
@@ -222,13 +214,13 @@ class OssGateway:
                 return self._forms.finish(request, ticket.form, blob)
             case "GetObjectAcl":
                 stored = self._store.get(request.bucket, request.key, named_version(request))
-                return self._desk.show_acl(stored.acl, stored_headers(self._store, stored))
+                return self._desk.show_acl(request.bucket, stored.acl, stored_headers(self._store, stored))
             case operation if operation in oss_objects.OPERATIONS:
                 return self._objects.answer(ticket, blob, body)
             case operation if operation in oss_uploads.OPERATIONS:
                 return self._uploads.answer(ticket, blob, body)
-            case operation if operation in oss_buckets.OPERATIONS:
-                return self._desk.answer(operation, request, body)
+            case operation if operation in BUCKET_OPERATIONS:
+                return self._desk.answer(ticket, body)
             case operation if operation in oss_extras.RIGHTS:
                 return oss_extras.answer(operation, request, body, self._store, self._clock.signed_url_s())
             case operation:

@@ -21,32 +21,14 @@ from vod_widget.emulator.cors import ALLOWED_METHODS, MAX_RULES, CorsRule
 from vod_widget.emulator.errors import OssError, malformed_xml, oss_invalid_argument
 from vod_widget.emulator.objects import Bucket, StoredObject
 from vod_widget.emulator.oss_checks import CLASSES
+from vod_widget.emulator.oss_gate import Gatekeeper
 from vod_widget.emulator.oss_names import OssRequest
 from vod_widget.emulator.oss_settings import RESOURCE_GROUP, encryption_of, shown, tags_of
+from vod_widget.emulator.oss_tickets import Ticket
 from vod_widget.emulator.oss_views import OssAnswer, class_of, limit_of, page_of, restore_text
 from vod_widget.emulator.storage import ObjectStore
+from vod_widget.emulator.tokens import Key
 
-OPERATIONS = frozenset(
-    {
-        "DeleteBucket",
-        "DeleteBucketCors",
-        "GetBucketAcl",
-        "GetBucketCors",
-        "GetBucketInfo",
-        "GetBucketLocation",
-        "GetBucketStat",
-        "GetBucketVersioning",
-        "ListBuckets",
-        "ListLiveChannel",
-        "ListObjectVersions",
-        "ListObjects",
-        "ListObjectsV2",
-        "PutBucket",
-        "PutBucketAcl",
-        "PutBucketCors",
-        "PutBucketVersioning",
-    }
-)
 _ACLS = ("private", "public-read", "public-read-write")
 
 
@@ -56,27 +38,28 @@ class BucketDesk:
     Args:
         store: The buckets.
         clock: Dates listings.
-        account_id: Their owner.
+        gate: Knows whose they are.
         region: Where they are.
     """
 
-    def __init__(self, store: ObjectStore, clock: Clock, account_id: str, region: str) -> None:
+    def __init__(self, store: ObjectStore, clock: Clock, gate: Gatekeeper, region: str) -> None:
         self._store = store
         self._clock = clock
-        self._account_id = account_id
+        self._gate = gate
         self._region = region
 
-    def answer(self, operation: str, request: OssRequest, body: bytes) -> OssAnswer:
+    def answer(self, ticket: Ticket, body: bytes) -> OssAnswer:
         """Perform one operation.
 
         Raises:
             OssError: It is refused; nothing has happened.
         """
+        operation, request = ticket.operation, ticket.request
         match operation:
             case "ListBuckets":
-                return self._list_buckets(request)
+                return self._list_buckets(request, ticket.key)
             case "PutBucket" | "PutBucketAcl":
-                return self._put(operation, request, body)
+                return self._put(ticket, body)
             case "DeleteBucket":
                 self._store.delete_bucket(request.bucket)
                 return OssAnswer(204)
@@ -94,22 +77,30 @@ class BucketDesk:
                 self._store.set_versioning(self._store.bucket(request.bucket), oss_versions.parse_status(body))
                 return OssAnswer(200)
             case "ListObjectVersions":
-                return oss_versions.list_versions(request, self._store, self._owner(), self._clock.signed_url_s())
+                return oss_versions.list_versions(
+                    request, self._store, self._owner(request.bucket), self._clock.signed_url_s()
+                )
             case "ListObjects":
                 return list_objects(
-                    request, self._store.objects(request.bucket), self._owner(), self._clock.signed_url_s()
+                    request,
+                    self._store.objects(request.bucket),
+                    self._owner(request.bucket),
+                    self._clock.signed_url_s(),
                 )
             case "ListObjectsV2":
                 return list_objects_v2(
-                    request, self._store.objects(request.bucket), self._owner(), self._clock.signed_url_s()
+                    request,
+                    self._store.objects(request.bucket),
+                    self._owner(request.bucket),
+                    self._clock.signed_url_s(),
                 )
             case _:
                 return self._describe(operation, self._store.bucket(request.bucket))
 
-    def show_acl(self, grant: str, headers: Mapping[str, str] | None = None) -> OssAnswer:
+    def show_acl(self, bucket: str, grant: str, headers: Mapping[str, str] | None = None) -> OssAnswer:
         """Render GetBucketAcl and GetObjectAcl."""
         inner = f"<AccessControlList><Grant>{grant}</Grant></AccessControlList>"
-        return replace(_xml("AccessControlPolicy", [], self._owner() + inner), headers=headers or {})
+        return replace(_xml("AccessControlPolicy", [], self._owner(bucket) + inner), headers=headers or {})
 
     def _stat(self, bucket: str) -> OssAnswer:
         """GetBucketStat: what lies in a bucket, by class."""
@@ -140,10 +131,10 @@ class BucketDesk:
         grant = f"<AccessControlList><Grant>{bucket.acl}</Grant></AccessControlList>"
         match operation:
             case "GetBucketInfo":
-                inner = oss_xml.elements(self._facts(bucket)) + self._owner() + grant + _settings_of(bucket)
+                inner = oss_xml.elements(self._facts(bucket)) + self._owner(bucket.name) + grant + _settings_of(bucket)
                 return _xml("BucketInfo", [], f"<Bucket>{inner}</Bucket>")
             case "GetBucketAcl":
-                return self.show_acl(bucket.acl)
+                return self.show_acl(bucket.name, bucket.acl)
             case "GetBucketStat":
                 return self._stat(bucket.name)
             case "GetBucketVersioning":
@@ -169,15 +160,23 @@ class BucketDesk:
             *([("Versioning", bucket.versioning)] if bucket.versioning else []),
         ]
 
-    def _owner(self) -> str:
-        pairs = [("ID", self._account_id), ("DisplayName", self._account_id)]
+    def _owner(self, bucket: str) -> str:
+        return self._person(self._gate.owner_of(self._store.bucket(bucket)))
+
+    @staticmethod
+    def _person(account_id: str) -> str:
+        pairs = [("ID", account_id), ("DisplayName", account_id)]
         return f"<Owner>{oss_xml.elements(pairs)}</Owner>"
 
-    def _list_buckets(self, request: OssRequest) -> OssAnswer:
+    def _list_buckets(self, request: OssRequest, key: Key | None) -> OssAnswer:
+        assert key is not None, "nobody in particular lists buckets"
         limit = limit_of(request, "max-keys", default=100)
         prefix, marker = request.param("prefix"), request.param("marker")
         matching = [
-            b for b in self._store.buckets() if b.name.startswith(prefix) and b.name > marker and _fits(b, request)
+            bucket
+            for bucket in self._store.buckets()
+            if bucket.name.startswith(prefix) and bucket.name > marker and _fits(bucket, request)
+            if self._gate.owner_of(bucket) == key.account_id
         ]
         shown, truncated = matching[:limit], len(matching) > limit
         pairs = [
@@ -188,9 +187,11 @@ class BucketDesk:
             ("NextMarker", shown[-1].name if truncated else ""),
         ]
         items = "".join(f"<Bucket>{oss_xml.elements(self._facts(bucket))}</Bucket>" for bucket in shown)
-        return _xml("ListAllMyBucketsResult", pairs, f"{self._owner()}<Buckets>{items}</Buckets>")
+        return _xml("ListAllMyBucketsResult", pairs, f"{self._person(key.account_id)}<Buckets>{items}</Buckets>")
 
-    def _put(self, operation: str, request: OssRequest, body: bytes) -> OssAnswer:
+    def _put(self, ticket: Ticket, body: bytes) -> OssAnswer:
+        operation, request, key = ticket.operation, ticket.request, ticket.key
+        assert key is not None, "nobody in particular owns buckets"
         acl = request.headers.get("x-oss-acl", "")
         if acl not in ("", *_ACLS):
             raise oss_invalid_argument("no such bucket access control exists", name="x-oss-acl", value=acl)
@@ -198,8 +199,12 @@ class BucketDesk:
         rule = encryption_of(request.headers) if operation == "PutBucket" else ""
         if operation == "PutBucketAcl":
             self._store.require_bucket(request.bucket)
-        is_new = self._store.find_bucket(request.bucket) is None
-        made = self._store.add_bucket(request.bucket, acl=acl)
+        found = self._store.find_bucket(request.bucket)
+        is_new = found is None
+        if operation == "PutBucket" and found is not None and self._gate.owner_of(found) != key.account_id:
+            text = "The requested bucket name is not available."
+            raise OssError(409, "BucketAlreadyExists", text, extras={"BucketName": request.bucket})
+        made = self._store.add_bucket(request.bucket, acl=acl, owner_id=self._gate.foreign(key))
         if wanted and is_new:
             self._store.set_class(made, *wanted)
         if rule and is_new:

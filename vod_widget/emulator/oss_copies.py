@@ -8,7 +8,7 @@ Source: OSS "CopyObject", "UploadPartCopy".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import unquote
 
 from vod_widget.emulator import oss_xml
@@ -19,29 +19,33 @@ from vod_widget.emulator.objects import MAX_BODY_BYTES
 from vod_widget.emulator.oss_checks import CRC_HEADER, KEPT_HEADERS, STORAGE_CLASS, TAGGING
 from vod_widget.emulator.oss_extras import check_awake
 from vod_widget.emulator.oss_names import COPY_SOURCE, OssRequest
+from vod_widget.emulator.oss_tickets import Ticket
 from vod_widget.emulator.oss_views import Body, OssAnswer, condition, range_of
 from vod_widget.emulator.storage import ObjectStore
 from vod_widget.emulator.tokens import Key
 from vod_widget.emulator.versions import version_of
 
+CheckRight = Callable[[Key | None, str, OssRequest], None]
 _CONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
 
 
-def source_of(request: OssRequest, store: ObjectStore, key: Key | None, now_s: float) -> Body:
+def source_of(ticket: Ticket, store: ObjectStore, check_right: CheckRight, now_s: float) -> Body:
     """Return the bytes that a request wants copied.
 
     Raises:
         OssError: InvalidArgument, AccessDenied, NoSuchBucket, NoSuchKey, PreconditionFailed, 304 NotModified,
             InvalidRange or EntityTooLarge.
     """
+    request = ticket.request
     text = request.headers[COPY_SOURCE]
     path, named, version = text.partition("?versionId=")
     bucket, _, name = unquote(path.removeprefix("/"), errors="surrogateescape").partition("/")
     if not bucket or not name or not text.startswith("/"):
         raise oss_invalid_argument("Copy Source must mention the source bucket and key.", name=COPY_SOURCE, value=text)
-    right = "oss:GetObjectVersion" if named else "oss:GetObject"
-    if key is None or not key.may(right, f"acs:oss:*:*:{bucket}/{name}"):
-        raise access_denied("Access denied by authorizer's policy.", ec="0003-00000301")
+    if ticket.key is None:
+        raise access_denied("You have no right to access this object because of bucket acl.")
+    query = [("versionId", version)] if named else []
+    check_right(ticket.key, "GetObject", OssRequest("GET", bucket, name, query, request.headers))
     version_id = version_of(version if named else None)
     marked = store.versions.find(bucket, name, version_id)
     if named and marked is not None and marked.is_marker:

@@ -12,7 +12,6 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Callable
 from dataclasses import replace
 
 from vod_widget.emulator import oss_access, oss_copies, oss_extras, oss_xml
@@ -26,10 +25,7 @@ from vod_widget.emulator.oss_tickets import Ticket
 from vod_widget.emulator.oss_versions import deleted_headers, named_version, stored_headers
 from vod_widget.emulator.oss_views import OssAnswer, look, show_meta
 from vod_widget.emulator.storage import ObjectStore
-from vod_widget.emulator.tokens import Key
 from vod_widget.emulator.versions import Deletion, version_of
-
-CheckRight = Callable[[Key | None, str, OssRequest], None]
 
 OPERATIONS = frozenset(
     {
@@ -56,7 +52,7 @@ class ObjectDesk:
         check_right: Raises when a key, or nobody in particular, may not perform an operation.
     """
 
-    def __init__(self, store: ObjectStore, clock: Clock, check_right: CheckRight) -> None:
+    def __init__(self, store: ObjectStore, clock: Clock, check_right: oss_copies.CheckRight) -> None:
         self._store = store
         self._clock = clock
         self._check_right = check_right

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import quote, urlencode
 
-from vod_widget.emulator import oss_access, oss_forms, oss_xml
+from vod_widget.emulator import oss_access, oss_copies, oss_forms, oss_xml
 from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.clock import Clock
-from vod_widget.emulator.errors import access_denied, oss_invalid_argument
+from vod_widget.emulator.errors import oss_invalid_argument
 from vod_widget.emulator.oss_auth import OssAuthenticator
 from vod_widget.emulator.oss_checks import (
     KEPT_HEADERS,
@@ -41,6 +41,7 @@ class FormDesk:
         store: The objects.
         auth: Knows who signed a policy.
         clock: Judges the age of a policy.
+        check_right: Raises when a key may not perform an operation.
         check_notification: Judges x-oss-notification, and passes it on.
     """
 
@@ -49,11 +50,13 @@ class FormDesk:
         store: ObjectStore,
         auth: OssAuthenticator,
         clock: Clock,
+        check_right: oss_copies.CheckRight,
         check_notification: Callable[[OssRequest], None],
     ) -> None:
         self._store = store
         self._auth = auth
         self._clock = clock
+        self._check_right = check_right
         self._check_notification = check_notification
 
     def begin(self, request: OssRequest) -> Ticket:
@@ -81,8 +84,7 @@ class FormDesk:
         oss_forms.judge(fields["policy"], fields, request.bucket, self._clock.signed_url_s())
         named = replace(request, key=fields["key"], headers={**request.headers, **_headers_of(form)})
         check_names(named)
-        if not key.may("oss:PutObject", f"acs:oss:*:*:{named.bucket}/{named.key}"):
-            raise access_denied("Access denied by authorizer's policy.", ec="0003-00000301")
+        self._check_right(key, "PutObject", named)
         check_wishes(named, "PostObject")
         check_overwrite(named, self._store)
         self._check_notification(named)

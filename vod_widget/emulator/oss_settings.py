@@ -4,21 +4,20 @@ What lives here: the table of them and `SettingsDesk`, which performs put, get, 
 `oss_lifecycle`, `oss_xml`, `storage`; called under the lock of `Cloud`.
 
 Theory: to a client such a configuration is a document with a name. The emulator takes it when the service would, says
-the service's words when there is none, and acts on none of it: no lifecycle rule deletes, no website is served, no
-policy grants or denies. The exception is publicAccessBlock, which nobody in particular feels at once.
+the service's words when there is none, and acts on none of it: no lifecycle rule deletes, no website is served. The
+exceptions are policy, requestPayment and publicAccessBlock, which `oss_gate` obeys.
 
 Source: OSS API reference, the Put, Get and Delete page of each.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from vod_widget.emulator import oss_xml
+from vod_widget.emulator import bucket_policy, oss_xml
 from vod_widget.emulator.clock import Clock, http_date
 from vod_widget.emulator.errors import OssError, malformed_xml, oss_invalid_argument
 from vod_widget.emulator.objects import Bucket
@@ -322,12 +321,9 @@ def _leaf(name: str, text: str) -> ET.Element:
 def _read_policy(body: bytes) -> str:
     try:
         text = body.decode("utf-8")
-        policy = json.loads(text)
-    except (ValueError, RecursionError) as exc:
+    except ValueError as exc:
         raise OssError(400, "InvalidPolicyDocument", "The policy is not a JSON document.") from exc
-    statements = policy.get("Statement") if isinstance(policy, dict) else None
-    if not isinstance(statements, list) or not statements or policy.get("Version") != "1":
-        raise OssError(400, "InvalidPolicyDocument", "The policy needs the Version 1 and statements.")
+    bucket_policy.parse(text)
     return text
 
 

@@ -123,11 +123,11 @@ def _parse_statement(item: object) -> Statement | None:
         raise ValueError("either Action or NotAction must be there")
     actions = _strings(item.get("Action", item.get("NotAction")))
     rule = Statement(effect == "Allow", actions, _strings(item.get("Resource")), "NotAction" in item)
-    holds = _holds(item["Condition"]) if "Condition" in item else True
+    holds = condition_holds(item["Condition"]) if "Condition" in item else True
     return rule if holds or (holds is None and not rule.allow) else None
 
 
-def _holds(condition: object) -> bool | None:
+def condition_holds(condition: object) -> bool | None:
     """Judge a Condition for a caller on this machine; None when that cannot be known."""
     if not isinstance(condition, dict) or not condition:
         raise ValueError("Condition must be an object")

@@ -97,6 +97,7 @@ class RpcGateway:
         search: SearchMedia.
         pulls: Uploads by URL.
         sts: Identity operations.
+        account_id: The one that has VOD.
     """
 
     def __init__(
@@ -112,12 +113,14 @@ class RpcGateway:
         search: VodSearch,
         pulls: VodPulls,
         sts: StsService,
+        account_id: str,
     ) -> None:
         self._clock = clock
         self._rng = rng
         self._keys = keys
         self._switches = switches
         self._sts = sts
+        self._account_id = account_id
         self._nonces: dict[tuple[str, str], float] = {}
         self._calls: dict[str, tuple[int, int]] = {}
         self._operations: dict[str, dict[str, Operation]] = {
@@ -340,6 +343,8 @@ class RpcGateway:
     def _authorise(self, key: Key, params: Mapping[str, str]) -> None:
         if params["Version"] != VOD_VERSION:
             return  # STS judges its own operations: GetCallerIdentity needs no right.
+        if key.account_id != self._account_id:
+            raise RpcError(403, "OperationDenied", "Your account does not open VOD service yet.")
         if not key.may(f"vod:{params['Action']}"):
             raise RpcError(
                 403,

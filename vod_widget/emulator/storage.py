@@ -74,9 +74,11 @@ class ObjectStore:
 
     # --- buckets and objects -------------------------------------------------------------
 
-    def add_bucket(self, bucket: str, *, acl: str = "", managed: bool = False) -> Bucket:
+    def add_bucket(self, bucket: str, *, acl: str = "", managed: bool = False, owner_id: str = "") -> Bucket:
         """Make a bucket; an existing one keeps all but the ACL, when one is given."""
-        made = self._buckets.setdefault(bucket, Bucket(bucket, self._clock.wall_s(), managed=managed))
+        made = self._buckets.setdefault(
+            bucket, Bucket(bucket, self._clock.wall_s(), managed=managed, owner_id=owner_id)
+        )
         made.acl = acl or made.acl
         self._book.put("bucket", bucket, made)
         return made

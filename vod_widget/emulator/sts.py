@@ -147,7 +147,8 @@ class StsService:
         policies = (ROLE_POLICY, *self._session_policy(params))
         if arn != self.role_arn:
             raise RpcError(404, "EntityNotExist.Role", f"The role not exists: {arn}.")
-        if caller is not None and not caller.may("sts:AssumeRole", arn):
+        trusted = caller is None or (caller.account_id == self._account_id and caller.may("sts:AssumeRole", arn))
+        if not trusted:
             raise RpcError(
                 403, "NoPermission", "You are not authorized to do this action. You should be authorized by RAM."
             )
@@ -202,7 +203,7 @@ class StsService:
         kinds = {"user": "RAMUser", "root": "Account"}
         answer: dict[str, Any] = {
             "IdentityType": kinds.get(caller.kind, "AssumedRoleUser"),
-            "AccountId": self._account_id,
+            "AccountId": caller.account_id,
             "PrincipalId": caller.principal_id,
             "Arn": caller.arn,
         }

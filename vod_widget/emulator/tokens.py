@@ -55,6 +55,11 @@ class Key:
     active: bool = True
 
     @property
+    def account_id(self) -> str:
+        """Return whose it is."""
+        return self.arn.split(":")[3]
+
+    @property
     def temporary(self) -> bool:
         """Tell whether it needs its security token and dies."""
         return self.expires_age_s is not None
@@ -70,7 +75,7 @@ class KeyRing:
     Args:
         clock: Ages temporary keys.
         rng: Source of ids and secrets; `random.SystemRandom` outside of simulations.
-        account_id: The account of all keys.
+        account_id: The account of the keys that are of no other.
         book: Where keys are written down.
     """
 
@@ -100,9 +105,10 @@ class KeyRing:
         access_key_secret: str = "",
         root: bool = False,
         name: str = "uploader",
+        account_id: str = "",
         policies: Iterable[Policy] = (),
     ) -> Key:
-        """Make a long-lived key of a RAM user, or of the root account.
+        """Make a long-lived key of a RAM user, or of the root account; of another account when one is named.
 
         Raises:
             ValueError: The id looks like a real key (LTAI...).
@@ -118,8 +124,8 @@ class KeyRing:
             access_key_secret or self.random_text(30),
             "root" if root else "user",
             policies=tuple(policies),
-            arn=f"acs:ram::{self._account_id}:{owner}",
-            principal_id=self._account_id if root else f"2{self._rng.randrange(10**17):017d}",
+            arn=f"acs:ram::{account_id or self._account_id}:{owner}",
+            principal_id=(account_id or self._account_id) if root else f"2{self._rng.randrange(10**17):017d}",
         )
         self.put_back(key)
         self._book.put("key", key.access_key_id, key)

@@ -1619,4 +1619,35 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
         "pass",
         "test_oss_gate::test_copies_need_the_right_to_their_source",
     ),
+    # --- who may call --------------------------------------------------------------------------
+    (
+        "server",
+        'found = Route("house") if comes_from_here(request) else Route("")',
+        'found = Route("house")',
+        "test_server::test_the_page_and_the_admin_api_stay_for_this_machine",
+    ),
+    (
+        "server",
+        " and comes_from_here(exchange.request)",
+        "",
+        "test_server::test_the_page_and_the_admin_api_stay_for_this_machine",
+    ),
+    (
+        "connection",
+        "return bool(peer) and ipaddress.ip_address(peer[0]).is_loopback",
+        "return True",
+        "test_server::test_the_page_and_the_admin_api_stay_for_this_machine",
+    ),
+    (
+        "server",
+        "own_name=self._network_name",
+        'own_name="evil.test"',
+        "test_server::test_other_machines_only_by_a_name_that_was_given",
+    ),
+    (
+        "emulator",
+        '_LOGGER.warning("%s", NETWORK_WARNING)',
+        "pass",
+        "test_server::test_other_machines_only_by_a_name_that_was_given",
+    ),
 )

@@ -61,8 +61,20 @@ def test_human_text_without_json() -> None:
     assert not any("admin" in line for line in facts)
 
 
+@pytest.mark.slow
+def test_a_network_name_is_warned_of() -> None:
+    process = start("--dangerously-listen-to-the-network-as", "emulator.test")
+    assert process.stdout is not None
+    assert "ready" in process.stdout.readline()
+    code, _, err = stop(process, signal.SIGTERM)
+    assert (code, "WARNING" in err, "every interface" in err) == (0, True, True)
+
+
 def test_what_cannot_start_exits_with_two(capsys: pytest.CaptureFixture[str]) -> None:
     assert serve(["--account-id", "me"]) == 2
     assert "account_id" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        serve(["--port", "many"])
+    assert serve(["--dangerously-listen-to-the-network-as", "a b"]) == 2
+    assert "network_name" in capsys.readouterr().err
+    for wrong in (["--port", "many"], ["--host", "0.0.0.0"]):
+        with pytest.raises(SystemExit):
+            serve(wrong)

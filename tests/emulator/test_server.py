@@ -14,6 +14,7 @@ import time
 import urllib.request
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -21,7 +22,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from tests.emulator.raw import call, create, oss, oss_sign, owner, send
-from vod_widget.emulator import Clock, Emulator
+from vod_widget.emulator import Clock, Emulator, connection, server
 
 
 def test_context_manager_starts_and_stops() -> None:
@@ -190,6 +191,68 @@ def test_bucket_may_stand_in_the_host(emulator: Emulator, host: str) -> None:
     url = v1_url(emulator, f"/{grant.bucket}/{grant.key}", 60).removeprefix(f"/{grant.bucket}")
     answer = send(emulator.endpoint, "GET", url, {"Host": host.format(bucket=grant.bucket)})
     assert answer.body == b"bytes"
+
+
+def test_localhost_is_answered_by_both_protocols(emulator: Emulator) -> None:
+    """Node asks ::1 first."""
+    if not has_v6():
+        pytest.skip("this machine has no ::1")
+    answer = send(emulator.endpoint.replace("127.0.0.1", "[::1]"), "GET", "/?Action=X", {})
+    assert answer.code == "MissingVersion"
+
+
+def has_v6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def test_other_machines_only_by_a_name_that_was_given(caplog: pytest.LogCaptureFixture) -> None:
+    names = ("emulator.test", f"outin-x.{'emulator.test'}", "10.0.0.7")
+    with Emulator() as closed:
+        for host in names:
+            assert send(closed.endpoint, "GET", "/?Action=X", {"Host": host}).status == 403
+    assert caplog.text == ""
+    with Emulator(network_name="emulator.test", tls_port=0) as opened:
+        assert "every interface" in caplog.text
+        grant = create(opened)
+        port = urlsplit(opened.endpoint).port
+        assert grant.endpoint == f"http://emulator.test:{port}"
+        assert send(opened.endpoint, "GET", "/?Action=X", {"Host": "emulator.test"}).status == 400
+        assert send(opened.endpoint, "GET", "/?Action=X", {"Host": "evil.test"}).status == 403
+        local = replace(grant, endpoint=opened.endpoint)
+        assert oss(local, "PUT", body=b"bytes", headers={"Host": "Emulator.test:80"}).status == 200
+        url = call(opened, "GetMezzanineInfo", {"VideoId": grant.media_id}).json["Mezzanine"]["FileURL"]
+        assert url.startswith(f"http://emulator.test:{port}/{grant.bucket}/")
+        target = url.removeprefix(grant.endpoint).removeprefix(f"/{grant.bucket}")
+        by_host = send(opened.endpoint, "GET", target, {"Host": f"{grant.bucket}.emulator.test"})
+        assert by_host.body == b"bytes"
+        for path in ("/", "/_emulator/health"):  # not by the other name
+            assert send(opened.endpoint, "GET", path, {"Host": "emulator.test"}).status != 200
+        context = ssl.create_default_context(cafile=str(opened.tls_ca_file))
+        tls = ("127.0.0.1", urlsplit(opened.tls_endpoint).port)
+        with socket.create_connection(tls) as plain, context.wrap_socket(plain, server_hostname="a.emulator.test"):
+            pass
+
+
+def test_the_page_and_the_admin_api_stay_for_this_machine(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Far:
+        """A request of another machine that calls itself this one."""
+
+        class transport:
+            @staticmethod
+            def get_extra_info(name: str) -> tuple[str, int]:
+                assert name == "peername"
+                return ("10.0.0.7", 5)
+
+    assert not connection.comes_from_here(Far())  # type: ignore[arg-type]
+    monkeypatch.setattr(server, "comes_from_here", lambda _: False)
+    secret = {"Authorization": f"Bearer {emulator.admin_secret}"}
+    assert send(emulator.endpoint, "GET", "/_emulator/admin/state", secret).status == 403
+    assert send(emulator.endpoint, "GET", "/", {}).code == "MissingAction"
 
 
 # --- CORS --------------------------------------------------------------------------------

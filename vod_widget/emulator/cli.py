@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from vod_widget.emulator.cloud import DEFAULT_ACCOUNT_ID, DEFAULT_UPLOAD_AUTH_TTL_S
-from vod_widget.emulator.emulator import Emulator
+from vod_widget.emulator.emulator import NETWORK_WARNING, Emulator
 from vod_widget.emulator.switches import Switches
 
 
@@ -40,6 +40,14 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-missing-timestamp",
         action="store_true",
         help="take RPC calls without Timestamp, as the vendor's browser SDK sends them",
+    )
+    parser.add_argument(
+        "--dangerously-listen-to-the-network-as",
+        metavar="NAME",
+        default="",
+        dest="network_name",
+        help="listen on every interface and answer to this host name or address, too: whoever reaches this machine can "
+        "try to use the emulator",
     )
     parser.add_argument("--account-id", default=DEFAULT_ACCOUNT_ID, help="account id, digits")
     return parser
@@ -72,8 +80,11 @@ def serve(argv: Sequence[str] | None = None) -> int:
             oss_endpoint=args.oss_endpoint,
             account_id=args.account_id,
             switches=switches,
+            network_name=args.network_name,
         )
         with emulator:
+            if args.network_name:
+                print(f"vod-widget emulator: WARNING: {NETWORK_WARNING}.", file=sys.stderr, flush=True)
             _announce(emulator, as_json=args.json)
             # Short waits, so that signals are handled at once on every platform.
             while not stop.wait(0.5):

@@ -27,7 +27,6 @@ from vod_widget.emulator.oss_api import OssGateway
 from vod_widget.emulator.oss_auth import OssAuthenticator
 from vod_widget.emulator.oss_buckets import BucketDesk
 from vod_widget.emulator.oss_gate import Gatekeeper
-from vod_widget.emulator.oss_names import LOOPBACK_HOST
 from vod_widget.emulator.rpc import RpcGateway
 from vod_widget.emulator.storage import ObjectStore
 from vod_widget.emulator.sts import StsService
@@ -243,10 +242,10 @@ class Cloud:
         text = signatures.oss_v1_string_to_sign("GET", f"/{bucket}/{key}", (), {}, expires)
         signature = signatures.oss_v1_signature(self.owner.access_key_secret, text)
         parts = urlsplit(endpoint)
-        if LOOPBACK_HOST.fullmatch(re.sub(r":\d+$", "", parts.netloc)):
-            base = f"{parts.scheme}://{parts.netloc}/{bucket}"
-        else:
+        if (parts.hostname or "").endswith(".aliyuncs.com"):
             base = f"{parts.scheme}://{bucket}.{parts.netloc}"
+        else:
+            base = f"{parts.scheme}://{parts.netloc}/{bucket}"
         return (
             f"{base}/{quote(key, safe='/-_.~')}?Expires={expires}"
             f"&OSSAccessKeyId={quote(self.owner.access_key_id, safe='')}"

@@ -7,6 +7,7 @@ a request waits. It imports aiohttp and `faults`; everything runs on the emulato
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import socket
 import struct
@@ -198,6 +199,12 @@ class FrontServer(web.Server):
     def __call__(self) -> RequestHandler:
         """Make the protocol of a new connection."""
         return Handler(self, loop=self._loop, **self._kwargs)
+
+
+def comes_from_here(request: web.BaseRequest) -> bool:
+    """Tell whether a request was sent on this machine: a Host header can be made up, the address of a peer cannot."""
+    peer: Any = request.transport.get_extra_info("peername") if request.transport is not None else None
+    return bool(peer) and ipaddress.ip_address(peer[0]).is_loopback
 
 
 def hang_up(request: web.BaseRequest, *, reset: bool) -> web.StreamResponse:

@@ -11,12 +11,14 @@ import asyncio
 import logging
 import os
 import random
+import re
 import secrets
 import shutil
 import ssl
 import tempfile
 import threading
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -46,8 +48,17 @@ from vod_widget.emulator.tls import make_server_context
 # What aiohttp says about clients that speak no HTTP is for those who listen, not for stderr.
 _HTTP_LOGGER = logging.getLogger("vod_widget.emulator.http")
 _HTTP_LOGGER.addHandler(logging.NullHandler())
+_LOGGER = logging.getLogger("vod_widget.emulator")
+NETWORK_WARNING = (
+    "the emulator listens on every interface of this machine: whoever reaches it can try to use it; "
+    "its signatures are checked, nothing else protects it"
+)
 
 HOST = "127.0.0.1"
+# What `localhost` means, too; clients that try it first would find nobody. Not every machine has it.
+_HOST_V6 = "::1"
+_EVERYWHERE = "0.0.0.0"  # noqa: S104 - only with network_name
+_NETWORK_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 # How long `close` waits for a request that is being answered.
 _GRACE_S = 0.2
 _START_TIMEOUT_S = 30.0
@@ -84,6 +95,9 @@ class Emulator:
         access_key_id: Key of the RAM user; made up by default. Ids that look real are refused.
         access_key_secret: Its secret; made up by default.
         switches: Decisions about what the vendor does not document.
+        network_name: DANGEROUS, for a container of its own: listens on every interface and answers to this name
+            or address, too. Whoever reaches the machine can then try to use it; the page and the admin API stay for
+            this machine. A warning is logged. By default only this machine reaches the emulator.
         seed: Makes ids, keys and tokens repeatable; for tests.
 
     Raises:
@@ -103,8 +117,12 @@ class Emulator:
         access_key_id: str = "",
         access_key_secret: str = "",
         switches: Switches | None = None,
+        network_name: str = "",
         seed: int | None = None,
     ) -> None:
+        if network_name and not _NETWORK_NAME.fullmatch(network_name):
+            raise ValueError(f"network_name must be a host name in lower case or an address, got {network_name!r}")
+        self._network_name = network_name
         self.clock = Clock()
         self.faults = Faults()
         self._log = RequestLog()
@@ -220,7 +238,9 @@ class Emulator:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         house = House(self.cloud, self.faults, self._log, self._admin_secret, self.reset)
-        front = HttpFront(self.cloud, self.faults, self._log, house, self._endpoint_for)
+        front = HttpFront(
+            self.cloud, self.faults, self._log, house, self._endpoint_for, network_name=self._network_name
+        )
         server = FrontServer(
             front.handle,
             access_log=None,
@@ -236,7 +256,7 @@ class Emulator:
         try:
             self._port = await self._listen(runner, self._wanted_port, None)
             if self._wanted_tls_port is not None:
-                context, self._ca_file = make_server_context(self._folder, self.region)
+                context, self._ca_file = make_server_context(self._folder, self.region, self._network_name)
                 self._tls_port = await self._listen(runner, self._wanted_tls_port, context)
             ready.set()
             await self._stop.wait()
@@ -251,15 +271,22 @@ class Emulator:
 
     async def _listen(self, runner: web.ServerRunner, port: int, context: ssl.SSLContext | None) -> int:
         before = len(runner.addresses)
-        site = web.TCPSite(runner, HOST, port, ssl_context=context, backlog=1024)
-        await site.start()
-        return int(runner.addresses[before][1])
+        if self._network_name:
+            _LOGGER.warning("%s", NETWORK_WARNING)
+        host = _EVERYWHERE if self._network_name else HOST
+        await web.TCPSite(runner, host, port, ssl_context=context, backlog=1024).start()
+        taken = int(runner.addresses[before][1])
+        with suppress(OSError):
+            await web.TCPSite(runner, _HOST_V6, taken, ssl_context=context, backlog=1024).start()
+        return taken
 
     # --- where it is and who may use it --------------------------------------------------
 
     def _endpoint_for(self, secure: bool) -> str:
         if self._oss_endpoint:
             return self._oss_endpoint
+        if self._network_name:
+            return f"{'https' if secure else 'http'}://{self._network_name}:{self._tls_port if secure else self._port}"
         return self.tls_endpoint if secure else self.endpoint
 
     @property

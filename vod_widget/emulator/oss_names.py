@@ -63,15 +63,20 @@ def is_loopback(host_header: str) -> bool:
     return LOOPBACK_HOST.fullmatch(re.sub(r":\d+$", "", host_header)) is not None
 
 
-def route(host_header: str, raw_path: str, *, has_oss_signature: bool) -> Route:
+def route(host_header: str, raw_path: str, *, has_oss_signature: bool, own_name: str = "") -> Route:
     """Choose the service, bucket and key of a request.
 
     Args:
         host_header: Host as sent, with or without a port.
         raw_path: Path as sent, percent-encoded, without the query.
         has_oss_signature: An Authorization header is there: RPC never has one.
+        own_name: By which else this server is known, in lower case; "" when it serves this machine only.
     """
     host = re.sub(r":\d+$", "", host_header)
+    if own_name and host.lower() == own_name:
+        host = "localhost"
+    elif own_name and host.lower().endswith(f".{own_name}"):
+        host = f"{host[: -len(own_name)]}localhost"
     path = unquote(raw_path, errors="surrogateescape")
     if _VENDOR_RPC.fullmatch(host):
         return Route("rpc")

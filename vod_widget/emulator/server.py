@@ -26,7 +26,7 @@ from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.bodies import BodyReader
 from vod_widget.emulator.clock import http_date
 from vod_widget.emulator.cloud import Cloud
-from vod_widget.emulator.connection import BodyBroken, Handler, HangUp, hang_up, stall
+from vod_widget.emulator.connection import BodyBroken, Handler, HangUp, comes_from_here, hang_up, stall
 from vod_widget.emulator.errors import OssError, RpcError
 from vod_widget.emulator.exchange import Exchange, Reply
 from vod_widget.emulator.house import House
@@ -59,6 +59,7 @@ class HttpFront:
         log: Where requests are recorded.
         house: Answers the emulator's own paths.
         endpoint_of: The OSS endpoint that answers to callers over TLS (True) or not.
+        network_name: By which other machines may call; "" answers to this machine's names only.
     """
 
     def __init__(
@@ -68,12 +69,15 @@ class HttpFront:
         log: RequestLog,
         house: House,
         endpoint_of: Callable[[bool], str],
+        *,
+        network_name: str = "",
     ) -> None:
         self._cloud = cloud
         self._armed = armed
         self._log = log
         self._house = house
         self._endpoint_of = endpoint_of
+        self._network_name = network_name
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="vod-emulator-io")
 
     def close(self) -> None:
@@ -115,9 +119,11 @@ class HttpFront:
         if "://" in target.split("?", 1)[0]:  # absolute form, as a proxy's client sends it
             target = "/" + target.split("://", 1)[1].partition("/")[2]
         path, _, raw_query = target.partition("?")
-        found = route(headers.get("host", ""), path, has_oss_signature="authorization" in headers)
+        found = route(
+            headers.get("host", ""), path, has_oss_signature="authorization" in headers, own_name=self._network_name
+        )
         if found.service and is_loopback(headers.get("host", "")) and path.startswith(house.PREFIX):
-            found = Route("house")
+            found = Route("house") if comes_from_here(request) else Route("")
         number = self._log.next_number()
         return Exchange(request, headers, path, parse_query(raw_query), found, number, BodyReader(request.content))
 
@@ -155,7 +161,8 @@ class HttpFront:
         body = await self._read(exchange, _MAX_FORM_BYTES)
         if exchange.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
             exchange.query = exchange.query + parse_query(body.decode("utf-8", "surrogateescape"))
-        if exchange.request.method == "GET" and not exchange.query and is_loopback(exchange.headers.get("host", "")):
+        here = is_loopback(exchange.headers.get("host", "")) and comes_from_here(exchange.request)
+        if exchange.request.method == "GET" and not exchange.query and here:
             # No client of the API asks for nothing at all: this is a person with a browser.
             exchange.op = "Page"
             shown = self._house.page()

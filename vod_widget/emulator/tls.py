@@ -12,6 +12,7 @@ import ipaddress
 import os
 import ssl
 from pathlib import Path
+from typing import Any
 
 _LIFE_DAYS = 30
 
@@ -23,7 +24,18 @@ def vendor_names(region: str) -> list[str]:
     return [f"{host}.aliyuncs.com" for host in hosts]
 
 
-def make_server_context(folder: Path, region: str) -> tuple[ssl.SSLContext, Path]:
+def _own_names(network_name: str) -> list[Any]:
+    from cryptography import x509
+
+    if not network_name:
+        return []
+    try:
+        return [x509.IPAddress(ipaddress.ip_address(network_name))]
+    except ValueError:
+        return [x509.DNSName(network_name), x509.DNSName(f"*.{network_name}")]
+
+
+def make_server_context(folder: Path, region: str, network_name: str = "") -> tuple[ssl.SSLContext, Path]:
     """Make a CA and a certificate for this machine's names, and for those of the vendor that are answered.
 
     A client that resolves the vendor's names to this machine finds them here, the bucket's too. The CA's key is
@@ -32,6 +44,7 @@ def make_server_context(folder: Path, region: str) -> tuple[ssl.SSLContext, Path
     Args:
         folder: Private folder for the two files.
         region: Whose names of VOD, STS and OSS stand in the certificate.
+        network_name: Another name or address of this machine.
 
     Returns:
         The server's context and the CA file that clients shall trust.
@@ -80,6 +93,7 @@ def make_server_context(folder: Path, region: str) -> tuple[ssl.SSLContext, Path
             *(x509.DNSName(name) for name in vendor_names(region)),
             x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
             x509.IPAddress(ipaddress.ip_address("::1")),
+            *_own_names(network_name),
         ]
     )
     cert = (

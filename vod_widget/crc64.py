@@ -23,28 +23,22 @@ def crc64(data: bytes | memoryview, value: int = 0) -> int:
     return int(fastcrc.crc64.xz(data, value))
 
 
-def _times(matrix: tuple[int, ...], vector: int) -> int:
-    total = 0
-    for row in matrix:
-        if not vector:
-            break
-        if vector & 1:
-            total ^= row
-        vector >>= 1
-    return total
-
-
-def _square(matrix: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(_times(matrix, row) for row in matrix)
-
-
 @lru_cache(maxsize=64)
 def _zero_bytes(power: int) -> tuple[int, ...]:
-    """The operator that appends 2**power zero bytes."""
+    """The operator that appends 2**power zero bytes: what becomes of each bit of a sum, from the lowest on.
+
+    A sum is a polynomial modulo P whose highest bit stands for x**0, so that appending is multiplying by a power of x:
+    the highest bit becomes that power, and each lower one is the one above it times x.
+    """
     if power:
-        return _square(_zero_bytes(power - 1))
-    bit = (_POLY_REFLECTED, *(1 << n for n in range(63)))
-    return _square(_square(_square(bit)))
+        half = _zero_bytes(power - 1)
+        image = functools.reduce(xor, (row for n, row in enumerate(half) if half[-1] >> n & 1))
+    else:
+        image = 1 << 63 - 8
+    rows = [image]
+    for _ in range(63):
+        rows.append(rows[-1] >> 1 ^ (_POLY_REFLECTED if rows[-1] & 1 else 0))
+    return tuple(reversed(rows))
 
 
 @lru_cache(maxsize=64)
@@ -74,8 +68,9 @@ def combine(first: int, second: int, second_length: int) -> int:
     power = 0
     while second_length and first:
         if second_length & 1:
-            tables = _append_zeros(power)
-            first = functools.reduce(xor, (t[b] for t, b in zip(tables, first.to_bytes(8, "little"), strict=True)))
+            a, b, c, d, e, f, g, h = first.to_bytes(8, "little")
+            t = _append_zeros(power)
+            first = t[0][a] ^ t[1][b] ^ t[2][c] ^ t[3][d] ^ t[4][e] ^ t[5][f] ^ t[6][g] ^ t[7][h]
         second_length >>= 1
         power += 1
     return first ^ second

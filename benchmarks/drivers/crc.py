@@ -17,10 +17,10 @@ def work():
     total = 0
     for _ in range(size // len(block)):
         total = crc64(block, total)
-    began = time.perf_counter()
+    began = time.thread_time()
     for length in lengths:
         total = combine(total, 12345, length)
-    return {"combine_ms": 1000 * (time.perf_counter() - began) / len(lengths)}
+    return {"combine_ms": 1000 * (time.thread_time() - began) / len(lengths)}
 
 
 measure(work)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import select
 import socket
 import ssl
 import sys
@@ -22,7 +23,6 @@ from typing import Any
 
 import certifi
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.util.wait import wait_for_read
 
 from ._answer import Answer, read_answer
 from ._exchange import Exchange
@@ -69,15 +69,16 @@ class Connection(HTTPConnection):
     debuglevel = 0  # http.client would print headers, and so the token, to the screen
     congestion: str | None = None
     answered: Callable[[float], None] = staticmethod(lambda _took_s: None)
-    _has_answered = False
-    _secure = False
     _is_tuned = False
-    _body_bytes = 0
+    _heard: bytes | None = None  # the beginning of an answer that came while the request was sent
 
     def connect(self) -> None:
         super().connect()
-        self._has_answered = False
         self._is_tuned = _tune(self.sock, self.congestion)
+
+    def is_readable(self) -> bool:
+        """Tell whether something came, or the other end closed."""
+        return self.sock is not None and _wait(self.sock, 0.0, to_read=True)
 
     def exchange(self, exchange: Exchange, method: str, head: bytes, body: Any) -> Answer:
         """Send one request and read its answer.
@@ -89,32 +90,60 @@ class Connection(HTTPConnection):
             body: Bytes, or an iterable of blocks; None for none.
         """
         exchange.begin_sending()
+        self._heard = None
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # an answer may have come all the same
             exchange.handed_over = self._send_all(exchange, head, body)
         return self._answer(exchange, method)
 
     def _send_all(self, exchange: Exchange, head: bytes, body: Any) -> bool:
         """Send a request; False when an answer came before it was sent to its end."""
-        began_s, self._body_bytes = exchange.clock.monotonic_s(), 0
-        self._send(exchange, head)
+        began_s, body_bytes = exchange.clock.monotonic_s(), 0
+        self.sock.settimeout(0)
+        if not self._send(exchange, head):
+            return False
         for block in (body,) if isinstance(body, bytes) else body or ():
-            # TLS 1.3 tickets make a fresh connection readable; once one answer was read they are gone.
-            listen = self._has_answered or not self._secure
-            if listen and wait_for_read(self.sock, timeout=0.0):
+            if (self.is_readable() and self._hears()) or not self._send(exchange, block):
                 return False
-            self._send(exchange, block)
-            self._body_bytes += len(block)
+            body_bytes += len(block)
         took_s = exchange.clock.monotonic_s() - began_s
-        if self._is_tuned and self._body_bytes > _NOTSENT_BYTES and took_s > 0:
-            _hold_unsent(self.sock, int(self._body_bytes / took_s * _NOTSENT_S))
+        if self._is_tuned and body_bytes > _NOTSENT_BYTES and took_s > 0:
+            _hold_unsent(self.sock, int(body_bytes / took_s * _NOTSENT_S))
         return True
 
-    def _send(self, exchange: Exchange, data: Any) -> None:
-        with memoryview(data) as whole:
-            done = 0
-            while done < len(whole):
-                self.sock.settimeout(exchange.send_timeout_s())
-                done += self.sock.send(whole[done:])
+    def _send(self, exchange: Exchange, block: bytes | memoryview) -> bool:
+        """Send a block; False when the other end answers instead of taking it.
+
+        The socket is asked first and waited for only when it takes no more: over TLS it takes one record of 16 KiB at a
+        time, and a look at the clock and at the socket before each of them costs half as much as the record (measured).
+        """
+        exchange.send_timeout_s()  # raises when the time is over, also where each block is taken at once
+        with memoryview(block) as whole:
+            send, size, done = self.sock.send, len(whole), 0
+            while done < size:
+                try:
+                    done += send(whole[done:])
+                except (BlockingIOError, ssl.SSLWantWriteError):
+                    if self._wait_to_send(exchange.send_timeout_s()):
+                        return False
+                except ssl.SSLWantReadError:  # TLS has to hear something first
+                    _wait_or_raise(self.sock, exchange.send_timeout_s(), to_read=True)
+        return True
+
+    def _wait_to_send(self, timeout_s: float) -> bool:
+        """Wait until the socket takes more; True when an answer came instead."""
+        _wait_or_raise(self.sock, timeout_s, to_read=True, to_write=True)
+        return self.is_readable() and self._hears()
+
+    def _hears(self) -> bool:
+        """Take in what came; True when it is an answer, or the end of the connection.
+
+        Over TLS it may be for TLS alone, a ticket or a new key, and is done with by having been read.
+        """
+        try:
+            self._heard = self.sock.recv(_BLOCK_BYTES)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+        return True
 
     def _answer(self, exchange: Exchange, method: str) -> Answer:
         exchange.begin_waiting()
@@ -123,14 +152,15 @@ class Connection(HTTPConnection):
 
         def receive() -> bytes:
             nonlocal took_s
-            sock.settimeout(exchange.answer_timeout_s())
-            block: bytes = sock.recv(_BLOCK_BYTES)
+            block, self._heard = self._heard, None
+            if block is None:
+                sock.settimeout(exchange.answer_timeout_s())
+                block = sock.recv(_BLOCK_BYTES)
             if took_s is None:
                 took_s = exchange.clock.monotonic_s() - began_s
             return block
 
         answer, stays = read_answer(receive, method, exchange.what)
-        self._has_answered = True
         if took_s is not None and exchange.handed_over:
             self.answered(took_s)
         if not (stays and exchange.handed_over):
@@ -139,7 +169,21 @@ class Connection(HTTPConnection):
 
 
 class TlsConnection(Connection, HTTPSConnection):
-    _secure = True
+    """The same over TLS."""
+
+
+def _wait(sock: socket.socket, timeout_s: float, *, to_read: bool = False, to_write: bool = False) -> bool:
+    """Wait until one of both is possible, or the connection has failed; False when the time is over."""
+    if not hasattr(select, "poll"):  # Windows
+        return any(select.select([sock] if to_read else [], [sock] if to_write else [], [], timeout_s))
+    poller = select.poll()
+    poller.register(sock, (select.POLLIN if to_read else 0) | (select.POLLOUT if to_write else 0))
+    return bool(poller.poll(1000 * timeout_s))
+
+
+def _wait_or_raise(sock: socket.socket, timeout_s: float, *, to_read: bool = False, to_write: bool = False) -> None:
+    if not _wait(sock, timeout_s, to_read=to_read, to_write=to_write):
+        raise TimeoutError("the other end takes no more")
 
 
 def _hold_unsent(sock: socket.socket, size_bytes: int) -> None:

@@ -21,8 +21,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlencode, urlsplit
 
-from urllib3.util.wait import wait_for_read
-
 from ._answer import MAX_ANSWER_BYTES, Answer
 from ._connection import Connection, TlsConnection, head_of, tls_context, usual_tls_context
 from ._exchange import BodyError, Exchange, WatchedBody, current
@@ -111,7 +109,7 @@ class _Session:
                 connection = idle.pop() if idle else None
             if connection is None:
                 break
-            if connection.sock is not None and not wait_for_read(connection.sock, timeout=0.0):
+            if connection.sock is not None and not connection.is_readable():
                 return connection
             connection.close()
         host, connect_s = parts.hostname or "", timeout[0]

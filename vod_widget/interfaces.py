@@ -37,6 +37,7 @@ __all__ = [
     "JournalEntry",
     "ObjectStore",
     "Randomness",
+    "ReadsInto",
     "SendsItself",
     "Source",
     "StoreSession",
@@ -106,6 +107,14 @@ class Source(Protocol):
         """Let go of handles and wake blocked readers; may be called twice."""
 
 
+@runtime_checkable
+class ReadsInto(Protocol):
+    """A source that can fill a buffer that is used again and again, which costs half of new bytes for each block."""
+
+    def read_into(self, start: int, buffer: memoryview) -> None:
+        """As `Source.read`, the bytes from `start` on, as many as the buffer holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class DirectPart:
     """A part that the holder of a file sent by itself.
@@ -138,7 +147,8 @@ class SendsItself(Protocol):
 class Body(Protocol):
     """What is sent in one request: knows its length, can be iterated again for a second try.
 
-    oss2 must be given this very object, so that it neither copies nor hashes (`reference/performance.md` 4).
+    A block is good until the next one is asked for: it may be a buffer that is filled again. oss2
+    must be given this very object, so that it neither copies nor hashes (`reference/performance.md` 4).
     """
 
     def __len__(self) -> int: ...

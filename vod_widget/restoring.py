@@ -124,7 +124,7 @@ class _AbsentSource:
             self._found = _local(self._checkpoint)
         return self._found.fingerprint()
 
-    def read(self, start: int, end: int) -> bytes:
+    def read(self, start: int, end: int) -> memoryview:
         """Read from the file that came back."""
         if self._found is None:
             raise SourceNotFoundError(f"{self.path} is not there", file_name=self.name)

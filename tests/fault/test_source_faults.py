@@ -148,16 +148,16 @@ def test_f99_a_deleted_file_is_missing_for_the_next_process(emulator: Any, tmp_p
 
 
 class Reads:
-    """`pread` of one file, which a test can break or block."""
+    """`preadv` of one file, which a test can break or block."""
 
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.path = str(path)
         self.inside = 0
         self.broken: Callable[[int], OSError | None] = lambda _offset: None
         self.blocked: threading.Event | None = None
-        real = os.pread
+        real = os.preadv
 
-        def pread(descriptor: int, length: int, offset: int) -> bytes:
+        def preadv(descriptor: int, buffers: list[memoryview], offset: int) -> int:
             if str(Path(f"/proc/self/fd/{descriptor}").readlink()) == self.path:
                 if error := self.broken(offset):
                     raise error
@@ -165,9 +165,9 @@ class Reads:
                     self.inside += 1
                     self.blocked.wait(60)
                     self.inside -= 1
-            return real(descriptor, length, offset)
+            return real(descriptor, buffers, offset)
 
-        monkeypatch.setattr(local.os, "pread", pread)
+        monkeypatch.setattr(local.os, "preadv", preadv)
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.EACCES, errno.ESTALE])

@@ -129,15 +129,15 @@ def test_close_waits_for_a_reader_before_its_descriptor_goes(path: Path, monkeyp
     """Else the system gives the number to the next file that is opened, and its bytes are sent."""
     source = LocalSource(path)
     source.read(0, 1)
-    real = os.pread
+    real = os.preadv
     decoy: list[int] = []
 
-    def slow(descriptor: int, length: int, offset: int) -> bytes:
+    def slow(descriptor: int, buffers: list[memoryview], offset: int) -> int:
         source.close()
         decoy.append(os.open("/dev/zero", os.O_RDONLY))
-        return real(descriptor, length, offset)
+        return real(descriptor, buffers, offset)
 
-    monkeypatch.setattr(local_module.os, "pread", slow)
+    monkeypatch.setattr(local_module.os, "preadv", slow)
     try:
         assert source.read(0, 100) == DATA[:100]
     finally:
@@ -257,14 +257,14 @@ def test_a_closed_source_whose_file_became_empty_says_so(source: LocalSource, pa
 
 def test_f100_a_read_error_names_the_position(source: LocalSource, monkeypatch: pytest.MonkeyPatch) -> None:
     source.read(0, 1)
-    real = os.pread
+    real = os.preadv
 
-    def failing(descriptor: int, length: int, offset: int) -> bytes:
+    def failing(descriptor: int, buffers: list[memoryview], offset: int) -> int:
         if offset >= 1000:
             raise OSError(5, "Input/output error")
-        return real(descriptor, min(length, 1000 - offset), offset)
+        return real(descriptor, [buffers[0][: 1000 - offset]], offset)
 
-    monkeypatch.setattr(local_module.os, "pread", failing)
+    monkeypatch.setattr(local_module.os, "preadv", failing)
     with pytest.raises(SourceError, match=r"at byte 1000 failed: Input/output error") as caught:
         source.read(0, 2000)
     assert (caught.value.code, caught.value.file_name) == ("Source.Read", "clip.mp4")

@@ -79,6 +79,25 @@ def test_memory_is_two_blocks_a_request_however_large_the_part_is() -> None:
     assert source.most <= 2
 
 
+def test_a_source_that_fills_a_buffer_is_asked_for_no_new_bytes() -> None:
+    class Filling(Counting):
+        def read_into(self, start: int, buffer: memoryview) -> None:
+            buffer[:] = bytes((start // KIB % 251,)) * len(buffer)
+
+    body, _, record, transfer, clock = _body(1)
+    source, size = Filling(3 * MIB + 5), 3 * MIB + 5
+    body = FileBody(
+        source, Part(1, 0, size), "1", record=record, transfer=transfer, rate=Rate(None, clock), clock=clock
+    )
+    sent, buffers = b"", set()
+    for piece in body:
+        assert isinstance(piece, memoryview)
+        sent += piece
+        buffers.add(id(piece.obj))
+    assert (len(sent), body.crc64) == (size, crc64(sent))
+    assert (len(buffers), source.most) == (1, 0)
+
+
 def test_it_sums_what_it_gave_and_may_be_sent_again() -> None:
     body, source, record, transfer, _ = _body(3 * MIB + 5)
     for _again in range(2):

@@ -224,7 +224,7 @@ class LocalSource:
         finally:
             handle.leave()
 
-    def read(self, start: int, end: int) -> bytes:
+    def read(self, start: int, end: int) -> memoryview:
         """Return exactly the bytes `start`..`end`.
 
         Args:
@@ -235,27 +235,29 @@ class LocalSource:
             SourceChangedError: Another file than the one that was added, or it is shorter now.
             SourceError: The disk gave an error; the text has the position.
         """
-        if not 0 <= start <= end <= self.size_bytes:
-            raise InvalidArgumentError(
-                f"bytes {start}..{end} are not inside the {self.size_bytes} bytes", file_name=self.name
-            )
+        self._check_range(start, end)
+        buffer = memoryview(bytearray(end - start))
+        self.read_into(start, buffer)
+        return buffer
+
+    def read_into(self, start: int, buffer: memoryview) -> None:
+        """Fill a buffer with the bytes from `start` on; see `read`."""
+        end = start + len(buffer)
+        self._check_range(start, end)
         handle = self._enter() or self._open_handle()
         offset = start
-        pieces: list[bytes] = []
         try:
             while offset < end:
-                piece = _read_at(handle.descriptor, end - offset, offset)
-                if not piece:
+                count = _read_at(handle.descriptor, buffer[offset - start :], offset)
+                if not count:
                     raise SourceChangedError(
                         f"the file ends at byte {offset}, but it had {self.size_bytes} bytes", file_name=self.name
                     )
-                pieces.append(piece)
-                offset += len(piece)
+                offset += count
         except OSError as exc:
             raise SourceError(f"reading at byte {offset} failed: {exc.strerror or exc}", file_name=self.name) from exc
         finally:
             handle.leave()
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def close(self) -> None:
         """Let go of the handle; readers at work finish first. May be called twice."""
@@ -266,6 +268,12 @@ class LocalSource:
             handle.close()
 
     # Inside ----------------------------------------------------------------------------------------------------------
+
+    def _check_range(self, start: int, end: int) -> None:
+        if not 0 <= start <= end <= self.size_bytes:
+            raise InvalidArgumentError(
+                f"bytes {start}..{end} are not inside the {self.size_bytes} bytes", file_name=self.name
+            )
 
     def _enter(self) -> _Handle | None:
         with _SWAP:
@@ -402,6 +410,6 @@ def _stat_regular(path: str) -> os.stat_result:
     return found
 
 
-def _read_at(descriptor: int, length: int, offset: int) -> bytes:
+def _read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
     """Read without moving a shared position, so that many threads may read one descriptor."""
-    return os.pread(descriptor, length, offset)
+    return os.preadv(descriptor, [buffer], offset)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.simulation.disk import Disk, installed
-from tests.simulation.world import Clock
+from tests.simulation.props import Clock
 from vod_widget.errors import JournalError
 from vod_widget.journal import FileEntry, FileJournal
 from vod_widget.model import Checkpoint, MediaType, Part

@@ -356,6 +356,12 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     ),
     (
         "courier",
+        "if expected is not None and expected > MAX_BODY_BYTES:",
+        F,
+        "test_vod_errands::test_what_is_too_large_is_not_pulled_at_all",
+    ),
+    (
+        "courier",
         'if outcome == "200" or not again',
         "if not again",
         "test_vod_errands::test_a_callback_that_works_the_second_time_is_not_sent_again",

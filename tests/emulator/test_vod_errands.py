@@ -37,6 +37,12 @@ class Site:
                     self.send_header("Content-Length", "0")
                     self.end_headers()
                     return
+                if "huge" in self.path:
+                    self.send_response(200)
+                    self.send_header("Content-Length", str((5 << 30) + 1))
+                    self.end_headers()
+                    self.close_connection = True
+                    return
                 if "film" not in self.path and "short" not in self.path:
                     self.send_error(404)
                     return
@@ -139,6 +145,18 @@ def test_failures_are_told(emulator: Emulator, site: Site) -> None:
     assert "loopback" in found[3]["ErrorMessage"]
     assert emulator.assets == []
     assert [event.status for event in emulator.events] == ["fail"] * 4
+
+
+def test_what_is_too_large_is_not_pulled_at_all(
+    emulator: Emulator, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (row,) = rows(emulator, *pull(emulator, f"{site.base}/huge.mp4"))
+    assert (row["Status"], row["ErrorMessage"]) == ("DOWNLOAD_FAIL", "the file is larger than 5 GB")
+    monkeypatch.setattr("vod_widget.emulator.courier.MAX_BODY_BYTES", len(DATA) - 1)  # as if it had not been announced
+    (row,) = rows(emulator, *pull(emulator, f"{site.base}/film.mp4"))
+    assert (row["Status"], row["ErrorMessage"]) == ("DOWNLOAD_FAIL", "the file is larger than 5 GB")
+    assert emulator.assets == []
+    assert list((emulator.data_dir / "blobs").iterdir()) == []
 
 
 def test_infos_by_address_and_what_is_unknown(emulator: Emulator, site: Site) -> None:

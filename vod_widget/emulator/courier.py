@@ -37,6 +37,7 @@ _SILENCE_S = 10.0
 _MAX_REDIRECTS = 3
 _STEP_BYTES = 1 << 20
 _WORKERS = 2
+_TOO_LARGE = "the file is larger than 5 GB"
 
 
 class ErrandError(Exception):
@@ -211,13 +212,15 @@ class Courier:
 
     def _store(self, job: PullJob, answer: http.client.HTTPResponse, call: _Call) -> None:
         expected = answer.length
+        if expected is not None and expected > MAX_BODY_BYTES:
+            raise ErrandError(_TOO_LARGE)
         with self._cloud.lock:
             sink = self._cloud.store.blobs.sink(job.job_id)
         try:
             while block := answer.read(_STEP_BYTES):
                 sink.write([block])
                 if sink.size_bytes > MAX_BODY_BYTES:
-                    raise ErrandError("the file is larger than 5 GB")
+                    raise ErrandError(_TOO_LARGE)
             if expected is not None and sink.size_bytes != expected:
                 raise ErrandError("the source broke off in the middle of the file")
             call.require_alive()

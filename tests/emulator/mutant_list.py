@@ -80,6 +80,43 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
         'pairs = [(name, value) for name, value in params.items() if name != "Signature"]',
         "test_rpc::test_get_and_post_work_with_parameters_in_query_or_form",
     ),
+    # --- the newer way of signing --------------------------------------------------------------
+    (
+        "rpc",
+        "            request.by_header.check_names()\n",
+        "",
+        "test_rpc_v3::test_a_signature_that_leaves_something_out_is_incomplete",
+    ),
+    (
+        "rpc_v3",
+        "not _MUST_BE_SIGNED | own <= set(self.names)",
+        "not own <= set(self.names)",
+        "test_rpc_v3::test_a_signature_that_leaves_something_out_is_incomplete",
+    ),
+    (
+        "rpc_v3",
+        "not _MUST_BE_SIGNED | own <= set(self.names)",
+        "not _MUST_BE_SIGNED <= set(self.names)",
+        "test_rpc_v3::test_a_signature_that_leaves_something_out_is_incomplete",
+    ),
+    (
+        "rpc_v3",
+        "{';'.join(self.names)}\\n{self.body_hash}",
+        "{';'.join(self.names)}\\n{self.headers.get('x-acs-content-sha256', '')}",
+        "test_rpc_v3::test_everything_that_says_what_is_called_is_signed",
+    ),
+    (
+        "rpc_v3",
+        '"x-acs-date": "Timestamp",',
+        "",
+        "test_rpc_v3::test_the_other_rules_are_those_of_the_older_way",
+    ),
+    (
+        "record",
+        '"x-acs-security-token",',
+        "",
+        "test_rpc_v3::test_a_token_stands_in_a_header_and_in_no_log",
+    ),
     # --- values of parameters -----------------------------------------------------------------
     (
         "checks",

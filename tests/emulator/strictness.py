@@ -30,6 +30,8 @@ _TABLE = """
 1 | signed for another verb | test_rpc::test_verb_is_part_of_the_signature
 1 | a wrong signature; the server's string is printed | test_rpc::test_mismatch_prints_the_servers_string_to_sign
 1 | one name sent twice | test_rpc::test_a_name_sent_twice_is_refused
+1 | signed by a header: anything that says what is called was changed, or left out | test_rpc_v3::test_everything_that_says_what_is_called_is_signed, test_rpc_v3::test_a_signature_that_leaves_something_out_is_incomplete
+1 | signed by a header: the other rules are the same | test_rpc_v3::test_the_other_rules_are_those_of_the_older_way
 2 | an unknown Version or Action | test_rpc::test_each_wrong_common_parameter_has_its_code
 3 | another SignatureMethod or SignatureVersion | test_rpc::test_each_wrong_common_parameter_has_its_code
 4 | a Timestamp that is absent or of another form | test_rpc::test_each_wrong_common_parameter_has_its_code

@@ -28,6 +28,7 @@ _MODULES = (
     "test_oss_objects",
     "test_oss_forms",
     "test_rpc",
+    "test_rpc_v3",
     "test_sts",
     "test_vod",
     "test_vod_library",

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
-from vod_widget.emulator import faults
+from vod_widget.emulator import faults, rpc_v3
 from vod_widget.emulator.clock import Clock, http_date
 from vod_widget.emulator.cloud import DEFAULT_UPLOAD_AUTH_TTL_S, Cloud
 from vod_widget.emulator.errors import OssError, RpcError
@@ -66,6 +66,7 @@ class _Call:
     access_key_id: str = ""
     struck: list[faults.Fault] = field(default_factory=list)
     received_bytes: int = 0
+    by_header: rpc_v3.HeaderSignature | None = None
 
 
 def _no_wait(seconds: float | None) -> None:
@@ -134,7 +135,8 @@ class InMemoryEmulator:
         lowered.setdefault("host", _HOST)
         if method in ("PUT", "POST") and "transfer-encoding" not in lowered:
             lowered.setdefault("content-length", str(len(body)))
-        found = route(lowered["host"], parts.path, has_oss_signature="authorization" in lowered)
+        by_oss = "authorization" in lowered and not rpc_v3.is_signed(lowered)
+        found = route(lowered["host"], parts.path, has_oss_signature=by_oss)
         query = parse_query(parts.query)
         call = _Call(method, found, query, lowered, parts.path, body, self._log.next_number())
         try:
@@ -148,6 +150,9 @@ class InMemoryEmulator:
 
     def _answer(self, call: _Call) -> InMemoryAnswer:
         if call.route.service == "rpc":
+            if rpc_v3.is_signed(call.headers):
+                call.by_header, pairs = rpc_v3.parse(call.path, call.query, call.headers, call.body)
+                call.query = call.query + pairs
             if call.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
                 call.query += parse_query(call.body.decode("utf-8", "surrogateescape"))
             params = dict(call.query)
@@ -212,7 +217,8 @@ class InMemoryEmulator:
 
     def _act_rpc(self, call: _Call) -> InMemoryAnswer:
         with self.cloud.lock:
-            answer = self.cloud.rpc.handle(RpcRequest(call.method, call.query, call.headers["host"], self.endpoint))
+            request = RpcRequest(call.method, call.query, call.headers["host"], self.endpoint, call.by_header)
+            answer = self.cloud.rpc.handle(request)
         headers = {"content-type": answer.content_type, "x-acs-request-id": answer.request_id}
         return InMemoryAnswer(answer.status, {**headers, **_lowered(answer.headers)}, answer.body, answer.code)
 

@@ -20,6 +20,7 @@ _SECRET_NAMES = frozenset(
         "x-oss-security-token",
         "security-token",
         "securitytoken",
+        "x-acs-security-token",
         "signature",
         "x-oss-signature",
         "accesskeysecret",

@@ -31,6 +31,7 @@ from vod_widget.emulator import signatures
 from vod_widget.emulator.assets import CallContext
 from vod_widget.emulator.clock import Clock
 from vod_widget.emulator.errors import RpcError, invalid_parameter, missing_parameter
+from vod_widget.emulator.rpc_v3 import HeaderSignature
 from vod_widget.emulator.sts import StsService
 from vod_widget.emulator.switches import Switches
 from vod_widget.emulator.tokens import REAL_KEY_WARNING, Key, KeyRing, looks_real
@@ -58,6 +59,8 @@ class RpcRequest:
     pairs: Sequence[tuple[str, str]] = field(repr=False)
     host: str = "vod.aliyuncs.com"
     oss_endpoint: str = ""
+    by_header: HeaderSignature | None = None
+    """How the newer SDKs sign."""
 
     @property
     def params(self) -> dict[str, str]:
@@ -291,8 +294,13 @@ class RpcGateway:
         if not key.active:
             raise RpcError(400, "InvalidAccessKeyId.Inactive", "Specified access key is disabled.")
         self._check_token(key, params.get("SecurityToken", ""))
-        string_to_sign = signatures.rpc_string_to_sign(request.method, params)
-        expected = signatures.rpc_signature(key.access_key_secret, string_to_sign)
+        if request.by_header is not None:
+            request.by_header.check_names()
+            string_to_sign = request.by_header.string_to_sign(request.method)
+            expected = request.by_header.signature(key.access_key_secret, string_to_sign)
+        else:
+            string_to_sign = signatures.rpc_string_to_sign(request.method, params)
+            expected = signatures.rpc_signature(key.access_key_secret, string_to_sign)
         if not signatures.equal(expected, params["Signature"]):
             raise RpcError(
                 400,

@@ -21,7 +21,7 @@ from dataclasses import replace
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from vod_widget.emulator import cors, faults, house, oss_xml
+from vod_widget.emulator import cors, faults, house, oss_xml, rpc_v3
 from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.bodies import BodyReader
 from vod_widget.emulator.clock import http_date
@@ -120,7 +120,10 @@ class HttpFront:
             target = "/" + target.split("://", 1)[1].partition("/")[2]
         path, _, raw_query = target.partition("?")
         found = route(
-            headers.get("host", ""), path, has_oss_signature="authorization" in headers, own_name=self._network_name
+            headers.get("host", ""),
+            path,
+            has_oss_signature="authorization" in headers and not rpc_v3.is_signed(headers),
+            own_name=self._network_name,
         )
         if found.service and is_loopback(headers.get("host", "")) and path.startswith(house.PREFIX):
             found = Route("house") if comes_from_here(request) else Route("")
@@ -159,6 +162,10 @@ class HttpFront:
 
     async def _serve_rpc(self, exchange: Exchange) -> Reply:
         body = await self._read(exchange, _MAX_FORM_BYTES)
+        by_header = None
+        if rpc_v3.is_signed(exchange.headers):
+            by_header, pairs = rpc_v3.parse(exchange.path, exchange.query, exchange.headers, body)
+            exchange.query = exchange.query + pairs
         if exchange.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
             exchange.query = exchange.query + parse_query(body.decode("utf-8", "surrogateescape"))
         here = is_loopback(exchange.headers.get("host", "")) and comes_from_here(exchange.request)
@@ -175,6 +182,7 @@ class HttpFront:
             exchange.query,
             exchange.headers.get("host", ""),
             self._endpoint_of(exchange.secure),
+            by_header,
         )
         exchange.struck = self._armed.choose(exchange.op)
         reply = await self._strike(exchange, "before")

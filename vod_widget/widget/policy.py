@@ -17,15 +17,16 @@ from .messages import KINDS
 __all__ = ["Policy", "RateLimit"]
 
 _GIB = 1024**3
-_KERNEL_FILES = frozenset({"list_dir", "complete_path", "add_paths", "thumbnail", "unfinished", "take_back"})
-# What the account has is nobody's business either, and the order of the list concerns everybody's files.
-_ACCOUNTS = frozenset(
+# What strangers may ask, word for word: a kind that comes later is refused until somebody has thought about it. Nothing
+# of the kernel's files, the account and its categories; the order of the list concerns everybody's files.
+_STRANGERS = frozenset(
     {
-        *("set_credentials", "set_upload_auth", "forget_credentials"),
-        *("list_profiles", "choose_profile", "test_credentials"),
+        *("hello", "view", "ping", "probe", "reach", "asset", "detail", "play"),
+        *("start", "stop", "clear", "cancel", "pause", "resume", "retry", "retry_failed", "remove"),
+        *("offer_files", "reoffer_files", "slice", "slice_error", "put_progress", "put_done", "put_error"),
+        *("set_metadata", "edit_files", "set_cover"),
     }
 )
-_AUTHOR = frozenset({"list_categories", "move"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Policy:
         """
         return cls(
             name="public",
-            kinds=frozenset(KINDS) - _KERNEL_FILES - _ACCOUNTS - _AUTHOR,
+            kinds=_STRANGERS,
             own_files_only=True,
             direct=direct,
             max_files=max_files,

@@ -4,7 +4,8 @@
 
 Ten times a second 20 files change, half of them in sight. Goals: at most 100 KB/s and 20 messages/s, at most 5 % of a
 CPU for publishing, frames (p99) at most twice those of an empty cell, 100,000 rows scroll as 10,000 do, no row beyond
-the window travels, and every final state arrives also with iopub_msg_rate_limit=50 while another thread floods it.
+the window travels, a reload of the page shows everything within 1 s of the widget's first drawing, and every final
+state arrives also with iopub_msg_rate_limit=50 while another thread floods it.
 """
 
 from __future__ import annotations
@@ -65,6 +66,23 @@ _FRAMES = """
     });
     return { gaps: gaps.slice(2), top: box ? box.scrollTop : 0 };
 })(%d, %d)
+"""
+
+
+# Notes when the widget stands in the page and when its list is complete, ms since the page began.
+_WATCH = """
+(() => {
+    const seen = window.seen = {};
+    const look = () => {
+        const root = document.querySelector('.vod-widget');
+        if (root) seen.root ??= performance.now();
+        const count = root?.querySelector('[data-filter=all]')?.textContent.replace(/\\D/g, '');
+        const rows = root?.querySelectorAll('[role=row][data-file-id]').length;
+        if (count > 0 && rows > 5) seen.list = performance.now();
+        else requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+})();
 """
 
 
@@ -140,6 +158,21 @@ result = {}
     return out
 
 
+def _reload(rows: int, times: int = 5) -> list[tuple[str, str, str, bool | None]]:
+    with desk([_CELL], page_script=_WATCH) as at:
+        _show(at, rows)
+        at.python("job = beside(crowd.move, 120)")
+        at.chromium.run("window.jupyterapp.commands.execute('docmanager:save').then(() => null)")
+        took_ms = []
+        for _ in range(times):
+            at.open()
+            at.chromium.until("seen.list > 0", "the list is there again", 60)
+            took_ms.append(at.chromium.run("seen.list - seen.root"))
+    worst_ms = max(took_ms)
+    said = ", ".join(f"{one:.0f}" for one in took_ms)
+    return [(f"reload at {rows:,} files, changing", f"{said} ms", "each <= 1000", worst_ms <= 1000)]
+
+
 def _last_states(rows: int) -> list[tuple[str, str, str, bool | None]]:
     limit = "--ZMQChannelsWebsocketConnection.iopub_msg_rate_limit=50"
     with desk([_CELL], arguments=[limit]) as at:
@@ -170,7 +203,12 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=10_000, help="files; ten times as many are scrolled at the end")
     args = parser.parse_args()
     good = True
-    for part in (lambda: _budget(args.seconds, args.rows), lambda: _last_states(args.rows)):
+    parts = (
+        lambda: _reload(args.rows),
+        lambda: _budget(args.seconds, args.rows),
+        lambda: _last_states(args.rows),
+    )
+    for part in parts:
         for what, value, goal, met in part():
             say(what, value, goal, good=met)
             good = good and met is not False

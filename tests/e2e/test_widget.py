@@ -140,14 +140,37 @@ def test_wrong_keys_are_told_in_the_row_and_the_right_ones_finish_the_file(
         assert notebook.errors == []
 
 
-def test_buttons_answer_while_a_cell_is_over_and_keys_never_reach_the_notebook(
-    desk: Desk, page: Page, media: Media
-) -> None:
+def test_no_key_pressed_in_the_widget_reaches_the_notebook(desk: Desk, page: Page, media: Media) -> None:
     with desk.show(media.mp4.parent) as (_, screen):
         screen.add_path(media.mp4)
-        cells = page.locator(".jp-Notebook .jp-Cell").count()
+        before = page.evaluate("() => window.jupyterapp.shell.currentWidget.content.model.sharedModel.toJSON()")
+        places = {
+            "search": screen.root.get_by_label("Search names"),
+            "keys": screen.root.get_by_label("Credentials", exact=True),
+            "clear": screen.button("Clear"),
+            "row": screen.row(media.mp4.name),
+            "path": screen.root.locator("input[data-action=path]"),
+        }
+        for name, place in places.items():
+            if name == "path":
+                screen.button("Add files").click()
+                screen.root.locator("[role=menuitem][data-action=add-kernel]").click()
+                expect(place).not_to_have_value("")
+                place.fill("")
+            place.focus()
+            for key in ("b", "a", "d", "d", "x", "z", "m", "0", "0", "Shift+M", "Control+s", "Control+Shift+Minus"):
+                page.keyboard.press(key)
+            assert screen.root.evaluate("root => root.contains(document.activeElement)"), name
+            if name == "path":
+                expect(place).to_have_value("baddxzm00M")
+                screen.button("Close").first.click()
+            elif name == "search":
+                expect(place).to_have_value("baddxzm00M")
+                place.fill("")
         screen.row(media.mp4.name).focus()
-        for key in ("b", "a", "d", "d", "x"):
+        for key in ("Shift+Enter", "Control+Enter", "Alt+Enter"):
             page.keyboard.press(key)
-        assert page.locator(".jp-Notebook .jp-Cell").count() == cells
-        expect(screen.row(media.mp4.name)).to_be_visible()
+        after = page.evaluate("() => window.jupyterapp.shell.currentWidget.content.model.sharedModel.toJSON()")
+        assert [one["source"] for one in after["cells"]] == [one["source"] for one in before["cells"]]
+        assert [one.get("execution_count") for one in after["cells"]] == [1]
+        assert page.locator(".jp-Dialog").count() == 0, "two zeros ask for a restart of the kernel"

@@ -56,7 +56,8 @@ export class Toolbar {
     this.#able(this.#clear, on && summary.total > 0 && !busy.has("clear"));
     this.#able(this.#details, on && session.may_choose);
     set(this.#details, "aria-expanded", credentials_open ? "true" : "false");
-    set(this.#select, "disabled", !on || busy.has("credentials") || !session.may_choose);
+    // A control that is switched off loses the focus: whoever chooses by keys keeps it.
+    set(this.#select, "disabled", !on || !session.may_choose || (busy.has("credentials") && !this.#select.matches(":focus")));
     this.#options(credentials_open);
   }
 
@@ -95,7 +96,8 @@ export class Toolbar {
 
   #chosen(): void {
     const { value } = this.#select;
-    if (value === INLINE) this.#host.open_credentials(true);
+    if (this.#host.session.store.busy.has("credentials")) this.#options(false);
+    else if (value === INLINE) this.#host.open_credentials(true);
     else if (value) void choose_profile(this.#host.session, value);
   }
 

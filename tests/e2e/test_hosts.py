@@ -58,7 +58,8 @@ def test_notebook_7_sends_a_file_of_the_browser(lab: Lab, page: Page, emulator: 
 
 
 @contextlib.contextmanager
-def _voila(folder: Path, notebook: Path) -> Iterator[str]:
+def _served(folder: Path, *command: str) -> Iterator[str]:
+    """Run a server (`{port}` stands for its port) until the block ends; gives its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -68,9 +69,9 @@ def _voila(folder: Path, notebook: Path) -> Iterator[str]:
         "HOME": str(folder),
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
     }
-    with (folder / "voila.log").open("wb") as log:
+    with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "voila", str(notebook), "--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1"],
+            [sys.executable, "-m", *(word.format(port=port) for word in command)],
             env=environment,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -78,7 +79,7 @@ def _voila(folder: Path, notebook: Path) -> Iterator[str]:
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        until(lambda: _answers(url), "Voila answers", within_s=60)
+        until(lambda: _answers(url), f"{command[0]} answers", within_s=60)
         yield url
     finally:
         process.terminate()
@@ -87,12 +88,20 @@ def _voila(folder: Path, notebook: Path) -> Iterator[str]:
 
 def _answers(url: str) -> bool:
     try:
-        urllib.request.urlopen(f"{url}/voila/static/voila.js", timeout=5).close()
+        urllib.request.urlopen(f"{url}/favicon.ico", timeout=5).close()
     except urllib.error.HTTPError:
         return True
     except OSError:
         return False
     return True
+
+
+def _says_what_a_reload_costs(screen: Screen, unsent: Path) -> None:
+    """Before anything is added, and when it is."""
+    words = "loading it again ends its uploads"
+    expect(screen.root.locator(".empty")).to_contain_text(words)
+    screen.pick(unsent)
+    expect(screen.root.get_by_role("status")).to_contain_text(words, timeout=TRANSFER_MS)
 
 
 def test_voila_serves_strangers_who_may_send_their_own_files_and_no_more(
@@ -104,15 +113,52 @@ def test_voila_serves_strangers_who_may_send_their_own_files_and_no_more(
     )
     notebook = tmp_path / "served.ipynb"
     nbformat.write(book, notebook)
-    with _voila(tmp_path, notebook) as url:
+    with _served(tmp_path, "voila", str(notebook), "--no-browser", "--port={port}", "--Voila.ip=127.0.0.1") as url:
         page.goto(url, wait_until="domcontentloaded", timeout=60_000)
         screen = Screen(page)
         expect(screen.root).to_have_attribute("data-link", "live", timeout=TRANSFER_MS)
         expect(screen.root.locator(".empty")).to_contain_text("At most 100 files")
         assert screen.root.locator("[data-action=add-kernel]").count() == 0
         expect(screen.root.get_by_label("Credentials")).to_be_disabled()
+        _says_what_a_reload_costs(screen, media.png)
         _send(screen, emulator, media)
-    assert emulator.access_key_secret not in (tmp_path / "voila.log").read_text("utf-8", "replace")
+    assert emulator.access_key_secret not in (tmp_path / "server.log").read_text("utf-8", "replace")
+
+
+APP = """
+import marimo
+
+app = marimo.App()
+
+
+@app.cell
+def _():
+    {cell}
+    return (widget,)
+
+
+@app.cell
+def _(widget):
+    widget
+    return
+"""
+
+
+def test_marimo_carries_the_widget_and_its_bytes(page: Page, emulator: Emulator, media: Media, tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(APP.format(cell=_cells(emulator).replace("\nvw.", "\nwidget = vw.").replace("\n", "\n    ")))
+    serve = ("marimo", "-q", "run", str(app), "--headless", "--no-token", "--host", "127.0.0.1", "--port", "{port}")
+    with _served(tmp_path, *serve) as url:
+        page.goto(url, wait_until="domcontentloaded", timeout=60_000)
+        screen = Screen(page)
+        expect(screen.root).to_have_attribute("data-link", "live", timeout=TRANSFER_MS)
+        _says_what_a_reload_costs(screen, media.png)
+        _send(screen, emulator, media)
+        screen.button(f"Remove {media.m4a.name}").click()
+        expect(screen.row(media.m4a.name)).to_have_count(0)
+        head, first = screen.root.locator(".hd").bounding_box(), screen.row(media.png.name).bounding_box()
+        assert head is not None and first is not None
+        assert first["y"] - head["y"] - head["height"] < 2, "marimo's own styles pull the list apart"
 
 
 def test_a_restarted_kernel_is_seen_and_its_successor_brings_the_file_back(

@@ -116,6 +116,7 @@ class Handler:
         commands: What both halves do.
         clock: Monotonic time.
         session: Random text of this widget, by which a page tells a restarted kernel.
+        reload_ends: True when each load of the page is another kernel.
     """
 
     def __init__(
@@ -130,6 +131,7 @@ class Handler:
         commands: Commands,
         clock: Clock,
         session: str,
+        reload_ends: bool = False,
     ) -> None:
         self._uploader = uploader
         self._policy = policy
@@ -142,6 +144,7 @@ class Handler:
         self._unfinished = Unfinished(uploader)
         self._clock = clock
         self._session = session
+        self._reload_ends = reload_ends
         self._rate = RateLimit(policy.max_messages_per_s, clock)
         # Four browsers on a dead disk must not keep Stop from working.
         self._disk = Workers(4)
@@ -240,6 +243,7 @@ class Handler:
             "token": token,
             "page": page,
             "policy": policy.describe(),
+            "reload_ends": self._reload_ends,
             "roots": self._files.roots if policy.allows_kernel_files else [],
             "limits": {
                 "max_files": policy.max_files,

@@ -36,6 +36,7 @@ from .assets import STATIC
 from .cells import Cells
 from .commands import Commands
 from .handler import Handler
+from .hosts import reload_ends_the_kernel
 from .logs import guard_kernel_logs
 from .pages import Pages
 from .paths import KernelFiles
@@ -212,6 +213,7 @@ class VODUploadWidget(anywidget.AnyWidget):
             commands=self._commands,
             clock=clock,
             session=secrets.token_hex(8),
+            reload_ends=reload_ends_the_kernel(),
         )
         unsubscribe = _subscribe(uploader, self._publisher, pages)
         self.on_msg(_handle_weakly(weakref.ref(self)))

@@ -83,7 +83,7 @@ export class Adding {
     const added = answers.reduce((sum, answer) => sum + answer.added.length, 0);
     const refused = answers.flatMap((answer) => answer.refused);
     store.refused = refused;
-    const words = [added ? t("added", { n: added }) : "", refused.length ? `${t("refused_add", { n: refused.length })}${t("stop_mark")}` : ""];
+    const words = [added ? t("added", { n: added }) : "", refused.length ? `${t("refused_add", { n: refused.length })}${t("stop_mark")}` : "", added && store.hello?.reload_ends ? t("reload_ends") : ""];
     this.#session.say(words.filter(Boolean).join(t.locale === "en" ? " " : "") || t("added_none"), refused.length ? "warn" : "");
   }
 }

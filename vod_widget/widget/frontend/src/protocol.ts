@@ -98,6 +98,8 @@ export interface Hello {
   profiles: Profile[];
   current_profile: string | null;
   origin?: Step[];
+  /** Each load of this page is another kernel, and the uploads of the old one end (Voila). */
+  reload_ends?: boolean;
 }
 
 export interface DirEntry {

@@ -29,7 +29,7 @@ export class Empty {
     const items = add_items(this.#host);
     const browser = session.allows("browser");
     const kind = store.summary.total > 0 ? "no-match" : "no-files";
-    const allowed = limits(session);
+    const allowed = [limits(session), store.hello?.reload_ends && t("reload_ends")].filter(Boolean).join(" ");
     const shape = JSON.stringify([t.locale, kind, allowed, items.map((item) => item.action)]);
     if (shape !== this.#shape) {
       this.#shape = shape;

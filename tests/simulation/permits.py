@@ -96,8 +96,9 @@ class Permits(Scene):
     def new_sts(self, *, fresh: bool) -> Credentials:
         found = self.cloud.keys.find(self.sts.access_key_id) if self.sts is not None else None
         if fresh or self.sts is None or found is None or self.cloud.keys.is_expired(found):
+            arn = f"acs:ram::{self.cloud.account_id}:role/r"
             key = self.cloud.keys.issue(
-                kind="role", ttl_s=LIFE_S, policies=(allow(["vod:*"]),), arn="acs:ram::1:role/r", principal_id="3"
+                kind="role", ttl_s=LIFE_S, policies=(allow(["vod:*"]),), arn=arn, principal_id="3"
             )
             self.sts = Credentials(key.access_key_id, key.access_key_secret, key.security_token)
         return self.sts

@@ -26,6 +26,7 @@ from typing import Any, Self
 import websocket
 
 from tests.e2e.harness import CHROMIUM_FLAGS, TOKEN, Lab, chromium_path
+from tests.widget.kernels import overlay
 
 MIB = 1024 * 1024
 
@@ -207,11 +208,16 @@ class Desk:
         kernel_pid: Process of the notebook's kernel.
     """
 
-    def __init__(self, folder: Path, cells: list[str], *, arguments: Sequence[str], page_script: str) -> None:
+    def __init__(
+        self, folder: Path, cells: list[str], *, arguments: Sequence[str], page_script: str, ipykernel: str | None
+    ) -> None:
         for name in ("lab", "chromium"):
             (folder / name).mkdir()
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = {**os.environ, "PATH": path, "VOD_WIDGET_HOME": str(folder / "journal")}
+        other = overlay(ipykernel) if ipykernel else None
+        if other is not None:
+            environment["PYTHONPATH"] = str(other)
         self.lab = Lab(folder / "lab", environment=environment, arguments=arguments)
         try:
             self.chromium = Chromium(folder / "chromium")
@@ -276,16 +282,19 @@ class Desk:
 
 
 @contextlib.contextmanager
-def desk(cells: list[str], *, arguments: Sequence[str] = (), page_script: str = "") -> Iterator[Desk]:
+def desk(
+    cells: list[str], *, arguments: Sequence[str] = (), page_script: str = "", ipykernel: str | None = None
+) -> Iterator[Desk]:
     """A desk in a temporary folder that goes away with the block.
 
     Args:
         cells: Sources of the notebook's cells.
         arguments: Further arguments of the server.
         page_script: Runs in the page before anything else.
+        ipykernel: Version of the kernel; None: the environment's.
     """
     with tempfile.TemporaryDirectory(prefix="vod-bench-", ignore_cleanup_errors=True) as folder:
-        made = Desk(Path(folder), cells, arguments=arguments, page_script=page_script)
+        made = Desk(Path(folder), cells, arguments=arguments, page_script=page_script, ipykernel=ipykernel)
         try:
             yield made
         finally:

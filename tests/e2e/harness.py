@@ -88,8 +88,9 @@ class Lab:
         self.url = f"http://127.0.0.1:{port}"
         home = folder / "home"
         home.mkdir()
+        given = os.environ if environment is None else environment
         self.environment = {
-            **(os.environ if environment is None else environment),
+            **given,
             "HOME": str(home),
             "JUPYTER_CONFIG_DIR": str(folder / "config"),
             "JUPYTER_DATA_DIR": str(folder / "data"),
@@ -98,7 +99,7 @@ class Lab:
             "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
             "IPYTHONDIR": str(folder / "ipython"),
             "JUPYTER_PLATFORM_DIRS": "1",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join(filter(None, (given.get("PYTHONPATH"), str(ROOT)))),
         }
         with self.log_path.open("wb") as log:
             self._process = subprocess.Popen(

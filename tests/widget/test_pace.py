@@ -44,6 +44,26 @@ def test_a_size_that_was_lost_twice_is_not_tried_again() -> None:
     assert pace.slice_bytes == MIB
 
 
+def test_a_line_that_is_full_gets_smaller_slices_so_that_a_click_comes_through() -> None:
+    pace = Pace(4 * MIB)
+    bytes_per_s = 20 * MIB
+    pace.came(pace.slice_bytes / bytes_per_s)
+    for _ in range(200):
+        pace.came(pace.window_bytes / bytes_per_s)
+    assert pace.window_bytes / bytes_per_s <= 0.4
+    bytes_per_s *= 8
+    for _ in range(200):
+        pace.came(pace.window_bytes / bytes_per_s)
+    assert pace.slice_bytes == 4 * MIB, "and larger ones again when it is fast"
+
+
+def test_a_long_way_is_not_taken_for_a_full_line() -> None:
+    pace = Pace(4 * MIB)
+    for _ in range(200):
+        pace.came(0.5)
+    assert pace.slice_bytes == 4 * MIB
+
+
 def test_it_ends_at_the_smallest_slice() -> None:
     pace = Pace(4 * MIB)
     for _ in range(20):

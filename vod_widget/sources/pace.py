@@ -2,7 +2,8 @@
 
 No event tells that a server dropped a message that was too large for it, or that a socket was replaced: only the
 missing acknowledgement does. So a slice that does not come halves the size, and many that do come double it again, up
-to what the page's probe found and never to a size that was lost twice. Pure, not thread-safe. Floor 2.
+to what the page's probe found and never to a size that was lost twice. A click travels behind the slices that are on
+their way, so these get smaller while they take long, too. Pure, not thread-safe. Floor 2.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ _SHORTEST_TIMEOUT_S = 4.0
 _LONGEST_TIMEOUT_S = 60.0
 _TIMEOUT_IN_ROUNDS = 6.0
 _CLEAN_BEFORE_GROWTH = 32
+# A click has half a second; a line that needs as long for one slice alone gets twice of what it needs.
+_LONG_ROUND_S = 0.3
+_ROUNDS_BEFORE_SHRINKING = 2 * _SLICES_IN_FLIGHT
 
 
 class Pace:
@@ -41,6 +45,7 @@ class Pace:
         self._lost_at: dict[int, int] = {}
         self._clean = 0
         self._round_s: float | None = None
+        self._least_s = float("inf")
         self._backoff = 1.0
         self.set_reach(reach_bytes)
 
@@ -68,10 +73,22 @@ class Pace:
     def came(self, seconds: float) -> None:
         """Take note of a slice that came so long after it was asked for."""
         self._round_s = seconds if self._round_s is None else 0.8 * self._round_s + 0.2 * seconds
+        self._least_s = min(self._least_s, seconds)
         self._backoff = 1.0
         self._clean += 1
+        long_s = max(_LONG_ROUND_S, 2 * self._least_s)
         larger = 2 * self.slice_bytes
-        if self._clean >= _CLEAN_BEFORE_GROWTH and larger <= self.reach_bytes and self._lost_at.get(larger, 0) < 2:
+        if self._round_s > long_s:
+            # What was asked for before the last change still comes late.
+            if self._clean >= _ROUNDS_BEFORE_SHRINKING and self.slice_bytes > FIRST_SLICE_BYTES:
+                self.slice_bytes = max(FIRST_SLICE_BYTES, self.slice_bytes // 2)
+                self._clean = 0
+        elif (
+            self._clean >= _CLEAN_BEFORE_GROWTH
+            and self._round_s < long_s / 2
+            and larger <= self.reach_bytes
+            and self._lost_at.get(larger, 0) < 2
+        ):
             self.slice_bytes = larger
             self._clean = 0
 

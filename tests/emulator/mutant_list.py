@@ -1166,6 +1166,34 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
         "except KeyError as exc:",
         "test_oss_settings::test_what_the_service_refuses_is_refused",
     ),
+    # --- the pace of a connection --------------------------------------------------------------
+    (
+        "oss_checks",
+        "if operation not in _PACED:",
+        F,
+        "test_oss_extras::test_a_traffic_limit_is_a_wait_of_virtual_time_in_memory",
+    ),
+    (
+        "pace",
+        "await asyncio.sleep(self._due_s - now_s)",
+        "pass",
+        "test_oss_extras::test_a_traffic_limit_slows_what_moves_bytes",
+    ),
+    ("bodies", "await pace.passed(len(block))", "pass", "test_oss_extras::test_a_traffic_limit_slows_what_moves_bytes"),
+    ("server", "await pace.passed(len(shown))", "pass", "test_oss_extras::test_a_traffic_limit_slows_what_moves_bytes"),
+    (
+        "server",
+        "await Pace(pace_of(ticket.operation, ticket.request)).passed(sink.size_bytes)",
+        "pass",
+        "test_oss_extras::test_a_traffic_limit_slows_what_moves_bytes",
+    ),
+    ("server", " and pace.bytes_per_s is None:", ":", "test_oss_extras::test_a_traffic_limit_slows_what_moves_bytes"),
+    (
+        "server",
+        'pace.bytes_per_s = traffic_limit(form.fields.get(TRAFFIC_LIMIT, "")) if file else None',
+        "pass",
+        "test_oss_forms::test_a_form_is_as_slow_as_it_asks_for",
+    ),
     # --- versions ------------------------------------------------------------------------------
     (
         "versions",

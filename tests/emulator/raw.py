@@ -60,7 +60,7 @@ SUB_RESOURCES = (
         "x-oss-access-point-name",
         "x-oss-process",
     ),
-    *("versioning", "versions", "x-oss-request-payer"),
+    *("versioning", "versions", "x-oss-request-payer", "x-oss-traffic-limit"),
     "x-oss-async-process",
 )
 

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from tests.emulator.memory import MemoryEmulator
 from tests.emulator.raw import Grant, Reply, complete, create, info, initiate, oss, owner, put_part, send
 from vod_widget.emulator import Emulator
 
@@ -228,6 +235,55 @@ def test_nobody_reads_a_private_object_through_a_public_link(emulator: Emulator,
 )
 def test_a_traffic_limit_is_a_number_within_bounds(emulator: Emulator, grant: Grant, bits: str, status: int) -> None:
     assert ask(emulator, grant, "PUT", "a", body=b"x", x_oss_traffic_limit=bits).status == status
+
+
+# 4,096 bytes at the lowest limit, 102,400 bytes a second.
+SLOW = {"x-oss-traffic-limit": "819200"}
+SLOW_BYTES, SLOW_S = b"s" * 4_096, 0.04
+
+
+def _takes(act: Callable[[], Reply]) -> float:
+    began_s = time.monotonic()
+    assert act().status < 300
+    return time.monotonic() - began_s
+
+
+@pytest.mark.slow
+def test_a_traffic_limit_slows_what_moves_bytes(tmp_path: Path) -> None:
+    with Emulator(tmp_path) as emulator:
+        grant = create(emulator)
+        options: dict[str, Any] = {"key": "a", "keys": owner(emulator)}
+        copying = {**SLOW, "x-oss-copy-source": f"/{grant.bucket}/a"}
+        upload_id = initiate(grant, **options)
+        part = f"partNumber=1&uploadId={upload_id}"
+        for method, query, body, headers in (
+            ("PUT", "", SLOW_BYTES, SLOW),
+            ("PUT", "x-oss-traffic-limit=819200", SLOW_BYTES, {}),
+            ("GET", "", None, SLOW),
+            ("PUT", part, SLOW_BYTES, SLOW),
+            ("PUT", part, b"", copying),
+            ("PUT", "", b"", {**copying, "x-oss-metadata-directive": "REPLACE"}),
+        ):
+            assert _takes(partial(oss, grant, method, query, body, headers, **options)) >= SLOW_S, (method, query)
+        assert oss(grant, "GET", **options).body == SLOW_BYTES
+        new, faster = {**options, "key": "b"}, {"x-oss-traffic-limit": "64000000"}
+        assert _takes(partial(oss, grant, "PUT", "", b"b" * 800_000, faster, **new)) >= 0.1
+        oss(grant, "DELETE", **new)
+        assert _takes(partial(oss, grant, "POST", "append&position=0", SLOW_BYTES, SLOW, **new)) >= SLOW_S
+
+
+def test_a_traffic_limit_is_a_wait_of_virtual_time_in_memory() -> None:
+    waits: list[float | None] = []
+    emulator = MemoryEmulator(on_wait=waits.append)
+    try:
+        grant = create(emulator)  # type: ignore[arg-type]  # it has what an Emulator has
+        assert oss(grant, "PUT", "", SLOW_BYTES, SLOW).status == 200
+        assert oss(grant, "GET", "", None, SLOW).body == SLOW_BYTES
+        assert oss(grant, "HEAD", "", None, SLOW).status == 200
+        assert oss(grant, "PUT", "", SLOW_BYTES, {"x-oss-traffic-limit": "1"}).code == "InvalidArgument"
+        assert waits == [SLOW_S, SLOW_S]
+    finally:
+        emulator.close()
 
 
 # --- verbs and rights --------------------------------------------------------------------

@@ -14,6 +14,7 @@ from aiohttp.streams import StreamReader
 
 from vod_widget.emulator.blobs import Sink
 from vod_widget.emulator.connection import BodyBroken, Tap
+from vod_widget.emulator.pace import Pace
 
 # Blocks this large go to the pool for hashing while the loop reads on.
 _STEP_BYTES = 1 << 20
@@ -28,8 +29,8 @@ class BodyReader:
         self._content = content
         self.received_bytes = 0
 
-    async def _next(self) -> bytes:
-        block = await self._content.readany()
+    async def _next(self, most_bytes: int | None = None) -> bytes:
+        block = await (self._content.readany() if most_bytes is None else self._content.read(most_bytes))
         self.received_bytes += len(block)
         return block
 
@@ -62,6 +63,7 @@ class BodyReader:
         corrupt: bool,
         through: Callable[[bytes], bytes] | None = None,
         tap: Tap | None = None,
+        pace: Pace | None = None,
     ) -> None:
         """Stream into a sink: one block is hashed in the pool while the next arrives.
 
@@ -71,6 +73,7 @@ class BodyReader:
             corrupt: Change the first byte on the way.
             through: What each block goes through first; its exceptions come out here.
             tap: Where the body comes from instead; the caller closes it.
+            pace: How fast it may come; not for a tap.
         """
         if tap is not None:
             await self._fill_from(tap, sink, pool, corrupt=corrupt)
@@ -80,11 +83,14 @@ class BodyReader:
         held_bytes = 0
         pending: asyncio.Future[None] | None = None
         try:
-            while block := await self._next():
+            while block := await self._next(pace.step_bytes if pace else None):
+                came_bytes = len(block)
                 if through is not None:
                     block = through(block)
-                    if not block:
-                        continue
+                if pace is not None:
+                    await pace.passed(came_bytes)
+                if not block:
+                    continue
                 if corrupt:
                     blocks.append(bytes([block[0] ^ 0xFF]) + block[1:])
                     corrupt = False

@@ -26,6 +26,8 @@ class Reply:
     stream: Body | None = None
     code: str = ""
     close: bool = False
+    bytes_per_s: float | None = None
+    """How fast the stream may flow."""
 
 
 @dataclass

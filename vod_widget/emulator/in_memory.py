@@ -18,6 +18,7 @@ from vod_widget.emulator import faults, rpc_v3
 from vod_widget.emulator.clock import Clock, http_date
 from vod_widget.emulator.cloud import DEFAULT_UPLOAD_AUTH_TTL_S, Cloud
 from vod_widget.emulator.errors import OssError, RpcError
+from vod_widget.emulator.oss_checks import pace_of
 from vod_widget.emulator.oss_names import OssRequest, Route, claimed_key_id, operation_of, parse_query, route
 from vod_widget.emulator.record import RequestLog, RequestRecord, masked
 from vod_widget.emulator.rpc import RpcRequest
@@ -229,6 +230,9 @@ class InMemoryEmulator:
             if answer.stream is not None:
                 stream = answer.stream
                 body = b"".join(self.cloud.store.read(stream.stored.content, stream.start, stream.end))
+        bytes_per_s = pace_of(call.op, self._request(call)) if answer.status < 300 else None
+        if bytes_per_s:
+            self._on_wait((len(call.body) or len(body)) / bytes_per_s)
         return InMemoryAnswer(answer.status, _lowered(answer.headers), body, answer.code)
 
     def _request(self, call: _Call) -> OssRequest:

@@ -35,7 +35,8 @@ NOT_THERE = (
 TAGGING = "x-oss-tagging"
 STORAGE_CLASS = "x-oss-storage-class"
 CLASSES = ("Standard", "IA", "Archive", "ColdArchive", "DeepColdArchive")
-_TRAFFIC_LIMIT = "x-oss-traffic-limit"
+TRAFFIC_LIMIT = "x-oss-traffic-limit"
+_PACED = ("PutObject", "AppendObject", "CopyObject", "UploadPart", "UploadPartCopy", "GetObject")
 # Bits a second. Source: OSS "Single-connection bandwidth throttling".
 _TRAFFIC_BITS_PER_S = (819_200, 838_860_800)
 MAX_META_BYTES = 8 * 1024
@@ -75,10 +76,31 @@ def check_wishes(request: OssRequest, operation: str) -> None:
         raise oss_invalid_argument("The storage class is not valid.", name=STORAGE_CLASS, value=kind)
     if operation != "AppendObject" or request.param("position") == "0":  # the first append decides
         header_tags(request.headers.get(TAGGING, ""))
-    limit = request.headers.get(_TRAFFIC_LIMIT) or request.param(_TRAFFIC_LIMIT)
+    traffic_limit(request.headers.get(TRAFFIC_LIMIT) or request.param(TRAFFIC_LIMIT))
+
+
+def traffic_limit(text: str) -> float | None:
+    """Return bytes a second; None for no limit.
+
+    Raises:
+        OssError: InvalidArgument.
+    """
+    if not text:
+        return None
     lowest, highest = _TRAFFIC_BITS_PER_S
-    if limit and not (re.fullmatch(r"[0-9]{1,12}", limit) and lowest <= int(limit) <= highest):
-        raise oss_invalid_argument("The traffic limit is not valid.", name=_TRAFFIC_LIMIT, value=limit)
+    if not re.fullmatch(r"[0-9]{1,12}", text) or not lowest <= int(text) <= highest:
+        raise oss_invalid_argument("The traffic limit is not valid.", name=TRAFFIC_LIMIT, value=text)
+    return int(text) / 8
+
+
+def pace_of(operation: str, request: OssRequest) -> float | None:
+    """Return how many bytes a second a request that was judged shall move; None for as many as it can.
+
+    Of a limit in the query and one in the header the header counts, as it is judged (INFERRED).
+    """
+    if operation not in _PACED:
+        return None
+    return traffic_limit(request.headers.get(TRAFFIC_LIMIT) or request.param(TRAFFIC_LIMIT))
 
 
 def check_body_headers(request: OssRequest) -> None:

@@ -31,6 +31,7 @@ from vod_widget.emulator.errors import OssError, RpcError
 from vod_widget.emulator.exchange import Exchange, Reply
 from vod_widget.emulator.house import House
 from vod_widget.emulator.objects import Content
+from vod_widget.emulator.oss_checks import TRAFFIC_LIMIT, pace_of, traffic_limit
 from vod_widget.emulator.oss_names import (
     OssRequest,
     Route,
@@ -42,6 +43,7 @@ from vod_widget.emulator.oss_names import (
 )
 from vod_widget.emulator.oss_tickets import Ticket
 from vod_widget.emulator.oss_views import OssAnswer
+from vod_widget.emulator.pace import Pace
 from vod_widget.emulator.record import RequestLog, RequestRecord, masked
 from vod_widget.emulator.rpc import RpcAnswer, RpcRequest
 
@@ -230,6 +232,7 @@ class HttpFront:
                 await exchange.body.drain()
         else:
             reply = Reply(answer.status, dict(answer.headers), answer.body, answer.stream, answer.code)
+            reply.bytes_per_s = pace_of(exchange.op, request)
         return await self._strike(exchange, "after") or reply
 
     async def _finish_oss(self, exchange: Exchange, ticket: Ticket, held: Content | None) -> OssAnswer:
@@ -282,12 +285,14 @@ class HttpFront:
             sink = self._cloud.store.blobs.sink(f"{ticket.request.bucket}/{ticket.request.key}")
         length = exchange.headers.get("content-length", "")
         connection = exchange.request.protocol
-        through = self._through(ticket)
+        pace = Pace(pace_of(ticket.operation, ticket.request))
+        through = self._through(ticket, pace)
         tap = None
         try:
-            if isinstance(connection, Handler) and length.isdecimal() and through is None:
+            if isinstance(connection, Handler) and length.isdecimal() and through is None and pace.bytes_per_s is None:
                 tap = connection.tap(exchange.request.content, int(length))
-            await exchange.body.fill(sink, self._pool, corrupt=_corrupts(exchange), through=through, tap=tap)
+            corrupt = _corrupts(exchange)
+            await exchange.body.fill(sink, self._pool, corrupt=corrupt, through=through, tap=tap, pace=pace)
             return sink.finish()
         except BaseException:
             sink.discard()
@@ -307,13 +312,14 @@ class HttpFront:
         try:
             await asyncio.wait([copying])
             copying.result()
+            await Pace(pace_of(ticket.operation, ticket.request)).passed(sink.size_bytes)
             return sink.finish()
         except BaseException:
             await asyncio.wait([copying])
             sink.discard()
             raise
 
-    def _through(self, ticket: Ticket) -> Callable[[bytes], bytes] | None:
+    def _through(self, ticket: Ticket, pace: Pace) -> Callable[[bytes], bytes] | None:
         """Return what takes the file out of a form; None: the body is the file."""
         form = ticket.form
         if form is None:
@@ -321,7 +327,9 @@ class HttpFront:
 
         def feed(block: bytes) -> bytes:
             with self._cloud.lock:
-                return form.feed(block)
+                file = form.feed(block)
+                pace.bytes_per_s = traffic_limit(form.fields.get(TRAFFIC_LIMIT, "")) if file else None
+                return file
 
         return feed
 
@@ -417,8 +425,10 @@ class HttpFront:
             response.content_length = len(reply.body)
         left = cut
         content = None
+        pace = Pace(None)
         if reply.stream is not None:
             stream = reply.stream
+            pace.bytes_per_s = reply.bytes_per_s
             with self._cloud.lock:
                 content = self._cloud.store.acquire(stream.stored)
             blocks = self._cloud.store.read(content, stream.start, stream.end)
@@ -432,7 +442,7 @@ class HttpFront:
                     left -= len(shown)
                 else:
                     shown = block
-                await _write(response, shown, drip)
+                await _write(response, shown, drip, pace)
                 if left == 0:
                     break
             if cut is not None:
@@ -469,7 +479,13 @@ class HttpFront:
         )
 
 
-async def _write(response: web.StreamResponse, block: bytes, drip: faults.Fault | None) -> None:
+async def _write(response: web.StreamResponse, block: bytes, drip: faults.Fault | None, pace: Pace) -> None:
+    if pace.step_bytes is not None:
+        for at in range(0, len(block), pace.step_bytes):
+            shown = block[at : at + pace.step_bytes]
+            await pace.passed(len(shown))
+            await response.write(shown)
+        return
     if drip is None or not isinstance(drip.action, faults.Drip):
         await response.write(block)
         return

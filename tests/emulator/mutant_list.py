@@ -1179,7 +1179,7 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
         "pass",
         "test_oss_extras::test_a_traffic_limit_slows_what_moves_bytes",
     ),
-    ("bodies", "await pace.passed(len(block))", "pass", "test_oss_extras::test_a_traffic_limit_slows_what_moves_bytes"),
+    ("bodies", "await pace.passed(came_bytes)", "pass", "test_oss_extras::test_a_traffic_limit_slows_what_moves_bytes"),
     ("server", "await pace.passed(len(shown))", "pass", "test_oss_extras::test_a_traffic_limit_slows_what_moves_bytes"),
     (
         "server",

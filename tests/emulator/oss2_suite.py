@@ -44,6 +44,7 @@ def environment(emulator: Emulator, checkout: Path) -> dict[str, str]:
         "JUDGE_PORT": emulator.endpoint.rpartition(":")[2],
         "JUDGE_TLS_PORT": emulator.tls_endpoint.rpartition(":")[2],
         "REQUESTS_CA_BUNDLE": str(emulator.tls_ca_file),
+        "ALIBABA_CLOUD_CA_BUNDLE": str(emulator.tls_ca_file),
         "OSS_TEST_ACCESS_KEY_ID": keys["ID"],
         "OSS_TEST_ACCESS_KEY_SECRET": keys["KEY"],
         "OSS_TEST_STS_ID": keys["ID"],

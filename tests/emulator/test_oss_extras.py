@@ -266,8 +266,8 @@ def test_a_traffic_limit_slows_what_moves_bytes(tmp_path: Path) -> None:
         ):
             assert _takes(partial(oss, grant, method, query, body, headers, **options)) >= SLOW_S, (method, query)
         assert oss(grant, "GET", **options).body == SLOW_BYTES
-        new, faster = {**options, "key": "b"}, {"x-oss-traffic-limit": "64000000"}
-        assert _takes(partial(oss, grant, "PUT", "", b"b" * 800_000, faster, **new)) >= 0.1
+        new, faster = {**options, "key": "b"}, {"x-oss-traffic-limit": "240000000"}
+        assert _takes(partial(oss, grant, "PUT", "", b"b" * 3_000_000, faster, **new)) >= 0.1
         oss(grant, "DELETE", **new)
         assert _takes(partial(oss, grant, "POST", "append&position=0", SLOW_BYTES, SLOW, **new)) >= SLOW_S
 

@@ -549,7 +549,7 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     ),
     (
         "oss_checks",
-        'if header in request.headers and (operation, header) != ("PutBucket", "x-oss-server-side-encryption"):',
+        "if header in request.headers:",
         F,
         "test_oss_objects::test_wishes_that_would_not_be_met_are_refused",
     ),
@@ -1080,7 +1080,7 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     ("oss_checks", "if kind not in CLASSES:", F, "test_oss_extras::test_an_unknown_class_stores_nothing"),
     (
         "oss_checks",
-        'if limit and not (re.fullmatch(r"[0-9]{1,12}", limit) and lowest <= int(limit) <= highest):',
+        'if not re.fullmatch(r"[0-9]{1,12}", text) or not lowest <= int(text) <= highest:',
         F,
         "test_oss_extras::test_a_traffic_limit_is_a_number_within_bounds",
     ),
@@ -1193,6 +1193,82 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
         'pace.bytes_per_s = traffic_limit(form.fields.get(TRAFFIC_LIMIT, "")) if file else None',
         "pass",
         "test_oss_forms::test_a_form_is_as_slow_as_it_asks_for",
+    ),
+    # --- what a bucket does to its objects -------------------------------------------------------
+    (
+        "storage",
+        "if now_s < old.laid_s + home.worm_days * 86_400 and not old.is_marker:",
+        F,
+        "test_oss_rules::test_what_is_retained_is_neither_replaced_nor_deleted",
+    ),
+    (
+        "storage",
+        "if now_s < old.laid_s + home.worm_days * 86_400 and not old.is_marker:",
+        "if True:",
+        "test_oss_rules::test_retention_ends_by_age_and_an_unlocked_policy_after_a_day",
+    ),
+    (
+        "storage",
+        "not (home.worm_locked or now_s < home.worm_from_s + self.WORM_OPEN_S):",
+        "False:",
+        "test_oss_rules::test_a_policy_that_nobody_locks_is_void_after_a_day",
+    ),
+    (
+        "storage",
+        'if version_id or keeps != "Enabled":',
+        'if not version_id and keeps != "Enabled":',
+        "test_oss_rules::test_versions_that_are_retained_stay_under_their_marker",
+    ),
+    (
+        "storage",
+        "        self.check_mutable(bucket, key)\n        found",
+        "        found",
+        "test_oss_rules::test_what_is_retained_is_neither_replaced_nor_deleted",
+    ),
+    (
+        "oss_objects",
+        "        store.check_mutable(request.bucket, request.key, NULL_VERSION)",
+        "        pass",
+        "test_oss_rules::test_an_upload_that_began_before_replaces_nothing_that_is_retained",
+    ),
+    (
+        "oss_worm",
+        "            if bucket.worm_locked:\n                raise _locked()",
+        "            pass",
+        "test_oss_rules::test_the_life_of_a_retention_policy",
+    ),
+    (
+        "oss_worm",
+        "if not bucket.worm_locked or days <= bucket.worm_days:",
+        F,
+        "test_oss_rules::test_the_life_of_a_retention_policy",
+    ),
+    ("oss_worm", "if worm_id != bucket.worm_id:", F, "test_oss_rules::test_the_life_of_a_retention_policy"),
+    ("oss_encryption", "if operation not in _MAKERS:", F, "test_oss_rules::test_an_upload_is_encrypted_as_it_began"),
+    ("oss_encryption", "if algorithm not in _ALGORITHMS:", F, "test_oss_rules::test_no_other_encryption_is_taken"),
+    (
+        "oss_encryption",
+        'if request.headers.get(KEY_ID) and algorithm != "KMS":',
+        F,
+        "test_oss_rules::test_no_other_encryption_is_taken",
+    ),
+    (
+        "oss_copies",
+        "if name not in (TAGGING, STORAGE_CLASS, *_ENCRYPTION)}",
+        "if name not in (TAGGING, STORAGE_CLASS)}",
+        "test_oss_rules::test_a_copy_does_not_inherit_encryption",
+    ),
+    (
+        "oss_website",
+        'if key and request.method == "GET" else None',
+        "if key else None",
+        "test_oss_rules::test_a_website_shows_its_pages",
+    ),
+    (
+        "oss_objects",
+        "self._check_right(ticket.key, ticket.operation, replace(request, key=page.key))",
+        "pass",
+        "test_oss_rules::test_a_private_page_is_shown_to_nobody",
     ),
     # --- versions ------------------------------------------------------------------------------
     (

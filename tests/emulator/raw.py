@@ -55,7 +55,7 @@ SUB_RESOURCES = (
         "styleName",
         "symlink",
         "website",
-        "worm",
+        *("worm", "wormId", "wormExtend"),
         "versionId",
         "x-oss-access-point-name",
         "x-oss-process",

@@ -222,7 +222,7 @@ def test_unknown_bucket_and_bad_names(emulator: Emulator) -> None:
 
 def test_unknown_operations_are_not_implemented(emulator: Emulator) -> None:
     grant, keys = create(emulator), owner(emulator)
-    for method, query in (("GET", "worm"), ("PUT", "metaQuery")):
+    for method, query in (("GET", "replication"), ("PUT", "metaQuery")):
         assert oss(grant, method, query, key="", keys=keys).code == "NotImplemented"
 
 

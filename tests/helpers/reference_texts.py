@@ -102,11 +102,13 @@ EMULATOR = [
     "```",
     "",
     "Of OSS there is what uploads and buckets need: objects (put, append, multipart, copy, form, symlink, tags, storage classes and",
-    "restore), versions of objects, listings, ACLs, CORS, signatures V1 and V4. Policies of buckets (conditions: acs:SourceIp), request payment",
-    'and the block of public access are in force; `emulator.cloud.add_account("2...")` returns the key of another account to try them',
-    "with. Other configurations of buckets (lifecycle, logging, referer, website, tagging, encryption, inventory, styles, limits, transfer",
-    "acceleration, access monitor, HTTPS versions) are checked, kept and shown, but nothing acts on them. Live channels, select, image",
-    "processing, replication, worm, callbacks, encryption of objects and signature V2 answer `NotImplemented` or are refused.",
+    "restore), versions of objects, listings, ACLs, CORS, signatures V1 and V4, `x-oss-traffic-limit`. In force are policies of buckets",
+    "(of their conditions acs:SourceIp), request payment, the block of public access, retention (worm) and the index and error pages of",
+    'a website; `emulator.cloud.add_account("2...")` returns the key of another account to try them with. The headers of encryption',
+    "come back as the service's do, but bytes lie in the data folder as they came. Other configurations of buckets (lifecycle, logging,",
+    "referer, tagging, inventory, styles, limits, transfer acceleration, access monitor, HTTPS versions) are checked, kept and shown, and",
+    "nothing acts on them. Live channels, select, image processing, replication, callbacks and signature V2 answer `NotImplemented` or",
+    "are refused.",
 ]
 POLICY = [
     "What a page may not do is answered with the code `Policy`; too many messages in a second with `RateLimit`.",

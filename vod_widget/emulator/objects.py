@@ -39,6 +39,11 @@ class Bucket:
     """CORS: answer Vary to everyone."""
     owner_id: str = ""
     """Another account than the cloud's own."""
+    worm_id: str = ""
+    """Of its retention policy."""
+    worm_days: int = 0
+    worm_from_s: float = 0.0
+    worm_locked: bool = False
     versioning: str = ""
     """`Enabled`, `Suspended`, or "" while it never was on."""
     settings: dict[str, str] = field(default_factory=dict)
@@ -85,6 +90,8 @@ class StoredObject:
     version_id: str = NULL_VERSION
     serial: int = 0
     """Grows with every version that is stored: tells which is newer."""
+    laid_s: float = 0.0
+    """When it was stored, on the clock that `advance` moves."""
     is_marker: bool = False
     """A marker of deletion: it has no bytes, and on top it hides the object."""
 

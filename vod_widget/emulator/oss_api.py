@@ -19,9 +19,11 @@ from dataclasses import replace
 from vod_widget.emulator import (
     oss_access,
     oss_copies,
+    oss_encryption,
     oss_extras,
     oss_objects,
     oss_uploads,
+    oss_worm,
     oss_xml,
     strict_json,
 )
@@ -143,6 +145,7 @@ class OssGateway:
         if request.bucket and operation != "PutBucket":
             self._store.require_bucket(request.bucket)
         check_wishes(request, operation)
+        oss_encryption.check(request, operation)
         self._check_notification(request)
         ticket = self._uploads.named(Ticket(request, operation, key))
         if ticket.stores_body:
@@ -223,5 +226,8 @@ class OssGateway:
                 return self._desk.answer(ticket, body)
             case operation if operation in oss_extras.RIGHTS:
                 return oss_extras.answer(operation, request, body, self._store, self._clock.signed_url_s())
+            case operation if operation in oss_worm.RIGHTS:
+                now_s = self._clock.signed_url_s()
+                return oss_worm.answer(operation, request, body, self._store, now_s=now_s, rng=self._rng)
             case operation:
                 return self._settings.answer(operation, request, body)

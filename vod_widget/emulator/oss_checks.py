@@ -30,7 +30,6 @@ KEPT_HEADERS = (
 NOT_THERE = (
     "x-oss-callback",
     "x-oss-callback-var",
-    "x-oss-server-side-encryption",
 )
 TAGGING = "x-oss-tagging"
 STORAGE_CLASS = "x-oss-storage-class"
@@ -64,7 +63,7 @@ def check_names(request: OssRequest) -> None:
 def check_wishes(request: OssRequest, operation: str) -> None:
     """Refuse what a client asks for by a header and would not get."""
     for header in NOT_THERE:
-        if header in request.headers and (operation, header) != ("PutBucket", "x-oss-server-side-encryption"):
+        if header in request.headers:
             raise OssError(
                 400,
                 "NotImplemented",

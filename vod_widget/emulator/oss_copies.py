@@ -25,6 +25,7 @@ from vod_widget.emulator.storage import ObjectStore
 from vod_widget.emulator.tokens import Key
 from vod_widget.emulator.versions import version_of
 
+_ENCRYPTION = tuple(f"x-oss-server-side-{name}" for name in ("encryption", "encryption-key-id", "data-encryption"))
 CheckRight = Callable[[Key | None, str, OssRequest], None]
 _CONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
 
@@ -83,7 +84,9 @@ def headers_of_copy(request: OssRequest, source: Body, own: Mapping[str, str]) -
     itself = (source.stored.bucket, source.stored.key) == (request.bucket, request.key)
     says = any(name in KEPT_HEADERS or name.startswith("x-oss-meta-") for name in request.headers)
     base = own if (itself and says) or directive == "REPLACE" else source.stored.headers
-    kept = {name: value for name, value in base.items() if name not in (TAGGING, STORAGE_CLASS)}
+    # A copy is stored as its own request says: the class and the encryption of the source do not go along.
+    kept = {name: value for name, value in base.items() if name not in (TAGGING, STORAGE_CLASS, *_ENCRYPTION)}
+    kept |= {name: own[name] for name in _ENCRYPTION if name in own}
     tags = (own if tagging == "REPLACE" else source.stored.headers).get(TAGGING)
     return {**kept, STORAGE_CLASS: own[STORAGE_CLASS], **({TAGGING: tags} if tags else {})}
 

@@ -14,12 +14,12 @@ import hashlib
 import re
 from dataclasses import replace
 
-from vod_widget.emulator import oss_access, oss_copies, oss_extras, oss_xml
+from vod_widget.emulator import oss_access, oss_copies, oss_encryption, oss_extras, oss_website, oss_xml
 from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.clock import Clock
 from vod_widget.emulator.errors import OssError, oss_invalid_argument
-from vod_widget.emulator.objects import StoredObject
-from vod_widget.emulator.oss_checks import CRC_HEADER, blob_headers, kept_headers
+from vod_widget.emulator.objects import NULL_VERSION, StoredObject
+from vod_widget.emulator.oss_checks import CRC_HEADER, blob_headers
 from vod_widget.emulator.oss_names import OssRequest
 from vod_widget.emulator.oss_tickets import Ticket
 from vod_widget.emulator.oss_versions import deleted_headers, named_version, stored_headers
@@ -75,14 +75,19 @@ class ObjectDesk:
                 check_overwrite(request, store)
                 acl = oss_access.acl_of(request)
                 stored = store.put(request.bucket, request.key, blob, self.kept(request), acl)
-                return OssAnswer(200, {**blob_headers(blob), **stored_headers(store, stored)})
+                told = oss_encryption.told(stored.headers)
+                return OssAnswer(200, {**blob_headers(blob), **stored_headers(store, stored), **told})
             case "CopyObject":
                 assert blob is not None
                 assert ticket.source is not None
                 check_overwrite(request, store)
                 headers = oss_copies.headers_of_copy(request, ticket.source, self.kept(request))
                 stored = store.put(request.bucket, request.key, blob, headers, oss_access.acl_of(request))
-                more = stored_headers(store, stored) | oss_copies.source_headers(store, ticket.source)
+                more = (
+                    stored_headers(store, stored)
+                    | oss_encryption.told(headers)
+                    | oss_copies.source_headers(store, ticket.source)
+                )
                 return oss_copies.answer("CopyObjectResult", blob, stored.modified_s, more)
             case "AppendObject":
                 assert blob is not None
@@ -109,7 +114,7 @@ class ObjectDesk:
 
     def kept(self, request: OssRequest) -> dict[str, str]:
         """Return the headers that are stored with the object of a request."""
-        return kept_headers(request, self._store.bucket(request.bucket).storage_class)
+        return oss_encryption.kept(request, self._store.bucket(request.bucket))
 
     def _append(self, request: OssRequest, position: int, blob: Blob) -> OssAnswer:
         acl = oss_access.acl_of(request)
@@ -119,6 +124,7 @@ class ObjectDesk:
             {
                 **blob_headers(blob),
                 **stored_headers(self._store, stored),
+                **oss_encryption.told(stored.headers),
                 "ETag": f'"{stored.etag}"',
                 CRC_HEADER: str(stored.crc64),
                 "x-oss-next-append-position": str(stored.size_bytes),
@@ -152,7 +158,14 @@ class ObjectDesk:
 
     def _look(self, ticket: Ticket) -> OssAnswer:
         request, now_s = ticket.request, self._clock.signed_url_s()
-        stored = self._store.get(request.bucket, request.key, named_version(request))
+        try:
+            stored = self._store.get(request.bucket, request.key, named_version(request))
+        except OssError as problem:
+            page = oss_website.page_for(request, self._store) if problem.code == "NoSuchKey" else None
+            if page is None:
+                raise
+            self._check_right(ticket.key, ticket.operation, replace(request, key=page.key))
+            return oss_website.answer(request, page, now_s)
         version = stored_headers(self._store, stored)
         if stored.object_type == "Symlink":
             # Who may read the link may not by that read what it stands for.
@@ -183,8 +196,10 @@ def check_overwrite(request: OssRequest, store: ObjectStore) -> None:
     """Refuse to replace an object when the request forbids it; where versions are kept nothing is lost.
 
     Raises:
-        OssError: FileAlreadyExists.
+        OssError: FileAlreadyExists, or FileImmutable while its bucket protects it.
     """
+    if store.bucket(request.bucket).versioning != "Enabled":
+        store.check_mutable(request.bucket, request.key, NULL_VERSION)
     forbidden = request.headers.get("x-oss-forbid-overwrite", "").lower() == "true"
     if forbidden and not store.bucket(request.bucket).versioning and store.find(request.bucket, request.key):
         raise OssError(409, "FileAlreadyExists", "The object you specified already exists and can not be overwritten.")

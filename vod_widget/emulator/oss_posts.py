@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import quote, urlencode
 
-from vod_widget.emulator import oss_access, oss_copies, oss_forms, oss_xml
+from vod_widget.emulator import oss_access, oss_copies, oss_encryption, oss_forms, oss_xml
 from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.clock import Clock
 from vod_widget.emulator.errors import oss_invalid_argument
@@ -23,7 +23,6 @@ from vod_widget.emulator.oss_checks import (
     check_body_headers,
     check_names,
     check_wishes,
-    kept_headers,
 )
 from vod_widget.emulator.oss_forms import FormReader
 from vod_widget.emulator.oss_names import OssRequest
@@ -86,6 +85,7 @@ class FormDesk:
         check_names(named)
         self._check_right(key, "PutObject", named)
         check_wishes(named, "PostObject")
+        oss_encryption.check(named, "PostObject")
         check_overwrite(named, self._store)
         self._check_notification(named)
         oss_access.acl_of(named)
@@ -102,12 +102,17 @@ class FormDesk:
         policy.check_length(blob.size_bytes)
         named = replace(request, key=fields["key"], headers=_headers_of(form))
         check_overwrite(named, self._store)
-        kept = kept_headers(named, self._store.bucket(named.bucket).storage_class)
+        kept = oss_encryption.kept(named, self._store.bucket(named.bucket))
         stored = self._store.put(named.bucket, named.key, blob, kept, oss_access.acl_of(named))
         etag = f'"{stored.etag}"'
         target = fields.get("success_action_redirect", "")
         location = f"http://{request.host}/{quote(named.key)}"
-        headers = {**blob_headers(blob), **stored_headers(self._store, stored), "Location": location}
+        headers = {
+            **blob_headers(blob),
+            **stored_headers(self._store, stored),
+            **oss_encryption.told(kept),
+            "Location": location,
+        }
         if target:
             query = urlencode({"bucket": named.bucket, "etag": etag, "key": named.key})
             joint = "&" if "?" in target else "?"

@@ -4,8 +4,8 @@ What lives here: the table of them and `SettingsDesk`, which performs put, get, 
 `oss_lifecycle`, `oss_xml`, `storage`; called under the lock of `Cloud`.
 
 Theory: to a client such a configuration is a document with a name. The emulator takes it when the service would, says
-the service's words when there is none, and acts on none of it: no lifecycle rule deletes, no website is served. The
-exceptions are policy, requestPayment and publicAccessBlock, which `oss_gate` obeys.
+the service's words when there is none, and acts on none of it: no lifecycle rule deletes. The exceptions are
+policy, requestPayment and publicAccessBlock, which `oss_gate` obeys, and the pages of a website (`oss_website`).
 
 Source: OSS API reference, the Put, Get and Delete page of each.
 """
@@ -121,6 +121,9 @@ def _check_style(root: ET.Element) -> None:
 def _check_inventory(root: ET.Element) -> None:
     if not text_of(root, "Id"):
         raise malformed_xml()
+    classes = root.find("Filter/StorageClass")
+    if classes is not None and classes.text:
+        classes.text = ",".join(sorted(classes.text.split(",")))  # as oss2's tests show
 
 
 def _check_group(root: ET.Element) -> None:
@@ -130,6 +133,10 @@ def _check_group(root: ET.Element) -> None:
 
 
 def _check_website(root: ET.Element) -> None:
+    for place in root.findall("RoutingRules/RoutingRule/Redirect"):
+        mirrored = place.findtext("MirrorPassQueryString")
+        if place.find("PassQueryString") is None and mirrored is not None:  # as oss2's tests show
+            place.append(_leaf("PassQueryString", mirrored))
     if root.find("IndexDocument") is not None and not text_of(root, "IndexDocument/Suffix"):
         raise oss_invalid_argument("Index document suffix is required.", name="Suffix", value="")
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from vod_widget.emulator import oss_access, oss_copies, oss_xml
+from vod_widget.emulator import oss_access, oss_copies, oss_encryption, oss_xml
 from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.errors import malformed_xml, no_such_upload, oss_invalid_argument
 from vod_widget.emulator.objects import MAX_PARTS, Upload, bad_part_number
-from vod_widget.emulator.oss_checks import CRC_HEADER, blob_headers, kept_headers
+from vod_widget.emulator.oss_checks import CRC_HEADER, blob_headers
 from vod_widget.emulator.oss_names import OssRequest
 from vod_widget.emulator.oss_objects import check_overwrite
 from vod_widget.emulator.oss_tickets import Ticket
@@ -92,7 +92,7 @@ class UploadDesk:
             case "UploadPart":
                 assert blob is not None
                 self._store.multipart.put_part(upload, ticket.part_number, blob)
-                return OssAnswer(200, blob_headers(blob))
+                return OssAnswer(200, {**blob_headers(blob), **oss_encryption.told(upload.headers)})
             case "UploadPartCopy":
                 assert blob is not None
                 part = self._store.multipart.put_part(upload, ticket.part_number, blob)
@@ -111,7 +111,7 @@ class UploadDesk:
         encoding = request.param("encoding-type")
         check_overwrite(request, self._store)
         acl = oss_access.acl_of(request)
-        kept = kept_headers(request, self._store.bucket(request.bucket).storage_class)
+        kept = oss_encryption.kept(request, self._store.bucket(request.bucket))
         upload = self._store.multipart.initiate(request.bucket, request.key, kept, acl)
         pairs = [
             *oss_xml.encoding_pair(encoding),
@@ -119,7 +119,8 @@ class UploadDesk:
             ("Key", oss_xml.key_text(upload.key, encoding)),
             ("UploadId", upload.upload_id),
         ]
-        return OssAnswer(200, body=oss_xml.document("InitiateMultipartUploadResult", pairs))
+        told = oss_encryption.told(kept)
+        return OssAnswer(200, told, oss_xml.document("InitiateMultipartUploadResult", pairs))
 
     def _complete(self, request: OssRequest, upload: Upload, body: bytes) -> OssAnswer:
         encoding = request.param("encoding-type")
@@ -142,6 +143,11 @@ class UploadDesk:
         ]
         return OssAnswer(
             200,
-            {"ETag": f'"{stored.etag}"', CRC_HEADER: str(stored.crc64), **stored_headers(self._store, stored)},
+            {
+                "ETag": f'"{stored.etag}"',
+                CRC_HEADER: str(stored.crc64),
+                **stored_headers(self._store, stored),
+                **oss_encryption.told(stored.headers),
+            },
             oss_xml.document("CompleteMultipartUploadResult", pairs),
         )

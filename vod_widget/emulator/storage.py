@@ -25,6 +25,7 @@ from vod_widget.emulator.errors import (
 )
 from vod_widget.emulator.objects import (
     MAX_BODY_BYTES,
+    NULL_VERSION,
     Bucket,
     Content,
     StoredObject,
@@ -49,6 +50,9 @@ class ObjectStore:
         on_stored: Called after an object has become visible.
         book: Where everything but bytes is written down.
     """
+
+    # How long a retention policy that nobody locks protects.
+    WORM_OPEN_S = 86_400.0
 
     def __init__(
         self,
@@ -167,6 +171,24 @@ class ObjectStore:
         """Return the objects of a bucket, by key as bytes."""
         return self.versions.current(bucket)
 
+    def set_worm(self, bucket: Bucket, worm_id: str, days: int, *, from_s: float, locked: bool) -> None:
+        """Replace the retention policy of a bucket; "" takes it away."""
+        bucket.worm_id, bucket.worm_days, bucket.worm_from_s, bucket.worm_locked = worm_id, days, from_s, locked
+        self._book.put("bucket", bucket.name, bucket)
+
+    def check_mutable(self, bucket: str, key: str, version_id: str = "") -> None:
+        """Raise while the retention policy of a bucket protects an object, or a version of it.
+
+        Raises:
+            OssError: FileImmutable.
+        """
+        home, old = self.bucket(bucket), self.versions.find(bucket, key, version_id)
+        now_s = self._clock.signed_url_s()
+        if old is None or not home.worm_id or not (home.worm_locked or now_s < home.worm_from_s + self.WORM_OPEN_S):
+            return
+        if now_s < old.laid_s + home.worm_days * 86_400 and not old.is_marker:
+            raise OssError(409, "FileImmutable", "The object you specified is immutable.", extras={"ObjectName": key})
+
     def set_versioning(self, bucket: Bucket, status: str) -> None:
         """Switch versioning on (`Enabled`), or stop making versions (`Suspended`)."""
         bucket.versioning = status
@@ -223,6 +245,7 @@ class ObjectStore:
             OssError: ObjectNotAppendable, PositionNotEqualToLength (with the right position in
                 a header, which oss2 reads) or EntityTooLarge.
         """
+        self.check_mutable(bucket, key)
         found = self.versions.find(bucket, key)
         if found is not None and found.object_type != "Appendable":
             raise OssError(409, "ObjectNotAppendable", "The object is not appendable")
@@ -278,6 +301,8 @@ class ObjectStore:
             version_id: Delete this version for good; "" means the object.
         """
         keeps = self.bucket(bucket).versioning
+        if version_id or keeps != "Enabled":
+            self.check_mutable(bucket, key, version_id or NULL_VERSION)
         if version_id or not keeps:
             old = self.versions.find(bucket, key, version_id)
             if old is not None:
@@ -301,6 +326,7 @@ class ObjectStore:
         self._replace(stored)
 
     def _replace(self, stored: StoredObject) -> None:
+        stored.laid_s = self._clock.signed_url_s()
         old = self.versions.put(stored)
         self._book.put("object", stored.record_name, stored)
         if old is not None and old.content is not stored.content:

@@ -80,6 +80,13 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
         'pairs = [(name, value) for name, value in params.items() if name != "Signature"]',
         "test_rpc::test_get_and_post_work_with_parameters_in_query_or_form",
     ),
+    ("rpc", 'self._book.put("nonce",', '("nonce",', "test_durable::test_a_call_cannot_be_replayed_after_a_restart"),
+    (
+        "rpc",
+        'self._book.drop("nonce", "/".join(old))',
+        "pass",
+        "test_durable::test_a_call_cannot_be_replayed_after_a_restart",
+    ),
     # --- the newer way of signing --------------------------------------------------------------
     (
         "rpc",

@@ -39,7 +39,7 @@ _TABLE = """
 4 | no Timestamp, as the web SDK: a switch | test_rpc::test_switch_lets_calls_without_timestamp_pass
 5 | a nonce used twice; a typo does not use it up | test_rpc::test_nonce_works_once_and_only_a_good_signature_uses_it_up
 5 | nonces are of one key | test_rpc::test_a_nonce_is_used_up_for_its_key_only
-5 | nonces are remembered for their time | test_cloud_in_memory::test_nonces_are_forgotten_after_their_time
+5 | nonces are remembered for their time, over a restart too | test_cloud_in_memory::test_nonces_are_forgotten_after_their_time, test_durable::test_a_call_cannot_be_replayed_after_a_restart
 6 | a token that is missing, foreign, dead, or beside a long-lived key | test_rpc::test_temporary_key_needs_its_own_living_token
 7 | a required parameter is missing; lengths count bytes; tags; extension; JSON; places | test_vod::test_each_wrong_value_has_its_code
 7 | limits are where they are said to be | test_vod::test_values_at_their_limit_pass

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,8 @@ import pytest
 from tests.emulator.raw import Grant, call, complete, create, info, initiate, oss, owner, put_part
 from tests.emulator.shop import BUCKET, Shop
 from vod_widget.emulator import Emulator
+from vod_widget.emulator.book import SqliteBook
+from vod_widget.emulator.clock import iso_z
 from vod_widget.emulator.emulator import _remove_own
 
 BIG = bytes(range(256)) * 500  # 128,000: enough for a part that is not the last
@@ -214,6 +217,21 @@ def test_jobs_go_on_after_a_restart(tmp_path: Path) -> None:
         assert emulator.settle()
         (row,) = call(emulator, "GetURLUploadInfos", {"JobIds": job["JobId"]}).json["URLUploadInfoList"]
         assert row["Status"] == "DOWNLOAD_FAIL"
+
+
+def test_a_call_cannot_be_replayed_after_a_restart(tmp_path: Path) -> None:
+    once = {"SignatureNonce": "n-1"}
+    with Emulator(tmp_path) as first:
+        assert call(first, "GetCallerIdentity", change=once).status == 200
+    with Emulator(tmp_path) as again:
+        assert call(again, "GetCallerIdentity", change=once).code == "SignatureNonceUsed"
+        for skew_s, change in ((2000, {}), (4000, once)):  # long after, and longer
+            again.clock.skew(skew_s)
+            now = {"Timestamp": iso_z(again.clock.wall_s())}
+            assert call(again, "GetCallerIdentity", change={**change, **now}).status == 200
+    with closing(SqliteBook(tmp_path / "state.sqlite3")) as book:
+        kept = [record["nonce"] for record in book.read("nonce")]
+    assert kept == ["n-1"]  # used anew; the other one is forgotten
 
 
 def test_bytes_that_were_never_answered_are_swept(tmp_path: Path) -> None:

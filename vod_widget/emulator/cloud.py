@@ -146,6 +146,7 @@ class Cloud:
             pulls=self.pulls,
             sts=self.sts,
             account_id=account_id,
+            book=self._book,
         )
         gate = Gatekeeper(self.store, account_id, region)
         auth = OssAuthenticator(self.clock, self.keys, self.switches, region)
@@ -178,6 +179,8 @@ class Cloud:
             self.pulls.jobs[job.job_id] = job
         for node in durable.categories(self._book):
             self.vod.categories.put_back(node)
+        for record in self._book.read("nonce"):
+            self.rpc.put_back(record)
         durable.restore_store(self._book, self.store)
         if self.store.find_bucket(self.bucket) is None:
             self.store.add_bucket(self.bucket, managed=True)

@@ -29,6 +29,7 @@ from xml.sax.saxutils import escape
 
 from vod_widget.emulator import signatures
 from vod_widget.emulator.assets import CallContext
+from vod_widget.emulator.book import Book, NoBook
 from vod_widget.emulator.clock import Clock
 from vod_widget.emulator.errors import RpcError, invalid_parameter, missing_parameter
 from vod_widget.emulator.rpc_v3 import HeaderSignature
@@ -101,6 +102,7 @@ class RpcGateway:
         pulls: Uploads by URL.
         sts: Identity operations.
         account_id: The one that has VOD.
+        book: Where used nonces are written down: a restart must not let a call be replayed.
     """
 
     def __init__(
@@ -117,7 +119,9 @@ class RpcGateway:
         pulls: VodPulls,
         sts: StsService,
         account_id: str,
+        book: Book | None = None,
     ) -> None:
+        self._book = book or NoBook()
         self._clock = clock
         self._rng = rng
         self._keys = keys
@@ -166,6 +170,10 @@ class RpcGateway:
         """Forget the nonces, and who called how often."""
         self._nonces.clear()
         self._calls.clear()
+
+    def put_back(self, record: Mapping[str, Any]) -> None:
+        """Take a nonce that was used before."""
+        self._nonces[record["key"], record["nonce"]] = record["used_s"]
 
     def new_request_id(self) -> str:
         """Return an upper-case UUID."""
@@ -332,10 +340,13 @@ class RpcGateway:
             raise RpcError(400, "SignatureNonceUsed", "Specified signature nonce was used already.")
         self._nonces.pop((access_key_id, nonce), None)  # what is put in again goes to the end
         self._nonces[access_key_id, nonce] = now_s
+        record = {"key": access_key_id, "nonce": nonce, "used_s": now_s}
+        self._book.put("nonce", f"{access_key_id}/{nonce}", record)
         # The oldest come first: each call forgets at most two, so none pays for all.
         for old in list(islice(self._nonces, 2)):
             if abs(now_s - self._nonces[old]) > _NONCE_MEMORY_S:
                 del self._nonces[old]
+                self._book.drop("nonce", "/".join(old))
 
     def _throttle(self, action: str) -> None:
         limit = self._switches.qps_limits.get(action)

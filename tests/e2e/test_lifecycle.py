@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -105,13 +106,20 @@ def test_two_views_and_two_tabs_are_equal_and_each_looks_where_it_wants(
 ) -> None:
     desk.emulator.faults.add(op="UploadPart", nth=2, action=Stall())
     shown = cell(desk.emulator, options=f", part_size_bytes={PART_BYTES}, parallel=1")
-    with desk.lab.open(page, desk.lab.add([shown, "widget"])) as notebook:
+    linked = (
+        "import ipywidgets\n"
+        "bar = ipywidgets.FloatProgress(max=1.0)\n"
+        "ipywidgets.jslink((widget, 'progress'), (bar, 'value'))\n"
+        "bar"
+    )
+    with desk.lab.open(page, desk.lab.add([shown, "widget", linked])) as notebook:
         notebook.run(keys(desk.emulator))
         notebook.run_all()
         left, right = Screen(page, nth=0), Screen(page, nth=1)
         left.pick(media.png)
         left.start()
         right.state(media.png.name, "Success")
+        expect(page.locator(".widget-hprogress .progress-bar")).to_have_attribute("style", re.compile("width: 100%"))
         notebook.save()
         tab = page.context.new_page()
         with desk.lab.open(tab, notebook.path):

@@ -401,6 +401,11 @@ def test_the_cell_gets_an_output_for_the_results_which_follows_them(
     widget.wait(1)
     assert [(one, again) for one, again, _ in shell.outputs[1:]] == [(display_id, True)]
     assert "✓ Done" in shell.outputs[1][2]
+    again = widget._repr_mimebundle_()
+    assert again is not None
+    assert "table" not in again[0]["text/html"], "it would stand there twice"
+    shell.end_cell()
+    shell.outputs.pop()
     uploader.add_many(1, state=UploadState.SUCCESS)
     until(lambda: len(widget.results) == 2, "results")
     widget.close()

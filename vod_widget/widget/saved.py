@@ -41,14 +41,14 @@ class SavedTable:
         self._owed = False
         self._told_s = float("-inf")
 
-    def show_after_cell(self) -> None:
-        """Put the output behind those of the cell that runs now, once."""
+    def show_after_cell(self) -> bool:
+        """Put the output behind those of the cell that runs now, once; False where nobody keeps outputs."""
         shell = _kernel_shell()
         if shell is None:
-            return
+            return False
         with self._lock:
             if self._awaited:
-                return
+                return True
             self._awaited = True
 
         def at_the_end() -> None:
@@ -58,6 +58,7 @@ class SavedTable:
             self._publish(update=False)
 
         shell.events.register("post_execute", at_the_end)
+        return True
 
     def owe(self, now_s: float) -> float | None:
         """Note that it is not true any more; return the time for `settle`, None when that is agreed already."""

@@ -495,9 +495,9 @@ class VODUploadWidget(anywidget.AnyWidget):
             return None
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         data["text/plain"] = repr(self)
-        data["text/html"] = self._table() or table.INVITATION
-        if self._is_open:
-            self._saved.show_after_cell()
+        # The results stand in the output of their own, if there is one: twice they would contradict each other soon.
+        apart = self._is_open and self._saved.show_after_cell()
+        data["text/html"] = table.INVITATION if apart else self._table() or table.INVITATION
         return data, metadata
 
     def _table(self) -> str:

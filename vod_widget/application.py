@@ -124,23 +124,23 @@ class Application:
         """
         up, to = self._uploader, self.destination
         assert to is not None
-        known = record.machine
+        known, run = record.machine, record.get_ready()
         if known is not None:
-            record.provider = to.provider
+            run.provider = to.provider
             same_place = known.job.destination == to.label or known.busy or bool(known.checkpoint.media_id)
             if same_place:
                 known.job = replace(known.job, get_auth=up.get_auth is not None, own_authority=to.provider is not None)
                 if not known.checkpoint.media_id:
                     # Nothing was created yet: what still drains goes on in the new place.
-                    record.endpoint, record.region_given = to.endpoint, to.region
+                    run.endpoint, run.region_given = to.endpoint, to.region
                     known.job = replace(known.job, destination=to.label, loopback_allowed=to.loopback)
                     known.checkpoint = replace(known.checkpoint, destination=to.label)
                 known.policy = RetryPolicy(up.retry_count, up.retry_duration, up.patience_s)
                 return known
-        record.provider = to.provider
-        record.endpoint = to.endpoint
-        record.region_given = to.region
-        endpoint, bucket, key = record.given_address
+        run.provider = to.provider
+        run.endpoint = to.endpoint
+        run.region_given = to.region
+        endpoint, bucket, key = record.given.address
         part_size_bytes, limit = up.part_size_bytes, up.max_bandwidth_bytes_per_s
         if part_size_bytes is None and limit is not None:
             part_size_bytes = choose_part_size(record.size_bytes, None, limit, self.queue.parallel_now)
@@ -154,7 +154,7 @@ class Application:
             source_id=record.source.source_id,
             destination=to.label,
             metadata=record.metadata,
-            reference_id=record.reference_id,
+            reference_id=record.given.reference_id,
             cheap_reads=record.source.cheap_reads,
             has_cover=record.cover is not None,
             part_size_bytes=part_size_bytes,
@@ -168,7 +168,7 @@ class Application:
             profile=up.profile or "",
         )
         policy = RetryPolicy(up.retry_count, up.retry_duration, up.patience_s)
-        checkpoint = replace(record.checkpoint, file_id=record.file_id) if record.checkpoint is not None else None
+        checkpoint = replace(run.checkpoint, file_id=record.file_id) if run.checkpoint is not None else None
         return FileMachine(job, policy, self._clock, self._random, checkpoint)
 
     def on_state(self, record: Record) -> None:
@@ -312,7 +312,7 @@ class Application:
         with self.queue.cond:
             if record.machine is None or not record.machine.awaits(token):
                 return  # the person spoke before the question was put
-            record.asked = token
+            record.run.asked = token
         up = self._uploader
         if effect.expired is not None:
             if up.on_upload_token_expired is None:
@@ -320,7 +320,7 @@ class Application:
                 return
             self._post_question(record, token, up.on_upload_token_expired, others=False)
             return
-        others = up.get_auth is not None or record.provider is not None
+        others = up.get_auth is not None or record.run.provider is not None
         if up.on_upload_started is None:
             if others:
                 self._answer_asked(record, token, None)
@@ -334,7 +334,7 @@ class Application:
 
     def _post_question(self, record: Record, token: int, callback: Callable[..., Any], *, others: bool) -> None:
         def ask() -> Any:
-            if record.asked != token:
+            if record.run.asked != token:
                 return  # canceled or stopped while it waited for its turn
             try:
                 self._run(record, callback, record.info)
@@ -354,10 +354,10 @@ class Application:
     def _claim(self, record: Record, token: int | None) -> int | None:
         """Take the open question, if it is still open."""
         with self.queue.cond:
-            asked = record.asked
+            asked = record.run.asked
             if asked is None or (token is not None and asked != token):
                 return None
-            record.asked = None
+            record.run.asked = None
             return asked
 
     def _answer_asked(self, record: Record, token: int, value: Any) -> None:

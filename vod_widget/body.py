@@ -44,7 +44,7 @@ class BrokenOff(BaseException):  # an order, not an error; nothing may swallow i
 
 def in_turn(record: Record, cancel: threading.Event, look: Callable[[], T]) -> T:
     """Touch the file of a record, one thread at a time, so that a dead mount holds one thread only."""
-    turn = record.turn
+    turn = record.run.turn
     if turn is None:
         return look()
     if not turn.enter(cancel):
@@ -84,8 +84,8 @@ class FileBody:
         self.part = part
         self.crc64 = 0
         self._fingerprint = fingerprint
-        self._cancel = record.cancel
-        self._record = record
+        self._cancel = record.run.cancel
+        self._record, self._run = record, record.run
         self._transfer = transfer
         self._rate = rate
         self._clock = clock
@@ -121,7 +121,7 @@ class FileBody:
                 yield piece
                 self._measure(self._clock.monotonic_s() - began_s)
                 self._transfer.sent_bytes += len(piece)
-                self._record.total_sent_bytes += len(piece)
+                self._run.total_sent_bytes += len(piece)
                 self._check()
         self._buffer = None
 

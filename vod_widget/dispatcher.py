@@ -131,6 +131,8 @@ class Dispatcher:
                     self.run_coroutine(result)
             except BaseException:  # a callback that raises SystemExit must not take the deliveries of all files along
                 _log.exception("a callback failed")
+            del job  # as in `workers.Pool`
+            result = None
             with self._cond:
                 self._busy.pop(me, None)
                 if self._strands[key]:

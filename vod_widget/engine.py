@@ -94,7 +94,7 @@ class Engine:
         self._settings = settings
         self._do: dict[type[fx.Effect], Callable[[Record, FileMachine, Any], Any]] = {
             fx.OpenEntry: self._open_entry,
-            fx.CheckSource: lambda r, _m, _e: in_turn(r, r.cancel, r.source.fingerprint),
+            fx.CheckSource: lambda r, _m, _e: in_turn(r, r.run.cancel, r.source.fingerprint),
             fx.HashParts: self._hash_parts,
             fx.SaveCheckpoint: self._save_checkpoint,
             fx.SavePart: self._save_part,
@@ -127,8 +127,10 @@ class Engine:
             VODError: It failed.
             BrokenOff: A body was broken off on purpose.
         """
-        if record.turn is None and record.source.cheap_reads:  # the page of a browser file has deadlines of its own
-            record.turn = ReadTurn(self._clock, record.name)
+        run = record.run
+        # The page of a browser file has deadlines of its own.
+        if run.turn is None and record.machine is not None and record.source.cheap_reads:
+            run.turn = ReadTurn(self._clock, record.name)
         try:
             return self._do[type(effect)](record, machine, effect)
         except VODError as error:
@@ -152,41 +154,41 @@ class Engine:
         journal = self._settings().journal
         job = machine.job
         try:
-            fingerprint = in_turn(record, record.cancel, record.source.fingerprint)
+            fingerprint = in_turn(record, record.run.cancel, record.source.fingerprint)
         except VODError:
             if effect.needs_source:
                 raise
             fingerprint = ""
-        record.entry = journal.open(job.source_id, job.destination)
+        record.run.entry = journal.open(job.source_id, job.destination)
         try:
-            checkpoint = record.entry.load()
+            checkpoint = record.run.entry.load()
             # Asked while the entry is held: another process may have finished the file a moment ago.
             finished = journal.finished(job.source_id, job.destination)
         except BaseException:
-            record.entry.release()
-            record.entry = None
+            record.run.entry.release()
+            record.run.entry = None
             raise
         strong = record.source.kind is not SourceKind.BROWSER
         return fx.Opened(fingerprint, record.source.size_bytes, checkpoint, finished, strong)
 
     def _save_checkpoint(self, record: Record, _machine: FileMachine, effect: fx.SaveCheckpoint) -> None:
-        entry = record.entry
+        entry = record.run.entry
         if entry is not None:
             entry.write(effect.checkpoint, durable=effect.durable)
 
     def _save_part(self, record: Record, machine: FileMachine, effect: fx.SavePart) -> None:
         # A part of an upload that was begun again meanwhile must not stand behind the new one's checkpoint.
-        entry = record.entry
+        entry = record.run.entry
         if entry is not None and machine.checkpoint.upload_id == effect.upload_id:
             try:
                 entry.add_part(effect.part)
             except InvalidStateError:
-                if record.entry is entry:
+                if record.run.entry is entry:
                     raise
                 # The file came to rest on another thread a moment ago; a resume sends this part again.
 
     def _close_entry(self, record: Record, _machine: FileMachine, effect: fx.CloseEntry) -> None:
-        entry, record.entry = record.entry, None
+        entry, record.run.entry = record.run.entry, None
         try:
             if entry is not None:
                 if effect.how is fx.Closing.FINISH:
@@ -201,30 +203,30 @@ class Engine:
                     record.source.close()
 
     def _hash_parts(self, record: Record, _machine: FileMachine, effect: fx.HashParts) -> tuple[int, ...]:
-        return tuple(_hash(record, part, record.cancel) for part in effect.parts)
+        return tuple(_hash(record, part, record.run.cancel) for part in effect.parts)
 
     # ---- control plane
 
     def _session(self, record: Record, given: Credentials | None) -> VodSession:
         if given is not None:
-            return self._api.open(given, record.region_given, record.endpoint)
-        if record.provider is None:
+            return self._api.open(given, record.run.region_given, record.run.endpoint)
+        if record.run.provider is None:
             raise MissingCredentialError("no credentials are set", file_name=record.name)
-        return self._api.open(record.provider.credentials(), record.region_given, record.endpoint)
+        return self._api.open(record.run.provider.credentials(), record.run.region_given, record.run.endpoint)
 
     def _call(
         self, record: Record, operation: str, given: Credentials | None, call: Callable[[VodSession], Any]
     ) -> Any:
         """One control call within the account's rate; own keys that ran out are renewed once on the spot."""
-        self._pace.take(operation, record.region_given, is_loopback=is_loopback_url(record.endpoint))
+        self._pace.take(operation, record.run.region_given, is_loopback=is_loopback_url(record.run.endpoint))
         try:
             try:
                 value = call(self._session(record, given))
             except AuthExpiredError:
-                if given is not None or record.provider is None:
+                if given is not None or record.run.provider is None:
                     raise
-                fresh = record.provider.credentials(force_refresh=True)
-                value = call(self._api.open(fresh, record.region_given, record.endpoint))
+                fresh = record.run.provider.credentials(force_refresh=True)
+                value = call(self._api.open(fresh, record.run.region_given, record.run.endpoint))
         except ThrottledError:
             self._pace.ended(operation, was_throttled=True)
             raise
@@ -309,7 +311,7 @@ class Engine:
         body = FileBody(
             cover,
             whole,
-            in_turn(record, record.cancel, cover.fingerprint),
+            in_turn(record, record.run.cancel, cover.fingerprint),
             record=record,
             transfer=Transfer(),
             rate=self.bandwidth,
@@ -357,13 +359,15 @@ class Engine:
         other part, and the object's sum in the end is asked for by us. So a byte that changed on the way is noticed
         whatever the page says.
         """
-        source, part, cancel = record.source, effect.part, record.cancel
+        source, part, cancel = record.source, effect.part, record.run.cancel
         if not isinstance(source, SendsItself) or not source.sends_itself or self.bandwidth.per_s is not None:
             return None
         url = session.signed_part_url(effect.upload_id, part.part_number, _SIGNED_URL_LIFE_S)
 
+        run = record.run
+
         def count(sent_bytes: int) -> None:
-            record.total_sent_bytes += sent_bytes - transfer.sent_bytes
+            run.total_sent_bytes += sent_bytes - transfer.sent_bytes
             transfer.sent_bytes = sent_bytes
 
         answer = source.send_part(url, part.start, part.end, cancel.is_set, count)
@@ -414,12 +418,12 @@ def _cover_of(record: Record) -> Source:
 
 @contextlib.contextmanager
 def _moving(record: Record) -> Iterator[Transfer]:
-    transfer = Transfer()
-    record.transfers.add(transfer)
+    transfer, run = Transfer(), record.run
+    run.transfers.add(transfer)
     try:
         yield transfer
     finally:
-        record.transfers.discard(transfer)
+        run.transfers.discard(transfer)
 
 
 def _headers(record: Record) -> dict[str, str]:

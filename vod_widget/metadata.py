@@ -69,6 +69,7 @@ SUPPORTED_EXTENSIONS: Mapping[MediaType, frozenset[str]] = MappingProxyType(
 # A gif stands in two lists; CreateUploadImage takes it, and that is what people mean by one. media_type="video" sends
 # it to CreateUploadVideo.
 _GUESS_ORDER = (MediaType.IMAGE, MediaType.VIDEO, MediaType.AUDIO)
+_GUESSES = {extension: kind for kind in reversed(_GUESS_ORDER) for extension in SUPPORTED_EXTENSIONS[kind]}
 
 # Characters that the API refuses (IllegalCharacters): all of four bytes, and those below that show as a picture.
 # Source: CreateUploadVideo, "emoji are not supported"; Unicode emoji-data, Emoji_Presentation=Yes.
@@ -112,6 +113,8 @@ def media_type_of(name: str, override: MediaType | str | None = None) -> MediaTy
     Source: the module's. The vendor's SDK finds `jpg` anywhere in the name, so that `my_jpg.mp4` is an image there.
     """
     extension = extension_of(name)
+    if override is None and (guess := _GUESSES.get(extension)) is not None:
+        return guess
     kinds: tuple[MediaType, ...] = _GUESS_ORDER
     if override is not None:
         try:
@@ -124,10 +127,6 @@ def media_type_of(name: str, override: MediaType | str | None = None) -> MediaTy
         kinds = (wanted,) if wanted is MediaType.IMAGE else (MediaType.VIDEO, MediaType.AUDIO)
         if any(extension in SUPPORTED_EXTENSIONS[kind] for kind in kinds):
             return wanted
-    else:
-        for kind in kinds:
-            if extension in SUPPORTED_EXTENSIONS[kind]:
-                return kind
     raise _extension_error(name, extension, kinds)
 
 

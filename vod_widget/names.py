@@ -69,6 +69,6 @@ def _cut(text: str, limit_bytes: int) -> str:
 
 def extension_of(name: str) -> str:
     """Return the real extension in lower case without the dot, or "" when there is none."""
-    base = re.split(r"[/\\]", name)[-1]
+    base = name.replace("\\", "/").rpartition("/")[2]
     stem, dot, extension = base.rpartition(".")
     return extension.lower() if dot and stem else ""

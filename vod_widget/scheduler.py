@@ -78,7 +78,7 @@ class Scheduler:
         self.meter = SpeedMeter()
         self._owner = owner
         self._clock = clock
-        self._register = Register()
+        self._register = Register(self.records)
         self._active: dict[str, Record] = {}
         self._scan_from = 0
         self._chain = _Chain()
@@ -95,18 +95,19 @@ class Scheduler:
 
     # ---- the list
 
-    def add(self, record: Record) -> None:
-        """Append a file; the caller holds the condition and has checked that it is new."""
+    def add(self, record: Record) -> bool:
+        """Append a file; under the condition. The caller settles the queue.
+
+        Returns:
+            False when one of the same source is in the list that has not ended in success.
+        """
+        if not self._register.add(record):
+            return False
         self.records.append(record)
-        self._register.add(record)
         self.sums.add(record)
         self._scan_from = min(self._scan_from, len(self.records) - 1)
         self._tick_soon()
-
-    def unfinished(self, source_id: str) -> Record | None:
-        """The file of this source that is in the list and has not ended in success; under the condition."""
-        record = self._register.by_source(source_id)
-        return record if record is not None and record.state is not UploadState.SUCCESS else None
+        return True
 
     def find(self, file_id: str) -> Record | None:
         """The file of an id, or None when it is not in the list; under the condition."""
@@ -174,14 +175,19 @@ class Scheduler:
                     self._hold(record)
             else:
                 work.append(item)
+        if machine.state is UploadState.SUCCESS and not machine.busy:
+            record.let_go()
         return work
 
     def _act(self, record: Record, machine: FileMachine, work: Iterable[tuple[int, fx.Effect]]) -> None:
         for token, effect in work:
             if isinstance(effect, fx.StopSending):
                 # Bodies keep the flag that they began with; what is sent later gets a new one.
-                record.cancel.set()
-                record.cancel = threading.Event()
+                run = record.run
+                if record.machine is None:
+                    continue  # it ran again meanwhile, and is stored
+                run.cancel.set()
+                run.cancel = threading.Event()
                 if record.source.kind is SourceKind.BROWSER:
                     # Wakes the reads that wait for a page; a later read asks it again.
                     record.source.close()
@@ -248,7 +254,7 @@ class Scheduler:
 
     def _give_up(self, record: Record, token: int) -> None:
         """Answer for a thread that hangs in a read of this file."""
-        record.transfers.clear()  # its bytes will never arrive
+        record.run.transfers.clear()  # its bytes will never arrive
         self.refuse(record, token, stalled_error(record.name))
 
     def _save_part(self, record: Record, machine: FileMachine, effect: fx.SavePart) -> None:
@@ -292,7 +298,7 @@ class Scheduler:
             self._fill()
             self._judge()
         self._call_senders()
-        if self.quiet or not self._active:
+        if not self._active or self.quiet:
             self.cond.notify_all()
 
     @property
@@ -413,7 +419,7 @@ class Scheduler:
         for record in list(self._active.values()):
             machine = record.machine
             assert machine is not None
-            record.asked = None
+            record.run.asked = None
             effects = self._decide(record, machine, lambda m: m.interrupt(FileEvent.STOP))
             if effects is not None:
                 work.append((record, machine, effects))
@@ -430,8 +436,7 @@ class Scheduler:
     def change_without_machine(self, record: Record, event: FileEvent) -> None:
         """A file that never started changes its state; under the condition."""
         before = record.state
-        record.held_state = next_file_state(before, event)
-        record.paused = event is FileEvent.PAUSE
+        record.hold(next_file_state(before, event), paused=event is FileEvent.PAUSE)
         self.sums.move(record, before)
         self._owner.on_state(record)
 
@@ -504,10 +509,10 @@ class Scheduler:
                 self.sums.count_bytes(record)
                 sent = record.sent_bytes
                 in_flight += sent - record.accepted_bytes
-                if record.meter is not None:
-                    record.meter.sample(sent - record.found_bytes, now_s)
-                if sent != record.shown_bytes and record.state is UploadState.UPLOADING:
-                    record.shown_bytes = sent
+                if record.run.meter is not None:
+                    record.run.meter.sample(sent - record.found_bytes, now_s)
+                if sent != record.run.shown_bytes and record.state is UploadState.UPLOADING:
+                    record.run.shown_bytes = sent
                     self._owner.on_progress(record)
             moved = self.sums.accepted_bytes - self.sums.found_bytes + in_flight
             self.meter.sample(moved, now_s)
@@ -516,7 +521,7 @@ class Scheduler:
             self.concurrency.sample(now_s, moved, is_full=requests >= self.parallel_now)
             if self._active or not self.dispatcher.idle:
                 self._tick_soon()
-            hanging = self._watchdog.look(r.turn for r in self._active.values())
+            hanging = self._watchdog.look(r.run.turn for r in self._active.values())
             self.senders.give_up(hanging)
         for thread, give_up in hanging.items():
             self._control.leave_behind(thread)

@@ -89,6 +89,7 @@ class Senders:
                     return
             if job is not None:
                 job()
+                job = None  # a thread that waits must not keep the file that it sent last
 
     def close(self) -> list[threading.Thread]:
         """Let every thread end after its job; returns those to `join`."""

@@ -83,8 +83,8 @@ def freeze(record: Record, region: str, now_s: float) -> FileSnapshot:
         duration_s=record.duration_s,
         actions=record.actions,
         request_id=record.request_id,
-        verified=machine.verified if machine is not None else "",
-        skipped=machine.skipped if machine is not None else False,
+        verified=record.verified,
+        skipped=record.skipped,
     )
 
 
@@ -103,8 +103,8 @@ def result_of(record: Record) -> UploadResult:
         size_bytes=record.size_bytes,
         sent_bytes=record.total_sent_bytes,
         duration_s=record.duration_s or 0.0,
-        verified=record.machine.verified if record.machine is not None else "",
-        skipped=record.machine.skipped if record.machine is not None else False,
+        verified=record.verified,
+        skipped=record.skipped,
         error_code=record.error.code if record.error is not None else None,
         error_message=str(record.error) if record.error is not None else None,
         request_id=record.request_id,

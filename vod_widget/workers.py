@@ -128,6 +128,7 @@ class Pool:
                 job()
             except Exception:
                 _log.exception("a job of %s failed", self._name)
+            del job  # a thread that waits must not keep the file that it worked for last
 
     def die_in_child(self) -> None:
         """In a forked child: the threads are not here, and one of them may hold the condition."""
@@ -202,6 +203,7 @@ class Timers:
                 job()
             except Exception:
                 _log.exception("a timer of %s failed", self._name)
+            del job
 
     def die_in_child(self) -> None:
         """As for `Pool`."""

@@ -92,7 +92,8 @@ def _create_all(account: Account, policy: RetryPolicy, *, files: int = FILES) ->
         clock.t = max(clock.t, due_s)
         name = f"clip{number:04d}.mp4"
         record = Record(name, MemorySource(b"x", name), MediaType.VIDEO, UploadMetadata(title=name))
-        record.provider, record.region_given = account, "cn-shanghai"  # type: ignore[assignment]
+        run = record.get_ready()
+        run.provider, run.region_given = account, "cn-shanghai"  # type: ignore[assignment]
         attempts[name] += 1
         try:
             engine.perform(record, None, fx.CreateVideo(f"ref{number}", None))  # type: ignore[arg-type]

@@ -365,13 +365,17 @@ def test_a_file_of_one_byte_is_fine(tmp_path: Path) -> None:
     assert LocalSource(tmp_path / "x.mp4").size_bytes == 1
 
 
-def test_a_file_without_the_right_to_read_is_told_apart(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("rooted", [False, True])
+def test_a_file_without_the_right_to_read_is_told_apart(
+    path: Path, rooted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def denied(*_args: object) -> int:  # root may read everything, so chmod would not do
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(local_module.os, "open", denied)
+    monkeypatch.setattr(local_module.os, "access", lambda *_args, **_options: False)
     with pytest.raises(SourceNotFoundError, match="may not be read") as caught:
-        LocalSource(path)
+        LocalSource(path, roots=[path.parent] if rooted else None)
     assert caught.value.code == "Source.Permission"
 
 

@@ -140,7 +140,7 @@ class Moves(Permits):
         taken = machine.next_transfer()
         if taken is not None:
             self.say(f"{file.name} takes {_short(taken[1])}")
-            self.performing.append((file, record, *taken, record.cancel))
+            self.performing.append((file, record, *taken, record.run.cancel))
         elif machine.wants_transfer:
             self.fail("I8", f"{file.name}: wants a transfer, but gives none")
 
@@ -152,8 +152,8 @@ class Moves(Permits):
             del self.threads[index]
         match effect:
             case fx.StopSending():
-                record.cancel.set()
-                record.cancel = type(record.cancel)()
+                record.run.cancel.set()
+                record.run.cancel = type(record.run.cancel)()
             case fx.SavePart():
                 self.inside(file, record, effect)
             case fx.Timer(wait_s):
@@ -163,7 +163,7 @@ class Moves(Permits):
             case fx.AskApp(expired):
                 self.ask(file, record, token, expired)
             case _:
-                self.performing.append((file, record, token, effect, record.cancel))
+                self.performing.append((file, record, token, effect, record.run.cancel))
 
     def later(self, wait_s: float, record: Record, token: int | None) -> None:
         self.timer_numbers += 1
@@ -191,7 +191,7 @@ class Moves(Permits):
 
     def perform(self, file: File, record: Record, token: int, effect: fx.Effect, flag: Any) -> None:
         """Let an effect happen, and put its outcome on the way."""
-        if isinstance(effect, _BREAKABLE) and (flag.is_set() or record.cancel.is_set()):
+        if isinstance(effect, _BREAKABLE) and (flag.is_set() or record.run.cancel.is_set()):
             self.outcomes.append((record, lambda m: m.broken_off(token)))
             return
         self.check_before(file, record, effect)
@@ -220,7 +220,7 @@ class Moves(Permits):
                 self.fail("I3", f"{file.name}: CreateUploadVideo before its reference id was durable")
 
     def _durable(self, record: Record) -> bytes:
-        return self.disk.durable(getattr(record.entry, "_path", ""))
+        return self.disk.durable(getattr(record.run.entry, "_path", ""))
 
 
 def _is_sending(item: tuple[File, Record, int, fx.Effect, Any]) -> bool:

@@ -63,8 +63,8 @@ class Processes(Moves):
     def add(self, file: File, checkpoint: Checkpoint | None) -> None:
         source: Source = SimSource(file, cheap_reads=self.plan.cheap_reads)
         record = Record(file.name, source, file.media_type, UploadMetadata(title=file.name))
-        record.provider = Provider(self.owner) if self.authority == "own" else None
-        record.region_given = "cn-shanghai"
+        record.get_ready().provider = Provider(self.owner) if self.authority == "own" else None
+        record.run.region_given = "cn-shanghai"
         if self.plan.cover and file.media_type is MediaType.VIDEO:
             record.cover = Cover()
         job = Job(
@@ -104,7 +104,7 @@ class Processes(Moves):
         trouble, self.trouble = self.trouble, False
         for _file, record, _, effect, _ in self.performing:
             if isinstance(effect, _LEFT_SOMETHING) and self.rng.random() < 0.5 and record.machine is not None:
-                record.cancel.clear()
+                record.run.cancel.clear()
                 if isinstance(effect, fx.CreateImage):
                     _file.unsaid_images += 1
                 try:

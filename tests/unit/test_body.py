@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from typing import Any
 
@@ -66,7 +65,7 @@ class Counting:
 def _body(size: int) -> tuple[FileBody, Counting, Record, Transfer, Clock]:
     source, clock, transfer = Counting(size), Clock(), Transfer()
     record = Record("id", source, MediaType.VIDEO)
-    record.cancel = threading.Event()
+    record.get_ready()
     part = Part(1, 0, size)
     body = FileBody(source, part, "1", record=record, transfer=transfer, rate=Rate(None, clock), clock=clock)
     return body, source, record, transfer, clock
@@ -130,7 +129,7 @@ def test_a_cancel_is_seen_between_two_pieces() -> None:
     body, _, record, _, _ = _body(4 * MIB)
     pieces = iter(body)
     next(pieces)
-    record.cancel.set()
+    record.run.cancel.set()
     with pytest.raises(BrokenOff):
         next(pieces)
 

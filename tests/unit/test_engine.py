@@ -31,17 +31,17 @@ class Released:
 
     def add_part(self, _part: Part) -> None:
         if self.by_another_thread:
-            self.record.entry = None
+            self.record.run.entry = None
         raise InvalidStateError("the journal entry was released before")
 
 
 @pytest.mark.parametrize("rests", [True, False])
 def test_a_part_that_comes_as_its_file_comes_to_rest_is_no_fault(rests: bool) -> None:
-    record: Any = SimpleNamespace(turn=object(), entry=None)
-    record.entry = Released(record, by_another_thread=rests)
+    record: Any = SimpleNamespace(machine=MACHINE, run=SimpleNamespace(turn=object(), entry=None))
+    record.run.entry = Released(record, by_another_thread=rests)
     if rests:
         engine().perform(record, MACHINE, SAVE)
-        assert record.entry is None
+        assert record.run.entry is None
     else:
         with pytest.raises(InvalidStateError):
             engine().perform(record, MACHINE, SAVE)
@@ -49,7 +49,8 @@ def test_a_part_that_comes_as_its_file_comes_to_rest_is_no_fault(rests: bool) ->
 
 def test_part_of_an_upload_that_was_begun_again_meanwhile_is_not_written_behind_the_new_one() -> None:
     written: list[Part] = []
-    record: Any = SimpleNamespace(turn=object(), entry=SimpleNamespace(add_part=written.append))
+    entry = SimpleNamespace(add_part=written.append)
+    record: Any = SimpleNamespace(machine=MACHINE, run=SimpleNamespace(turn=object(), entry=entry))
     engine().perform(record, MACHINE, fx.SavePart(SAVE.part, "u0"))
     assert written == []
     engine().perform(record, MACHINE, SAVE)

@@ -49,11 +49,11 @@ def open_source(file: Any, name: str | None = None, *, roots: Sequence[str | os.
         SourceNotFoundError: The path names no readable regular file.
         RestrictionError: Empty, or outside of `roots`.
     """
+    if isinstance(file, (str, os.PathLike)):
+        return LocalSource(_path_of(file), name, roots=roots)
     if isinstance(file, Mapping):
         address, inner_name = _read_seed_dict(file)
         return open_source(address, name or inner_name, roots=roots)
-    if isinstance(file, (str, os.PathLike)):
-        return LocalSource(_path_of(file), name, roots=roots)
     if isinstance(file, (bytes, bytearray, memoryview)):
         return MemorySource(file, name or "")
     if isinstance(file, io.BytesIO):
@@ -95,10 +95,10 @@ def _read_seed_dict(file: Mapping[Any, Any]) -> tuple[str | os.PathLike[str], st
 
 
 def _path_of(file: str | os.PathLike[str]) -> str:
-    path = os.fsdecode(file)
+    path = file if isinstance(file, str) else os.fsdecode(file)
     if not path:
         raise InvalidArgumentError("the path is empty", hint=_ACCEPTED)
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", path)
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", path) if "://" in path else None
     if scheme and scheme[1].lower() != "file" and not os.path.lexists(path):
         raise InvalidArgumentError(
             f"{scheme[1].lower()}:// addresses cannot be sent from here",

@@ -35,6 +35,8 @@ _FLAGS = os.O_RDONLY
 for _flag in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):
     _FLAGS |= getattr(os, _flag, 0)
 
+_CAN_ASK_FOR_US = os.access in os.supports_effective_ids
+
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe (FIFO)"),
@@ -42,6 +44,10 @@ _KINDS = (
     (stat.S_ISCHR, "a character device"),
     (stat.S_ISBLK, "a block device"),
 )
+
+
+_TRACE = (1 << 60) - 1
+"""As many bits as Python keeps in the smallest number that is more than 30 bits long."""
 
 
 class _Identity(NamedTuple):
@@ -59,6 +65,11 @@ class _Identity(NamedTuple):
 
     def __str__(self) -> str:
         return ":".join(map(str, self))
+
+    @property
+    def trace(self) -> int:
+        """What will do until the file is opened again: a hundred thousand queued files keep one each."""
+        return hash(self) & _TRACE
 
     def same_but_for_links(self, other: _Identity) -> bool:
         """Deleting or moving a file away touches its ctime; its bytes are still ours."""
@@ -78,13 +89,25 @@ class _Folders:
     def __init__(self) -> None:
         self._last: tuple[str, tuple[int, int], str] = ("", (0, 0), "")
 
-    def real(self, folder: str) -> str:
-        """Return the folder's path without links."""
+    def real_of(self, folder: str, leaf: str) -> str | None:
+        """Return the path of a file of the folder without the folder's links; None when the folder has none.
+
+        Args:
+            folder: Absolute, with the slash at its end.
+            leaf: The file's name there.
+        """
+        try:
+            real = self._real(folder)
+        except OSError:
+            return os.path.realpath(folder + leaf)
+        return None if real == folder else real + leaf
+
+    def _real(self, folder: str) -> str:
         found = os.stat(folder)  # noqa: PTH116 - a Path for each of many files costs more than the call
         key = (found.st_dev, found.st_ino)
         last = self._last
         if last[:2] != (folder, key):
-            last = self._last = (folder, key, os.path.realpath(folder))
+            last = self._last = (folder, key, os.path.join(os.path.realpath(folder), ""))  # noqa: PTH118 - as above
         return last[2]
 
 
@@ -156,22 +179,20 @@ class LocalSource:
         roots: Sequence[str | os.PathLike[str]] | None = None,
     ) -> None:
         # Not resolve(): a link that is set to another file must show as a change.
-        text = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - absolute() keeps ".."
-        leaf = os.path.basename(text)  # noqa: PTH119 - a Path for each of many files costs more than the call
+        text = os.path.abspath(path if isinstance(path, str) else os.fsdecode(path))  # noqa: PTH100 - absolute() keeps ".."
+        folder, slash, leaf = text.rpartition(os.sep)
         # Folder and name apart, and the name once: a hundred thousand files have few folders.
-        self._folder = sys.intern(text[: len(text) - len(leaf)])
+        self._folder = sys.intern(folder + slash)
         self.name = clean_name(name if name is not None else leaf)
         self._leaf = self.name if self.name == leaf else leaf
         self._roots = None if roots is None else tuple(os.path.realpath(root) for root in roots)
         self._handle: _Handle | None = None
         self._is_fresh = False  # True after close(): the next fingerprint starts over
-        descriptor, found = self._open()
-        os.close(descriptor)
-        # Its hash will do until it is opened again, and a hundred thousand queued files keep one each.
-        self._expected = hash(found)
+        found, is_link = self._look(text)
+        self._expected = found.trace
         self.size_bytes = found.size_bytes
-        real = self._real_path()
-        self._real = None if real == text else real
+        real = os.path.realpath(text) if is_link else _folders.real_of(self._folder, self._leaf)
+        self._real = None if real is None or real == text else real
 
     @property
     def path(self) -> Path:
@@ -186,15 +207,6 @@ class LocalSource:
     @property
     def _text(self) -> str:
         return self._folder + self._leaf
-
-    def _real_path(self) -> str:
-        path = self._text
-        try:
-            if not os.path.islink(path):  # noqa: PTH114 - as above
-                return os.path.join(_folders.real(self._folder), self._leaf)  # noqa: PTH118 - as above
-        except OSError:
-            pass
-        return os.path.realpath(path)
 
     def __repr__(self) -> str:
         return f"LocalSource({self._text!r}, {self.size_bytes} bytes)"
@@ -290,13 +302,13 @@ class LocalSource:
         if starts_over:
             if identity.size_bytes == 0:
                 raise self._empty()
-            self._expected, self.size_bytes = hash(identity), identity.size_bytes
+            self._expected, self.size_bytes = identity.trace, identity.size_bytes
         return str(identity)
 
     def _open_handle(self) -> _Handle:
         """Open the file that was added, not another one of the same name; return the handle, entered."""
         descriptor, found = self._open()
-        if hash(found) != self._expected:
+        if found.trace != self._expected:
             os.close(descriptor)
             raise SourceChangedError("the file changed since it was added or last looked at", file_name=self.name)
         mine = _Handle(descriptor, found)
@@ -309,14 +321,36 @@ class LocalSource:
             mine.close()
         return mine
 
+    def _look(self, text: str) -> tuple[_Identity, bool]:
+        """Look at the file that is added: what it is, and whether its path is a link; it must be readable."""
+        try:
+            found = os.lstat(text)
+            is_link = stat.S_ISLNK(found.st_mode)
+            is_plain = not is_link and self._roots is None
+            if is_plain:
+                _refuse_irregular(found)
+                if not os.access(text, os.R_OK, effective_ids=_CAN_ASK_FOR_US):
+                    raise PermissionError(errno.EACCES, "not readable")
+        except OSError as exc:
+            raise self._failed(exc) from exc
+        except ValueError as exc:  # a NUL inside the path
+            raise self._impossible() from exc
+        if not is_plain:  # where it leads, and whether that is inside a root, is told by the open file alone
+            descriptor, identity = self._open()
+            os.close(descriptor)
+            return identity, is_link
+        if found.st_size == 0:
+            raise self._empty()
+        return _Identity.of(found), False
+
     def _open(self) -> tuple[int, _Identity]:
         try:
             before = _stat_regular(self._text)  # first, since opening a device can act on it
             descriptor = os.open(self._text, _FLAGS)
         except OSError as exc:
             raise self._failed(exc) from exc
-        except ValueError as exc:  # a NUL inside the path
-            raise SourceNotFoundError("the path is not one that can exist", file_name=self.name) from exc
+        except ValueError as exc:
+            raise self._impossible() from exc
         try:
             return descriptor, self._judge(descriptor, before)
         except OSError as exc:
@@ -353,6 +387,9 @@ class LocalSource:
             hint="Move it into one of the allowed folders, or allow its folder.",
             file_name=self.name,
         )
+
+    def _impossible(self) -> SourceNotFoundError:
+        return SourceNotFoundError("the path is not one that can exist", file_name=self.name)
 
     def _empty(self) -> RestrictionError:
         return RestrictionError(

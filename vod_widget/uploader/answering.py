@@ -203,7 +203,7 @@ class Answering(Core):
         if running is not None and self._queue.find(running.file_id) is running and self._is_expired(running):
             return running
         with self._queue.cond:
-            waiting = [r for r in self._queue.records if r.state is UploadState.EXPIRED and r.asked is not None]
+            waiting = [r for r in self._queue.records if r.state is UploadState.EXPIRED and r.run.asked is not None]
         if len(waiting) > 1:
             names = ", ".join(r.name for r in waiting)
             raise InvalidStateError(
@@ -213,7 +213,7 @@ class Answering(Core):
 
     @staticmethod
     def _is_expired(record: Record) -> bool:
-        return record.state is UploadState.EXPIRED and record.asked is not None
+        return record.state is UploadState.EXPIRED and record.run.asked is not None
 
     def _refuse_expired(self, auth: UploadAuth) -> None:
         if auth.expires_at_s <= self._clock.now_s():

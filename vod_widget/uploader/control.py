@@ -210,8 +210,8 @@ class Control(Looking):
         ended &= self._dispatcher.close(timeout_s)
         for record in records:
             record.source.close()
-            if record.entry is not None:
-                record.entry.release()
+            if record.run.entry is not None:
+                record.run.entry.release()
         self._tell_waiters()
         return ended
 

@@ -142,7 +142,6 @@ class Core(traitlets.HasTraits):
         return record
 
     def _interrupt(self, record: Record, event: FileEvent, *, discard: bool = False) -> list[Any] | None:
-        record.asked = None
         if record.machine is None:
             try:
                 self._queue.change_without_machine(record, event)
@@ -151,6 +150,6 @@ class Core(traitlets.HasTraits):
             if event is FileEvent.CANCEL:
                 self._app.on_note(record, fx.Canceled())
             return []
-        machine = record.machine
+        machine, record.run.asked = record.machine, None
         effects = self._queue._decide(record, machine, lambda m: m.interrupt(event, discard=discard))
         return None if effects is None else [(record, machine, effects)]

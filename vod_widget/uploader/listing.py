@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import repeat
+from operator import is_not
 from typing import Any
 
 from vod_widget import events as ev
@@ -12,8 +14,9 @@ from vod_widget.arguments import checked_reference
 from vod_widget.errors import InvalidArgumentError, InvalidStateError, RestrictionError, VODError
 from vod_widget.interfaces import Source
 from vod_widget.metadata import build_metadata, check_size, media_type_of
-from vod_widget.model import Checkpoint, MediaType, UploadMetadata, UploadState
-from vod_widget.record import Record
+from vod_widget.model import Checkpoint, MediaType, UploaderState, UploadMetadata, UploadState
+from vod_widget.record import Given, Record
+from vod_widget.sources import cover_of, open_source
 from vod_widget.states import FileEvent
 from vod_widget.upload_info import UploadInfo
 
@@ -88,18 +91,17 @@ class Listing(Control):
             InvalidStateError: The same file is in the list and not finished (code `AlreadyQueued`).
             InvalidArgumentError: A bad argument.
         """
-        from vod_widget.sources import cover_of, open_source
-
         self._check_open()
         source: Source = open_source(file, name)
         try:
             kind = media_type_of(source.name, media_type)
             check_size(source.size_bytes, kind, source.name)
-            cover = cover if cover is not None else cover_of(file)
+            if cover is None and not isinstance(file, str):
+                cover = cover_of(file)
             cover_source: Source | None = None
             if isinstance(cover, str) and cover.lower().startswith(("http://", "https://")):
                 cover_url, cover = cover, None
-            given: dict[str, Any] = {
+            words: dict[str, Any] = {
                 "user_data": user_data,
                 "title": title,
                 "description": description,
@@ -116,17 +118,16 @@ class Listing(Control):
                 "extend": extend,
             }
             # Of a hundred thousand queued files most say nothing: their metadata are made when they are looked at.
-            says_something = any(value is not None for value in given.values())
-            metadata = build_metadata(file_name=source.name, media_type=kind, **given) if says_something else None
+            says_something = any(map(is_not, words.values(), repeat(None)))
+            metadata = build_metadata(file_name=source.name, media_type=kind, **words) if says_something else None
             if cover is not None:
                 cover_source = self._open_cover(cover, kind, source.name)
-            record = Record(self._random.hex(16), source, kind, metadata)
-            record.cover = cover_source
-            record.reference_id = checked_reference(reference_id, source.name)
+            reference = checked_reference(reference_id, source.name)
             if object:
                 check_key(object)
-            if (endpoint, bucket, object) != (None, None, None):
-                record.given_address = (endpoint, bucket, object)
+            record = Record(self._random.hex(16), source, kind)
+            if metadata or cover_source or reference or endpoint or bucket or object:
+                record.given = Given(metadata, cover_source, reference, (endpoint, bucket, object))
             return self._enlist(record)
         except BaseException as raised:
             source.close()
@@ -137,18 +138,18 @@ class Listing(Control):
     def _enlist(self, record: Record) -> UploadInfo:
         info = UploadInfo(record)
         with self._queue.cond:
-            if self._queue.unfinished(record.source.source_id) is not None:
+            record.info = info
+            if not self._queue.add(record):
                 raise InvalidStateError(
                     "the file is in the list already and not finished",
                     code="AlreadyQueued",
                     hint="Wait for it, or remove it first.",
                     file_name=record.name,
                 )
-            record.info = info
-            self._queue.add(record)
             self._app.emit(ev.FileAdded, record)
             self._app.fire(record, "on_file_added", info)
-            self._queue.settle()
+            if self._queue.state is not UploaderState.INIT:  # before the first start nothing follows from one more
+                self._queue.settle()
         return info
 
     def _restore(
@@ -160,7 +161,7 @@ class Listing(Control):
         source could not be had.
         """
         record = Record(checkpoint.file_id or self._random.hex(16), source, checkpoint.media_type, metadata)
-        record.checkpoint = checkpoint
+        record.get_ready().checkpoint = checkpoint
         machine = self._app.make_machine(record)
         record.take_machine(machine)
         machine.state = UploadState.STOPPED if error is None else UploadState.FAILURE
@@ -169,8 +170,6 @@ class Listing(Control):
         return self._enlist(record)
 
     def _open_cover(self, cover: Any, kind: MediaType, name: str) -> Source:
-        from vod_widget.sources import open_source
-
         if kind is MediaType.IMAGE:
             raise RestrictionError(
                 "an image has no cover", code="Restriction.Cover", hint="Leave cover= out.", file_name=name
@@ -405,7 +404,7 @@ class Listing(Control):
         Only the journal knows of that, and a file that is given up must not leave it behind. Reads the journal's
         folder, and looks for keys when the queue has not yet: called before a decision and without the condition.
         """
-        waiting = [record for record in records if record.machine is None]
+        waiting = [r for r in records if r.machine is None and r.state is not UploadState.SUCCESS]
         if not waiting or self._closed or self._is_copy:
             return
         try:

@@ -86,6 +86,32 @@ _WATCH = """
 """
 
 
+# What this machine gives: rows of one line of text, ten in the page, over everything else; no kernel is asked.
+_PLAIN = """
+(() => {
+    const box = document.body.appendChild(document.createElement('div'));
+    box.className = 'vod-widget plain';
+    box.style.cssText = 'position: fixed; z-index: 99; inset: 100px 100px auto; height: 432px; background: white';
+    const grid = box.appendChild(document.createElement('div')), body = document.createElement('div');
+    grid.setAttribute('role', 'grid');
+    grid.style.cssText = 'height: 432px; overflow: auto';
+    body.style.cssText = 'position: relative; height: 400000px';
+    grid.append(body);
+    const draw = () => {
+        const first = Math.floor(grid.scrollTop / 40);
+        body.replaceChildren(...Array.from({ length: 12 }, (_, k) => {
+            const row = document.createElement('div');
+            row.style.cssText = `position: absolute; top: ${(first + k) * 40}px; height: 40px`;
+            row.textContent = `clip-${first + k}.mp4 1.0 MB Ready`;
+            return row;
+        }));
+    };
+    grid.addEventListener('scroll', draw);
+    draw();
+})(), null
+"""
+
+
 def _frames(at: Desk, seconds: float, px: int = 0) -> tuple[float, float, float]:
     """p50 and p99 of the gaps between frames, ms, and how far was scrolled."""
     answer = at.chromium.run(_FRAMES % (int(seconds * 1000), px))
@@ -108,6 +134,10 @@ def _budget(seconds: float, rows: int) -> list[tuple[str, str, str, bool | None]
     with desk([_CELL], page_script=_EAR) as at:
         _, empty, _ = _frames(at, seconds)
         out.append(("frame p99 of an empty cell", f"{empty:.1f} ms", "", None))
+        at.chromium.run(_PLAIN)
+        _, plain, _ = _frames(at, seconds, 240)
+        at.chromium.run("document.querySelector('.vod-widget.plain').remove()")
+        out.append(("frame p99 of a plain list that scrolls likewise", f"{plain:.1f} ms", "", None))
         at.python(f"import time; from benchmarks.widget_crowd import *; crowd = Crowd({rows})")
         alone_s = float(at.python(f"print(crowd.move({seconds}))"))
         _show(at, rows)

@@ -27,8 +27,10 @@ _SHORTEST_TIMEOUT_S = 4.0
 _LONGEST_TIMEOUT_S = 60.0
 _TIMEOUT_IN_ROUNDS = 6.0
 _CLEAN_BEFORE_GROWTH = 32
-# A click has half a second; a line that needs as long for one slice alone gets twice of what it needs.
+# A click has half a second; a line that needs as long for one slice alone gets twice of what it needs. Slices below
+# this size would cost speed and not bring the click: what takes long then is not the line (seen on a busy machine).
 _LONG_ROUND_S = 0.3
+_LEAST_FOR_CLICKS_BYTES = 2048 * _KIB
 _ROUNDS_BEFORE_SHRINKING = 2 * _SLICES_IN_FLIGHT
 
 
@@ -80,8 +82,8 @@ class Pace:
         larger = 2 * self.slice_bytes
         if self._round_s > long_s:
             # What was asked for before the last change still comes late.
-            if self._clean >= _ROUNDS_BEFORE_SHRINKING and self.slice_bytes > FIRST_SLICE_BYTES:
-                self.slice_bytes = max(FIRST_SLICE_BYTES, self.slice_bytes // 2)
+            if self._clean >= _ROUNDS_BEFORE_SHRINKING and self.slice_bytes > _LEAST_FOR_CLICKS_BYTES:
+                self.slice_bytes = max(_LEAST_FOR_CLICKS_BYTES, self.slice_bytes // 2)
                 self._clean = 0
         elif (
             self._clean >= _CLEAN_BEFORE_GROWTH

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import tracemalloc
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import pytest
 from tests.contract.support import LONG_S
 from tests.fault.memory import MemoryCloud, MemoryStore, _Session, queue
 from tests.helpers.invariants import Footprint, check_memory
+from vod_widget.body import FileBody
 from vod_widget.crc64 import combine_all, crc64
 from vod_widget.errors import ConnectionLostError, NoSuchUploadError, ServerFaultError
 from vod_widget.model import ObjectInfo, RemotePart, UploadAddress, UploadAuth
@@ -95,6 +97,10 @@ def test_memory_threads_and_descriptors_stay_below_their_formulas_while_parts_fa
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert [info.state for info in infos] == ["Success"] * FILES
+        gc.collect()
+        assert not [body for body in gc.get_objects() if isinstance(body, FileBody)], (
+            "a failure keeps what it was to send"
+        )
     assert cloud.count("UploadPart") > 36 + FILES * SIZE // PART_BYTES  # so many were sent again
     check_memory(peak, parallel=PARALLEL, part_size_bytes=PART_BYTES, slack_bytes=8 * MIB)
     assert cloud.threads <= PARALLEL + CONTROL_THREADS + OTHER_THREADS

@@ -295,3 +295,11 @@ def test_f21_refresh_to_another_key_begins_again_there_and_says_so() -> None:
     assert list(run.cloud.objects) == ["sv/elsewhere.mp4"]
     assert run.restarts_said == ["Address.Changed"]
     assert run.cloud.uploads == {}  # the old one was aborted
+
+
+def test_f17_permission_that_claims_to_live_for_days_is_refused() -> None:
+    run = Scripted(authority="get_auth")
+    longer = 13 * 3600.0
+    run.change(fx.GetAuth, lambda g: replace(g, auth=replace(g.auth, expires_at_s=g.auth.issued_at_s + longer)))
+    run.fails("InvalidUploadAuth")
+    assert run.count(fx.Init) == 0

@@ -121,6 +121,15 @@ def test_f40_skewed_part_is_sent_again_at_once() -> None:
     assert run.warned == ["Clock.Skew"]
 
 
+def test_f40_part_that_is_skewed_for_ever_is_a_failure() -> None:
+    run = Scripted()
+    run.spoil(fx.SendPart, lambda: ClockSkewError("skewed", code="RequestTimeTooSkewed"), times=None, part=1)
+    run.wants()
+    run.to_rest()
+    assert run.machine.state is UploadState.FAILURE
+    assert run.count(fx.SendPart) <= 16  # the others forgive it what came before them
+
+
 def test_f41_upload_that_the_storage_dropped_is_asked_for_before_it_is_begun_again() -> None:
     run = Scripted(size=6 * PART, parallel=1)
     run.start()

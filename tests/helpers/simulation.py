@@ -490,6 +490,8 @@ class Simulation:
             case fx.CheckSource():
                 return f"v{self.version}"
             case fx.HashParts(parts):
+                if any(p.end > self.plan.size for p in parts):
+                    raise SourceChangedError("shorter than it was")
                 return tuple(crc_of((self.version, p.start, p.end, False)) for p in parts)
             case fx.SaveCheckpoint(checkpoint, _):
                 if not journal.held:

@@ -14,18 +14,19 @@ from dataclasses import replace
 
 import pytest
 
-from tests.helpers.simulation import PART, Plan, Simulation, Video
+from tests.helpers.simulation import PART, Plan, Simulation, Upload, Video
 from vod_widget import effects as fx
 from vod_widget.board import Board
 from vod_widget.errors import (
     AccessDeniedError,
     AuthExpiredError,
     ConnectionLostError,
+    NoSuchUploadError,
     RequestRefusedError,
     ServerFaultError,
     ThrottledError,
 )
-from vod_widget.model import Grant, MediaType, ObjectInfo, Part, Phase, UploadState
+from vod_widget.model import Grant, MediaType, ObjectInfo, Part, Phase, RemotePart, UploadState
 from vod_widget.progress import Ledger
 from vod_widget.states import FileEvent
 
@@ -784,6 +785,247 @@ def test_faults_before_progress_do_not_count_against_what_follows() -> None:
         _outcome_of(run, fx.Complete, lambda token: run.machine.fail(token, ThrottledError("slow down", status=503)))
     run.drain()
     assert run.machine.state is UploadState.SUCCESS
+
+
+@pytest.mark.parametrize("patience_s", [None, 300.0])
+def test_answer_of_the_control_plane_forgives_the_faults_before_it(patience_s: float | None) -> None:
+    run = _calm(patience_s=patience_s)
+    run.start()
+    for kind in (fx.CreateVideo, fx.Init):
+        for _ in range(3):
+            _until(run, lambda kind=kind: _performing(run, kind))  # type: ignore[misc]
+            run.clock.t += 80.0
+            _outcome_of(run, kind, lambda token: run.machine.fail(token, ThrottledError("slow down", status=503)))
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+
+
+def test_part_that_fails_after_its_file_was_stopped_is_no_attempt() -> None:
+    run = _calm()
+    run.start()
+    _until(run, lambda: run.transfers)
+    token, _, _ = run.transfers.pop()
+    run.interrupt("stop")
+    run.take(run.machine.fail(token, ServerFaultError("500", status=500)))
+    run.drain()
+    assert run.machine.attempts == []
+    assert not any(isinstance(note, fx.RetryNote) for note in run.notes)
+
+
+def test_part_that_arrives_in_the_former_place_is_no_progress_in_the_new_one() -> None:
+    run = _calm(size=5 * PART, parallel=2)
+    run.start()
+    _until(run, lambda: run.machine.ledger.accepted_bytes >= PART and len(run.transfers) == 2)
+    (video,) = run.cloud.assets.values()
+    video.key = "sv/elsewhere.mp4"
+    run.clock.t += 0.9 * 3000
+    run.take(run.machine.refresh_ahead())
+    _until(run, lambda: _performing(run, fx.RefreshVideo))
+    late = run.transfers.pop()
+    (item,) = [item for item in run.performing if isinstance(item[1], fx.RefreshVideo)]
+    moved = run.apply(item[1])
+    _outcome_of(run, fx.RefreshVideo, lambda token: run.machine.succeed(token, moved))
+    _until(run, lambda: _performing(run, fx.SaveCheckpoint))  # the former upload is aborted, the new place noted
+    token, effect, _ = late
+    assert isinstance(effect, fx.SendPart)
+    part = effect.part
+    run.take(run.machine.succeed(token, (RemotePart(part.part_number, part.size_bytes, "etag", 1), 1)))
+    assert run.machine.ledger.accepted_bytes == 0
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+
+
+def test_last_of_many_words_counts() -> None:
+    run = _calm()
+    run.start()
+    _until(run, lambda: _performing(run, fx.Init))
+    run.interrupt("cancel")
+    run.ready()
+    run.start()
+    run.interrupt("stop")
+    run.drain()
+    assert run.machine.state is UploadState.STOPPED
+    assert _done(run).count("OpenEntry") == 1
+    run.heal()
+
+
+def test_part_that_is_refused_while_its_credential_is_renewed_waits_a_second() -> None:
+    run = _calm(size=3 * PART, parallel=3)
+    run.start()
+    _until(run, lambda: run.machine.wants_transfer)
+    while len(run.transfers) < 3:
+        run.take_transfer()
+    run.clock.t += 0.85 * 3000.0
+    run.take(run.machine.refresh_ahead())
+    token, _, _ = run.transfers.pop()
+    run.take(run.machine.fail(token, NoSuchUploadError("gone", status=404)))
+    assert run.machine.wants_transfer == 0
+    run.clock.t += 1.1
+    assert run.machine.wants_transfer == 1
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+
+
+def test_credential_of_an_image_is_not_renewed_ahead_since_that_would_make_another() -> None:
+    run = _calm(media_type=MediaType.IMAGE)
+    run.start()
+    _until(run, lambda: run.transfers)
+    run.clock.t += 0.85 * 3000.0
+    assert not run.machine.refresh_due()
+    run.drain()
+    assert len(run.cloud.assets) == 1
+
+
+def test_upload_that_is_dropped_beside_an_object_of_an_earlier_version_is_begun_again() -> None:
+    run = _calm(size=4 * PART, parallel=1)
+    run.start()
+    _until(run, lambda: run.machine.ledger.accepted_bytes >= PART)
+    run.machine.checkpoint = replace(run.machine.checkpoint, completed_before=True)
+    (video,) = run.cloud.assets.values()
+    run.cloud.objects[video.key] = ((7, 0, 4 * PART, False),)
+    run.cloud.uploads.clear()
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert _restarts(run) == ["NoSuchUpload"]
+
+
+def test_object_of_another_length_without_a_sum_is_no_proof() -> None:
+    run = _calm(gives_crc=False)
+    run.start()
+    _until(run, lambda: _performing(run, fx.Complete))
+    (video,) = run.cloud.assets.values()
+    run.cloud.objects[video.key] = ((0, 0, 5, False),)
+    dropped = ConnectionLostError("dropped before it arrived", was_sent=True)
+    _outcome_of(run, fx.Complete, lambda token: run.machine.fail(token, dropped))
+    run.drain()  # a success is compared with the file by the simulation
+    assert run.machine.state is UploadState.SUCCESS
+    assert run.sent_bytes == run.plan.size
+
+
+def test_stored_object_of_another_length_is_sent_again_where_there_are_no_sums() -> None:
+    run = _calm(gives_crc=False)
+    complete = run.cloud.complete
+    cut: list[int] = []
+
+    def lose_the_end(grant: Grant, upload_id: str, parts: tuple[Part, ...]) -> ObjectInfo:
+        info = complete(grant, upload_id, parts)
+        if not cut:
+            cut.append(1)
+            run.cloud.objects[grant.address.object] = run.cloud.objects[grant.address.object][:-1]
+        return info
+
+    run.cloud.complete = lose_the_end  # type: ignore[method-assign]
+    run.start()
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert _restarts(run) == ["Integrity"]
+
+
+@pytest.mark.parametrize("is_given", [False, True], ids=["drawn by VOD", "given by the caller"])
+def test_uploads_that_nobody_knows_are_swept_only_where_no_other_program_can_have_begun_them(is_given: bool) -> None:
+    run = _calm()
+    run.cloud.may_list_uploads = True
+    run.cloud.uploads["another's"] = Upload("sv/1.mp4")
+    run.machine.job = replace(run.machine.job, object="sv/1.mp4" if is_given else None)
+    run.start()
+    _until(run, lambda: _performing(run, fx.Init))
+    lost = ConnectionLostError("lost", was_sent=True)
+    _outcome_of(run, fx.Init, lambda token: run.machine.fail(token, lost))
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert ("another's" in run.cloud.uploads) is is_given
+
+
+def test_keys_that_expire_again_and_again_are_not_asked_for_ever() -> None:
+    run = _calm(authority="sts")
+    run.start()
+    expired = AuthExpiredError("the keys ran out", code="InvalidSecurityToken.Expired")
+    for _ in range(4):
+        _until(run, lambda: _performing(run, fx.CreateVideo))
+        _outcome_of(run, fx.CreateVideo, lambda token: run.machine.fail(token, expired))
+    run.drain()
+    assert run.machine.state is UploadState.FAILURE
+    assert "CreateVideo" not in _done(run)
+
+
+def test_asset_that_the_application_names_may_hold_something_already() -> None:
+    run = _calm(authority="app", gives_crc=False)
+    grant = run.cloud.create("")
+    run.asset_of_app = grant.media_id
+    run.cloud.objects[grant.address.object] = ((7, 0, run.plan.size, False),)
+    run.start()
+    _until(run, lambda: _performing(run, fx.Complete))
+    dropped = ConnectionLostError("dropped before it arrived", was_sent=True)
+    _outcome_of(run, fx.Complete, lambda token: run.machine.fail(token, dropped))
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert {version for version, *_ in run.cloud.objects[grant.address.object]} == {0}
+
+
+def test_small_file_is_written_down_twice_before_its_bytes_leave() -> None:
+    run = _calm(size=50_000)
+    run.start()
+    run.drain()
+    assert _done(run).count("SaveCheckpoint") == 2  # before it is created, and what it is called
+
+
+@pytest.mark.parametrize("faults", [1, 2])
+def test_parts_of_a_former_version_are_removed_though_the_first_tries_fail(faults: int) -> None:
+    run = _calm()
+    run.start()
+    _until(run, lambda: run.machine.ledger.accepted_bytes >= PART)
+    run.interrupt("pause")
+    run.drain()
+    run.version = 1
+    run.bring_on()
+    run.bring_on()
+    for _ in range(faults):
+        _until(run, lambda: _performing(run, fx.Abort))
+        _outcome_of(run, fx.Abort, lambda token: run.machine.fail(token, ServerFaultError("500", status=500)))
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+    assert run.cloud.uploads == {}
+    assert not run.was_warned("Abort")
+
+
+def test_file_that_leaves_the_list_keeps_its_entry_while_its_parts_cannot_be_removed() -> None:
+    run = _calm()
+    run.start()
+    _until(run, lambda: run.machine.ledger.accepted_bytes >= PART)
+    run.cloud.may_abort = False
+    run.take(run.machine.interrupt(FileEvent.CANCEL, discard=True))
+    run.drain()
+    assert run.journal.checkpoint is not None
+    assert run.journal.checkpoint.canceled
+    assert run.journal.checkpoint.upload_id in run.cloud.uploads
+
+
+def test_canceled_file_that_is_wanted_again_is_no_longer_given_up_in_the_journal() -> None:
+    run = _calm()
+    run.start()
+    _until(run, lambda: run.machine.ledger.accepted_bytes >= PART)
+    run.interrupt("cancel")
+    run.drain()
+    assert run.journal.checkpoint is not None
+    assert run.journal.checkpoint.canceled
+    run.ready()
+    run.start()
+    _until(run, lambda: run.transfers)
+    assert not run.journal.checkpoint.canceled
+
+
+def test_reference_id_of_an_asset_that_exists_wins_over_a_new_wish() -> None:
+    run = _calm()
+    run.start()
+    _until(run, lambda: run.transfers)
+    run.kill()
+    assert run.journal.checkpoint is not None
+    under = run.journal.checkpoint.reference_id
+    run.machine.job = replace(run.machine.job, reference_id="another-wish")
+    run.start()
+    _until(run, lambda: run.transfers)
+    assert run.journal.checkpoint.reference_id == under
+    assert [video.reference_id for video in run.cloud.assets.values()] == [under]
 
 
 def _refuse_parts(run: Simulation, times: int) -> list[int]:

@@ -112,7 +112,7 @@ class Emulator:
 
     def close(self) -> None:
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(90)  # it clears its folder, which a busy disk takes its time for
         if self.process.stdout is not None:
             self.process.stdout.close()
         self.log.close()

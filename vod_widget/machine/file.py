@@ -376,8 +376,7 @@ class FileMachine(Settling):
     def _transfer_failed(self, token: int, error: VODError) -> list[Out]:
         effect, grants = self._flight.pop(token)
         assert isinstance(effect, fx.SendPart | fx.SendObject)
-        stale = isinstance(effect, fx.SendPart) and effect.upload_id != self.checkpoint.upload_id
-        if stale or not self._sending:
+        if not self._sending:
             self._board.put_back(effect.part)
             return self._when_drained()
         parked = self._main is not None and isinstance(self._main[1], Parked)

@@ -1277,6 +1277,17 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
         "pass",
         "test_oss_rules::test_a_private_page_is_shown_to_nobody",
     ),
+    ("oss_live", "if kept is None:", F, "test_oss_live::test_a_channel_is_made_shown_switched_and_deleted"),
+    ("oss_live", 'if given.findtext("Target/Type") != "HLS":', F, "test_oss_live::test_bad_channels_are_refused"),
+    ("oss_live", "or not low <= int(text) <= high:", ":", "test_oss_live::test_bad_channels_are_refused"),
+    (
+        "oss_live",
+        "if status not in _STATES or node is None:",
+        "if node is None:",
+        "test_oss_live::test_bad_channels_are_refused",
+    ),
+    ("oss_live", 'if not playlist.endswith(".m3u8") or', "if", "test_oss_live::test_bad_channels_are_refused"),
+    ("oss_live", "if name.startswith(prefix) and name > marker]", "]", "test_oss_live::test_channels_in_pages"),
     # --- versions ------------------------------------------------------------------------------
     (
         "versions",

@@ -48,7 +48,6 @@ EXPECTED: dict[str, tuple[str, ...]] = {
         "test_bucket_data_redundancy_transition.TestBucketDataRedundancyTransition.test_bucket_data_redundancy_transition_normal",
         "test_bucket_describe_regions.TestDescribeRegions.test_describe_regions_exception",
         "test_bucket_describe_regions.TestDescribeRegions.test_describe_regions_normal",
-        "test_bucket_inventory.TestBucketInventory.test_bucket_inventory_filter",
         "test_bucket_meta_query.TestBucketMetaQuery.test_1_bucket_meta_query",
         "test_bucket_meta_query.TestBucketMetaQuery.test_2_bucket_meta_query_aggregation",
         "test_public_access_block.TestPublicAccessBlock.test_public_access_block_normal",
@@ -80,28 +79,6 @@ EXPECTED: dict[str, tuple[str, ...]] = {
         "test_object.TestObject.test_process_object",
         "test_object_request_payment.TestObjectRequestPayment.test_process_object",
     ),
-    "live channels take RTMP streams": (
-        "test_iterator.TestIterator.test_live_channel_iterator",
-        "test_live_channel.TestLiveChannel.test_create_live_channel",
-        "test_live_channel.TestLiveChannel.test_get_live_channel",
-        "test_live_channel.TestLiveChannel.test_get_live_channel_history",
-        "test_live_channel.TestLiveChannel.test_get_live_channel_stat",
-        "test_live_channel.TestLiveChannel.test_get_vod_playlist",
-        "test_live_channel.TestLiveChannel.test_list_live_channel",
-        "test_live_channel.TestLiveChannel.test_post_vod_playlist",
-        "test_live_channel.TestLiveChannel.test_put_live_channel_status",
-        "test_live_channel.TestLiveChannel.test_sign_rtmp_url",
-    ),
-    "x-oss-traffic-limit is checked, and does not slow anything": (
-        "test_traffic_limit.TestTrafficLimit.test_append_object",
-        "test_traffic_limit.TestTrafficLimit.test_get_object",
-        "test_traffic_limit.TestTrafficLimit.test_get_object_with_signed_url",
-        "test_traffic_limit.TestTrafficLimit.test_put_object",
-        "test_traffic_limit.TestTrafficLimit.test_put_object_with_signed_url",
-        "test_traffic_limit.TestTrafficLimit.test_resumable_download",
-        "test_traffic_limit.TestTrafficLimit.test_resumable_upload",
-        "test_traffic_limit.TestTrafficLimit.test_upload_part",
-    ),
     "key management (KMS) is another product": (
         "test_crypto.TestCrypto.test_ali_kms_provider_basic",
         "test_crypto.TestCrypto.test_ali_kms_provider_diff_passphrase",
@@ -119,30 +96,17 @@ EXPECTED: dict[str, tuple[str, ...]] = {
         "test_async_fetch_task.TestAsyncFetchTask.test_fetch_success_callback_failed_state",
         "test_async_fetch_task.TestAsyncFetchTask.test_ignore_same_key",
     ),
-    "the suite asks https://sts.<region> through a client that trusts no CA of ours, and a metadata server": (
+    "the emulator's role may use VOD only, and these use OSS through it": (
         "test_credentials_provider.TestCredentialsProvider.test_auth",
         "test_credentials_provider.TestCredentialsProvider.test_crypto_bucket",
         "test_credentials_provider.TestCredentialsProvider.test_ecs_ram_role_credentials_expire",
-        "test_credentials_provider.TestCredentialsProvider.test_ecs_ram_role_credentials_fetcher",
         "test_credentials_provider.TestCredentialsProvider.test_ecs_ram_role_credentials_provider",
         "test_credentials_provider.TestCredentialsProvider.test_sign_url",
-    ),
-    "encryption of objects is not there: a client must not believe that they are encrypted": (
-        "test_server_side_encryotion.TestSSEDataEncryption.test_append_object_with_encryption",
-        "test_server_side_encryotion.TestSSEDataEncryption.test_copy_object",
-        "test_server_side_encryotion.TestSSEDataEncryption.test_multipart_upload",
-        "test_server_side_encryotion.TestSSEDataEncryption.test_put_object_with_encryption",
-        "test_server_side_encryotion.TestSSEDataEncryption.test_resumable_uoload",
     ),
     "callbacks of OSS are not there": (
         "test_bucket_callback_policy.TestBucketCallbackPolicy.test_callback_policy",
         "test_bucket_callback_policy.TestBucketCallbackPolicy.test_callback_policy_exception_process",
         "test_object.TestObject.test_sign_url_with_callback",
-    ),
-    "retention policies (worm) are not there": (
-        "test_bucket_worm.TestBucketWorm.test_abort_bucket_worm",
-        "test_bucket_worm.TestBucketWorm.test_bucke_worm_normal",
-        "test_bucket_worm.TestBucketWorm.test_bucket_worm_illegal",
     ),
     "signature V2 is not there; the vendor advises against it": (
         "test_sign.TestSign.test_sign_v2_additional_headers",
@@ -153,10 +117,6 @@ EXPECTED: dict[str, tuple[str, ...]] = {
         "test_multipart.TestMultipart.test_multipart_sequential",
         "test_upload.TestUpload.test_upload_sequenial",
     ),
-    "the suite expects that a machine far away does not answer in a millisecond": (
-        "test_object.TestObject.test_default_timeout",
-        "test_object.TestObject.test_timeout",
-    ),
     "nothing is compressed on its way": (
         "test_object.TestObject.test_get_object_with_url_to_file_chunked",
         "test_object.TestObject.test_gzip_get",
@@ -165,11 +125,9 @@ EXPECTED: dict[str, tuple[str, ...]] = {
         "test_utils.TestUtils.test_http_to_unixtime_in_zh_CN_locale",
         "test_utils.TestUtils.test_iso8601_to_unixtime_in_zh_CN_locale",
     ),
-    "websites are not served": (
-        "test_website.TestWebsite.test_normal_set_website_with_mirror",
-        "test_website.TestWebsite.test_normal_set_website_without_routing_rule",
-    ),
 }
+# They ask for a timeout of a millisecond and expect that a machine far away does not keep it; this one may.
+EITHER = ("test_object.TestObject.test_default_timeout", "test_object.TestObject.test_timeout")
 
 
 def reason_of(name: str) -> str:

@@ -60,7 +60,7 @@ SUB_RESOURCES = (
         "x-oss-access-point-name",
         "x-oss-process",
     ),
-    *("versioning", "versions", "x-oss-request-payer", "x-oss-traffic-limit"),
+    *("versioning", "versions", "x-oss-request-payer", "x-oss-traffic-limit", "vod", "comp", "startTime", "endTime"),
     "x-oss-async-process",
 )
 

@@ -21,6 +21,7 @@ _MODULES = (
     "test_oss_copies",
     "test_oss_extras",
     "test_oss_gate",
+    "test_oss_live",
     "test_oss_rules",
     "test_oss_settings",
     "test_oss_versions",

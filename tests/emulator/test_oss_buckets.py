@@ -129,7 +129,7 @@ def test_an_upload_credential_deletes_no_list_of_objects(emulator: Emulator, gra
 
 @pytest.mark.parametrize(
     ("method", "query"),
-    [("PUT", "live"), ("POST", "versionId"), ("PUT", "x-oss-async-process"), ("POST", "x-oss-process")],
+    [("PUT", "replication"), ("POST", "versionId"), ("PUT", "x-oss-async-process"), ("POST", "x-oss-process")],
 )
 def test_unknown_sub_resources_do_not_touch_the_object(
     emulator: Emulator, grant: Grant, method: str, query: str

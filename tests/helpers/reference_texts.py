@@ -107,8 +107,8 @@ EMULATOR = [
     'a website; `emulator.cloud.add_account("2...")` returns the key of another account to try them with. The headers of encryption',
     "come back as the service's do, but bytes lie in the data folder as they came. Other configurations of buckets (lifecycle, logging,",
     "referer, tagging, inventory, styles, limits, transfer acceleration, access monitor, HTTPS versions) are checked, kept and shown, and",
-    "nothing acts on them. Live channels, select, image processing, replication, callbacks and signature V2 answer `NotImplemented` or",
-    "are refused.",
+    "nothing acts on them; nobody can push to a live channel, since RTMP is not served. Select, image processing, replication, callbacks",
+    "and signature V2 answer `NotImplemented` or are refused.",
 ]
 POLICY = [
     "What a page may not do is answered with the code `Policy`; too many messages in a second with `RateLimit`.",

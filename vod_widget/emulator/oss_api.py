@@ -21,6 +21,7 @@ from vod_widget.emulator import (
     oss_copies,
     oss_encryption,
     oss_extras,
+    oss_live,
     oss_objects,
     oss_uploads,
     oss_worm,
@@ -226,6 +227,8 @@ class OssGateway:
                 return self._desk.answer(ticket, body)
             case operation if operation in oss_extras.RIGHTS:
                 return oss_extras.answer(operation, request, body, self._store, self._clock.signed_url_s())
+            case operation if operation in oss_live.RIGHTS:
+                return oss_live.answer(operation, request, body, self._store, self._clock.wall_s())
             case operation if operation in oss_worm.RIGHTS:
                 now_s = self._clock.signed_url_s()
                 return oss_worm.answer(operation, request, body, self._store, now_s=now_s, rng=self._rng)

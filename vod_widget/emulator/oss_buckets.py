@@ -70,9 +70,6 @@ class BucketDesk:
             case "DeleteBucketCors":
                 self._store.set_cors(request.bucket, ())
                 return OssAnswer(204)
-            case "ListLiveChannel":
-                pairs = [("Prefix", ""), ("Marker", ""), ("MaxKeys", "100"), ("IsTruncated", "false")]
-                return _xml("ListLiveChannelResult", [*pairs, ("NextMarker", "")])
             case "PutBucketVersioning":
                 self._store.set_versioning(self._store.bucket(request.bucket), oss_versions.parse_status(body))
                 return OssAnswer(200)
@@ -115,7 +112,7 @@ class BucketDesk:
             "ObjectCount": len(objects),
             "MultipartUploadCount": len(uploads),
             "MultipartPartCount": len(parts),
-            "LiveChannelCount": 0,
+            "LiveChannelCount": sum(place.startswith("live/") for place in self._store.bucket(bucket).settings),
             "DeleteMarkerCount": len(everything) - len(objects),
             "LastModifiedTime": int(last_s),
         }

@@ -52,6 +52,8 @@ def _chosen(request: OssRequest, bucket: Bucket) -> dict[str, str]:
     place = "ApplyServerSideEncryptionByDefault"
     if ALGORITHM in request.headers:
         algorithm, key_id, data = (request.headers.get(name, "") for name in (ALGORITHM, KEY_ID, DATA))
+    elif "encryption" not in bucket.settings:
+        return {}
     else:
         names = ("SSEAlgorithm", "KMSMasterKeyID", "KMSDataEncryption")
         algorithm, key_id, data = (shown(bucket, "encryption", f"{place}/{name}") for name in names)

@@ -59,7 +59,7 @@ class Gatekeeper:
             return  # each object is asked for when the list is there
         right = (OF_VERSIONS if "versionId" in request.params else RIGHTS).get(operation, "")
         owner_id = self.owner_of(bucket) if bucket else self._account_id
-        resource = f"acs:oss:oss-{self._region}:{owner_id}:{request.bucket}"
+        resource = f"acs:oss:{self._region}:{owner_id}:{request.bucket}"
         resource += f"/{request.key}" if request.key else ""
         said = self._rule(key, bucket, right, resource)
         if said is False:

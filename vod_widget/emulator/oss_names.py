@@ -164,6 +164,11 @@ _NAMED_APART = (
     "x-oss-process",
     "x-oss-write-get-object-response",
 )
+_LIVE_OPERATIONS = {
+    ("PUT", "status"): "PutLiveChannelStatus",
+    ("GET", "stat"): "GetLiveChannelStat",
+    ("GET", "history"): "GetLiveChannelHistory",
+}
 _BUCKET_OPERATIONS = {
     ("GET", "uploads"): "ListMultipartUploads",
     ("GET", "bucketInfo"): "GetBucketInfo",
@@ -254,6 +259,10 @@ def _bucket_operation(request: OssRequest) -> str:
 
 def _object_operation(request: OssRequest) -> str:
     params = request.params
+    if "live" in params:
+        told = (request.method, "status" if "status" in params else params.get("comp", ""))
+        if told in _LIVE_OPERATIONS:
+            return _LIVE_OPERATIONS[told]
     odd = next((name for name in _NAMED_APART if name in params), "")
     if odd and (request.method, odd) != ("DELETE", "symlink"):  # that one oss2's tests send to delete a link
         return f"{request.method.title()}Object{odd[0].upper()}{odd[1:]}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vod_widget.emulator import oss_extras, oss_settings, oss_worm
+from vod_widget.emulator import oss_extras, oss_live, oss_settings, oss_worm
 
 BUCKET_OPERATIONS = frozenset(
     {
@@ -23,7 +23,6 @@ BUCKET_OPERATIONS = frozenset(
         "GetBucketStat",
         "GetBucketVersioning",
         "ListBuckets",
-        "ListLiveChannel",
         "ListObjectVersions",
         "ListObjects",
         "ListObjectsV2",
@@ -56,5 +55,6 @@ RIGHTS: Mapping[str, str] = {
     **{name: f"oss:{name}" for name in BUCKET_OPERATIONS - {"ListObjects", "ListObjectsV2"}},
     **{name: f"oss:{name}" for name in oss_settings.OPERATIONS},
     **oss_extras.RIGHTS,
+    **oss_live.RIGHTS,
     **oss_worm.RIGHTS,
 }

@@ -139,7 +139,7 @@ OPTIONS: tuple[Option, ...] = (
         PART_MAX_BYTES,
         True,
         "bytes",
-        "Exact part size; None adapts: about two seconds of one connection, 256 KiB to 32 MiB, larger above 312 GiB.",
+        "Exact part size; None adapts: about two seconds of one connection, 256 KiB to 128 MiB, larger above 1.2 TiB.",
     ),
     Option(
         "parallel",

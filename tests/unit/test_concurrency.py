@@ -131,7 +131,7 @@ def test_throttling_never_ends_below_one() -> None:
         (2_000.0, 256 * KIB, 256 * KIB),
         (312_500.0, 512 * KIB, 2 * MIB),
         (2e6, 3 * MIB, 5 * MIB),
-        (3e8, 32 * MIB, 32 * MIB),
+        (3e8, 128 * MIB, 128 * MIB),
     ],
 )
 def test_parts_follow_the_rate_of_one_connection(rate: float, least: int, most: int) -> None:
@@ -155,7 +155,7 @@ def test_under_a_bandwidth_limit_all_senders_end_a_part_every_few_seconds() -> N
     assert rules.part_size_bytes(GIB, 1_000_000) <= 1_000_000
 
 
-@given(st.integers(1, 10**14), st.integers(256 * KIB, 32 * MIB), st.integers(0, PARTS_MAX - 1), st.floats(0, 1))
+@given(st.integers(1, 10**14), st.integers(256 * KIB, 128 * MIB), st.integers(0, PARTS_MAX - 1), st.floats(0, 1))
 def test_a_cut_with_any_sizes_never_needs_more_numbers_than_there_are(
     size: int, wished: int, before: int, done: float
 ) -> None:

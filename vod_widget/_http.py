@@ -63,7 +63,7 @@ class _Session:
     costs twice the processor time (measured).
     """
 
-    def __init__(self, wire: Wire, context: ssl.SSLContext, pool_size: int) -> None:
+    def __init__(self, wire: Wire, context: ssl.SSLContext | None, pool_size: int) -> None:
         self._wire = wire
         self._context = context
         self._pool_size = pool_size
@@ -114,7 +114,9 @@ class _Session:
             connection.close()
         host, connect_s = parts.hostname or "", timeout[0]
         if parts.scheme == "https":
-            connection = TlsConnection(host, parts.port, timeout=connect_s, ssl_context=self._context)
+            # Not before: reading the authorities takes 50 ms, which a server on this machine does not need.
+            context = self._context or usual_tls_context()
+            connection = TlsConnection(host, parts.port, timeout=connect_s, ssl_context=context)
         else:
             connection = Connection(host, parts.port, timeout=connect_s)
         connection.answered, connection.congestion = self._wire.link.answered, self._wire.congestion
@@ -167,7 +169,7 @@ class Wire:
         self._open: set[Connection] = set()  # guarded by _lock
         self._closed = False  # guarded by _lock
         self.link = Link()
-        self.session = _Session(self, tls_context(ca_file) if ca_file else usual_tls_context(), pool_size)
+        self.session = _Session(self, tls_context(ca_file) if ca_file else None, pool_size)
 
     def _connected(self, connection: Connection) -> None:
         with self._lock:

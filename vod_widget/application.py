@@ -24,7 +24,7 @@ from .errors import (
     UnexpectedAnswerError,
     VODError,
 )
-from .interfaces import Clock, Randomness, SendsItself, Source
+from .interfaces import Clock, Randomness, Source
 from .machine import FileMachine, Job
 from .model import Grant, UploadAddress, UploadAuth, UploaderState, UploadMetadata, UploadState
 from .options import APP_ANSWER_S
@@ -144,7 +144,7 @@ class Application:
         part_size_bytes, limit = up.part_size_bytes, up.max_bandwidth_bytes_per_s
         if part_size_bytes is None and limit is not None:
             part_size_bytes = choose_part_size(record.size_bytes, None, limit, self.queue.parallel_now)
-        elif part_size_bytes is None and isinstance(record.source, SendsItself) and record.source.sends_itself:
+        elif part_size_bytes is None and getattr(record.source, "sends_itself", False):
             part_size_bytes = choose_direct_part_size(record.size_bytes)
         job = Job(
             file_id=record.file_id,

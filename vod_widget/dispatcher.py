@@ -7,19 +7,22 @@ was started, if there is one, else on a loop of our own. Floor 3.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import itertools
 import logging
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .interfaces import Clock
 from .workers import start_thread
 
-__all__ = ["Dispatcher"]
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["Dispatcher", "running_loop"]
 
 _log = logging.getLogger("vod_widget")
 Job = Callable[[], Any]
@@ -27,6 +30,21 @@ Job = Callable[[], Any]
 _SLOW_S = 0.5
 _IDLE_S = 2.0
 _THREADS_MAX = 32
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that runs in this thread, or None.
+
+    Where nobody has imported asyncio none does, and a program that uploads one file need not wait for that import.
+    """
+    if "asyncio" not in sys.modules:
+        return None
+    import asyncio
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 class Dispatcher:
@@ -147,6 +165,8 @@ class Dispatcher:
 
     def run_coroutine(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine to its end and return its value; blocks the calling thread, never the loop's own."""
+        import asyncio
+
         with self._cond:
             home = self.home_loop
             is_home = home is not None and home.is_running()
@@ -171,6 +191,8 @@ class Dispatcher:
             return True
 
     def _own_loop(self) -> asyncio.AbstractEventLoop:
+        import asyncio
+
         with self._cond:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()

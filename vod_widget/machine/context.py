@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 
 from vod_widget import effects as fx
 from vod_widget.board import Board
@@ -123,7 +123,9 @@ class Context:
             size_bytes=job.size_bytes,
             media_type=job.media_type,
             reference_id=job.reference_id,
-            metadata={k: v for k, v in asdict(job.metadata).items() if v not in (None, (), "")},
+            metadata={
+                f.name: v for f in fields(job.metadata) if (v := getattr(job.metadata, f.name)) not in (None, (), "")
+            },
             profile=job.profile,
         )
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from vod_widget.application import in_callback
+from vod_widget.dispatcher import running_loop
 from vod_widget.errors import InvalidStateError
 from vod_widget.lifetime import die_in_child, enroll, ensure_thread, let_transfers_end
 from vod_widget.model import UploadResult, UploadState
@@ -14,6 +14,9 @@ from vod_widget.options import CALLBACKS
 from vod_widget.states import FileEvent
 
 from .looking import Looking
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["Control"]
 
@@ -110,10 +113,7 @@ class Control(Looking):
         """
         self._refuse_in_callback()
         loop = self._dispatcher.home_loop
-        try:
-            here: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:
-            here = None
+        here = running_loop()
         if here is None or here is not loop:
             return self._wait_blocking(timeout_s)
         # The loop is blocked by this very call. A coroutine that a plain function returns runs elsewhere meanwhile; one
@@ -138,6 +138,8 @@ class Control(Looking):
 
     def _wait_in_loop(self, loop: asyncio.AbstractEventLoop, timeout_s: float | None) -> bool:
         """Drive coroutine callbacks on the loop of the cell that blocks it; only then is nest_asyncio of use."""
+        import asyncio
+
         import nest_asyncio
 
         nest_asyncio.apply(loop)
@@ -153,6 +155,8 @@ class Control(Looking):
         Raises:
             InvalidStateError: Awaited in a callback, which would wait for itself.
         """
+        import asyncio
+
         self._refuse_in_callback()
         loop = asyncio.get_running_loop()
         while True:

@@ -5,7 +5,6 @@ The rooms are layers, as those of the machine: each holds the public methods of 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from vod_widget import effects as fx
 from vod_widget.application import Application, AuthContext
 from vod_widget.authority import Authority
 from vod_widget.caller import Callback
-from vod_widget.dispatcher import Dispatcher
+from vod_widget.dispatcher import Dispatcher, running_loop
 from vod_widget.engine import Engine, Settings
 from vod_widget.errors import InvalidArgumentError, InvalidStateError
 from vod_widget.interfaces import Clock, Randomness
@@ -117,10 +116,7 @@ class Core(traitlets.HasTraits):
 
     def _take_loop(self) -> None:
         """Coroutine callbacks belong to the loop that runs where the queue is started, if one does."""
-        try:
-            self._dispatcher.home_loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._dispatcher.home_loop = None
+        self._dispatcher.home_loop = running_loop()
 
     def _find(self, file: File) -> Record | None:
         """The record of an index or an info; None for an info that left the list."""

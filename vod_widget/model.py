@@ -88,6 +88,7 @@ class SourceKind(enum.StrEnum):
     LOCAL = "kernel"
     MEMORY = "memory"
     BROWSER = "browser"
+    ADDRESS = "address"
 
 
 @dataclass(frozen=True, slots=True)

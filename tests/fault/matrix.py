@@ -51,8 +51,6 @@ class Case:
 _NO_SUCH_SOURCE = "no such source is built: an address is refused when it is added, with the way out"
 NOT_HERE: dict[tuple[str, str], str] = {
     ("F103", "L"): _NO_SUCH_SOURCE,
-    ("F104", "L"): _NO_SUCH_SOURCE,
-    ("F105", "L"): _NO_SUCH_SOURCE,
 }
 
 # id | kinds | fault | promise

@@ -82,6 +82,8 @@ MEANINGS = {
     "Source.NotAFile": "The path is a folder, a device or a socket.",
     "Source.Outside": "The path leads outside the folders that are allowed.",
     "Source.Permission": "This user may not read the file.",
+    "Source.NoRange": "The server of an address sends no parts of a file, or does not say how long it is.",
+    "Source.Private": "An address leads into this machine or a private network.",
     "Source.Scheme": "The file is given by an address of a kind that is not supported.",
     "Source.Stalled": "A read of the file did not come back: its disk or network mount hangs.",
     "TagsExceededMax": "There are more tags than VOD takes.",

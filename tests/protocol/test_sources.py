@@ -552,10 +552,8 @@ def test_file_objects_that_cannot_be_read_by_position_are_refused(path: Path, tm
             open_source(other)
 
 
-@pytest.mark.parametrize(
-    "address", ["https://example.com/a.mp4", "wxfile://tmp_1.mp4", "s3://b/k.mp4", "file://host/a.mp4", ""]
-)
-def test_f103_f104_f105_s21_s22_addresses_are_refused_with_the_way_out(address: str) -> None:
+@pytest.mark.parametrize("address", ["wxfile://tmp_1.mp4", "s3://b/k.mp4", "file://host/a.mp4", ""])
+def test_f103_s22_other_schemes_are_refused_with_the_way_out(address: str) -> None:
     with pytest.raises((InvalidArgumentError, SourceNotFoundError)):
         open_source(address)
 

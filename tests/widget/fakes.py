@@ -47,6 +47,8 @@ class FakeInfo(SimpleNamespace):
 class FakeUploader:
     """Remembers what it was asked and tells its listeners."""
 
+    endpoint: str | None = None
+
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock = clock or FakeClock()
         self.calls: list[tuple[Any, ...]] = []

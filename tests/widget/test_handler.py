@@ -58,6 +58,7 @@ HAPPY: dict[str, dict[str, Any]] = {
     "list_dir": {"path": ""},
     "complete_path": {"prefix": ""},
     "add_paths": {"paths": ["nothing-here.mp4"]},
+    "add_addresses": {"urls": ["ftp://nothing.example/a.mp4"]},
     "offer_files": {"files": [OFFER]},
     "reoffer_files": {"files": [OFFER]},
     "put_progress": {"file_id": "f000002", "token": "TOKEN", "put_id": 0, "sent_bytes": 5},
@@ -102,7 +103,7 @@ HAPPY: dict[str, dict[str, Any]] = {
 IN_PUBLIC = {
     **dict.fromkeys(
         (
-            *("list_dir", "complete_path", "add_paths", "thumbnail", "unfinished", "take_back"),
+            *("list_dir", "complete_path", "add_paths", "add_addresses", "thumbnail", "unfinished", "take_back"),
             *("set_credentials", "set_upload_auth", "test_credentials", "forget_credentials"),
             *("list_profiles", "choose_profile", "list_categories", "move"),
         ),

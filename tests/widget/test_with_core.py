@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.site import serving
 from tests.helpers.until import until
 from tests.widget.fakes import FakeComm
 from vod_widget import VODUploadWidget
@@ -101,6 +102,24 @@ def stored(emulator: Any, video_id: str) -> bytes:
 
 def a_video(size_bytes: int, seed: int = 3) -> bytes:
     return random.Random(seed).randbytes(size_bytes)
+
+
+def test_a_file_behind_an_address_is_uploaded_and_a_bad_address_is_refused(
+    widget: VODUploadWidget, emulator: Any
+) -> None:
+    data = a_video(300_000)
+    page = Browser(widget)
+    with serving(data) as site:
+        answer = page.ask("add_addresses", urls=[f"{site.url}?Signature=s3cr3t", "https://user:pw@example.com/a.mp4"])
+        [added] = answer["added"]
+        assert [one["code"] for one in answer["refused"]] == ["Source.Scheme"]
+        page.ask("start")
+        until(lambda: page.last_row(added["file_id"]).get("state") == "Success", "the file's end")
+    row = page.last_row(added["file_id"])
+    assert (row["source"], row["name"]) == ("address", "talk one.mp4")
+    assert stored(emulator, row["video_id"]) == data
+    assert "s3cr3t" not in repr(widget.comm.custom()) + repr(page.ask("detail", file_id=added["file_id"]))  # type: ignore[attr-defined]
+    page.close()
 
 
 def test_a_file_of_the_kernel_is_uploaded_and_shown(widget: VODUploadWidget, emulator: Any, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where bytes come from: files of this machine, memory, and the browser.
+"""Where bytes come from: files of this machine, memory, https addresses, and the browser.
 
 `open_source` turns what people pass as `file` into one `Source`; `cover_of` finds the cover that the vendor's mini
 programs pass beside it. The browser's source is made by the widget alone and passes through. Floor 2: imports floors
@@ -17,19 +17,22 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from vod_widget.addresses import is_loopback_url
 from vod_widget.errors import InvalidArgumentError, SourceNotFoundError
 from vod_widget.interfaces import Source
 
 from .local import LocalSource
 from .memory import MemorySource
+from .web import WebSource
 
-__all__ = ["LocalSource", "MemorySource", "cover_of", "open_source"]
+__all__ = ["LocalSource", "MemorySource", "WebSource", "cover_of", "is_address", "open_source"]
 
 # Members of the Source protocol; whatever has them is one.
 _SOURCE_MEMBERS = ("name", "size_bytes", "kind", "source_id", "block_bytes", "fingerprint", "read", "close")
 _SEED_KEYS = frozenset({"url", "coverUrl", "name"})
 _ACCEPTED = (
-    "Pass a path, bytes with name=, a file opened for reading in binary mode, an io.BytesIO with name=, or "
+    "Pass a path, an https address, bytes with name=, a file opened for reading in binary mode, an io.BytesIO with "
+    "name=, or "
     '{"url": path, "coverUrl": path}.'
 )
 
@@ -38,9 +41,9 @@ def open_source(file: Any, name: str | None = None, *, roots: Sequence[str | os.
     """Turn what the caller gave as a file into a source; the check is made now, the reading later.
 
     Args:
-        file: A path (text, `os.PathLike`, or a file:// URL; a leading `~` is the home folder), bytes, an `io.BytesIO`,
-            a real file opened by Python (it is read by its path, from the first byte, whatever its position), the
-            mini program's `{"url": ..., "coverUrl": ...}`, or a source.
+        file: A path (text, `os.PathLike`, or a file:// URL; a leading `~` is the home folder), an https address (its
+            server is asked now), bytes, an `io.BytesIO`, a real file opened by Python (it is read by its path, from the
+            first byte, whatever its position), the mini program's `{"url": ..., "coverUrl": ...}`, or a source.
         name: Name for people and for VOD; needed for bytes, whose extension it gives.
         roots: Folders that a path must lie in, or None for anywhere.
 
@@ -50,6 +53,8 @@ def open_source(file: Any, name: str | None = None, *, roots: Sequence[str | os.
         RestrictionError: Empty, or outside of `roots`.
     """
     if isinstance(file, (str, os.PathLike)):
+        if isinstance(file, str) and "://" in file and roots is None and is_address(file):
+            return WebSource(file, name, loopback_allowed=is_loopback_url(os.environ.get("VOD_WIDGET_ENDPOINT")))
         return LocalSource(_path_of(file), name, roots=roots)
     if isinstance(file, Mapping):
         address, inner_name = _read_seed_dict(file)
@@ -61,6 +66,11 @@ def open_source(file: Any, name: str | None = None, *, roots: Sequence[str | os.
     if all(hasattr(file, member) for member in _SOURCE_MEMBERS):
         return cast("Source", file)
     return _open_file_object(file, name, roots)
+
+
+def is_address(file: str) -> bool:
+    """Tell an address of the web from a path."""
+    return re.match(r"https?://", file, re.IGNORECASE) is not None and not os.path.lexists(file)
 
 
 def cover_of(file: Any) -> str | None:

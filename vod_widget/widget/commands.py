@@ -5,12 +5,15 @@ No ipywidgets. Any thread; adding paths may hang with a disk, so a worker runs i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from vod_widget.errors import InvalidStateError, SourceNotFoundError, VODError
+from vod_widget.addresses import is_loopback_url
+from vod_widget.errors import InvalidStateError, RestrictionError, SourceNotFoundError, VODError
 from vod_widget.model import UploaderState, UploadState
 from vod_widget.secret import redact
+from vod_widget.sources import WebSource
 
 from .paths import KernelFiles
 from .policy import Policy
@@ -122,6 +125,24 @@ class Commands:
                     refused.append(_refusal(real, error))
                 else:
                     added.append({"file_id": info.file_id, "name": info.name})
+        return {"added": added, "refused": refused}
+
+    def add_addresses(self, urls: Iterable[str]) -> dict[str, Any]:
+        """Add files behind https addresses; the kernel reads them. One refusal an address, never an exception."""
+        added: list[dict[str, str]] = []
+        refused: list[dict[str, str]] = []
+        loopback = is_loopback_url(self._uploader.endpoint or os.environ.get("VOD_WIDGET_ENDPOINT"))
+        for url in urls:
+            try:
+                if self._uploader.totals().total >= self._policy.max_files:
+                    raise RestrictionError("the list is full", code="Limit", hint="")
+                info = self._uploader.add_file(WebSource(url.strip(), loopback_allowed=loopback))
+            except VODError as error:
+                # What follows the question mark may be a signature.
+                shown = url.partition("#")[0].partition("?")[0]
+                refused.append({**_refusal(shown, error), "address": shown})
+            else:
+                added.append({"file_id": info.file_id, "name": info.name})
         return {"added": added, "refused": refused}
 
 

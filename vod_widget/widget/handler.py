@@ -46,7 +46,7 @@ _log = logging.getLogger(__name__)
 ANSWER_S = 8.0
 _DISK = frozenset({"list_dir", "complete_path", "add_paths", "thumbnail", "set_metadata"})
 _DISK |= {"unfinished", "take_back", "asset"}
-_SLOW = _DISK | {"hello", "clear", "offer_files", "reoffer_files"}
+_SLOW = _DISK | {"hello", "clear", "offer_files", "reoffer_files", "add_addresses"}
 # These ask the service.
 _SLOW |= {"play", "list_categories"}
 _SLOW |= {"list_profiles", "choose_profile", "set_credentials", "forget_credentials"}
@@ -334,6 +334,9 @@ class Handler:
 
     def _on_add_paths(self, intent: Intent) -> _Reply:
         return _Reply(self._commands.add_paths(intent.args["paths"]))
+
+    def _on_add_addresses(self, intent: Intent) -> _Reply:
+        return _Reply(self._commands.add_addresses(intent.args["urls"]))
 
     def _on_offer_files(self, intent: Intent) -> _Reply:
         again = intent.kind == "reoffer_files"

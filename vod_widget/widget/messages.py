@@ -196,6 +196,7 @@ KINDS: Mapping[str, Mapping[str, _Check]] = MappingProxyType(
         "list_dir": {"path": _text(_MAX_PATH)},
         "complete_path": {"prefix": _text(_MAX_PATH)},
         "add_paths": {"paths": _list_of(_text(_MAX_PATH, empty=False), _MAX_FILES, min_items=1)},
+        "add_addresses": {"urls": _list_of(_text(2048, empty=False), 100, min_items=1)},
         "offer_files": _OFFERS,
         "reoffer_files": _OFFERS,
         # What the page's host carries in one message; 0: no bytes at all.

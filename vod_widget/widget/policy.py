@@ -74,7 +74,7 @@ class Policy:
     ) -> Policy:
         """A page for strangers (Voila, a shared server): their browser's files up to limits, and nothing else.
 
-        No paths of the kernel, no credentials or profiles, and no touching of files that another page or
+        No paths of the kernel, no addresses, no credentials or profiles, and no touching of files that another page or
         the notebook's code brought.
 
         Args:
@@ -107,6 +107,7 @@ class Policy:
         sources = [
             *(["kernel"] if self.allows_kernel_files else []),
             *(["browser"] if "offer_files" in self.kinds else []),
+            *(["address"] if "add_addresses" in self.kinds else []),
         ]
         return {
             "name": self.name,

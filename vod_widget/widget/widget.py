@@ -242,6 +242,14 @@ class VODUploadWidget(anywidget.AnyWidget):
         """
         return self._commands.add_paths(paths)
 
+    def add_addresses(self, *urls: str) -> dict[str, Any]:
+        """Add files behind https addresses, as the screen does; this machine reads them and stores nothing.
+
+        Returns:
+            `added` and `refused`, lists of dicts; nothing is raised for a single address.
+        """
+        return self._commands.add_addresses(urls)
+
     def start(self) -> None:
         """Start, or go on; stopped and failed files are queued again.
 

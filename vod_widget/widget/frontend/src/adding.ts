@@ -25,6 +25,16 @@ export class Adding {
     return answer.refused.length === 0 && answer.added.length > 0;
   }
 
+  /** Answers what was refused, or null when there was no answer. */
+  async add_addresses(urls: string[]): Promise<AddAnswer["refused"] | null> {
+    const answer = await this.#session.ask("add_addresses", { urls }, this.#session.t("add"), ["add"]);
+    if (!answer) return null;
+    this.#told_added([answer]);
+    // They are said in the panel, where they can be mended.
+    this.#session.store.refused = [];
+    return answer.refused;
+  }
+
   /** `again`: files that rows wait for since a reload of the page; `quiet`: nobody picked them just now. */
   async offer(files: readonly File[], again = false, quiet = false): Promise<void> {
     const answers: AddAnswer[] = [];

@@ -94,7 +94,7 @@ const CAUSES: Record<string, Key> = Object.fromEntries([
   "c_callback Callback", "c_twice AlreadyQueued", "c_too_large FileTooLarge File.TooLarge Source.TooLarge",
   "c_empty Source.Empty EmptyFile", "c_denied Policy Denied Policy.Denied Source.Outside", "c_limit Limit",
   "c_no_match Source.NoMatch", "c_owner Owner", "c_rate RateLimit", "c_busy Busy",
-  "c_started InvalidState", "c_page Source.Stalled Source.Waiting", "c_not_ready Play.NotReady",
+  "c_started InvalidState", "c_private Source.Private", "c_no_range Source.NoRange", "c_scheme Source.Scheme", "c_page Source.Stalled Source.Waiting", "c_not_ready Play.NotReady",
 ].flatMap((line) => {
   const [key, ...codes] = line.split(" ");
   return codes.map((code) => [code, key as Key]);

@@ -3,7 +3,8 @@
  * person first comes near, or when a part is to go that way.
  */
 import { Direct } from "./direct";
-import { AddressPanel, BrowsePanel } from "./views/browse";
+import { AddressPanel } from "./views/address";
+import { BrowsePanel } from "./views/browse";
 import { CredentialsPanel, KeysPanel } from "./views/credentials";
 import { DetailPanel } from "./views/detail";
 import { SeveralPanel } from "./views/several";

@@ -112,7 +112,7 @@ export interface DirEntry {
 }
 export interface Listing { path: string; parent: string | null; entries: DirEntry[] }
 
-export interface Refusal { name: string; code: string; message: string; client_id?: string }
+export interface Refusal { name: string; code: string; message: string; client_id?: string; address?: string }
 export interface Added { file_id: string; name: string; client_id?: string }
 export interface AddAnswer { added: Added[]; refused: Refusal[] }
 
@@ -178,6 +178,7 @@ export interface Intents {
   list_dir: [{ path: string }, Listing];
   complete_path: [{ prefix: string }, { paths: string[] }];
   add_paths: [{ paths: string[] }, AddAnswer];
+  add_addresses: [{ urls: string[] }, AddAnswer];
   offer_files: [{ files: Offer[] }, AddAnswer];
   reoffer_files: [{ files: Offer[] }, AddAnswer];
   reach: [{ slice_bytes: number }, Nothing];

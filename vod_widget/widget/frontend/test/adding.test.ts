@@ -144,3 +144,36 @@ describe("adding", () => {
     expect(page.root.querySelector(".ref")?.textContent).toContain("the file is not there");
   });
 });
+
+describe("addresses", () => {
+  const panel = async (): Promise<Page> => {
+    const page = await open([], (kernel) => { kernel.policy = { name: "private", sources: ["browser", "kernel", "address"] }; });
+    await page.click(page.root.querySelector(".empty [data-action=add-address]")!);
+    return page;
+  };
+  const field = (page: Page): HTMLTextAreaElement => page.root.querySelector(".side [data-field=addresses]") as HTMLTextAreaElement;
+  const add = (page: Page): HTMLElement => page.root.querySelector("[data-action=add-address-now]") as HTMLElement;
+
+  it("are taken one a line; what is refused stays with its reason, and the rest joins the list", async () => {
+    const page = await panel();
+    expect(document.activeElement).toBe(field(page));
+    await page.type(field(page), "https://a.example/one.mp4\nhttps://a.example/bad.mp4?Signature=s3cr3t\n");
+    expect(add(page).textContent).toBe("Add 2");
+    await page.click(add(page));
+    expect(page.kernel.last("add_addresses")?.["urls"]).toEqual(["https://a.example/one.mp4", "https://a.example/bad.mp4?Signature=s3cr3t"]);
+    expect(page.root.querySelector(".side .told")?.textContent).toContain("bad.mp4: not on the public internet");
+    expect(field(page).value).toBe("https://a.example/bad.mp4?Signature=s3cr3t");
+    expect(page.row("one.mp4").textContent).toContain("Address");
+    await page.type(field(page), "https://a.example/two.mp4");
+    await page.key(field(page), "Enter", { ctrlKey: true });
+    expect(page.root.querySelector(".side")).toBeNull();
+  });
+  it("are not asked for when they are none", async () => {
+    const page = await panel();
+    for (const typed of ["", "a.mp4", "ftp://a.example/a.mp4", "https://user:pw@a.example/a.mp4"]) {
+      await page.type(field(page), typed);
+      await page.click(add(page));
+    }
+    expect(page.kernel.of("add_addresses")).toEqual([]);
+  });
+});

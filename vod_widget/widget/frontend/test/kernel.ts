@@ -223,6 +223,17 @@ export class FakeKernel implements Model {
         this.snapshot();
         return;
       }
+      case "add_addresses": {
+        const [bad, good] = [true, false].map((wanted) => (message["urls"] as string[]).filter((url) => url.includes("bad") === wanted)) as [string[], string[]];
+        const added = good.map((url) => row(url.split("/").pop() ?? url, "Ready", { source: "address" }));
+        this.rows.push(...added);
+        this.answer(message, {
+          added: added.map((r) => ({ file_id: r.file_id, name: r.name })),
+          refused: bad.map((url) => ({ name: url.split("?")[0]?.split("/").pop(), address: url.split("?")[0], code: "Source.Private", message: "private" })),
+        });
+        this.snapshot();
+        return;
+      }
       case "list_dir": {
         const path = (message["path"] as string).replace(/\/$/, "") || "/data";
         this.answer(message, {

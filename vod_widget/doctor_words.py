@@ -13,7 +13,7 @@ from typing import Final
 
 from .errors import VODError
 
-__all__ = ["choose_language", "fix_words", "label_words", "step_words", "text_words"]
+__all__ = ["choose_language", "fix_words", "label_words", "reason_words", "step_words", "text_words"]
 
 _LABELS: Final = {
     "credentials": "凭证",
@@ -159,7 +159,45 @@ _STEPS: Final[tuple[tuple[str, str], ...]] = (
     (r"this is no ECS instance, or it has no role", "不是 ECS 实例，或没有角色"),
     (r"no answer.*", "没有应答"),
     (r"Code in this notebook", "本笔记本的代码"),
+    # Why a profile cannot be used, and the step that helps.
+    (r"no key is filled in; run: (.+)", r"没有填写密钥；运行：\1"),
+    (r"nobody is signed in; run: (.+)", r"尚未登录；运行：\1"),
+    (r"its token has ended; run: (.+)", r"临时凭证已过期；运行：\1"),
+    (
+        r"the sign-in has ended; run: (.+); or let it renew itself: (.+)",
+        r"登录已过期；运行：\1；或让它自动续期：\2",
+    ),
+    (r"source_profile is missing; run: (.+)", r"缺少 source_profile；运行：\1"),
+    (r"(\S+) names (\S+), and there is no such file; .+", r"\1 指定的文件 \2 不存在；请更正，或等到它被挂载"),
+    (r"source_profile names (\S+), which is not in (.+)", r"source_profile 指定的 \1 不在 \2 中"),
+    (r"source_profile leads in a circle through (\S+); .+", r"source_profile 经过 \1 成环；改用其他配置"),
+    (r"mode (\S+) cannot be used to upload; .+", r"模式 \1 不能用于上传；选择含 AccessKey、STS Token 或角色的配置"),
+    (r"the ARN of the role is missing; add it in (.+)", r"缺少角色的 ARN；在 \1 中补上"),
+    (r"the line `type = access_key` is missing; add it in (.+)", r"缺少一行 type = access_key；在 \1 中补上"),
+    (r"it is switched off; remove `enable = false` in (.+)", r"已停用；删除 \1 中的 enable = false"),
+    (r"(\S+) and (\S+) is missing; add it in (.+)", r"缺少 \1 和 \2；在 \3 中补上"),
+    (r"(\S+) is missing; add it in (.+)", r"缺少 \1；在 \2 中补上"),
+    (r"(.+) is not set; set all three or none", r"未设置 \1；三者都设置，或都不设置"),
+    (r"(.+) is set but (.+) is not; set both or neither", r"设置了 \1，但未设置 \2；两者都设置，或都不设置"),
+    (r"(\S+) is set; remove it", r"设置了 \1；将其删除"),
+    (r"(\S+) names (.+), which does not exist", r"\1 指定的 \2 不存在"),
+    (r"it is not a (?:plain http or https )?URL; write (.+) or (.+)", r"不是 http 或 https 地址；写成 \1 或 \2"),
+    (r"keys would travel unencrypted over the network; write https://", "密钥会在网络上明文传输；改用 https://"),
+    (r"(.+) is not valid JSON \(line (\d+)\)", r"\1 不是有效的 JSON（第 \2 行）"),
+    (r"(.+) is not valid JSON", r"\1 不是有效的 JSON"),
+    (r"(.+) is not a JSON object", r"\1 不是 JSON 对象"),
+    (r"(.+) is not UTF-8 text", r"\1 不是 UTF-8 文本"),
+    (r"(.+) is larger than 1 MiB, so it is no profile file", r"\1 超过 1 MiB，不是配置文件"),
+    (r"(.+) cannot be read: (.+)", r"\1 无法读取：\2"),
+    (r"(.+) is not a regular file", r"\1 不是普通文件"),
+    (r"(.+) belongs to another user; make it yours", r"\1 属于其他用户；请改为自己所有"),
+    (r"(.+) may be (?:changed|read) by other users; run: (.+)", r"其他用户可以访问 \1；运行：\2"),
+    (r"(.+) is a symbolic link, which is not followed; .+", r"\1 是符号链接，不会跟随；请放置文件本身"),
+    (r"a quote in process_command is not closed", "process_command 的引号没有闭合"),
+    (r"process_command is empty", "process_command 为空"),
+    (r'"profiles" of (.+) is not a list', r"\1 的 profiles 不是列表"),
 )
+_OF_THE_SOURCE = re.compile(r"its source_profile (\S+) cannot be used: (.+)")
 
 
 def choose_language(wish: str | None = None) -> str:
@@ -207,8 +245,18 @@ def step_words(place: str, found: str, why: str, language: str) -> str:
     """Say one step of the search for keys in a line."""
     if language != "zh":
         return f"{place}: {found}; {why}" if found else f"{place}: {why}"
-    said = [_in_chinese(text) for text in (place, found, why)]
+    said = [reason_words(text, language) for text in (place, found, why)]
     return f"{said[0]}：{'，'.join(text for text in said[1:] if text)}"
+
+
+def reason_words(reason: str, language: str) -> str:
+    """Say why a profile cannot be used; what no table knows stays in English, which names the file."""
+    if language != "zh":
+        return reason
+    linked = _OF_THE_SOURCE.fullmatch(reason)
+    if linked:
+        return f"它的 source_profile {linked[1]} 不能使用：{reason_words(linked[2], language)}"
+    return _in_chinese(reason)
 
 
 def _in_chinese(text: str) -> str:

@@ -220,3 +220,23 @@ def test_printing_shows_the_table_and_its_sum() -> None:
     assert str(checks).splitlines()[-1] == checks.summary
     assert len(str(checks).splitlines()) > len(checks)
     assert all(one.name in str(profiles) for one in profiles)
+
+
+@pytest.mark.parametrize(
+    ("reason", "chinese"),
+    [
+        ("its token has ended; run: aliyun configure --profile p --mode StsToken", "临时凭证已过期"),
+        ("access_key_id and access_key_secret is missing; add it in ~/.aliyun/config.json", "缺少 access_key_id 和"),
+        ("access_key_secret is missing; add it in ~/.aliyun/config.json", "缺少 access_key_secret；在"),
+        ("ALIBABA_CLOUD_ACCESS_KEY_ID is set but the secret is not; set both or neither", "但未设置"),
+        ("its source_profile base cannot be used: the ARN of the role is missing; add it in f", "角色的 ARN"),
+        ("source_profile leads in a circle through a; name another one", "成环"),
+        ("mode (none) cannot be used to upload; choose a profile with an access key", "模式 (none) 不能用于上传"),
+        ("~/.aliyun/config.json is not valid JSON (line 3)", "第 3 行"),
+        ("~/f may be changed by other users; run: chmod 600 ~/f", "chmod 600 ~/f"),
+        ("keys would travel unencrypted over the network; write https://", "明文"),
+    ],
+)
+def test_a_profile_that_cannot_be_used_says_why_in_chinese_too(reason: str, chinese: str) -> None:
+    assert chinese in doctor_words.reason_words(reason, "zh")
+    assert doctor_words.reason_words(reason, "en") == reason

@@ -435,6 +435,7 @@ def test_profiles_say_which_one_is_used_and_mark_at_most_one(rig: Rig) -> None:
         "region",
         "usable",
         "reason",
+        "reason_zh",
         "is_current",
         "expires_at_s",
         "renews_itself",

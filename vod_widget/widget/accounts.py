@@ -114,6 +114,7 @@ class Accounts:
     def list_profiles(self) -> dict[str, Any]:
         """Every profile that can be chosen or that says why not, and which one is used."""
         from vod_widget.credentials import find_profiles
+        from vod_widget.doctor_words import reason_words
 
         current = self.refresh()
         rows = [asdict(profile) for profile in find_profiles()]
@@ -129,6 +130,7 @@ class Accounts:
         marked = False
         for row in rows:
             row["region"] = row["region"] or ""
+            row["reason_zh"] = reason_words(row["reason"], "zh")
             row["is_current"] = not marked and bool(row["usable"]) and row["name"] == current
             marked = marked or row["is_current"]
         return {"profiles": rows, "current_profile": current, "origin": self._origin()}

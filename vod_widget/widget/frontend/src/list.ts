@@ -153,10 +153,4 @@ export class List {
     for (const row of rows) this.#session.store.selected.add(row.file_id);
     this.#session.store.changed();
   }
-
-  /** Rows that are known and finished, if the kernel counts no more of them than that. */
-  async done_rows(): Promise<Row[]> {
-    const known = this.#session.store.cached_rows().filter((row) => row.state === "Success");
-    return known.length >= this.#session.store.summary.done ? known : this.collect({ filter: "done", search: "", sort: "queue", descending: false });
-  }
 }

@@ -73,6 +73,8 @@ export interface Profile {
   region: string;
   usable: boolean;
   reason: string;
+  /** The same in Chinese, as far as the kernel knows it. */
+  reason_zh?: string;
   is_current: boolean;
   expires_at_s?: number | null;
   renews_itself?: boolean;

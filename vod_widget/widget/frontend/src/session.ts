@@ -7,7 +7,7 @@ import { Connection, IntentError, type Timing } from "./connection";
 import type { Direct } from "./direct";
 import { Extras } from "./extras";
 import { Feeder } from "./feeder";
-import { asset_id, clock } from "./format";
+import { clock } from "./format";
 import { cause_of, choose_locale, translator, type Translate } from "./i18n";
 import { Later } from "./later";
 import { List } from "./list";
@@ -33,7 +33,13 @@ export class Session {
     this.list = new List(this, timing.answer_ms);
     this.t = translator(choose_locale(model.get("locale")));
     this.connection = new Connection(model, {
-      message: (message) => this.#receive(message),
+      message: (message) => {
+        try {
+          this.#receive(message);
+        } catch (error) {
+          this.fail(error);
+        }
+      },
       link: (link) => {
         const before = this.store.link;
         this.store.link = link;
@@ -78,6 +84,16 @@ export class Session {
     this.telling.overwritten();
     this.store.status = { text, tone };
     this.store.changed();
+  }
+
+  /** A fault of this page's own code: said once, with what a report needs; the kernel's uploads go on. */
+  fail(error: unknown): void {
+    if (this.store.fault) return;
+    const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+    // Where in which bundle says enough; an address of the page may hold a token.
+    const places = (stack ?? "").split("\n").slice(0, 8).map((line) => line.replace(/\S+:\/\/\S*?(?=(:\d+){1,2}\)?$)/, "widget.js"));
+    this.store.fault = [`${name}: ${message}`, ...places, navigator.userAgent].join("\n");
+    this.say(this.t("page_failed"), "warn");
   }
 
   get controllable(): boolean {
@@ -259,16 +275,14 @@ export class Session {
     return clock(this.store.heard_at || Date.now());
   }
 
+  /** Why a profile cannot be used. */
+  reason_of(profile: Profile): string {
+    return (this.t.locale !== "en" && profile.reason_zh) || profile.reason;
+  }
+
   profile_label(profile: Pick<Profile, "name" | "masked_id" | "region">): string {
     if (profile.name === "emulator") return this.t("emulator");
     if (profile.name === "session") return [this.t("keys_title"), profile.masked_id].filter(Boolean).join(" · ");
     return [profile.name, profile.masked_id, profile.region].filter(Boolean).join(" · ");
-  }
-
-  /** A tab-separated table for a spreadsheet; a cell that could be taken for a formula is quoted away. */
-  table(rows: Row[]): string {
-    const safe = (cell: string): string => (/^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell).replace(/[\t\r\n]/g, " ");
-    const head = [this.t("name"), this.t("size"), this.t("video_id")].join("\t");
-    return [head, ...rows.map((row) => [safe(row.name), String(row.size_bytes ?? ""), asset_id(row) ?? ""].join("\t"))].join("\n");
   }
 }

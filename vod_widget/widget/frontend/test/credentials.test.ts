@@ -22,9 +22,9 @@ describe("credentials", () => {
     const page = await open(files(1));
     await page.click(page.by_name("Details"));
     const entries = [...page.root.querySelectorAll<HTMLElement>(".pf")];
-    expect(entries[0]?.textContent).toContain("CLI profile · AccessKey · cn-shanghai");
+    expect(entries[0]?.textContent).toContain("~/.aliyun/config.json · AccessKey · cn-shanghai");
     expect(entries[3]?.getAttribute("aria-disabled")).toBe("true");
-    expect(entries[3]?.textContent).toContain("expired 3 h ago");
+    expect(entries[3]?.textContent).toContain("its token has ended; run: aliyun configure --profile old-lab --mode StsToken");
     expect([...page.root.querySelectorAll("details li")].map((li) => [li.textContent, li.querySelector("b") !== null])).toEqual([
       ["environment: nothing; not set", false], ["~/.aliyun/config.json: profile prod", true]]);
     await page.click(entries[3] as Element);

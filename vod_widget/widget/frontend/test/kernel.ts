@@ -26,10 +26,10 @@ export function row(name: string, state: Row["state"], more: Partial<Row> = {}):
 }
 
 export const PROFILES: Profile[] = [
-  { name: "prod", place: "cli", mode: "AK", masked_id: "LTAI…x9Qz", region: "cn-shanghai", usable: true, reason: "", is_current: true },
+  { name: "prod", place: "~/.aliyun/config.json", mode: "AK", masked_id: "LTAI…x9Qz", region: "cn-shanghai", usable: true, reason: "", is_current: true },
   { name: "media-ci", place: "environment", mode: "StsToken", masked_id: "STS…k2Lm", region: "cn-shanghai", usable: true, reason: "", is_current: false },
-  { name: "studio-role", place: "instance_role", mode: "EcsRamRole", masked_id: "by role", region: "ap-southeast-1", usable: true, reason: "", is_current: false },
-  { name: "old-lab", place: "credentials_file", mode: "StsToken", masked_id: "STS…p70d", region: "", usable: false, reason: "expired 3 h ago", is_current: false },
+  { name: "studio-role", place: "ECS metadata", mode: "EcsRamRole", masked_id: "", renews_itself: true, region: "ap-southeast-1", usable: true, reason: "", is_current: false },
+  { name: "old-lab", place: "~/.aliyun/config.json", mode: "StsToken", masked_id: "STS…p70d", region: "", usable: false, reason: "its token has ended; run: aliyun configure --profile old-lab --mode StsToken", reason_zh: "临时凭证已过期；运行：aliyun configure --profile old-lab --mode StsToken", is_current: false },
 ];
 
 const IN: Record<Filter, (row: Row) => boolean> = {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Row } from "../src/protocol";
 import { row } from "./kernel";
 import { open, settle } from "./page";
@@ -44,6 +44,28 @@ describe("details", () => {
     expect(page.root.querySelector(".side dl")?.textContent).toContain("7B2E41C6-90AF-5D13-8E5B-1C2F64A0D97E");
     await page.click(page.root.querySelector(".why [data-action=policy]") as Element);
     expect(page.root.querySelector(".pol")?.textContent).toContain("vod:CreateUploadVideo");
+  });
+});
+
+describe("what a report needs", () => {
+  it("of a failed file is copied whole", async () => {
+    const page = await open([row("b.mp4", "Failure", { progress: 0.5, error: { code: "Forbidden.RAM", message: "no right", hint: "Ask for it.", next_step: "keys" } })]);
+    const copied = vi.spyOn(navigator.clipboard, "writeText").mockResolvedValue();
+    await page.click(page.by_name("Open details of b.mp4"));
+    await page.click(page.root.querySelector("[data-action=copy-error]")!);
+    const said = String(copied.mock.calls[0]?.[0]);
+    for (const part of ["Name: b.mp4", "Forbidden.RAM", "RequestId: 7B2E41C6", "this account may not create videos", "Ask for it."]) expect(said).toContain(part);
+    expect(page.status()).toBe("Details copied");
+  });
+  it("of a fault of the page itself is offered once, and the page goes on", async () => {
+    const page = await open([row("a.mp4", "Uploading")]);
+    const copied = vi.spyOn(navigator.clipboard, "writeText").mockResolvedValue();
+    page.kernel.down({ kind: "rows", page: 1, seq: ++page.kernel.seq, summary: page.kernel.summary(), rows: null, first: 0, matching: 1 });
+    await settle();
+    expect(page.status()).toContain("Something failed in this page");
+    await page.click(page.root.querySelector("[data-action=copy-fault]")!);
+    expect(String(copied.mock.calls[0]?.[0])).toContain("TypeError");
+    expect(page.rows()).toHaveLength(1);
   });
 });
 

@@ -50,6 +50,8 @@ export class Store {
   /** `action:file_id` of intents that are not answered yet; their buttons wait. */
   readonly busy = new Set<string>();
   dismissed_done = false;
+  /** What a report of this page's own fault needs; "" while all is well. */
+  fault = "";
   /** What an earlier kernel left on the way to the same place. */
   unfinished = { files: 0, browser: 0 };
 

@@ -11,11 +11,14 @@ import type { Profile, Secrets, UploadAuth } from "../protocol";
 import { button, enable, type Host, press } from "./parts";
 import { field, frame, type Panel } from "./panel";
 
+// In quotes: names that the kernel sends are never shortened.
 const PLACES = {
-  "inline": "place_inline", "session": "place_inline", "environment": "place_environment", "env": "place_environment", "cli": "place_cli",
-  "file": "place_file", "credentials_file": "place_file", "instance_role": "place_role", "ecs": "place_role", "role": "place_role",
+  "session": "place_inline", "environment": "place_environment", "ECS metadata": "place_role", "code": "place_code", "built-in": "emulator_chip",
 } as const;
-const MODES = { AK: "mode_ak", ak: "mode_ak", StsToken: "mode_sts", sts: "mode_sts", temporary: "mode_sts", EcsRamRole: "mode_role", role: "mode_role" } as const;
+const MODES = {
+  "AK": "mode_ak", "StsToken": "mode_sts", "EcsRamRole": "mode_role", "RamRoleArn": "mode_role", "ChainableRamRoleArn": "mode_role", "RamRoleArnWithEcs": "mode_role",
+  "application": "place_code",
+} as const;
 
 function word(t: Translate, table: Record<string, Key>, code: string): string {
   // The kernel may say more, like "environment (NAMES)"; a place without a word of ours is shown as it is: a path.
@@ -100,10 +103,10 @@ export class CredentialsPanel implements Panel {
     const [life, over] = this.#life(profile);
     const element = h("button", {
       type: "button", class: "pf", role: "radio", "aria-checked": chosen ? "true" : "false", "data-profile": profile.name,
-      title: profile.reason || null, onclick: press(() => void choose_profile(session, profile.name)),
+      title: session.reason_of(profile) || null, onclick: press(() => void choose_profile(session, profile.name)),
     }, h("span", { class: "dot" }), h("b", { class: "el" }, profile.name === "session" ? t("keys_title") : profile.name), h("span", { class: "e mono" }, profile.masked_id || (profile.renews_itself ? t("mode_role") : "")),
     h("small", { class: "el", title: facts }, facts),
-    !profile.usable ? h("small", { class: "rsn t-warn" }, icon("warn"), h("span", null, profile.reason))
+    !profile.usable ? h("small", { class: "rsn t-warn" }, icon("warn"), h("span", null, session.reason_of(profile)))
       : h("small", { class: over ? "e t-warn" : "e" }, over && icon("warn"), life));
     enable(element, profile.usable && session.controllable && !session.store.busy.has("credentials"));
     return element;

@@ -4,7 +4,7 @@ import { asset_id, bytes, bytes_pair, duration, NOTHING } from "../format";
 import { cause_of } from "../i18n";
 import type { Detail, Row } from "../protocol";
 import { ACTION_ICON, look } from "../rowmodel";
-import { button, copy_button, enable, fit_names, type Host, icon_button, name_element, press } from "./parts";
+import { button, copy_button, copy_text, enable, fit_names, type Host, icon_button, name_element, press } from "./parts";
 import { MetadataForm } from "./metadata";
 import type { Panel } from "./panel";
 import { run_step, source_word } from "./row";
@@ -169,6 +169,21 @@ export class DetailPanel implements Panel {
 
   // ---- transfer --------------------------------------------------------------------------------------
 
+  /** For a report: all that stands on this page about the failure, and no secret, for the kernel sends none. */
+  async #copy_error(row: Row, next: string): Promise<void> {
+    const { session } = this.#host;
+    const { t } = session;
+    const { error } = row;
+    const facts: [string, string | null | undefined][] = [
+      [t("name"), row.name], [t("state"), row.state], [t("error_code"), error?.code], [t("request_id"), this.#detail?.request_id],
+      [t("cause"), error && [cause_of(t, error.code, error.message), error.message].join(". ")], [t("next_step"), [next, error?.hint].filter(Boolean).join(". ")],
+      [t("sent"), bytes_pair(t, row.sent_bytes, row.size_bytes ?? 0)], [t("video_id"), asset_id(row)], [t("reference_id"), this.#detail?.reference_id],
+      ...(this.#detail?.attempts ?? []).map((one): [string, string] => [`${t("attempts")} ${one.number}`, `${one.code} ${one.message}`]),
+    ];
+    const done = await copy_text(facts.filter(([, value]) => value).map(([name, value]) => `${name}: ${value ?? ""}`).join("\n"));
+    session.say(done ? t("copied", { what: t("details") }) : t("copy_failed"), done ? "" : "warn");
+  }
+
   #build_transfer(row: Row): void {
     const { session } = this.#host;
     const { t } = session;
@@ -192,7 +207,8 @@ export class DetailPanel implements Panel {
         }, "pri sm"),
         now.buttons.includes("retry") && button(t("retry"), "retry", {
           "aria-label": t("of_name", { action: t("retry"), name: row.name }), "data-action": "retry", onclick: press(() => session.act("retry", [row.file_id])),
-        }, "sm")),
+        }, "sm"),
+        button(t("copy_details"), "copy", { "data-action": "copy-error", onclick: () => void this.#copy_error(row, now.next?.label ?? "") }, "sm")),
       this.#show_policy && h("div", { class: "pol" }, h("div", { class: "polh" }, h("b", null, t("policy_title")), copy_button(session, "policy", t("copy"), () => POLICY)),
         h("pre", { tabindex: 0 }, POLICY)),
       h("dl", null,

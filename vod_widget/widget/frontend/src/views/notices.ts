@@ -17,19 +17,25 @@ export class Foot {
   readonly #mark = h("span", { class: "t-warn", hidden: true }, icon("warn"));
   readonly #live = h("span", { class: "el", role: "status", "aria-live": "polite" });
   readonly #chip = h("span", { class: "chip" });
+  readonly #copy: HTMLElement;
   #chip_key = "";
 
   readonly #host: Host;
 
   constructor(host: Host) {
     this.#host = host;
-    this.element = h("div", { class: "foot" }, this.#mark, this.#live, this.#chip);
+    const { session } = host;
+    this.#copy = button(session.t("copy_details"), "copy", {
+      hidden: true, "data-action": "copy-fault", onclick: () => void copy_text(session.store.fault).then((done) => done || session.say(session.t("copy_failed"), "warn")),
+    }, "sm");
+    this.element = h("div", { class: "foot" }, this.#mark, this.#live, this.#copy, this.#chip);
   }
 
   update(): void {
     const { session } = this.#host;
     const { store, t } = session;
     set(this.#mark, "hidden", store.status.tone !== "warn");
+    set(this.#copy, "hidden", !store.fault);
     const line = store.status.text || this.#idle();
     text(this.#live, line);
     set(this.#live, "title", line);
@@ -94,10 +100,10 @@ export class Banner {
       },
     });
     const ids = (first: boolean): HTMLElement => button(t("copy_ids", { n: summary.done }), "copy", {
-      "data-action": "copy-ids", onclick: press((event) => void this.#copy_ids(event.currentTarget as HTMLElement)),
+      "data-action": "copy-ids", onclick: press((event) => void this.#copy(event.currentTarget as HTMLElement, "copy_ids")),
     }, first ? "pri sm" : "sm");
     const table = button(t("copy_table"), null, {
-      "data-action": "copy-table", onclick: press((event) => void this.#copy_table(event.currentTarget as HTMLElement)),
+      "data-action": "copy-table", onclick: press((event) => void this.#copy(event.currentTarget as HTMLElement, "copy_table")),
     }, "sm");
     const [bold, rest, acts] = ((): [string, string, HTMLElement[]] => {
       switch (kind) {
@@ -123,22 +129,14 @@ export class Banner {
       h("div", null, h("b", null, bold), " ", rest), acts.length > 0 && h("div", { class: "acts" }, acts));
   }
 
-  async #copy_ids(control: HTMLElement): Promise<void> {
+  async #copy(control: HTMLElement, what: "copy_ids" | "copy_table"): Promise<void> {
     const { session } = this.#host;
     enable(control, false);
-    const rows = await session.list.done_rows();
-    const ids = rows.map((row) => row.video_id || row.image_id).filter((id): id is string => Boolean(id));
-    const done = await copy_text(ids.join("\n"));
-    session.say(done ? session.t("ids_copied", { n: ids.length }) : session.t("copy_failed"), done ? "" : "warn");
-    enable(control, true);
-  }
-
-  async #copy_table(control: HTMLElement): Promise<void> {
-    const { session } = this.#host;
-    enable(control, false);
-    const rows = await session.list.done_rows();
-    const done = await copy_text(session.table(rows));
-    session.say(done ? session.t("table_copied", { n: rows.length }) : session.t("copy_failed"), done ? "" : "warn");
+    try {
+      await (await session.later.load_panels())[what](session);
+    } catch (error) {
+      session.say(session.explain(error, session.t("copy")), "warn");
+    }
     enable(control, true);
   }
 }

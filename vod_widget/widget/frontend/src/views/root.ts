@@ -142,6 +142,15 @@ export class View implements Host {
 
   update(): void {
     this.#drawn_at = Date.now();
+    try {
+      this.#draw();
+    } catch (error) {
+      this.session.fail(error);
+    }
+    this.#foot.update();
+  }
+
+  #draw(): void {
     const { session } = this;
     const { store } = session;
     if (this.#words !== session.t) {
@@ -163,7 +172,6 @@ export class View implements Host {
     this.#banner.update();
     if (bare) this.#empty.update();
     else this.#grid.update();
-    this.#foot.update();
     this.#panel?.update();
     const sheet = this.#panel !== null && this.root.clientWidth > 0 && this.root.clientWidth <= SHEET_PX;
     // Under a sheet nothing may be reached by Tab.

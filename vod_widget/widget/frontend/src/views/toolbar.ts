@@ -78,7 +78,7 @@ export class Toolbar {
       this.#options_key = key;
       const known = store.profiles.filter((profile) => profile.name !== "emulator");
       const listed = known.map((profile) => h("option", {
-        value: profile.name, disabled: !profile.usable, title: profile.reason || null,
+        value: profile.name, disabled: !profile.usable, title: session.reason_of(profile) || null,
       }, session.profile_label(profile)));
       const own = store.summary.profile;
       const missing = current !== "" && current !== "emulator" && !known.some((profile) => profile.name === current);

@@ -12,12 +12,12 @@ from tests.e2e.gallery import FRONTEND, show
 
 STATES = (
     *("empty", "running", "selected", "detail", "failed", "problem", "expired", "done"),
-    *("credentials", "browse", "menu", "left", "many", "restarted"),
+    *("credentials", "browse", "address", "several", "menu", "left", "many", "restarted"),
 )
 CASES = (
     *((state, "light", "en", 900) for state in STATES),
     *((state, "dark", "en", 900) for state in ("running", "detail", "failed", "done", "credentials")),
-    *((state, "light", "zh-CN", 320) for state in ("running", "failed", "detail")),
+    *((state, "light", "zh-CN", 320) for state in ("running", "failed", "several")),
     ("empty", "dark", "zh-CN", 320),
 )
 

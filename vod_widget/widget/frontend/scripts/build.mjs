@@ -18,6 +18,9 @@ async function sources() {
   return new Map(await Promise.all(paths.map(async (path) => [path, await readFile(join(here, "src", path), "utf8")])));
 }
 
+/** Members of our classes without an underscore that are asked for most; neither a message nor the page's DOM is asked for them. */
+const OURS = ["element", "store", "session", "controllable", "connection", "telling", "feeder", "thumbs"];
+
 /**
  * Names that nobody outside can mean, for shortening: with an underscore (no name of the browser's has one), never in
  * quotes, and neither in a message nor a word.
@@ -27,7 +30,7 @@ function own_names(texts) {
   const quoted = [...texts.values()].flatMap((text) => text.match(/"[^"\n]*"|`[^`]*`/g) ?? []).map((text) => text.replace(/\$\{[^}]*\}/g, ""));
   const taken = new Set([...theirs, ...quoted].join(" ").match(/\w+/g));
   const names = [...texts.values()].flatMap((text) => text.match(/\b[a-z]+(?:_[a-z0-9]+)+\b/g) ?? []);
-  return [...new Set(names)].filter((name) => !taken.has(name)).sort();
+  return [...new Set(names)].filter((name) => !taken.has(name)).concat(OURS).sort();
 }
 
 /** Keys of words that stand nowhere but in `t("key"`, and in the table: they get numbers. */

@@ -56,6 +56,13 @@ export class List {
     this.#new_list();
   }
 
+  /** As cards the rows have no columns to press; a select says both at once, "-size" being the largest first. */
+  set_order(order: string): void {
+    const { store } = this.#session;
+    [store.sort, store.descending] = [order.replace("-", "") as Sort, order.startsWith("-")];
+    this.#new_list();
+  }
+
   set_search(search: string): void {
     if (this.#session.store.search === search) return;
     this.#session.store.search = search;

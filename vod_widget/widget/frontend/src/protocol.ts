@@ -90,7 +90,6 @@ export interface Policy { name?: string; sources?: string[]; inline_credentials?
 export interface Limits { max_files?: number; max_file_bytes?: number; max_total_bytes?: number }
 
 export interface Hello {
-  session: string;
   token: string;
   /** The number by which snapshots and rows name this page. */
   page: number;

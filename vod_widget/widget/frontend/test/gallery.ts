@@ -38,6 +38,7 @@ const expired = (): Row[] => [
 ];
 const done = (): Row[] => Array.from({ length: 12 }, (_, k) => row(`episode-${String(k + 1).padStart(2, "0")}.mp4`, "Success",
   { size_bytes: (60 + 7 * k) * MB, video_id: `${(k + 17) * 7919}c2e7c0a1b2${k}`, can_play: true, duration_s: 3 + k }));
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const press = (root: () => HTMLElement, selector: string) => (): void => root().querySelector<HTMLElement>(selector)?.click();
 
 export const STATES: Record<string, Prepare> = {
@@ -92,6 +93,33 @@ export const STATES: Record<string, Prepare> = {
       root().querySelector<HTMLElement>(".menu [data-action=add-kernel]")?.click();
     };
   },
+  several: (kernel, root) => {
+    kernel.rows = running().map((one) => ({ ...one, state: "Ready", phase: "", progress: 0, sent_bytes: 0, video_id: null, wait: null, speed_bytes_per_s: 0, actions: ["remove"] }));
+    kernel.state = "Init";
+    kernel.categories = [{ cate_id: 7, path: "Events" }, { cate_id: 8, path: "Events / 2026" }];
+    return async () => {
+      [0, 1, 2].forEach((k) => root().querySelectorAll<HTMLElement>("[role=row] input[type=checkbox]")[k + 1]?.click());
+      await pause(100);
+      root().querySelector<HTMLElement>("[data-action=selected-edit]")?.click();
+      await pause(250);
+      const tags = root().querySelector<HTMLInputElement>(".side [data-field=tags]")!;
+      tags.value = "keynote, 2026, shanghai";
+      tags.dispatchEvent(new Event("input"));
+    };
+  },
+  address: (kernel, root) => {
+    kernel.rows = running().slice(0, 2);
+    return async () => {
+      root().querySelector<HTMLElement>("[data-action=add]")?.click();
+      root().querySelector<HTMLElement>(".menu [data-action=add-address]")?.click();
+      await pause(250);
+      const links = root().querySelector<HTMLTextAreaElement>(".side [data-field=addresses]")!;
+      links.value = "https://media.example.com/2026/keynote.mp4\nhttps://intranet.example.com/bad-cut.mp4";
+      links.dispatchEvent(new Event("input"));
+      root().querySelector<HTMLElement>("[data-action=add-address-now]")?.click();
+      await pause(250);
+    };
+  },
   menu: (kernel, root) => {
     kernel.rows = running();
     return press(root, "[data-action=add]");
@@ -124,13 +152,13 @@ async function show(name: string, locale: string, assets: Record<string, string>
   const kernel = new FakeKernel();
   kernel.profiles = PROFILES;
   kernel.assets = assets;
+  kernel.policy = { name: "private", sources: ["browser", "kernel", "address"] };
   kernel.traits["locale"] = locale;
   const root = (): HTMLElement => el.querySelector<HTMLElement>(".vod-widget")!;
   const after = prepare(kernel, root);
   const made = (module as typeof widget)();
   made.initialize({ model: kernel });
   made.render({ model: kernel, el });
-  const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
   await pause(250);
   await after?.();
   await pause(250);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { row } from "./kernel";
-import { name_of, open, type Page } from "./page";
+import { name_of, open, type Page, settle } from "./page";
 
 const names = (page: Page): (string | null | undefined)[] => page.rows().map((r) => r.querySelector(".nm")?.getAttribute("title"));
 const three = () => [row("b.mp4", "Ready", { size_bytes: 1 }), row("c.mp4", "Ready", { size_bytes: 3 }), row("a.mp4", "Ready", { size_bytes: 2 })];
@@ -73,5 +73,15 @@ describe("what an earlier kernel left", () => {
     });
     page.kernel.snapshot();
     expect(page.root.querySelector(".empty")?.textContent).toContain("At most 100 files, 20.0 GB each and 100 GB together.");
+  });
+  it("is chosen by a select where rows are cards, and says what the columns say", async () => {
+    const page = await open([row("b.mp4", "Ready"), row("a.mp4", "Ready")]);
+    const select = page.root.querySelector("[data-action=order]") as HTMLSelectElement;
+    select.value = "-name";
+    select.dispatchEvent(new Event("change"));
+    await settle();
+    expect(page.kernel.last("view")).toMatchObject({ sort: "name", descending: true });
+    await page.click(page.by_name("Name"));
+    expect(select.value).toBe("queue");
   });
 });

@@ -8,6 +8,7 @@ import { button, enable, type Host, icon_button, press } from "./parts";
 
 /** The least width of the search with its margins. */
 const SEARCH_PX = 84;
+const SORTS = ["name", "size", "state"] as const;
 const BULK: readonly Action[] = ["pause", "resume", "cancel", "retry", "remove"];
 
 export class Filters {
@@ -16,6 +17,7 @@ export class Filters {
   readonly #plain: HTMLElement[];
   readonly #counts = new Map<Filter, { button: HTMLElement; number: HTMLElement; option: HTMLOptionElement }>();
   readonly #select: HTMLSelectElement;
+  readonly #order: HTMLSelectElement;
   readonly #bulk_count = h("b", { class: "nsel" });
   readonly #bulk = new Map<Action, HTMLElement>();
   readonly #bulk_parts: HTMLElement[];
@@ -42,6 +44,11 @@ export class Filters {
     this.#select = h("select", {
       class: "fsel", "aria-label": t("filter"), onchange: () => session.list.set_filter(this.#select.value as Filter),
     }, [...this.#counts.values()].map(({ option }) => option));
+    this.#order = h("select", {
+      class: "osel", "aria-label": t("order"), "data-action": "order", onchange: () => session.list.set_order(this.#order.value),
+    }, h("option", { value: "queue" }, t("order")), SORTS.flatMap((sort) => [
+      h("option", { value: sort }, `${t(sort)} ↑`), h("option", { value: `-${sort}` }, `${t(sort)} ↓`),
+    ]));
     this.search = h("input", {
       type: "search", class: "inp", "aria-label": t("find"), placeholder: t("find"), maxlength: 200, autocomplete: "off", spellcheck: "false",
       oninput: () => session.list.set_search(this.search.value),
@@ -59,7 +66,7 @@ export class Filters {
     });
     this.search.value = session.store.search;
     this.#segments = h("div", { class: "seg", role: "group", "aria-label": t("filter") }, segments);
-    this.#plain = [this.#segments, this.#select,
+    this.#plain = [this.#segments, this.#select, this.#order,
       h("div", { class: "find" }, icon("find"), this.search)];
     for (const action of BULK) {
       this.#bulk.set(action, button(h("span", { class: "tx" }, t(action)), ACTION_ICON[action], {
@@ -72,7 +79,7 @@ export class Filters {
         "data-action": `selected-${where}`, onclick: press(() => session.move([...session.store.selected], where)),
       }));
     }
-    this.#edit = button(h("span", { class: "tx" }, t("edit_several")), "file", {
+    this.#edit = button(h("span", { class: "tx" }, t("edit_several")), "edit", {
       "data-action": "selected-edit", title: t("edit_several"), onclick: press(() => host.open_several()),
     }, "sm");
     this.#bulk_parts = [this.#bulk_count, ...this.#bulk.values(), this.#edit, ...this.#moves, h("button", {
@@ -101,6 +108,8 @@ export class Filters {
       set(parts.button, "aria-pressed", store.filter === filter ? "true" : "false");
     }
     if (mode === "plain") this.#fit();
+    const order = `${store.descending ? "-" : ""}${store.sort}`;
+    if (this.#order.value !== order) this.#order.value = order;
     if (this.#select.value !== store.filter) this.#select.value = store.filter;
     if (this.search.value !== store.search && document.activeElement !== this.search) this.search.value = store.search;
     if (mode === "bulk") {

@@ -15,6 +15,9 @@ from tests.e2e.harness import CHROMIUM_FLAGS, Lab, chromium_path
 from tests.helpers.media import make_mp4
 from vod_widget.emulator import Emulator
 
+# Read before the tests, which see none of a person's variables.
+_PICTURES = os.environ.get("VOD_WIDGET_PICTURES")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
@@ -48,12 +51,18 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """An empty page with no cookies, English, 1280 x 900."""
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """An empty page with no cookies, English, 1280 x 900.
+
+    How it looks when the test ends is kept as a picture in the folder that VOD_WIDGET_PICTURES names, if it names one.
+    """
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
     context.set_default_timeout(20_000)
     try:
-        yield context.new_page()
+        shown = context.new_page()
+        yield shown
+        if _PICTURES and not shown.is_closed():
+            shown.screenshot(path=Path(_PICTURES) / f"{request.node.name}.png")
     finally:
         context.close()
 

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page
 
@@ -61,3 +62,15 @@ def show(page: Page, state: str, *, theme: str = "light", locale: str = "en", wi
     page.add_script_tag(content=_script())
     assets = {name: (STATIC / file).read_text("utf-8") for name, file in ASSETS.items()}
     page.evaluate("([state, locale, assets]) => window.show(state, locale, assets)", [state, locale, assets])
+
+
+def serious(page: Page) -> list[str]:
+    """What axe finds that keeps somebody out, as readable lines."""
+    page.add_script_tag(path=FRONTEND / "node_modules" / "axe-core" / "axe.min.js")
+    found: dict[str, Any] = page.evaluate("() => axe.run('.vod-widget', {resultTypes: ['violations']})")
+    return [
+        f"{one['impact']} {one['id']}: {node['target']} {node['failureSummary']}"
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"][:3]
+    ]

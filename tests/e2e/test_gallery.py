@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.e2e.gallery import FRONTEND, show
+from tests.e2e.gallery import serious, show
 
 STATES = (
     *("empty", "running", "selected", "detail", "failed", "problem", "expired", "done"),
@@ -29,18 +28,6 @@ def bare(browser: Browser) -> Iterator[Page]:
     page.set_default_timeout(20_000)
     yield page
     page.close()
-
-
-def serious(page: Page) -> list[str]:
-    """What axe finds that keeps somebody out, as readable lines."""
-    page.add_script_tag(path=FRONTEND / "node_modules" / "axe-core" / "axe.min.js")
-    found: dict[str, Any] = page.evaluate("() => axe.run('.vod-widget', {resultTypes: ['violations']})")
-    return [
-        f"{one['impact']} {one['id']}: {node['target']} {node['failureSummary']}"
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"][:3]
-    ]
 
 
 def test_the_gallery_names_every_state(bare: Page) -> None:

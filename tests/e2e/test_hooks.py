@@ -14,6 +14,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.e2e.desk import PART_BYTES, Desk
+from tests.e2e.gallery import serious
 from tests.e2e.screen import TRANSFER_MS
 from tests.helpers.media import Media
 from tests.helpers.until import until
@@ -97,6 +98,7 @@ def test_the_promised_hooks_hold_for_a_file_of_every_state(
         known = notebook.run("print(*(info.file_id for info in widget.uploader.list_files()))").split()
         assert set(ids) == set(known)
 
+        assert serious(page) == []
         button("Retry failed.mp4").click()
         has_state("failed.mp4", "Ready")
         button("Stop").click()

@@ -2,7 +2,7 @@
 // only when it needs it: panels.js and chinese.json. With --verify it builds into a temporary folder and
 // fails when the committed files differ: the bundle in the wheel must be the bundle of these sources.
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, watch, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -115,6 +115,22 @@ async function bundle(out) {
   await build({ ...common, entryPoints: ["src/widget.css"], outfile: join(out, "widget.css") });
 }
 
+/** Builds again whenever a source changes, until it is stopped; a mistake in one is said, and the next save mends it. */
+async function keep_building() {
+  let coming = null;
+  // Folder by folder: Node's own recursion on Linux loses files that an editor replaces (seen with 20.20).
+  const folders = ["src", "src/views", "src/state"].map((folder) => join(here, folder));
+  await Promise.all(folders.map(async (folder) => {
+    for await (const _ of watch(folder)) {
+      // An editor saves in several steps.
+      coming ??= setTimeout(() => {
+        coming = null;
+        bundle(committed).then(() => console.log("built"), (error) => console.error(error.message));
+      }, 100);
+    }
+  }));
+}
+
 const verify = process.argv.includes("--verify");
 const out = verify ? await mkdtemp(join(tmpdir(), "vod-widget-")) : committed;
 await bundle(out);
@@ -136,3 +152,4 @@ for (const [name, most] of Object.entries(MOST_BYTES)) {
 }
 if (verify) await rm(out, { recursive: true });
 process.exitCode = failed ? 1 : 0;
+if (process.argv.includes("--watch")) await keep_building();

@@ -14,7 +14,7 @@ import pytest
 from tests.emulator.raw import Keys, oss_sign, rpc_params, rpc_sign
 from vod_widget.emulator import Clock, Cloud, ConnectionLost, InMemoryAnswer, InMemoryEmulator, crc64
 from vod_widget.emulator.blobs import Blob, MemoryBlobs, combined_crc64
-from vod_widget.emulator.faults import CorruptBody, Drip, Stall, Status, Truncate
+from vod_widget.emulator.faults import CorruptBody, Drip, Redirect, Stall, Status, Truncate
 from vod_widget.emulator.oss_names import OssRequest
 from vod_widget.emulator.oss_views import OssAnswer
 from vod_widget.emulator.rpc import RpcAnswer, RpcRequest
@@ -180,3 +180,12 @@ def test_cut_answers_and_refused_bodies_are_logged_as_the_server_logs_them() -> 
         emulator.send("GET", "/for-all/a")
     assert (caught.value.code, caught.value.partial) == ("Truncated", b"ab")
     assert [(r.status, r.body_bytes) for r in emulator.requests] == [(503, 3), (200, 3), (200, 0)]
+
+
+def test_names_and_redirects_are_those_of_the_server() -> None:
+    emulator = InMemoryEmulator(rng=random.Random(1))
+    foreign = emulator.send("GET", "/for-all/a", {"Host": "evil.example"})
+    assert (foreign.status, foreign.code) == (403, "AccessDenied")
+    emulator.faults.add(op="GetObject", action=Redirect("http://127.0.0.1:9/"))
+    answer = emulator.send("GET", "/for-all/a")
+    assert (answer.status, len(answer.headers["x-oss-request-id"])) == (307, 24)

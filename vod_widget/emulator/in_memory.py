@@ -159,6 +159,8 @@ class InMemoryEmulator:
             params = dict(call.query)
             call.op, call.access_key_id = params.get("Action", ""), params.get("AccessKeyId", "")
             return self._struck(call, self._act_rpc)
+        if not call.route.service:
+            return self._injected(call, 403, "AccessDenied", "This emulator answers to loopback names only.")
         request = self._request(call)
         call.op = operation_of(request)
         number = request.param("partNumber")
@@ -243,6 +245,8 @@ class InMemoryEmulator:
     def _spoiled(self, call: _Call, answer: InMemoryAnswer) -> InMemoryAnswer:
         server = "AliyunOSS" if call.route.service == "oss" else "VOD"
         headers = {"server": server, "date": http_date(self.clock.wall_s()), **answer.headers}
+        if call.route.service != "rpc" and "x-oss-request-id" not in headers:  # a redirect
+            headers["x-oss-request-id"] = self.cloud.oss.new_request_id()
         for fault in call.struck:
             match fault.action:
                 case faults.SpoilHeaders(changes, remove):

@@ -55,6 +55,16 @@ def test_only_changed_rows_of_the_window_are_sent(rig: Rig) -> None:
     assert message["summary"]["counts"]["uploading"] == 2
 
 
+def test_files_whose_event_was_lost_are_found_while_others_change_without_a_pause(rig: Rig) -> None:
+    ids = rig.uploader.add_many(10)
+    looking(rig)
+    rig.uploader.add_many(5, quiet=True)
+    for tick in range(40):
+        rig.uploader.put(ids[tick % 10], state=UploadState.UPLOADING, sent_bytes=tick)
+        rig.run(0.1)
+    assert rig.screen.of("snapshot", "rows")[-1]["summary"]["total"] == 15
+
+
 def test_a_file_that_enters_or_leaves_the_window_makes_a_snapshot(rig: Rig) -> None:
     ids = rig.uploader.add_many(30)
     looking(rig)

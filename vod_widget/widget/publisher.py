@@ -137,6 +137,7 @@ class Publisher:
         self._owed: dict[str, str] = {}
         self._looked_s = float("-inf")
         self._closing_s: float | None = None
+        self._short_since_s: float | None = None
         self._notes: dict[str, list[dict[str, Any]]] = {}
         self._notes_s = float("-inf")
         self._sent_s: deque[float] = deque()
@@ -351,8 +352,10 @@ class Publisher:
         self._free_s = now_s + SOON_S
         totals = self._core.totals()
         # A number that differs while no event is on its way: one was lost, or a slow callback holds it up.
-        reseed = reseed or (not dirty and self._differs_from(totals))
+        short_s = 0.0 if self._short_since_s is None else now_s - self._short_since_s
+        reseed = reseed or (not dirty and self._differs_from(totals)) or short_s >= CLOSING_S
         changed = self._update_overview(dirty, reseed=reseed)
+        self._note_shortness(now_s, totals)
         news = bool(changed) or reseed
         changed |= self._changes_without_event(now_s)
         for page, window in asked.items():
@@ -390,6 +393,13 @@ class Publisher:
         own = self._overview
         mine = (len(own), own.done, own.failed, own.canceled)
         return mine != (totals.total, totals.done, totals.failed, totals.canceled)
+
+    def _note_shortness(self, now_s: float, totals: Totals) -> None:
+        """Note since when files are missing (or too many): while others change there is no quiet moment to ask."""
+        if len(self._overview) == totals.total:
+            self._short_since_s = None
+        elif self._short_since_s is None:
+            self._short_since_s = now_s
 
     def _update_overview(self, dirty: Sequence[str], *, reseed: bool) -> set[str]:
         """Bring the overview up to date; return the ids of files that may look different now."""

@@ -293,6 +293,10 @@ def test_encryption_can_come_with_a_new_bucket(emulator: Emulator, grant: Grant)
     refused = oss(grant, "PUT", key="", bucket="bad-bucket", keys=keys, headers={f"{head}encryption": "ROT13"})
     assert refused.code == "InvalidEncryptionAlgorithmError"
     assert oss(grant, "GET", "bucketInfo", key="", bucket="bad-bucket", keys=keys).code == "NoSuchBucket"
+    odd = {f"{head}encryption": "AES256", f"{head}data-encryption": "SM4"}
+    oss(grant, "PUT", key="", bucket="odd-bucket", keys=keys, headers=odd)
+    info = oss(grant, "GET", "bucketInfo", key="", bucket="odd-bucket", keys=keys)
+    assert [info.text(f".//{name}") for name in names] == ["AES256", None, None]
 
 
 def test_there_is_one_resource_group(emulator: Emulator, grant: Grant) -> None:

@@ -409,6 +409,14 @@ def test_f87_no_damaged_byte_loses_the_asset_or_makes_up_another(journal: FileJo
         assert read_state(path, b"garbage")[0].whole() is None
 
 
+def test_f87_line_of_a_newer_version_is_not_taken_though_it_looks_like_ours(journal: FileJournal) -> None:
+    record = json.loads(_history(journal).splitlines()[0])
+    del record["crc"]
+    state, verdict = read_lines(_signed({**record, "v": 2}))
+    assert verdict == "version 2"
+    assert state.checkpoint is None
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -117,7 +117,11 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     (J("done"), 'torn = size_bytes > 0 and os.pread(descriptor, 1, size_bytes - 1) != b"\\n"', "torn = False", JOURNAL("test_a_damaged_line_of_the_list_costs_only_itself")),
     ("engine", "if entry is not None and machine.checkpoint.upload_id == effect.upload_id:", "if entry is not None:", "unit/test_engine::test_part_of_an_upload_that_was_begun_again_meanwhile_is_not_written_behind_the_new_one"),
     ("engine", "            _empty_frames(error)\n            raise", "            raise", "fault/test_bounds::test_memory_threads_and_descriptors_stay_below_their_formulas_while_parts_fail"),
+    (J("done"), "                    os.fsync(descriptor)\n                finally", "                    pass\n                finally", DISK("test_finished_file_is_known_as_finished_after_every_power_cut")),
+    (J("lines"), 'if record.get("v") != VERSION:\n            return False', "if False:\n            return False", JOURNAL("test_f87_line_of_a_newer_version_is_not_taken_though_it_looks_like_ours")),
     # --- the retry rules
+    ("retry", " + randomness.uniform(0.0, 1.0)", "", RULES("test_waits_are_spread_so_that_many_files_do_not_return_in_step")),
+    ("retry", "return randomness.uniform(0.5, max(0.5, top))", "return top", RULES("test_waits_are_spread_so_that_many_files_do_not_return_in_step")),
     ("retry", "return error.was_sent", "return False", RULES("test_doubt_is_only_where_the_request_may_have_worked")),
     ("retry", "return isinstance(error, errors.ServerFaultError | errors.UnexpectedAnswerError)", "return False", CREATE("test_f10_fault_of_the_server_may_have_had_its_effect")),
     ("retry", "if error.code in _NEVER_AGAIN:", F, RULES("test_errors_have_their_action")),

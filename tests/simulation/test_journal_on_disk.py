@@ -133,3 +133,18 @@ def test_finished_file_whose_folder_cannot_be_synced_is_finished_all_the_same(di
     journal = FileJournal("/home", Clock())
     assert (journal.finished("file:/a", "sim") or {})["media_id"] == "second"
     assert journal.unfinished() == ()
+
+
+def test_finished_file_is_known_as_finished_after_every_power_cut(disk: Disk) -> None:
+    entry = _entry()
+    entry.write(WITH_UPLOAD, durable=True)
+    entry.finish({"media_id": "m"})
+    for seed in range(20):
+        names, data = dict(disk.names), {id(i): bytes(i.data) for i in disk.names.values()}
+        disk.power_cut(random.Random(seed))
+        found = FileJournal("/home", Clock()).finished("file:/a", "sim")
+        assert found is not None
+        assert found["media_id"] == "m"
+        disk.names = names
+        for inode in names.values():
+            inode.data = bytearray(data[id(inode)])

@@ -327,3 +327,13 @@ def test_a_file_that_was_there_already_moved_nothing() -> None:
     assert ledger.accepted_bytes - ledger.found_bytes == 10
     ledger.restart()
     assert (ledger.accepted_bytes, ledger.found_bytes) == (0, 0)
+
+
+def test_waits_are_spread_so_that_many_files_do_not_return_in_step() -> None:
+    asked = errors.ThrottledError("slow down", status=503, retry_after_s=7.0)
+    plain = errors.ServerFaultError("500", status=500)
+    patient, counted = RetryPolicy(patience_s=900.0), RetryPolicy()
+    for policy in (patient, counted):
+        assert [policy.wait_s(1, asked, Dice(share)) for share in (0.0, 1.0)] == [7.0, 8.0]
+    assert [patient.wait_s(5, plain, Dice(share)) for share in (0.0, 1.0)] == [0.5, 16.0]
+    assert [counted.wait_s(1, plain, Dice(share)) for share in (0.0, 1.0)] == [2.0, 2.5]

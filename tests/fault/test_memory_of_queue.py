@@ -18,9 +18,9 @@ from vod_widget.upload_info import UploadInfo
 
 FILES = 40
 QUEUED_MOST_BYTES = 600
-"""Measured: 460; with the list and the register of their sources 100,000 files are 57 MB."""
+"""515 with CPython 3.11; the list and the register of their sources come on top."""
 STORED_MOST_BYTES = 1600
-"""Measured: 1,130, of which the ids of the asset are half; with its machine a file kept 8,400."""
+"""982 with CPython 3.11, most of it the ids of the asset."""
 
 _NOT_OF_A_FILE = (type, types.ModuleType, types.FunctionType, enum.Enum)
 

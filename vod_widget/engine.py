@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -136,7 +135,7 @@ class Engine:
         except VODError as error:
             if isinstance(error, ClockSkewError):
                 self._learn_clock(error)
-            _empty_frames(error)
+            _forget_calls(error)
             raise
 
     def _learn_clock(self, error: ClockSkewError) -> None:
@@ -398,15 +397,19 @@ class Engine:
         return Digest(part.start, part.end, max(body.source.block_bytes, 64 * KIB), body._read)
 
 
-def _empty_frames(error: BaseException) -> None:
-    """Let go of what the calls held that an error passed: a file keeps its last failures, each with its block."""
+def _forget_calls(error: BaseException) -> None:
+    """Let go of what the calls held that an error passed: a file keeps its last failures, each with its block.
+
+    The frames themselves stay as they are: files share an error of their keys, and clearing the frame of a generator
+    that waits ends it, which would be the steps of another file.
+    """
     seen: set[int] = set()
     left: list[BaseException | None] = [error]
     while left:
         one = left.pop()
         if one is not None and id(one) not in seen:
             seen.add(id(one))
-            traceback.clear_frames(one.__traceback__)
+            one.__traceback__ = None
             left += one.__cause__, one.__context__
 
 

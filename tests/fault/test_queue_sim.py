@@ -175,6 +175,15 @@ def test_f83_throttled_assume_role_is_waited_for_and_asked_once_for_all_files(tm
         assert {code for info in infos for _, code, _, _ in info.attempts} == {"Throttling.User"}
 
 
+def test_an_error_that_files_share_ends_the_steps_of_none_of_them(tmp_path: Path) -> None:
+    cloud, shared = MemoryCloud(), ThrottledError("slow down", status=400, code="Throttling.User")
+    cloud.spoil("CreateUploadVideo", lambda: shared, times=4)
+    with queue(cloud, tmp_path, retry_duration=0.1) as up:
+        infos = _add_many(up, 4)
+        runs(up)
+        assert {info.state for info in infos} == {"Success"}
+
+
 # ---- the application gives authority
 
 

@@ -116,7 +116,7 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     (J("lines"), "if isinstance(key, str) and _SECRET_KEY.search(key):", F, JOURNAL("test_f94_nothing_that_sounds_secret_gets_in")),
     (J("done"), 'torn = size_bytes > 0 and os.pread(descriptor, 1, size_bytes - 1) != b"\\n"', "torn = False", JOURNAL("test_a_damaged_line_of_the_list_costs_only_itself")),
     ("engine", "if entry is not None and machine.checkpoint.upload_id == effect.upload_id:", "if entry is not None:", "unit/test_engine::test_part_of_an_upload_that_was_begun_again_meanwhile_is_not_written_behind_the_new_one"),
-    ("engine", "            _empty_frames(error)\n            raise", "            raise", "fault/test_bounds::test_memory_threads_and_descriptors_stay_below_their_formulas_while_parts_fail"),
+    ("engine", "            _forget_calls(error)\n            raise", "            raise", "fault/test_bounds::test_memory_threads_and_descriptors_stay_below_their_formulas_while_parts_fail"),
     (J("done"), "                    os.fsync(descriptor)\n                finally", "                    pass\n                finally", DISK("test_finished_file_is_known_as_finished_after_every_power_cut")),
     (J("lines"), 'if record.get("v") != VERSION:\n            return False', "if False:\n            return False", JOURNAL("test_f87_line_of_a_newer_version_is_not_taken_though_it_looks_like_ours")),
     # --- the retry rules

@@ -598,6 +598,31 @@ def test_a_removed_lock_is_taken_again_before_the_next_write(journal: FileJourna
         take(FileJournal(journal.folder.parent, journal.clock))
 
 
+@pytest.mark.skipif(files.fcntl is None, reason="needs flock")
+def test_lock_whose_file_was_removed_between_open_and_lock_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "one.lock"
+    real = files.fcntl.flock
+    tries: list[int] = []
+
+    def flock(descriptor: int, how: int) -> None:
+        tries.append(how)
+        if len(tries) == 1:
+            path.unlink()  # its holder lets go at this moment
+        real(descriptor, how)
+
+    monkeypatch.setattr(files.fcntl, "flock", flock)
+    held = files.Lock(path)
+    held.take()
+    assert len(tries) == 2
+    assert not held.is_lost()
+    with pytest.raises(LockedError):
+        files.Lock(path).take()
+    held.release()
+    assert not path.exists()
+
+
 def test_a_lock_that_somebody_else_took_meanwhile_stops_the_write(journal: FileJournal) -> None:
     entry = take(journal)
     entry.write(SENT, durable=False)
@@ -696,6 +721,29 @@ def test_a_damaged_line_of_the_list_costs_only_itself(journal: FileJournal) -> N
         assert seen.finished("file:3", DESTINATION) == {"video_id": "new"}
         assert seen.finished("file:0", DESTINATION) == {"video_id": "v0"}
         assert "damaged line" in (seen.warning or "")
+
+
+def test_list_that_is_replaced_while_it_is_read_gives_no_result_of_another_file(
+    journal: FileJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        journal.open(f"file:{name}", DESTINATION).finish({"video_id": name})
+    path = journal.folder / "done.jsonl"
+    read = journal._done._index
+
+    def index(descriptor: int) -> bool:
+        """Another process writes the list anew, and another thread reads that, just before the line is looked up."""
+        known = read(descriptor)
+        monkeypatch.undo()
+        path.with_suffix(".tmp").write_bytes(b"".join(reversed(path.read_bytes().splitlines(keepends=True))))
+        path.with_suffix(".tmp").chmod(0o600)
+        path.with_suffix(".tmp").replace(path)
+        assert journal.finished("file:b", DESTINATION) == {"video_id": "b"}
+        return known
+
+    monkeypatch.setattr(journal._done, "_index", index)
+    assert journal.finished("file:a", DESTINATION) is None
+    assert journal.finished("file:a", DESTINATION) == {"video_id": "a"}
 
 
 def test_a_list_that_was_cut_is_read_anew(journal: FileJournal) -> None:

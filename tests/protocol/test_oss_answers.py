@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import email.utils
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -361,4 +362,18 @@ def test_f73_complete_has_more_time_than_other_calls():
     store = OssStore(WallClock(), pool_size=1, read_timeout_s=0.2)
     with RawServer(script) as server:
         assert complete(store.open(upload_auth(), address(server.endpoint))).etag == "AB-1"
+    store.close()
+
+
+def test_signed_url_of_a_part_lives_by_the_clock_of_the_storage():
+    store = OssStore(WallClock(), pool_size=1, read_timeout_s=1)
+    session = store.open(upload_auth(), address("https://oss-cn-shanghai.aliyuncs.com"))
+
+    def ends_at_s() -> int:
+        query = parse_qs(urlsplit(session.signed_part_url("U", 1, 600).reveal()).query)
+        return int(query["Expires"][0])
+
+    before_s = ends_at_s()
+    store.clock_offset_s = 86_400.4
+    assert ends_at_s() - before_s == pytest.approx(86_400, abs=60)
     store.close()

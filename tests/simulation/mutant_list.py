@@ -13,6 +13,7 @@ ONE = "property/test_machine::{}".format
 JOURNAL = "protocol/test_journal::{}".format
 DISK = "simulation/test_journal_on_disk::{}".format
 RULES = "unit/test_rules::{}".format
+ENGINE = "unit/test_engine::{}".format
 COMPLETE = "fault/test_complete_sim::{}".format
 CREATE = "fault/test_create_sim::{}".format
 PARTS = "fault/test_parts_sim::{}".format
@@ -115,7 +116,7 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     (J("lines"), "if text[-_SUFFIX_BYTES:] != b',\"crc\":\"%08x\"}' % zlib.crc32(body):", F, JOURNAL("test_f87_damage_in_the_middle_keeps_the_asset_and_drops_the_parts")),
     (J("lines"), "if isinstance(key, str) and _SECRET_KEY.search(key):", F, JOURNAL("test_f94_nothing_that_sounds_secret_gets_in")),
     (J("done"), 'torn = size_bytes > 0 and os.pread(descriptor, 1, size_bytes - 1) != b"\\n"', "torn = False", JOURNAL("test_a_damaged_line_of_the_list_costs_only_itself")),
-    ("engine", "if entry is not None and machine.checkpoint.upload_id == effect.upload_id:", "if entry is not None:", "unit/test_engine::test_part_of_an_upload_that_was_begun_again_meanwhile_is_not_written_behind_the_new_one"),
+    ("engine", "if entry is not None and machine.checkpoint.upload_id == effect.upload_id:", "if entry is not None:", ENGINE("test_part_of_an_upload_that_was_begun_again_meanwhile_is_not_written_behind_the_new_one")),
     ("engine", "            _forget_calls(error)\n            raise", "            raise", "fault/test_bounds::test_memory_threads_and_descriptors_stay_below_their_formulas_while_parts_fail"),
     (J("done"), "                    os.fsync(descriptor)\n                finally", "                    pass\n                finally", DISK("test_finished_file_is_known_as_finished_after_every_power_cut")),
     (J("lines"), 'if record.get("v") != VERSION:\n            return False', "if False:\n            return False", JOURNAL("test_f87_line_of_a_newer_version_is_not_taken_though_it_looks_like_ours")),
@@ -136,4 +137,25 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     ("board", "self._failures.clear()\n\n    def retry_now", "pass\n\n    def retry_now", ONE("test_faults_of_a_part_are_forgiven_when_another_is_accepted")),
     ("board", "        if part.part_number in self._done:\n            return False\n", "", RULES("test_the_board_hands_out_each_part_until_it_is_stored")),
     ("progress", "share = min(_BELOW_ONE, self.sent_bytes / self.total_bytes)", "share = self.sent_bytes / self.total_bytes", RULES("test_the_fraction_never_falls_and_is_one_only_when_verified")),
+    # --- what is taken twice, comes late or is another's
+    ("board", "        if part.part_number not in self._out:\n            return\n", "", RULES("test_part_that_is_given_back_twice_or_after_it_was_stored_is_handed_out_once")),
+    ("board", "self._out.discard(part.part_number)\n        self._waiting", "self._waiting", RULES("test_part_that_is_given_back_twice_or_after_it_was_stored_is_handed_out_once")),
+    ("board", "        self._out.discard(part.part_number)\n        if part", "        if part", RULES("test_part_that_is_given_back_twice_or_after_it_was_stored_is_handed_out_once")),
+    ("parts", "if gap_bytes == 0 if missing == 0 else gap_bytes >= missing > 0:", "if True:", RULES("test_stored_parts_count_only_where_the_numbers_between_them_have_a_byte_each")),
+    ("parts", "gap_bytes >= missing > 0", "gap_bytes > missing > 0", RULES("test_stored_parts_count_only_where_the_numbers_between_them_have_a_byte_each")),
+    ("parts", "gap_bytes >= missing > 0", "gap_bytes >= missing", RULES("test_stored_parts_count_only_where_the_numbers_between_them_have_a_byte_each")),
+    (J("entry"), "if durable or self._path.exists():", "if durable:", DISK("test_file_that_is_written_anew_for_a_part_alone_never_replaces_the_durable_one_unsynced")),
+    (J("files"), "if self._is_named(descriptor):\n                    os.ftruncate", "if True:\n                    os.ftruncate", JOURNAL("test_lock_whose_file_was_removed_between_open_and_lock_is_taken_anew")),
+    (J("done"), 'record.get("key") != key or ', "", JOURNAL("test_list_that_is_replaced_while_it_is_read_gives_no_result_of_another_file")),
+    # --- the engine
+    ("engine", "if given is not None or record.run.provider is None:\n                    raise", "raise", ENGINE("test_own_keys_that_ran_out_are_renewed_once_in_the_same_call")),
+    ("engine", "if given is not None or record.run.provider is None:\n                    raise", "pass", ENGINE("test_keys_that_were_given_for_a_file_are_not_replaced_by_those_of_the_queue")),
+    ("engine", "            record.run.entry.release()\n            record.run.entry = None\n", "", ENGINE("test_entry_that_cannot_be_read_is_let_go_at_once")),
+    ("engine", "strong = record.source.kind is not SourceKind.BROWSER", "strong = True", ENGINE("test_fingerprint_of_a_file_in_a_browser_proves_no_bytes")),
+    ("engine", 'if info.crc64 is not None and info.crc64 != body.crc64:\n            raise IntegrityError("the cover', 'if False:\n            raise IntegrityError("the cover', ENGINE("test_cover_whose_stored_sum_is_another_is_damaged")),
+    ("engine", "            self._pace.ended(operation, was_throttled=True)\n", "", ENGINE("test_pace_is_told_whether_a_call_was_throttled")),
+    ("engine", "left += one.__cause__, one.__context__", "left += ()", ENGINE("test_error_that_is_kept_holds_no_call_that_it_or_its_causes_passed")),
+    ("engine", "one.__traceback__ = None", "pass", ENGINE("test_error_that_is_kept_holds_no_call_that_it_or_its_causes_passed")),
+    # --- the two edges
+    ("oss", "life_s += round(self._store.clock_offset_s)", "pass", "protocol/test_oss_answers::test_signed_url_of_a_part_lives_by_the_clock_of_the_storage"),
 )  # fmt: skip

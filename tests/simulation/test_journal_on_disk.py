@@ -76,6 +76,23 @@ def test_durable_write_after_a_torn_file_was_written_anew_survives_too(disk: Dis
     assert _after_power_cuts(disk) == {"U1"}
 
 
+def test_file_that_is_written_anew_for_a_part_alone_never_replaces_the_durable_one_unsynced(disk: Disk) -> None:
+    entry = _entry()
+    entry.write(CHECKPOINT, durable=True)
+    entry.write(WITH_UPLOAD, durable=True)
+    path = str(entry._path)
+    disk.kill()
+    disk.names[path].data += b'{"v":1,"kind":"pa'  # killed in the middle of a line
+    entry = _entry()
+    entry.load()
+    done: list[tuple[str, str]] = []
+    disk.hook = lambda op, name: done.append((op, name.rpartition(".")[2]))
+    entry.add_part(Part(1, 0, 16, "E", 1))
+    disk.hook = lambda _op, _name: None
+    assert [op for op, kind in done if kind in ("tmp", "jsonl")] == ["create", "write", "fsync", "rename"]
+    assert _after_power_cuts(disk) == {"U1"}
+
+
 def test_what_a_killed_process_left_unsynced_is_made_durable_by_writing_it_again(disk: Disk) -> None:
     entry = _entry()
     entry.write(CHECKPOINT, durable=True)

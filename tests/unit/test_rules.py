@@ -13,9 +13,9 @@ from vod_widget import errors, options, retry
 from vod_widget.board import Board
 from vod_widget.crc64 import combine, combine_all, crc64
 from vod_widget.errors import InvalidArgumentError, InvalidStateError
-from vod_widget.model import Phase, UploaderState, UploadState
+from vod_widget.model import Part, Phase, UploaderState, UploadState
 from vod_widget.options import KIB, MIB, OPTIONS, PARTS_MAX, check_options
-from vod_widget.parts import OBJECT_MAX_BYTES, choose_direct_part_size, choose_part_size, plan_next
+from vod_widget.parts import OBJECT_MAX_BYTES, choose_direct_part_size, choose_part_size, fitting, plan_next
 from vod_widget.progress import Ledger, SpeedMeter
 from vod_widget.retry import Action, RetryPolicy, classify, is_doubtful
 from vod_widget.states import (
@@ -316,6 +316,40 @@ def test_the_board_hands_out_each_part_until_it_is_stored(count: int, data: st.D
         now_s += 1.0
     assert [p.part_number for p in board.accepted()] == list(range(1, count + 1))
     assert ledger.accepted_bytes == ledger.total_bytes
+
+
+def test_part_that_is_given_back_twice_or_after_it_was_stored_is_handed_out_once() -> None:
+    board = Board(Ledger(20))
+    board.plan(10, ())
+    first, second = board.take(0.0), board.take(0.0)
+    assert first is not None
+    assert second is not None
+    for _ in range(2):  # by the failure, and by the stop that came with it
+        board.put_back(first)
+    assert [board.take(0.0), board.take(0.0)] == [first, None]
+    board.part_done(second)
+    board.put_back(second)  # a late failure of another try
+    board.put_back(Part(3, 20, 30))  # of an upload that was given up
+    assert board.take(0.0) is None
+    assert board.available(0.0) == 0
+
+
+def test_stored_parts_count_only_where_the_numbers_between_them_have_a_byte_each() -> None:
+    for kept in (
+        (Part(1, 0, 10), Part(2, 10, 20)),
+        (Part(2, 1, 10),),  # one byte for number 1
+        (Part(1, 0, 10), Part(4, 12, 20)),  # two bytes for two numbers
+    ):
+        assert fitting(kept) == kept
+    first = Part(1, 0, 10)
+    for alien in (
+        Part(1, 1, 10),  # no number is left for the byte before it
+        Part(2, 0, 10),  # no byte is left for number 1
+        Part(3, 1, 10),  # nor for one of 1 and 2
+    ):
+        assert fitting([alien]) == ()
+    for alien in (Part(2, 11, 20), Part(2, 9, 20), Part(3, 10, 20), Part(3, 9, 20), Part(4, 11, 20), Part(1, 10, 20)):
+        assert fitting([first, alien, Part(5, 50, 60)]) == (first, Part(5, 50, 60))
 
 
 def test_a_file_that_was_there_already_moved_nothing() -> None:

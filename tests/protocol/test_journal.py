@@ -648,9 +648,12 @@ def test_a_forked_child_neither_writes_nor_keeps_the_lock(journal: FileJournal) 
             os.write(write_end, b"wrote")
         except InvalidStateError:
             os.write(write_end, b"refused")
-        entry.release()
-        signal.pause()
-        os._exit(0)
+            entry.release()
+            signal.pause()
+        except BaseException:
+            os.write(write_end, b"failed")
+        finally:
+            os._exit(0)
     try:
         assert os.read(read_end, 10) == b"refused"
         with pytest.raises(LockedError):

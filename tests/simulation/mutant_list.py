@@ -145,6 +145,7 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     ("parts", "gap_bytes >= missing > 0", "gap_bytes > missing > 0", RULES("test_stored_parts_count_only_where_the_numbers_between_them_have_a_byte_each")),
     ("parts", "gap_bytes >= missing > 0", "gap_bytes >= missing", RULES("test_stored_parts_count_only_where_the_numbers_between_them_have_a_byte_each")),
     (J("entry"), "if durable or self._path.exists():", "if durable:", DISK("test_file_that_is_written_anew_for_a_part_alone_never_replaces_the_durable_one_unsynced")),
+    (J("entry"), "if os.getpid() != self._pid:\n            raise", "if False:\n            raise", JOURNAL("test_a_forked_child_neither_writes_nor_keeps_the_lock")),
     (J("files"), "if self._is_named(descriptor):\n                    os.ftruncate", "if True:\n                    os.ftruncate", JOURNAL("test_lock_whose_file_was_removed_between_open_and_lock_is_taken_anew")),
     (J("done"), 'record.get("key") != key or ', "", JOURNAL("test_list_that_is_replaced_while_it_is_read_gives_no_result_of_another_file")),
     # --- the engine

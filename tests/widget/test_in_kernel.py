@@ -108,11 +108,16 @@ def test_running_the_cell_again_and_again_leaves_nothing_behind(kernel: Kernel) 
         "from tests.helpers.until import until\n"
         "from vod_widget.widget.view import _Entry\n"
         "for k in range(200): widget.add(str(k).encode(), name=f'{k}.mp4')\n"
+        "known = []\n"
+        "def threads():\n"
+        "    known or known.append(threading.active_count())\n"
+        "    until(lambda: threading.active_count() <= known[0], 'the threads of the former screen end')\n"
+        "    return known[0]\n"
         "def counts():\n"
         "    until(lambda: widget.total == 200, 'the new screen knows the files')\n"
         "    gc.collect()\n"
         "    entries = sum(type(thing) is _Entry for thing in gc.get_objects())\n"
-        "    print(len(comm.get_comm_manager().comms), len(_instances), threading.active_count(), entries)"
+        "    print(len(comm.get_comm_manager().comms), len(_instances), threads(), entries)"
     )
     seen = set()
     for _ in range(10):

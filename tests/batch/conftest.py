@@ -16,8 +16,10 @@ from tests.helpers.media import Media, pattern_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
 
+# SIGINT as in a terminal: what is started in the background inherits that it is ignored.
 _SCRIPT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import vod_widget as vw
 folder, endpoint, key, secret, *files = sys.argv[1:]
 keys = vw.Credentials(key, secret)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 from tests.helpers.invariants import Story
 from vod_widget.errors import SourceChangedError, SourceNotFoundError
 from vod_widget.model import Credentials, MediaType, SourceKind
@@ -11,7 +9,7 @@ from vod_widget.record import Record
 
 from .cloud import WALL_S
 
-__all__ = ["Clock", "Cover", "File", "Provider", "Randomness", "SimSource"]
+__all__ = ["Clock", "Cover", "File", "Provider", "SimSource"]
 
 
 class Clock:
@@ -33,19 +31,6 @@ class Clock:
         """Let a limiter's wait pass at once."""
         self.t += timeout or 0.0
         return False
-
-
-class Randomness:
-    """Chance from the seed."""
-
-    def __init__(self, rng: random.Random) -> None:
-        self._rng = rng
-
-    def hex(self, length: int) -> str:
-        return f"{self._rng.getrandbits(4 * length):0{length}x}"
-
-    def uniform(self, low: float, high: float) -> float:
-        return low + (high - low) * self._rng.random()
 
 
 class File:

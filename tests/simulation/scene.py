@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from tests.helpers.invariants import History, Version, Violation, Witness
+from tests.helpers.simulation import SimRandomness
 from vod_widget import effects as fx
 from vod_widget.emulator.switches import Switches
 from vod_widget.engine import Engine, Settings
@@ -21,7 +22,7 @@ from vod_widget.record import Record
 from .cloud import PART, WALL_S, Killed, Network, make_cloud
 from .disk import Disk
 from .plans import Plan
-from .props import Clock, File, Randomness, SimSource
+from .props import Clock, File, SimSource
 
 __all__ = ["Scene"]
 
@@ -42,7 +43,7 @@ class Scene:
         self.plan = plan
         self.rng = random.Random(seed)
         self.clock = Clock()
-        self.randomness = Randomness(self.rng)
+        self.randomness = SimRandomness(self.rng)
         self.history = History(keep)
         self.trouble = True
         self.fault_ratio = plan.fault_ratio

@@ -25,7 +25,7 @@ from vod_widget.emulator.oss_gate import Gatekeeper
 from vod_widget.emulator.oss_names import OssRequest
 from vod_widget.emulator.oss_settings import RESOURCE_GROUP, encryption_of, shown, tags_of
 from vod_widget.emulator.oss_tickets import Ticket
-from vod_widget.emulator.oss_views import OssAnswer, class_of, limit_of, page_of, restore_text
+from vod_widget.emulator.oss_views import OssAnswer, class_of, limit_of, listed_facts, page_of
 from vod_widget.emulator.storage import ObjectStore
 from vod_widget.emulator.tokens import Key
 
@@ -296,14 +296,8 @@ def _contents(stored: StoredObject, encoding: str, owner: str, now_s: float) -> 
     pairs = [
         ("Key", oss_xml.key_text(stored.key, encoding)),
         ("LastModified", iso_millis(stored.modified_s)),
-        ("ETag", f'"{stored.etag}"'),
-        ("Type", stored.object_type),
-        ("Size", str(stored.size_bytes)),
-        ("StorageClass", class_of(stored)),
+        *listed_facts(stored, now_s),
     ]
-    restore = restore_text(stored, now_s)
-    if restore:
-        pairs.append(("RestoreInfo", restore))
     return f"<Contents>{oss_xml.elements(pairs)}{owner}</Contents>"
 
 

@@ -15,7 +15,7 @@ from vod_widget.emulator.clock import iso_millis
 from vod_widget.emulator.errors import malformed_xml, oss_invalid_argument
 from vod_widget.emulator.objects import Bucket, StoredObject
 from vod_widget.emulator.oss_names import OssRequest
-from vod_widget.emulator.oss_views import OssAnswer, class_of, limit_of, restore_text
+from vod_widget.emulator.oss_views import OssAnswer, limit_of, listed_facts
 from vod_widget.emulator.storage import ObjectStore
 from vod_widget.emulator.versions import MARKER_HEADER, VERSION_HEADER, Deletion, version_of
 
@@ -139,13 +139,5 @@ def _element(stored: StoredObject, is_latest: bool, encoding: str, owner: str, n
     ]
     if stored.is_marker:
         return f"<DeleteMarker>{oss_xml.elements(pairs)}{owner}</DeleteMarker>"
-    pairs += [
-        ("ETag", f'"{stored.etag}"'),
-        ("Type", stored.object_type),
-        ("Size", str(stored.size_bytes)),
-        ("StorageClass", class_of(stored)),
-    ]
-    restore = restore_text(stored, now_s)
-    if restore:
-        pairs.append(("RestoreInfo", restore))
+    pairs += listed_facts(stored, now_s)
     return f"<Version>{oss_xml.elements(pairs)}{owner}</Version>"

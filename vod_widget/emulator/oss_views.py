@@ -66,6 +66,18 @@ def restore_text(stored: StoredObject, now_s: float) -> str:
     return f'ongoing-request="false", expiry-date="{http_date(stored.awake_until_s)}"'
 
 
+def listed_facts(stored: StoredObject, now_s: float) -> list[tuple[str, str]]:
+    """Return what every list says of an object after its name and time."""
+    facts = [
+        ("ETag", f'"{stored.etag}"'),
+        ("Type", stored.object_type),
+        ("Size", str(stored.size_bytes)),
+        ("StorageClass", class_of(stored)),
+    ]
+    restore = restore_text(stored, now_s)
+    return [*facts, ("RestoreInfo", restore)] if restore else facts
+
+
 def look(request: OssRequest, stored: StoredObject, now_s: float) -> OssAnswer:
     """HeadObject and GetObject."""
     headers = {

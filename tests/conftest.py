@@ -12,8 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.helpers.media import Media, make_all
+
+# A busy machine is no failure, and a run is worth repeating only if it does the same; `--hypothesis-profile=default` looks
+# for new examples.
+settings.register_profile("repeatable", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("repeatable")
 
 # Settings of the person who runs the tests that would change what is tested.
 _FOREIGN = (

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vod_widget.journal.lines import State, part_line, read_lines
@@ -63,7 +63,6 @@ def _write(history: list[Any], first: Checkpoint) -> tuple[bytes, list[Checkpoin
 
 
 @given(CHECKPOINTS, HISTORY)
-@settings(max_examples=100, deadline=None)
 def test_what_was_written_is_read(first: Checkpoint, history: list[Any]) -> None:
     data, states = _write(history, first)
     state, verdict = read_lines(data)
@@ -72,7 +71,6 @@ def test_what_was_written_is_read(first: Checkpoint, history: list[Any]) -> None
 
 
 @given(CHECKPOINTS, HISTORY, st.data())
-@settings(max_examples=100, deadline=None)
 def test_a_mutilated_file_never_invents_a_state(first: Checkpoint, history: list[Any], draw: Any) -> None:
     data, states = _write(history, first)
     at = draw.draw(st.integers(0, len(data) - 1))

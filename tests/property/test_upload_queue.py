@@ -380,7 +380,6 @@ class Queue(RuleBasedStateMachine):
 Queue.TestCase.settings = settings(
     max_examples=int(os.environ.get("VOD_QUEUE_EXAMPLES", "25")),
     stateful_step_count=16,
-    deadline=None,
     derandomize="VOD_QUEUE_EXAMPLES" not in os.environ,
     suppress_health_check=list(HealthCheck),
 )

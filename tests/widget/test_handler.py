@@ -284,7 +284,7 @@ def empty_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(
     messages=st.lists(
         st.tuples(ANYTHING | NEARLY_RIGHT, st.none() | st.lists(st.binary(max_size=9), max_size=2)), max_size=8

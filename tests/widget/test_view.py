@@ -27,7 +27,7 @@ def a_row(*, owed: str = "", **fields: Any) -> dict[str, Any]:
     return row(snapshot, owed=owed)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from(list(UploadState)), max_size=30), st.sampled_from(list(UploaderState)))
 def test_filters_sum_to_all_and_the_numbers_to_the_total(states: list[UploadState], state: UploaderState) -> None:
     uploader = FakeUploader()
@@ -43,7 +43,7 @@ def test_filters_sum_to_all_and_the_numbers_to_the_total(states: list[UploadStat
         assert len(overview.matching(Window(filter=name))) == facts["counts"][name]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from([*UploadState, None])), max_size=60))
 def test_counting_one_change_at_a_time_equals_counting_anew(changes: list[tuple[int, UploadState | None]]) -> None:
     uploader = FakeUploader()

@@ -80,6 +80,15 @@ class Connection(HTTPConnection):
         """Tell whether something came, or the other end closed."""
         return self.sock is not None and _wait(self.sock, 0.0, to_read=True)
 
+    def cut(self) -> None:
+        """End what is under way, from any thread."""
+        sock = self.sock
+        if sock is not None:
+            # The plain socket's shutdown: it wakes the thread that uses it. SSLSocket's own would drop the encryption
+            # first, for a moment in which that thread could send in clear.
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
     def exchange(self, exchange: Exchange, method: str, head: bytes, body: Any) -> Answer:
         """Send one request and read its answer.
 

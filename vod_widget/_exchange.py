@@ -20,6 +20,10 @@ def _any_content(_content: bytes) -> bool:
     return True
 
 
+def _hold_nothing(_cut: Callable[[], None] | None) -> None:
+    return
+
+
 @dataclass(slots=True, eq=False)
 class Exchange:
     """One request under way.
@@ -34,6 +38,7 @@ class Exchange:
         body_failure: What the body raised.
         host: Host that was asked, for messages.
         answer: The whole answer, whatever its status, once it was read.
+        hold: Is given what ends the request at once, from any thread, and None when it has ended.
         accept: Tells whether a vendor's package may parse this content; else it is handed an empty one.
     """
 
@@ -47,6 +52,7 @@ class Exchange:
     host: str = ""
     answer: Answer | None = field(default=None, repr=False)
     accept: Callable[[bytes], bool] = field(default=_any_content, repr=False)
+    hold: Callable[[Callable[[], None] | None], None] = field(default=_hold_nothing, repr=False)
     _send_until: float = field(default=0.0, repr=False)
     _answer_until: float = field(default=0.0, repr=False)
 

@@ -12,8 +12,6 @@ Why a pool of our own, each point seen with requests 2.34 and urllib3 2.8:
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -88,11 +86,14 @@ class _Session:
         head = head_of(method, target, parts.netloc, headers)
         key = parts.scheme, parts.netloc
         connection = self._take(key, parts, options["timeout"])
+        exchange.hold(connection.cut)
         try:
             answer = connection.exchange(exchange, method, head, body)
         except BaseException:
             connection.close()
             raise
+        finally:
+            exchange.hold(None)  # before another request may have this connection
         self._give_back(key, connection)
         if not exchange.handed_over and answer.status < 300:
             raise UnexpectedAnswerError(
@@ -192,12 +193,7 @@ class Wire:
             connections = tuple(self._open)
             self._open.clear()
         for connection in connections:
-            sock = connection.sock
-            if sock is not None:
-                # The plain socket's shutdown: it wakes the thread that uses it. SSLSocket's own would drop the
-                # encryption first, for a moment in which that thread could send in clear.
-                with contextlib.suppress(OSError):
-                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
+            connection.cut()
         self.session.close()
 
 

@@ -97,6 +97,7 @@ class FileBody:
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
         self._transfer.sent_bytes = 0
+        self._transfer.is_out = False
         self.crc64 = 0
         if isinstance(self.source, ReadsInto):
             self._buffer = memoryview(bytearray(min(_BUFFER_BYTES, len(self))))
@@ -123,7 +124,12 @@ class FileBody:
                 self._transfer.sent_bytes += len(piece)
                 self._run.total_sent_bytes += len(piece)
                 self._check()
+        self._transfer.is_out = True
         self._buffer = None
+
+    def hold(self, cut: Callable[[], None] | None) -> None:
+        """Take what ends the request under way; None when it has ended."""
+        self._transfer.hold(cut)
 
     def _read_block(self, start: int) -> memoryview:
         """Read the next block: into the one buffer where the source can, else as new bytes."""

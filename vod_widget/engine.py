@@ -425,6 +425,10 @@ def _moving(record: Record) -> Iterator[Transfer]:
     run.transfers.add(transfer)
     try:
         yield transfer
+    except VODError:
+        if transfer.was_cut:
+            raise BrokenOff from None
+        raise
     finally:
         run.transfers.discard(transfer)
 

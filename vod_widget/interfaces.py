@@ -30,6 +30,7 @@ from .secret import Secret
 
 __all__ = [
     "Body",
+    "CanBeCut",
     "Clock",
     "CredentialProvider",
     "DirectPart",
@@ -154,6 +155,14 @@ class Body(Protocol):
     def __len__(self) -> int: ...
 
     def __iter__(self) -> Iterator[bytes | memoryview]: ...
+
+
+@runtime_checkable
+class CanBeCut(Body, Protocol):
+    """A body whose request somebody may want to end at once, also while it hangs."""
+
+    def hold(self, cut: Callable[[], None] | None) -> None:
+        """Take what ends the request under way, from any thread; None when it has ended."""
 
 
 class StoreSession(Protocol):

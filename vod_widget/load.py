@@ -32,6 +32,7 @@ class _Share(NamedTuple):
     demand: int = 0
     wanted: int = 0
     leaving: int = 0
+    draining: int = 0
 
 
 _NOTHING = _Share()
@@ -46,12 +47,13 @@ class Load:
         asked: Files that wait for an answer of the application.
         wanted: Requests that could be sent now.
         leaving: Files that were removed, or that have come to rest but for what drains.
+        draining: Those of them that have requests with bytes in flight.
     """
 
     def __init__(self) -> None:
         self.parallel = 1
         self.part_size_bytes: int | None = None
-        self.asked = self.wanted = self.leaving = 0
+        self.asked = self.wanted = self.leaving = self.draining = 0
         self._waiting = self._files = self._demand = 0
         self._shares: dict[Record, _Share] = {}
 
@@ -95,10 +97,11 @@ class Load:
         self._demand += new.demand - old.demand
         self.wanted += new.wanted - old.wanted
         self.leaving += new.leaving - old.leaving
+        self.draining += new.draining - old.draining
 
     def _share(self, record: Record, machine: FileMachine) -> _Share:
         if machine.state not in _MOVING:
-            return _Share(leaving=1)
+            return _Share(leaving=1, draining=1 if machine.transfers_in_flight else 0)
         wanted = machine.wants_transfer
         if machine.wait_for_app:
             return _Share(asked=1, wanted=wanted)

@@ -27,7 +27,7 @@ from .errors import (
     NotFoundError,
     VODError,
 )
-from .interfaces import Body, Clock
+from .interfaces import Body, CanBeCut, Clock
 from .model import Credentials, LinkFacts, ObjectInfo, Part, PartsPage, RemotePart, UploadAddress, UploadAuth
 from .retry import send_deadline_s as deadline_of
 from .secret import Secret
@@ -305,6 +305,8 @@ class OssSession:
         """Run one call of oss2, check its status, and read its answer."""
         exchange = self._store._exchange(what, len(body) if body is not None else 0, answer_s)
         data = None if body is None else WatchedBody(body, exchange)
+        if isinstance(body, CanBeCut):
+            exchange.hold = body.hold
 
         def run() -> T:
             call(data)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .errors import VODError
@@ -25,12 +26,33 @@ __all__ = ["Given", "Record", "Run", "Transfer"]
 
 
 class Transfer:
-    """One request that carries bytes, while it runs."""
+    """One request that carries bytes, while it runs.
 
-    __slots__ = ("sent_bytes",)
+    Attributes:
+        sent_bytes: Bytes that went out.
+        is_out: Whether all of them did, so that the request may have its effect.
+        was_cut: Whether it was ended on purpose.
+    """
+
+    __slots__ = ("_cut", "_lock", "is_out", "sent_bytes", "was_cut")
 
     def __init__(self) -> None:
         self.sent_bytes = 0
+        self.is_out = self.was_cut = False
+        self._lock = threading.Lock()
+        self._cut: Callable[[], None] | None = None
+
+    def hold(self, cut: Callable[[], None] | None) -> None:
+        """Take what ends the request under way; None when it has ended."""
+        with self._lock:
+            self._cut = cut
+
+    def cut(self) -> None:
+        """End the request, also when the other end is silent; nothing is known of its effect then."""
+        with self._lock:  # held over the shutdown of a socket, which never waits: a later request must not lose its own
+            if self._cut is not None:
+                self.was_cut = True
+                self._cut()
 
 
 class Run:

@@ -25,7 +25,7 @@ from .model import Phase, SourceKind, UploaderState, UploadState
 from .options import PART_DEFAULT_BYTES
 from .owner import Owner
 from .progress import SpeedMeter
-from .record import Record
+from .record import Record, Transfer
 from .register import Register
 from .senders import Senders
 from .stalls import Watchdog, stalled_error
@@ -45,6 +45,7 @@ _LOOKAHEAD_SMALL_FILES = 16
 """Small files whose permission is fetched while the bytes of others flow: a call takes about as long as such a file."""
 _ASKED_FILES_MAX = 8
 _STOP_GRACE_S = 2.0
+_ANSWER_GRACE_S = 1.0
 
 
 class _Chain(threading.local):
@@ -188,6 +189,7 @@ class Scheduler:
                     continue  # it ran again meanwhile, and is stored
                 run.cancel.set()
                 run.cancel = threading.Event()
+                self._break_off(tuple(run.transfers))
                 if record.source.kind is SourceKind.BROWSER:
                     # Wakes the reads that wait for a page; a later read asks it again.
                     record.source.close()
@@ -203,6 +205,18 @@ class Scheduler:
                 self._chain.next = partial(self._perform, record, machine, token, effect)
             else:
                 self._control.submit(partial(self._follow, partial(self._perform, record, machine, token, effect)))
+
+    def _break_off(self, transfers: tuple[Transfer, ...]) -> None:
+        """End requests that nobody wants: at once while their bytes leave, since then they have no effect.
+
+        One that is out may be answered any moment, and what it leaves must be known before parts are removed; it has a
+        second, so that a silent server does not keep the room from the next file.
+        """
+        for transfer in transfers:
+            if transfer.is_out:
+                self._timers.after(_ANSWER_GRACE_S, transfer.cut)
+            else:
+                transfer.cut()
 
     def _follow(self, job: Callable[[], None]) -> None:
         """Run a job of the pool, and on the same thread the one that directly follows from each.
@@ -311,8 +325,8 @@ class Scheduler:
         if self.held:
             return
         load = self.load
-        # What a canceled file has in flight still counts where files must go one after another.
-        draining = load.leaving if self.parallel_files is not None else 0
+        # Bytes that a canceled file has in flight still count where files must go one after another.
+        draining = load.draining if self.parallel_files is not None else 0
         later: int | None = None
         leaving: set[str] | None = None
         while self.takes_new and self._scan_from < len(self.records):

@@ -168,6 +168,22 @@ def test_deleting_other_files_does_not_move_the_running_one(emulator: Any, tmp_p
         assert up.heard.names().count("on_upload_end") == 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["cancel_file", "pause_file"])
+def test_file_that_is_given_up_leaves_its_place_although_its_request_gets_no_answer(
+    emulator: Any, tmp_path: Any, how: str
+) -> None:
+    stall = emulator.faults.add(op="PutObject", action=Stall())
+    with uploader(emulator, tmp_path, parallel_files=1) as up:
+        first, second = up.add_file(file_of(tmp_path, "first.mp4")), up.add_file(file_of(tmp_path, "second.mp4"))
+        up.start_upload()
+        reached(stall)
+        assert getattr(up, how)(first) is True
+        in_state(second, UploadState.SUCCESS)  # the deadlines of the request are longer than this wait
+        assert stall.fired == 1
+        assert "on_upload_retry" not in up.heard.of(first)
+
+
 def test_delete_and_clean_from_inside_callbacks(emulator: Any, tmp_path: Any) -> None:
     def forget(info: Any) -> None:
         assert up.delete_file(info) is True

@@ -450,3 +450,44 @@ def test_close_ends_requests_under_way_and_refuses_later_ones(make_store):
         with pytest.raises(errors.ConnectionLostError):
             one.head()
         assert server.connections <= 2
+
+
+class Cuttable(Bytes):
+    """A body whose request can be ended from outside."""
+
+    cut = None
+
+    def hold(self, cut):
+        self.cut = cut
+
+
+@pytest.mark.parametrize("reads", [False, True], ids=["takes no more bytes", "does not answer"])
+def test_request_that_hangs_ends_when_it_is_cut_and_the_next_one_is_not_touched(make_store, reads):
+    hangs = threading.Event()
+
+    def silent(peer: Peer) -> None:
+        peer.read_request() if reads else peer.read_head()
+        hangs.set()
+        peer.hold()
+
+    body = Cuttable(bytes(1000 if reads else 16 << 20))
+    raised: list[BaseException] = []
+    with RawServer(silent, answering(STORED)) as server:
+        one = session(make_store(read_timeout_s=60.0), server)
+
+        def send() -> None:
+            try:
+                one.put_object(body, {})
+            except BaseException as exc:
+                raised.append(exc)
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        assert hangs.wait(10)
+        body.cut()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert isinstance(raised[0], errors.ConnectionLostError)
+        assert raised[0].was_sent is reads
+        assert body.cut is None  # so that nobody can end what comes after it on the same connection
+        assert one.put_object(Cuttable(b"x"), {}).etag == "AB12"

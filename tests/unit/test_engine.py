@@ -9,9 +9,17 @@ from typing import Any
 import pytest
 
 from vod_widget import effects as fx
-from vod_widget.engine import Engine, _forget_calls
-from vod_widget.errors import AuthExpiredError, IntegrityError, InvalidStateError, JournalError, ThrottledError
+from vod_widget.engine import BrokenOff, Engine, _forget_calls, _moving
+from vod_widget.errors import (
+    AuthExpiredError,
+    ConnectionLostError,
+    IntegrityError,
+    InvalidStateError,
+    JournalError,
+    ThrottledError,
+)
 from vod_widget.model import ObjectInfo, Part, SourceKind
+from vod_widget.record import Transfer
 
 UPLOAD = "u1"
 SAVE = fx.SavePart(Part(1, 0, 10, "ETAG", 5), UPLOAD)
@@ -56,6 +64,28 @@ def test_part_of_an_upload_that_was_begun_again_meanwhile_is_not_written_behind_
     assert written == []
     engine().perform(record, MACHINE, SAVE)
     assert written == [SAVE.part]
+
+
+@pytest.mark.parametrize(("is_cut", "expected"), [(True, BrokenOff), (False, ConnectionLostError)])
+def test_request_that_is_cut_is_broken_off_and_no_fault_of_the_line(
+    is_cut: bool, expected: type[BaseException]
+) -> None:
+    record: Any = SimpleNamespace(run=SimpleNamespace(transfers=set()))
+    cuts: list[str] = []
+    with pytest.raises(expected), _moving(record) as transfer:
+        transfer.hold(lambda: cuts.append("cut"))
+        if is_cut:
+            transfer.cut()
+        raise ConnectionLostError("the connection broke", was_sent=True)
+    assert (cuts, record.run.transfers) == (["cut"] * is_cut, set())
+
+
+def test_request_that_has_ended_cannot_be_cut_any_more() -> None:
+    transfer, cuts = Transfer(), []
+    transfer.hold(lambda: cuts.append("cut"))
+    transfer.hold(None)
+    transfer.cut()
+    assert (cuts, transfer.was_cut) == ([], False)
 
 
 # ---- the journal entry of a file

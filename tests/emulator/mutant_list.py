@@ -1665,6 +1665,12 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
         "test_faults::test_broken_connection_before_the_effect",
     ),
     ("server", "await stall(fault, seconds)", "pass", "test_faults::test_stall_until_released"),
+    (
+        "connection",
+        "    await asyncio.sleep(0)\n    await asyncio.sleep(0)\n",
+        "",
+        "test_server::test_connection_taken_in_the_turn_in_which_it_closes_is_closed_too",
+    ),
     ("server", "if body and _corrupts(exchange):", F, "test_faults::test_corrupt_body_spoils_a_document_too"),
     (
         "in_memory",

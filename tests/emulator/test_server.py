@@ -14,6 +14,7 @@ import time
 import urllib.request
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
@@ -39,6 +40,29 @@ def test_context_manager_starts_and_stops() -> None:
     with pytest.raises(RuntimeError, match="closed"):
         emulator.start()
     emulator.close()
+
+
+def test_connection_taken_in_the_turn_in_which_it_closes_is_closed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    emulator = Emulator().start()
+    address = urlsplit(emulator.endpoint)
+    clients: list[socket.socket] = []
+    loop, stop = emulator._loop, emulator._stop.set
+
+    def connect_and_stop() -> None:
+        """In the loop: the next turn accepts, and the one after begins to close before it makes the transport."""
+        clients.append(socket.create_connection((address.hostname, address.port), 5))
+        loop.call_soon(stop)
+
+    monkeypatch.setattr(emulator._stop, "set", connect_and_stop)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        emulator.close()
+        gc.collect()
+    assert [str(warning.message) for warning in told] == []
+    with clients[0] as client:
+        client.settimeout(5)
+        with suppress(ConnectionResetError):
+            assert client.recv(1) == b""
 
 
 def test_start_twice_is_one_server() -> None:

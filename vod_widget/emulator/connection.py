@@ -12,7 +12,7 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -199,6 +199,24 @@ class FrontServer(web.Server):
     def __call__(self) -> RequestHandler:
         """Make the protocol of a new connection."""
         return Handler(self, loop=self._loop, **self._kwargs)
+
+
+async def stop_listening(listeners: Iterable[asyncio.Server]) -> None:
+    """Take no further connection; those that were taken are known to their server afterwards.
+
+    asyncio accepts in one turn of the loop, makes the transport in the next, and calls `connection_made` in the one
+    after. A listener that is closed in between drops such a socket without closing it (`Server._attach` asserts).
+    """
+    opened = tuple(listeners)
+    loop = asyncio.get_running_loop()
+    for listener in opened:
+        for sock in listener.sockets:
+            with suppress(NotImplementedError):  # a loop without readers: the proactor of Windows
+                loop.remove_reader(sock)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for listener in opened:
+        listener.close()
 
 
 def comes_from_here(request: web.BaseRequest) -> bool:

@@ -24,8 +24,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from aiohttp import web
-
 from vod_widget.emulator.assets import Asset, Event
 from vod_widget.emulator.blobs import DiskBlobs
 from vod_widget.emulator.book import SqliteBook
@@ -36,7 +34,7 @@ from vod_widget.emulator.cloud import (
     DEFAULT_UPLOAD_AUTH_TTL_S,
     Cloud,
 )
-from vod_widget.emulator.connection import MAX_LINE_BYTES, FrontServer
+from vod_widget.emulator.connection import MAX_LINE_BYTES, FrontServer, stop_listening
 from vod_widget.emulator.courier import Courier
 from vod_widget.emulator.faults import Faults
 from vod_widget.emulator.house import House
@@ -57,6 +55,7 @@ NETWORK_WARNING = (
 HOST = "127.0.0.1"
 # What `localhost` means, too; clients that try it first would find nobody. Not every machine has it.
 _HOST_V6 = "::1"
+_BACKLOG = 1024
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - only with network_name
 _NETWORK_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 # How long `close` waits for a request that is being answered.
@@ -251,33 +250,36 @@ class Emulator:
             read_bufsize=_READ_BUFFER_BYTES,
             lingering_time=0.0,
         )
-        runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=_GRACE_S)
-        await runner.setup()
+        listeners: list[asyncio.Server] = []
         try:
-            self._port = await self._listen(runner, self._wanted_port, None)
+            self._port = await self._listen(server, listeners, self._wanted_port, None)
             if self._wanted_tls_port is not None:
                 context, self._ca_file = make_server_context(self._folder, self.region, self._network_name)
-                self._tls_port = await self._listen(runner, self._wanted_tls_port, context)
+                self._tls_port = await self._listen(server, listeners, self._wanted_tls_port, context)
             ready.set()
             await self._stop.wait()
         finally:
+            await stop_listening(listeners)
             transports = [connection.transport for connection in server.connections]
-            await runner.cleanup()
+            server.pre_shutdown()
+            await server.shutdown(_GRACE_S)
             for transport in transports:
                 if transport is not None:
                     transport.abort()  # an answer that its client never reads is not waited for
             await asyncio.sleep(0)
             front.close()
 
-    async def _listen(self, runner: web.ServerRunner, port: int, context: ssl.SSLContext | None) -> int:
-        before = len(runner.addresses)
+    async def _listen(
+        self, server: FrontServer, listeners: list[asyncio.Server], port: int, context: ssl.SSLContext | None
+    ) -> int:
+        loop = asyncio.get_running_loop()
         if self._network_name:
             _LOGGER.warning("%s", NETWORK_WARNING)
         host = _EVERYWHERE if self._network_name else HOST
-        await web.TCPSite(runner, host, port, ssl_context=context, backlog=1024).start()
-        taken = int(runner.addresses[before][1])
+        listeners.append(await loop.create_server(server, host, port, ssl=context, backlog=_BACKLOG))
+        taken = int(listeners[-1].sockets[0].getsockname()[1])
         with suppress(OSError):
-            await web.TCPSite(runner, _HOST_V6, taken, ssl_context=context, backlog=1024).start()
+            listeners.append(await loop.create_server(server, _HOST_V6, taken, ssl=context, backlog=_BACKLOG))
         return taken
 
     # --- where it is and who may use it --------------------------------------------------

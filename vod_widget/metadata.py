@@ -14,16 +14,32 @@ web, mini programs and Android. Floor 1, pure: imports floor 0 only; safe in any
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 from .errors import InvalidArgumentError, RestrictionError
+from .fields import (
+    CONTROLS,
+    EXTEND_MAX_BYTES,
+    callback_of,
+    cate_id_of,
+    check_keys,
+    default_title,
+    description_of,
+    image_type_of,
+    limit,
+    priority_of,
+    refuse_characters,
+    switch_of,
+    tags_of,
+    title_of,
+    url_of,
+    word_of,
+    words,
+)
 from .model import MediaType, UploadMetadata
-from .names import clean_name, extension_of, shorten_name
+from .names import clean_name, extension_of
 
 __all__ = [
     "IMAGE_MAX_BYTES",
@@ -36,12 +52,6 @@ __all__ = [
     "parse_user_data",
 ]
 
-TITLE_MAX_BYTES = 128
-DESCRIPTION_MAX_BYTES = 1024
-TAGS_MAX = 16
-TAG_MAX_BYTES = 32
-EXTEND_MAX_BYTES = 512
-URL_MAX_BYTES = 1024
 # base64 makes 8,000 of it, and common HTTP servers refuse a header line beyond 8 KiB; OSS states no limit.
 NOTIFICATION_MAX_BYTES = 6000
 IMAGE_MAX_BYTES = 5 * 1024**3
@@ -50,18 +60,14 @@ OBJECT_MAX_BYTES = 10_000 * 5 * 1024**3
 """48.8 TiB: 10,000 parts of 5 GiB. Source: "Upload media files", limits."""
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
 SUPPORTED_EXTENSIONS: Mapping[MediaType, frozenset[str]] = MappingProxyType(
     {
-        MediaType.VIDEO: _words(
+        MediaType.VIDEO: words(
             "mp4 ts 3gp mpg mpeg mpe dat vob asf avi wmv flv f4v rm rmvb mov mkv m3u8 dv gif m2t m4v mj2 mjpeg mts ogg "
             "qt swf webm"
         ),
-        MediaType.AUDIO: _words("mp3 wma wav aac ra m4a flac ape ac3 amr caf acm"),
-        MediaType.IMAGE: _words("png jpg jpeg gif"),
+        MediaType.AUDIO: words("mp3 wma wav aac ra m4a flac ape ac3 amr caf acm"),
+        MediaType.IMAGE: words("png jpg jpeg gif"),
     }
 )
 """Extensions in lower case, without the dot. Source: "Upload media files", formats; CreateUploadImage, ImageExt."""
@@ -71,23 +77,12 @@ SUPPORTED_EXTENSIONS: Mapping[MediaType, frozenset[str]] = MappingProxyType(
 _GUESS_ORDER = (MediaType.IMAGE, MediaType.VIDEO, MediaType.AUDIO)
 _GUESSES = {extension: kind for kind in reversed(_GUESS_ORDER) for extension in SUPPORTED_EXTENSIONS[kind]}
 
-# Characters that the API refuses (IllegalCharacters): all of four bytes, and those below that show as a picture.
-# Source: CreateUploadVideo, "emoji are not supported"; Unicode emoji-data, Emoji_Presentation=Yes.
-_PICTURES = re.compile(
-    "[\U00010000-\U0010ffff\ufe0f\u20e3\u231a\u231b\u23e9-\u23ec\u23f0\u23f3\u25fd\u25fe\u2614\u2615"
-    "\u2648-\u2653\u267f\u2693\u26a1\u26aa\u26ab\u26bd\u26be\u26c4\u26c5\u26ce\u26d4\u26ea\u26f2\u26f3\u26f5\u26fa"
-    "\u26fd\u2705\u270a\u270b\u2728\u274c\u274e\u2753-\u2755\u2757\u2795-\u2797\u27b0\u27bf\u2b1b\u2b1c\u2b50\u2b55]"
-)
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_VOD_KEYS = _words(
+_VOD_KEYS = words(
     "Title Description CateId Tags CoverURL TemplateGroupId WorkflowId StorageLocation AppId ImageType ImageExt "
     "FileName FileSize TransCodeMode UserData"
 )
-_SWITCH_KEYS = _words("IsShowWaterMark Priority MessageCallback Extend AccelerateConfig")
+_SWITCH_KEYS = words("IsShowWaterMark Priority MessageCallback Extend AccelerateConfig")
 _API_KEYS = ("MessageCallback", "Extend", "AccelerateConfig")
-# The Android SDK spells it so; it means the same.
-_ALIASES = {"CoverUrl": "CoverURL"}
-
 _SAMPLE_HINT = (
     'Pass a dict, or JSON like {"Vod": {"Title": "Talk", "CateId": "234"}}; the sample in the vendor\'s document '
     'has one " too many before the last two braces.'
@@ -209,7 +204,7 @@ def parse_user_data(user_data: str | Mapping[str, Any] | None) -> dict[str, Any]
             code="UserData.Vod",
             hint=_SAMPLE_HINT,
         )
-    _check_keys(vod, _VOD_KEYS, "Vod")
+    check_keys(vod, _VOD_KEYS, "Vod")
     switches = vod.get("UserData")
     if isinstance(switches, str) and switches.strip():  # the web SDK's samples give it as text, too
         switches = _load(switches)
@@ -218,7 +213,7 @@ def parse_user_data(user_data: str | Mapping[str, Any] | None) -> dict[str, Any]
     elif not isinstance(switches, dict):
         raise RestrictionError("Vod.UserData must be an object", code="UserData.Vod", hint=_SAMPLE_HINT)
     else:
-        _check_keys(switches, _SWITCH_KEYS, "Vod.UserData")
+        check_keys(switches, _SWITCH_KEYS, "Vod.UserData")
         vod["UserData"] = switches
     return data  # type: ignore[no-any-return]  # a dict since `vod` is one
 
@@ -250,29 +245,12 @@ def _dump(value: Any, field: str) -> str:
         ) from None
 
 
-def _check_keys(data: dict[str, Any], known: frozenset[str], place: str) -> None:
-    """Refuse a key that is nearly a known one; VOD would ignore it in silence. Others pass, as in the vendor's SDKs."""
-    plain = {_plain(key): key for key in known}
-    for key in data:
-        meant = plain.get(_plain(key))
-        if meant is not None and key != meant and key not in _ALIASES:
-            raise RestrictionError(
-                f"{place} has the key {key!r}, which VOD does not know",
-                code="UserData.Key",
-                hint=f"Did you mean {meant!r}? Upper and lower case count.",
-            )
-
-
-def _plain(key: str) -> str:
-    return key.replace("_", "").replace("-", "").replace(" ", "").casefold()
-
-
 # Fields ---------------------------------------------------------------------------------------------------------------
 
 
 def plain_metadata(file_name: str, media_type: MediaType) -> UploadMetadata:
     """Return what `build_metadata` returns when nothing but the name is given."""
-    return UploadMetadata(title=_default_title(file_name), image_type=_image_type(None, media_type))
+    return UploadMetadata(title=default_title(file_name), image_type=image_type_of(None, media_type))
 
 
 def build_metadata(
@@ -368,25 +346,25 @@ def _build(
     switches: dict[str, Any] = dict(vod.get("UserData", {}))
 
     switches.update((key, value) for key, value in switch_overrides.items() if value is not None)
-    for key, check in (("IsShowWaterMark", _switch), ("Priority", _priority), ("MessageCallback", _callback)):
+    for key, check in (("IsShowWaterMark", switch_of), ("Priority", priority_of), ("MessageCallback", callback_of)):
         if key in switches:
             switches[key] = check(switches[key])
     if "Extend" in switches:
-        _limit(_dump(switches["Extend"], "Extend"), "Extend (as JSON)", EXTEND_MAX_BYTES)
+        limit(_dump(switches["Extend"], "Extend"), "Extend (as JSON)", EXTEND_MAX_BYTES)
 
     cover = "CoverUrl" if "CoverUrl" in vod and "CoverURL" not in vod else "CoverURL"
     overrides = {**overrides, cover: overrides["CoverURL"]}
     chosen = {key: vod.get(key) if value is None else value for key, value in overrides.items()}
     checked: dict[str, Any] = {
-        "Title": _default_title(file_name) if chosen["Title"] is None else _title(chosen["Title"]),
-        "Description": _description(chosen["Description"]),
-        "Tags": _tags(chosen["Tags"]),
-        "CateId": _cate_id(chosen["CateId"]),
-        cover: _url(chosen[cover], "CoverURL"),
-        "ImageType": _image_type(chosen["ImageType"], media_type),
+        "Title": default_title(file_name) if chosen["Title"] is None else title_of(chosen["Title"]),
+        "Description": description_of(chosen["Description"]),
+        "Tags": tags_of(chosen["Tags"]),
+        "CateId": cate_id_of(chosen["CateId"]),
+        cover: url_of(chosen[cover], "CoverURL"),
+        "ImageType": image_type_of(chosen["ImageType"], media_type),
     }
     for key in ("TemplateGroupId", "WorkflowId", "StorageLocation", "AppId"):
-        checked[key] = _word(chosen[key], key)
+        checked[key] = word_of(chosen[key], key)
     for key, value in overrides.items():
         if value is not None and key in vod:  # the notification must not contradict the call
             vod[key] = ",".join(checked[key]) if key == "Tags" else checked[key]
@@ -412,8 +390,8 @@ def _build(
 def _api_user_data(switches: dict[str, Any]) -> str | None:
     data = {key: switches[key] for key in _API_KEYS if key in switches}
     text = _dump(data, "UserData") if data else None
-    if text is not None and _CONTROLS.search(text):
-        _refuse_characters("UserData", "a control character or half of a character")
+    if text is not None and CONTROLS.search(text):
+        refuse_characters("UserData", "a control character or half of a character")
     return text
 
 
@@ -431,168 +409,6 @@ def _notification(given: dict[str, Any], vod: dict[str, Any], switches: dict[str
             code="UserData.Size",
             hint="Shorten it; put long texts elsewhere and refer to them.",
         )
-    if _CONTROLS.search(text):
-        _refuse_characters("user_data", "a control character or half of a character")
+    if CONTROLS.search(text):
+        refuse_characters("user_data", "a control character or half of a character")
     return text
-
-
-def _limit(text: str, field: str, limit_bytes: int) -> None:
-    size_bytes = len(text.encode("utf-8", "surrogatepass"))
-    if size_bytes > limit_bytes:
-        raise RestrictionError(
-            f"{field} has {size_bytes} bytes in UTF-8 ({len(text)} characters); at most {limit_bytes} are allowed",
-            code="LengthExceededMax",
-            hint=f"Shorten it by {size_bytes - limit_bytes} bytes; a Chinese character has three.",
-        )
-
-
-def _refuse_characters(field: str, what: str) -> NoReturn:
-    raise RestrictionError(f"{field} holds {what}, which VOD refuses", code="IllegalCharacters", hint="Take it out.")
-
-
-def _refuse_field(field: str, rule: str, value: Any) -> NoReturn:
-    shown = repr(value)
-    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-    raise RestrictionError(f"{field} must be {rule}, not {shown}", code="Restriction.Field", hint=f"Correct {field}.")
-
-
-def _text(value: Any, field: str, limit_bytes: int) -> str:
-    if not isinstance(value, str):
-        _refuse_field(field, "a text", value)
-    _limit(value, field, limit_bytes)
-    picture = _PICTURES.search(value)
-    if picture:
-        _refuse_characters(field, f"the character U+{ord(picture[0]):04X} (emoji or beyond three bytes)")
-    if _CONTROLS.search(value):
-        _refuse_characters(field, "a control character or half of a character")
-    return value
-
-
-def _title(value: Any) -> str:
-    text = _text(value, "Title", TITLE_MAX_BYTES)
-    if not text.strip():
-        raise RestrictionError(
-            "Title is empty; 1 to 128 bytes are allowed",
-            code="Restriction.Field",
-            hint="Give a title, or leave it out to use the file's name.",
-        )
-    return text
-
-
-def _default_title(file_name: str) -> str:
-    """The file's name, as in the vendor's SDKs, made to fit."""
-    text = _PICTURES.sub("", clean_name(file_name)).strip()
-    text = shorten_name(text, TITLE_MAX_BYTES).strip()
-    return text if text.strip(". ") else "file"
-
-
-def _description(value: Any) -> str | None:
-    return _text(value, "Description", DESCRIPTION_MAX_BYTES) or None if value is not None else None
-
-
-def _tags(value: Any) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, str):
-        words: list[Any] = value.split(",")
-    elif isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping)):
-        words = list(value)
-    else:
-        _refuse_field("Tags", "a list of texts or one text with commas", value)
-    tags: list[str] = []
-    for word in words:
-        tag = word.strip() if isinstance(word, str) else word
-        tag = _text(tag, f"the tag {str(tag)[:12]!r}", TAG_MAX_BYTES)
-        if "," in tag:
-            _refuse_field("a tag", "a text without a comma, which separates tags", tag)
-        if tag and tag not in tags:
-            tags.append(tag)
-    if len(tags) > TAGS_MAX:
-        raise RestrictionError(
-            f"there are {len(tags)} tags; at most {TAGS_MAX} are allowed",
-            code="TagsExceededMax",
-            hint=f"Leave {len(tags) - TAGS_MAX} out.",
-        )
-    return tuple(tags)
-
-
-def _whole_number(value: Any) -> int | None:
-    """A whole number from a number or its text; tables give 234.0 and numpy's integers. None when it is not one."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, str):
-        return int(value) if re.fullmatch(r"\s*[+-]?[0-9]{1,19}\s*", value) else None
-    if isinstance(value, float):
-        return int(value) if math.isfinite(value) and value.is_integer() else None
-    try:
-        return int(value.__index__())
-    except (AttributeError, TypeError):
-        return None
-
-
-def _cate_id(value: Any) -> int | None:
-    if value is None or value == "":
-        return None
-    number = _whole_number(value)
-    if number is None or not -(2**63) <= number < 2**63:
-        _refuse_field("CateId", "a whole number (the category's id)", value)
-    return number
-
-
-def _priority(value: Any) -> str:
-    number = _whole_number(value)
-    if number is None or not 0 <= number <= 999:
-        _refuse_field("Priority", "a whole number from 0 to 999", value)
-    return str(number)
-
-
-def _switch(value: Any) -> str:
-    text = str(value).lower() if isinstance(value, (bool, str)) else ""
-    if text not in ("true", "false"):
-        _refuse_field("IsShowWaterMark", "true or false", value)
-    return text
-
-
-def _url(value: Any, field: str) -> str | None:
-    if value is None or value == "":
-        return None
-    try:
-        parts = urlsplit(value) if isinstance(value, str) else None
-        is_good = parts is not None and parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        is_good = False
-    if not is_good or re.search(r"[\s\x00-\x1f\x7f\\]", value):
-        _refuse_field(field, "an http or https URL", value)
-    _limit(value, field, URL_MAX_BYTES)
-    return str(value)
-
-
-def _callback(value: Any) -> dict[str, str]:
-    if isinstance(value, str):
-        value = {"CallbackURL": value}
-    if not isinstance(value, Mapping):
-        _refuse_field("MessageCallback", "a URL or an object with CallbackURL", value)
-    data = dict(value)
-    _check_keys(data, _words("CallbackURL CallbackType"), "MessageCallback")
-    url = _url(data.get("CallbackURL"), "MessageCallback.CallbackURL")
-    if url is None:
-        _refuse_field("MessageCallback.CallbackURL", "an http or https URL", data.get("CallbackURL"))
-    if data.get("CallbackType", "http") != "http":
-        _refuse_field("MessageCallback.CallbackType", "http, the only kind there is", data["CallbackType"])
-    return {**data, "CallbackURL": url, "CallbackType": "http"}
-
-
-def _word(value: Any, field: str) -> str | None:
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str) or not re.fullmatch(r"[!-~]{1,128}", value):
-        _refuse_field(field, "1 to 128 printable ASCII characters without a space", value)
-    return value
-
-
-def _image_type(value: Any, media_type: MediaType) -> str:
-    if value is None or value == "":
-        return "default"
-    if media_type is MediaType.IMAGE and value not in ("default", "cover"):
-        _refuse_field("ImageType", "default or cover", value)
-    return str(value)

@@ -25,6 +25,7 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
             "progress",
             "crc64",
             "names",
+            "fields",
             "metadata",
             "addresses",
             "effects",

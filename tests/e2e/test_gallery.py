@@ -11,14 +11,17 @@ from tests.e2e.gallery import serious, show
 
 STATES = (
     *("empty", "running", "selected", "detail", "failed", "problem", "expired", "done"),
-    *("credentials", "browse", "address", "several", "menu", "left", "many", "restarted"),
+    *("credentials", "keys", "browse", "address", "several", "menu", "left", "many", "restarted"),
 )
 CASES = (
     *((state, "light", "en", 900) for state in STATES),
     *((state, "dark", "en", 900) for state in ("running", "detail", "failed", "done", "credentials")),
     *((state, "light", "zh-CN", 320) for state in ("running", "failed", "several")),
     ("empty", "dark", "zh-CN", 320),
+    ("failed", "light", "en", 560),
 )
+# Lines whose end would be cut off unseen, since their frame hides it.
+LINES = ".bar, .sum, .filt:not([role=toolbar]), .sh, .foot"
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,12 @@ def test_a_state_keeps_nobody_out(bare: Page, state: str, theme: str, locale: st
     assert serious(bare) == []
     root = bare.locator(".vod-widget")
     assert root.evaluate("root => root.scrollWidth <= root.clientWidth"), "nothing is cut off at the side"
+    assert (
+        bare.locator(LINES).evaluate_all(
+            "lines => lines.filter(line => line.scrollWidth > line.clientWidth + 1).map(line => line.className)"
+        )
+        == []
+    ), "nor inside"
 
 
 def test_a_person_with_a_keyboard_reaches_everything(bare: Page) -> None:

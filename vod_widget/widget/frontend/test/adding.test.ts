@@ -29,7 +29,7 @@ describe("adding", () => {
     const list = page.root.querySelector(".ref") as HTMLElement;
     expect(list.hidden).toBe(false);
     expect(list.textContent).toContain("1 file was not added");
-    expect(list.textContent).toContain("setup.exe: the service does not take this kind of file");
+    expect(list.textContent).toContain("setup.exe: not a file that VOD takes");
     await page.click(page.by_name("Dismiss"));
     expect(list.hidden).toBe(true);
     expect(page.rows()).toHaveLength(1);

@@ -108,7 +108,8 @@ describe("credentials", () => {
     await page.click(page.by_name("Details"));
     const ends = [...page.root.querySelectorAll(".pf small.e")].map((e) => e.textContent);
     expect(ends).toEqual(["no expiry", expect.stringMatching(/^41 min( \d+ s)? left$/), expect.stringMatching(/^expired 3 h/), "renews itself"]);
-    expect(page.root.querySelectorAll(".pf .e.mono")[3]?.textContent).toBe("by role");
+    const facts = [...page.root.querySelectorAll(".pf small.el")].map((e) => e.textContent);
+    expect(facts[3]).toBe("~/.aliyun/config.json · by role");
   });
   it("sends a pasted answer of CreateUploadVideo as the permission for one file", async () => {
     const page = await open(files(1));

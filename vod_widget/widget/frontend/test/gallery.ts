@@ -39,7 +39,20 @@ const expired = (): Row[] => [
 const done = (): Row[] => Array.from({ length: 12 }, (_, k) => row(`episode-${String(k + 1).padStart(2, "0")}.mp4`, "Success",
   { size_bytes: (60 + 7 * k) * MB, video_id: `${(k + 17) * 7919}c2e7c0a1b2${k}`, can_play: true, duration_s: 3 + k }));
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const press = (root: () => HTMLElement, selector: string) => (): void => root().querySelector<HTMLElement>(selector)?.click();
+/** A picture of a page that was still busy shows another state than its name says. */
+async function until(shown: () => unknown): Promise<void> {
+  for (let k = 0; k < 400 && !shown(); k++) await pause(25);
+  if (!shown()) throw new Error(`not shown: ${String(shown)}`);
+}
+const opened = (root: () => HTMLElement, selector: string): Promise<void> => until(() => root().querySelector(selector));
+const press = (root: () => HTMLElement, selector: string, then: string) => async (): Promise<void> => {
+  root().querySelector<HTMLElement>(selector)!.click();
+  await opened(root, then);
+};
+const select = (root: () => HTMLElement, ...rows: number[]): Promise<void> => {
+  for (const k of rows) root().querySelectorAll<HTMLElement>("[role=row] input[type=checkbox]")[k + 1]!.click();
+  return until(() => root().querySelectorAll("[aria-selected=true][data-file-id]").length === rows.length && root().querySelector("[data-action=selected-edit]"));
+};
 
 export const STATES: Record<string, Prepare> = {
   empty: (kernel) => {
@@ -53,13 +66,14 @@ export const STATES: Record<string, Prepare> = {
   },
   selected: (kernel, root) => {
     kernel.rows = running();
-    return () => [0, 2].forEach((k) => root().querySelectorAll<HTMLElement>("[role=row] input[type=checkbox]")[k + 1]?.click());
+    return () => select(root, 0, 2);
   },
   detail: (kernel, root) => {
-    kernel.rows = running();
+    const rows = running();
+    kernel.rows = [...rows.splice(6, 1), ...rows];
     kernel.categories = [{ cate_id: 7, path: "Events" }, { cate_id: 8, path: "Events / 2026" }];
     kernel.details = { description: "Opening keynote, four cameras, graded.", tags: ["keynote", "2026", "shanghai"], cate_id: 8, workflow_id: "wf-7a41" };
-    return press(root, "[data-file-id]:nth-child(7) [data-step=open]");
+    return press(root, "[data-state=Ready] [data-step=open]", ".side [data-field=title]");
   },
   failed: (kernel) => {
     kernel.rows = failures();
@@ -70,7 +84,7 @@ export const STATES: Record<string, Prepare> = {
     kernel.rows = failures();
     kernel.state = "End";
     kernel.details = { attempts: [{ number: 1, code: "Network.Lost", message: "connection lost", waited_s: 2 }, { number: 2, code: "Source.Changed", message: "changed", waited_s: 0 }] };
-    return press(root, "[data-step=open]");
+    return press(root, "[data-step=open]", ".side .why");
   },
   expired: (kernel) => {
     kernel.rows = expired();
@@ -84,13 +98,22 @@ export const STATES: Record<string, Prepare> = {
   },
   credentials: (kernel, root) => {
     kernel.rows = running();
-    return press(root, "[data-action=credentials-details]");
+    return press(root, "[data-action=credentials-details]", ".side [data-profile]");
+  },
+  keys: (kernel, root) => {
+    kernel.rows = running();
+    return async () => {
+      const chooser = root().querySelector<HTMLSelectElement>("[data-action=credentials]")!;
+      chooser.selectedIndex = chooser.options.length - 1;
+      chooser.dispatchEvent(new Event("change"));
+      await opened(root, "[data-action=use-keys]");
+    };
   },
   browse: (kernel, root) => {
     kernel.rows = running().slice(0, 2);
-    return () => {
-      root().querySelector<HTMLElement>("[data-action=add]")?.click();
-      root().querySelector<HTMLElement>(".menu [data-action=add-kernel]")?.click();
+    return async () => {
+      root().querySelector<HTMLElement>("[data-action=add]")!.click();
+      await press(root, ".menu [data-action=add-kernel]", ".side .ent")();
     };
   },
   several: (kernel, root) => {
@@ -98,10 +121,8 @@ export const STATES: Record<string, Prepare> = {
     kernel.state = "Init";
     kernel.categories = [{ cate_id: 7, path: "Events" }, { cate_id: 8, path: "Events / 2026" }];
     return async () => {
-      [0, 1, 2].forEach((k) => root().querySelectorAll<HTMLElement>("[role=row] input[type=checkbox]")[k + 1]?.click());
-      await pause(100);
-      root().querySelector<HTMLElement>("[data-action=selected-edit]")?.click();
-      await pause(250);
+      await select(root, 0, 1, 2);
+      await press(root, "[data-action=selected-edit]", ".side [data-field=tags]")();
       const tags = root().querySelector<HTMLInputElement>(".side [data-field=tags]")!;
       tags.value = "keynote, 2026, shanghai";
       tags.dispatchEvent(new Event("input"));
@@ -110,36 +131,37 @@ export const STATES: Record<string, Prepare> = {
   address: (kernel, root) => {
     kernel.rows = running().slice(0, 2);
     return async () => {
-      root().querySelector<HTMLElement>("[data-action=add]")?.click();
-      root().querySelector<HTMLElement>(".menu [data-action=add-address]")?.click();
-      await pause(250);
+      root().querySelector<HTMLElement>("[data-action=add]")!.click();
+      await press(root, ".menu [data-action=add-address]", ".side [data-field=addresses]")();
       const links = root().querySelector<HTMLTextAreaElement>(".side [data-field=addresses]")!;
       links.value = "https://media.example.com/2026/keynote.mp4\nhttps://intranet.example.com/bad-cut.mp4";
       links.dispatchEvent(new Event("input"));
-      root().querySelector<HTMLElement>("[data-action=add-address-now]")?.click();
-      await pause(250);
+      await press(root, "[data-action=add-address-now]", ".side .told li")();
     };
   },
   menu: (kernel, root) => {
     kernel.rows = running();
-    return press(root, "[data-action=add]");
+    return press(root, "[data-action=add]", ".menu");
   },
-  left: (kernel) => {
+  left: (kernel, root) => {
     kernel.unfinished = { files: 3, browser: 1 };
     kernel.state = "Init";
-    return undefined;
+    return () => opened(root, "[data-action=take-back]");
   },
   many: (kernel, root) => {
     kernel.rows = Array.from({ length: 10_000 }, (_, k) => row(`clip-${String(k + 1).padStart(5, "0")}.mp4`, k < 8390 ? "Success" : k < 8396 ? "Uploading" : "Ready",
       { size_bytes: 12 * MB, progress: k < 8390 ? 1 : k < 8396 ? 0.4 : 0, video_id: k < 8396 ? `${k}aa90bb41d0${k}` : null, can_play: k < 8390, duration_s: 2 }));
-    return () => { root().querySelector(".grid")!.scrollTop = 8388 * 40; };
+    return async () => {
+      root().querySelector(".grid")!.scrollTop = 8388 * 40;
+      await until(() => root().querySelector("[data-name='clip-08390.mp4']"));
+    };
   },
-  restarted: (kernel) => {
+  restarted: (kernel, root) => {
     kernel.rows = running();
     return () => {
       kernel.alive = false;
       kernel.emit("comm_live_update");
-      return new Promise((resolve) => setTimeout(resolve, 3_200));
+      return opened(root, "[data-action=copy-resume]");
     };
   },
 };
@@ -159,9 +181,11 @@ async function show(name: string, locale: string, assets: Record<string, string>
   const made = (module as typeof widget)();
   made.initialize({ model: kernel });
   made.render({ model: kernel, el });
-  await pause(250);
+  await until(() => !root().querySelector(".main[aria-busy]") && (kernel.rows.length === 0 || root().querySelector("[data-file-id]")));
+  if (locale !== "en") await until(() => kernel.of("asset").some((message) => message["name"] === "chinese"));
+  await pause(100);
   await after?.();
-  await pause(250);
+  await pause(100);
 }
 
 Object.assign(window, { show, states: Object.keys(STATES) });

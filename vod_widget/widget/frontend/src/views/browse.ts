@@ -134,7 +134,7 @@ export class BrowsePanel implements Panel {
       : h("label", { class: "nml", onclick: () => { if (!box.disabled) box.click(); } }, name_element(entry.name));
     const right = entry.refused !== null ? h("span", { class: "mut el rsn", title: cause_of(t, entry.refused, entry.refused) }, cause_of(t, entry.refused, entry.refused))
       : h("span", { class: "mut n" }, entry.is_dir ? "" : bytes(entry.size_bytes));
-    return h("div", { class: entry.refused !== null ? "ent off" : "ent", "data-path": entry.path }, box, icon(kind), name, right);
+    return h("div", { class: entry.refused !== null ? "ent off" : "ent", "data-path": entry.path }, h("label", { class: "bx" }, box), icon(kind), name, right);
   }
 
   // ---- the typed path --------------------------------------------------------------------------------

@@ -104,8 +104,8 @@ export class CredentialsPanel implements Panel {
     const element = h("button", {
       type: "button", class: "pf", role: "radio", "aria-checked": chosen ? "true" : "false", "data-profile": profile.name,
       title: session.reason_of(profile) || null, onclick: press(() => void choose_profile(session, profile.name)),
-    }, h("span", { class: "dot" }), h("b", { class: "el" }, profile.name === "session" ? t("keys_title") : profile.name), h("span", { class: "e mono" }, profile.masked_id || (profile.renews_itself ? t("mode_role") : "")),
-    h("small", { class: "el", title: facts }, facts),
+    }, h("span", { class: "dot" }), h("b", { class: "el" }, profile.name === "session" ? t("keys_title") : profile.name), h("span", { class: "e mono" }, profile.masked_id),
+    h("small", { class: !profile.usable || !life ? "el all" : "el", title: facts }, facts),
     !profile.usable ? h("small", { class: "rsn t-warn" }, icon("warn"), h("span", null, session.reason_of(profile)))
       : h("small", { class: over ? "e t-warn" : "e" }, over && icon("warn"), life));
     enable(element, profile.usable && session.controllable && !session.store.busy.has("credentials"));

@@ -199,7 +199,8 @@ export class DetailPanel implements Panel {
     replace(this.#content,
       row.error && (row.state === "Failure" || row.state === "Expired" || row.state === "Stopped") && h("div", { class: row.state === "Failure" ? "why" : "why soft" },
         h("b", { class: row.state === "Failure" ? "t-err" : "t-warn" }, now.word, now.rest && t("colon"), now.rest),
-        h("p", null, [row.error.message, row.error.hint].filter(Boolean).join(" ")),
+        // The kernel's own sentence stands below; here it would say the cause twice, and in Chinese in another language.
+        h("p", null, t.locale === "en" && row.error.hint),
         now.next && button(now.next.label, now.next.step === "retry" ? "retry" : now.next.step === "remove" ? "trash" : now.next.step === "pick_file" ? "pc" : "key", {
           "data-action": now.next.step, onclick: press(() => {
             if (now.next) run_step(this.#host, now.next.step, row.file_id);
@@ -213,6 +214,7 @@ export class DetailPanel implements Panel {
         h("pre", { tabindex: 0 }, POLICY)),
       h("dl", null,
         row.error && line(t("error_code"), h("span", { class: "el" }, row.error.code)),
+        row.error && !row.error.message.toLowerCase().startsWith(now.rest.toLowerCase()) && line(t("cause"), h("span", { class: "brk" }, row.error.message)),
         (row.error || detail?.request_id) && line(t("request_id"), mono("RequestId", detail?.request_id)),
         line(t("source"), source_word(t, row.source)),
         detail?.path && line(t("path"), mono(t("path"), detail.path)),

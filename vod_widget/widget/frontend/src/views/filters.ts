@@ -50,7 +50,7 @@ export class Filters {
       h("option", { value: sort }, `${t(sort)} ↑`), h("option", { value: `-${sort}` }, `${t(sort)} ↓`),
     ]));
     this.search = h("input", {
-      type: "search", class: "inp", "aria-label": t("find"), placeholder: t("find"), maxlength: 200, autocomplete: "off", spellcheck: "false",
+      type: "search", class: "inp", "aria-label": t("find"), placeholder: t("search"), maxlength: 200, autocomplete: "off", spellcheck: "false",
       oninput: () => session.list.set_search(this.search.value),
       onkeydown: (event: KeyboardEvent) => {
         if (event.key === "ArrowDown") {
@@ -128,7 +128,7 @@ export class Filters {
     if (words !== this.#measured) {
       this.#measured = words;
       this.element.classList.remove("tight");
-      this.#needs_px = this.#segments.scrollWidth + 24 + SEARCH_PX;
+      this.#needs_px = this.#segments.scrollWidth + 24 + SEARCH_PX + (this.#order.offsetWidth && this.#order.offsetWidth + 8);
     }
     this.element.classList.toggle("tight", width < this.#needs_px);
   }

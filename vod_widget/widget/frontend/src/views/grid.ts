@@ -60,7 +60,7 @@ export class Grid {
       return cell;
     };
     this.#header = h("div", { class: "row hd", role: "row", "aria-rowindex": 1 },
-      h("div", { role: "columnheader", class: "ck" }, this.#all),
+      h("div", { role: "columnheader", class: "ck" }, h("label", null, this.#all)),
       h("div", { role: "columnheader", class: "kd" }, h("span", { class: "sr" }, t("kind"))),
       column("name", false), column("size", true), column("state", false), column("speed", true), column("time_left", true),
       column("video_id", true), column("actions", true));

@@ -56,6 +56,7 @@ export class Foot {
     if (summary.total === 0) return t("live_empty");
     if (store.hello?.reload_ends && summary.left > 0) return t("reload_ends");
     if (is_finished(summary)) return t("live_all_done", { n: summary.total });
+    if (summary.state === "Expire") return t("note_keys");
     if (summary.done + summary.failed > 0) return t("live_some", { done: summary.done, total: summary.total, failed: summary.failed });
     return summary.counts.ready > 0 && summary.state !== "Start" ? t("live_ready", { n: summary.counts.ready }) : "";
   }

@@ -20,6 +20,8 @@ import { Toolbar } from "./toolbar";
 const DATA_EVERY_MS = 250;
 /** At this width and below the panel is a sheet over the list; the style sheet has the same number. */
 const SHEET_PX = 850;
+/** Below it rows are cards; likewise. */
+const CARDS_PX = 700;
 
 export class View implements Host {
   readonly root: HTMLElement;
@@ -62,6 +64,8 @@ export class View implements Host {
     el.append(this.root);
     this.#leave = session.store.subscribe((urgency) => this.#schedule(urgency === "now"));
     this.#sizes = typeof ResizeObserver === "undefined" ? null : new ResizeObserver(() => {
+      // Cards are higher than rows. A person's own size, which the browser keeps in the style, wins.
+      this.root.classList.toggle("tall", this.root.clientWidth <= CARDS_PX);
       this.#grid.resized();
       this.#schedule(true);
     });

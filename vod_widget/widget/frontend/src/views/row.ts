@@ -181,7 +181,7 @@ export class RowView {
     });
     this.element.className = `row${row.state === "Success" ? " done" : ""}${now.trouble ? " bad" : ""}`;
     replace(this.element,
-      h("div", { role: "gridcell", class: "ck" }, checkbox),
+      h("div", { role: "gridcell", class: "ck" }, h("label", null, checkbox)),
       h("div", { role: "gridcell", class: "kd" }, thumb),
       h("div", { role: "gridcell", class: "cn" }, title, worded(h("div", { class: "sub el" }), ({ source }) => source_word(t, source))),
       worded(h("div", { role: "gridcell", class: "sz r n cl" }), ({ size_bytes }) => bytes(size_bytes)),
@@ -190,6 +190,8 @@ export class RowView {
 
     this.#write = (look_now, fresh) => {
       text(word, look_now.word);
+      // Where no speed stands the words may run on.
+      state.classList.toggle("free", !look_now.speed && !now.trouble);
       if (now.trouble && now.bar !== "none") state.title = look_now.word;
       const full = look_now.bar === "verify" || look_now.bar === "ok";
       progress.update(full ? 100 : look_now.percent, look_now.bar, look_now.bar === "ask" ? null : look_now.bar === "verify" ? 99 : look_now.percent, fresh);

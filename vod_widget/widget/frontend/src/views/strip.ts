@@ -1,6 +1,6 @@
 /** The whole queue in one line and one bar: percent, counts, bytes, speed, time left. */
 import { h, replace, set, text } from "../dom";
-import { bytes, bytes_pair, count, duration, NOTHING, percent, speed } from "../format";
+import { bytes, bytes_pair, count, duration, percent, speed } from "../format";
 import { icon, type IconName } from "../icons";
 import type { Summary } from "../protocol";
 import type { Host } from "./parts";
@@ -81,10 +81,10 @@ export class Strip {
       this.#numbers_at = now;
       const over = summary.left === 0;
       text(size, !known ? "" : over ? bytes(summary.size_bytes) : bytes_pair(t, Math.max(0, summary.sent_bytes), summary.size_bytes));
-      text(rate, running ? (summary.speed_bytes_per_s > 0 ? speed(summary.speed_bytes_per_s) : "0 B/s") : over ? "" : NOTHING);
-      for (const part of [rate, time]) part.hidden = over;
-      text(time, over ? "" : !running ? (summary.sent_bytes > 0 ? t("stopped_word") : "")
+      text(rate, !running ? "" : summary.speed_bytes_per_s > 0 ? speed(summary.speed_bytes_per_s) : "0 B/s");
+      text(time, over ? "" : !running ? (summary.state === "Expire" && link !== "gone" ? t("waiting_word") : summary.sent_bytes > 0 ? t("stopped_word") : "")
         : summary.time_left_s === null ? t("waiting_word") : t("left_suffix", { time: duration(t, summary.time_left_s) }));
+      for (const part of [rate, time]) part.hidden = over || !part.textContent;
     };
   }
 }

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.emulator.raw import IN_MEMORY, Reply
-from vod_widget.emulator import ConnectionLost, Emulator, InMemoryEmulator
+from vod_widget.emulator import ConnectionLost, InMemoryEmulator
 
 _NUMBERS = itertools.count(1)
 
@@ -24,18 +24,6 @@ class MemoryEmulator(InMemoryEmulator):
 
     def close(self) -> None:
         del IN_MEMORY[self.endpoint]
-
-    asset = Emulator.asset
-    assets = Emulator.assets
-    status = Emulator.status
-    events = Emulator.events
-    unfinished_uploads = Emulator.unfinished_uploads
-    access_key_id = Emulator.access_key_id
-    access_key_secret = Emulator.access_key_secret
-    account_id = Emulator.account_id
-    role_arn = Emulator.role_arn
-    region = Emulator.region
-    bucket = Emulator.bucket
 
     def _send(self, method: str, target: str, headers: Mapping[str, str], body: Any) -> Reply:
         data = body.encode() if isinstance(body, str) else bytes(body or b"")

@@ -3,7 +3,7 @@
     python -m tests.emulator.mutants                  all of them
     python -m tests.emulator.mutants -k oss_auth      those whose file or text has this
 
-The list is in `mutant_list.py`: a file of `vod_widget/emulator`, a piece of its text, what stands there instead, and the
+The list is in `mutant_list.py` and `mutant_list_beside.py`: a file of `vod_widget/emulator`, a piece of its text, what stands there instead, and the
 test of this folder that must fail then. The runner is `tests/helpers/mutation.py`.
 """
 
@@ -16,11 +16,10 @@ from tests.helpers.mutation import Mutant, main
 
 def mutants() -> tuple[Mutant, ...]:
     """The list."""
-    from tests.emulator.mutant_list import MUTANTS
+    from tests.emulator import mutant_list, mutant_list_beside
 
-    return tuple(
-        Mutant(f"vod_widget.emulator.{file}", old, new, f"emulator/{test}") for file, old, new, test in MUTANTS
-    )
+    listed = mutant_list.MUTANTS + mutant_list_beside.MUTANTS
+    return tuple(Mutant(f"vod_widget.emulator.{file}", old, new, f"emulator/{test}") for file, old, new, test in listed)
 
 
 if __name__ == "__main__":

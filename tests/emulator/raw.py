@@ -44,6 +44,9 @@ SUB_RESOURCES = (
     "stat",
     "transferAcceleration",
     *("bucketArchiveDirectRead", "encryption", "httpsConfig", "inventory", "inventoryId", "logging"),
+    *("accessPoint", "accessPointPolicy", "asyncFetch", "callback", "callback-var", "redundancyTransition"),
+    *("replicationLocation", "replicationProgress", "requesterQosInfo", "resourcePool", "resourcePoolBuckets"),
+    *("resourcePoolInfo", "x-oss-redundancy-transition-taskid", "x-oss-target-redundancy-type"),
     *("metaQuery", "policy", "publicAccessBlock", "qos", "qosInfo", "referer", "replication", "requestPayment"),
     *(
         "cname",

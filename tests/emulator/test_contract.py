@@ -18,6 +18,7 @@ from tests.emulator.raw import Grant, Keys, create, owner
 
 _MODULES = (
     "test_faults",
+    "test_oss_console",
     "test_oss_copies",
     "test_oss_extras",
     "test_oss_gate",
@@ -43,6 +44,7 @@ _ONLY_OVER_HTTP = frozenset(
         "test_a_refused_upload_keeps_the_connection",
         "test_a_token_may_not_delete_nor_list_uploads",
         "test_a_form_is_as_slow_as_it_asks_for",
+        "test_a_switch_lets_the_role_use_oss",
         "test_abort_drops_the_parts",
         "test_answer_without_reading_the_body_closes_the_connection",
         "test_body_shorter_than_announced",

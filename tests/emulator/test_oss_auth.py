@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import time
@@ -10,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.emulator.raw import Keys, create, initiate, oss, oss_sign, owner, put_part, send
+from tests.emulator.raw import Keys, Reply, create, initiate, oss, oss_sign, owner, put_part, send
 from vod_widget.emulator import Emulator, Switches
 
 DATE_TEXT = "OSS authentication requires a valid Date."
@@ -222,7 +223,7 @@ def test_unknown_bucket_and_bad_names(emulator: Emulator) -> None:
 
 def test_unknown_operations_are_not_implemented(emulator: Emulator) -> None:
     grant, keys = create(emulator), owner(emulator)
-    for method, query in (("GET", "replication"), ("PUT", "metaQuery")):
+    for method, query in (("GET", "userDefinedLogFieldsConfig"), ("PUT", "metaQuery"), ("PUT", "policy&comp=other")):
         assert oss(grant, method, query, key="", keys=keys).code == "NotImplemented"
 
 
@@ -366,7 +367,8 @@ def test_v4_urls_have_bounds(emulator: Emulator) -> None:
         ({"expires": "0"}, "InvalidArgument"),
         ({"expires": "604801"}, "InvalidArgument"),
         ({"expires": "soon"}, "InvalidArgument"),
-        ({"version": "OSS2"}, "InvalidArgument"),
+        ({"version": "OSS3"}, "InvalidArgument"),
+        ({"version": "OSS2"}, "AccessDenied"),
         ({"without": "x-oss-credential"}, "InvalidArgument"),
         ({"without": "x-oss-date"}, "InvalidArgument"),
         ({"without": "x-oss-expires"}, "InvalidArgument"),
@@ -428,3 +430,59 @@ def test_v4_header_wants_a_date_of_now(emulator: Emulator) -> None:
     ):
         answer = send(emulator.endpoint, "PUT", path, v4_headers(emulator, path, date), b"x")
         assert (answer.status, answer.text("Message"), answer.text("EC")) == (403, DATE_TEXT, ec)
+
+
+def v2_text(method: str, resource: str, date: str, headers: dict[str, str], names: str, query: str = "") -> str:
+    signed = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
+    return f"{method}\n\n\n{date}\n{signed}{names}\n{quote(resource, safe='')}{query}"
+
+
+def v2_sign(text: str, secret: str) -> str:
+    return base64.b64encode(hmac.new(secret.encode(), text.encode(), hashlib.sha256).digest()).decode()
+
+
+def test_v2_header(emulator: Emulator) -> None:
+    grant, keys = create(emulator), owner(emulator)
+    path = f"/{grant.bucket}/{grant.key}"
+
+    def ask(date: str, names: str = "range", sent: str = "bytes=0-1", query: str = "") -> Reply:
+        text = v2_text("GET", path, date, {"x-oss-a": "1", "range": "bytes=0-1"}, names)
+        value = f"OSS2 AccessKeyId:{keys.access_key_id},AdditionalHeaders:{names},"
+        headers = {"Date": date, "x-oss-a": "1", "Range": sent}
+        headers["Authorization"] = f"{value}Signature:{v2_sign(text, keys.access_key_secret)}"
+        return send(emulator.endpoint, "GET", path + query, headers)
+
+    oss(grant, "PUT", body=b"bytes")
+    now = formatdate(time.time(), usegmt=True)
+    assert ask(now).body == b"by"
+    assert ask(now, sent="bytes=0-2").code == "SignatureDoesNotMatch", "a header that is named is signed"
+    assert ask(now, query="?a").code == "SignatureDoesNotMatch", "and so is the whole query"
+    assert ask(formatdate(time.time() - 1000, usegmt=True)).code == "RequestTimeTooSkewed"
+    assert ask("now").code == "AccessDenied"
+    headers = {"Authorization": "OSS2 AccessKeyId:a", "Date": now}
+    assert send(emulator.endpoint, "GET", path, headers).code == "InvalidArgument"
+
+
+def test_v2_url(emulator: Emulator) -> None:
+    grant, keys = create(emulator), owner(emulator)
+    oss(grant, "PUT", body=b"bytes")
+    path = f"/{grant.bucket}/{grant.key}"
+
+    def ask(expires: str, secret: str = keys.access_key_secret, without: str = "") -> Reply:
+        pairs = {
+            "x-oss-access-key-id": keys.access_key_id,
+            "x-oss-expires": expires,
+            "x-oss-signature-version": "OSS2",
+        }
+        tail = "&".join(f"{name}={value}" for name, value in pairs.items())
+        pairs["x-oss-signature"] = v2_sign(v2_text("GET", path, expires, {}, "", f"?{tail}"), secret)
+        query = "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs.items() if name != without)
+        return send(emulator.endpoint, "GET", f"{path}?{query}", {})
+
+    soon = str(int(time.time()) + 60)
+    assert ask(soon).body == b"bytes"
+    assert ask(soon, "wrong").code == "SignatureDoesNotMatch"
+    for bad in ("soon", str(int(time.time()) - 1)):
+        assert ask(bad).code == "AccessDenied"
+    for name in ("x-oss-access-key-id", "x-oss-expires", "x-oss-signature"):
+        assert ask(soon, without=name).code == "AccessDenied"

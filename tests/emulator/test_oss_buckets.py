@@ -141,7 +141,7 @@ def test_unknown_sub_resources_do_not_touch_the_object(
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST", "DELETE"])
-@pytest.mark.parametrize("name", ["cname", "replication", "metaQuery"])
+@pytest.mark.parametrize("name", ["userDefinedLogFieldsConfig", "responseHeader", "accessPointPolicy"])
 def test_unknown_sub_resources_do_not_touch_the_bucket(
     emulator: Emulator, grant: Grant, method: str, name: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import random
 import re
@@ -299,3 +300,16 @@ def test_owner_lists_uploads_in_pages(emulator: Emulator, grant: Grant) -> None:
 def test_encoding_type_url(emulator: Emulator, grant: Grant) -> None:
     answer = oss(grant, "POST", "uploads&encoding-type=url", key="a b/ü", keys=owner(emulator))
     assert (answer.text("EncodingType"), answer.text("Key")) == ("url", "a%20b/%C3%BC")
+
+
+def test_a_sequential_upload_takes_parts_in_order_and_has_an_md5(grant: Grant) -> None:
+    answer = oss(grant, "POST", "uploads&sequential")
+    upload_id = answer.text("UploadId") or ""
+    data = [b"a" * 102_400, b"b" * 102_400, b"c"]
+    assert put_part(grant, upload_id, 2, data[1]).code == "PartNotSequential"
+    etags = [put_part(grant, upload_id, number, part).headers["etag"] for number, part in enumerate(data, 1)]
+    assert put_part(grant, upload_id, 1, data[0]).code == "PartNotSequential"
+    assert put_part(grant, upload_id, 3, data[2]).status == 200, "the last one may come again"
+    assert complete(grant, upload_id, list(enumerate(etags, 1))).status == 200
+    digest = base64.b64encode(hashlib.md5(b"".join(data)).digest()).decode()
+    assert oss(grant, "HEAD").headers["content-md5"] == digest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import http.client
 import json
@@ -193,7 +194,7 @@ def test_too_much_metadata(grant: Grant) -> None:
 
 @pytest.mark.parametrize("name", ["x-oss-callback"])
 def test_wishes_that_would_not_be_met_are_refused(emulator: Emulator, grant: Grant, name: str) -> None:
-    for method, query in (("PUT", ""), ("POST", "uploads")):
+    for method, query in (("POST", "append&position=0"), ("POST", "uploads")):
         answer = oss(grant, method, query, b"", headers={name: "v"}, keys=owner(emulator))
         assert (answer.status, answer.code, answer.text("Header")) == (400, "NotImplemented", name)
 
@@ -267,3 +268,30 @@ def _raw(grant: Grant, data: bytes, *, half_close: bool = False) -> bytes:
         body = answer.read()
         answer.close()
         return head + body
+
+
+def test_a_text_is_compressed_for_who_asks(grant: Grant) -> None:
+    data = b"a text " * 300
+    oss(grant, "PUT", body=data, headers={"Content-Type": "text/plain"})
+    answer = oss(grant, "GET", headers={"Accept-Encoding": "gzip, deflate"})
+    assert (answer.headers["content-encoding"], gzip.decompress(answer.body)) == ("gzip", data)
+    assert not {"content-length", "etag", "content-md5"} & answer.headers.keys()
+    for headers in ({"Accept-Encoding": "br"}, {"Accept-Encoding": "gzip", "Range": "bytes=0-1999"}, {}):
+        assert "content-encoding" not in oss(grant, "GET", headers=headers).headers
+    assert "content-encoding" not in oss(grant, "HEAD", headers={"Accept-Encoding": "gzip"}).headers
+    for kind, body, encoding in (("video/mp4", data, ""), ("text/plain", data[:1023], ""), ("text/plain", data, "br")):
+        more = {"Content-Encoding": encoding} if encoding else {}
+        oss(grant, "PUT", body=body, headers={"Content-Type": kind, **more})
+        assert oss(grant, "GET", headers={"Accept-Encoding": "gzip"}).body == body
+
+
+def test_a_document_has_the_digest_that_it_is_sent_with(emulator: Emulator, grant: Grant) -> None:
+    body = "<Tagging><TagSet/></Tagging>"
+    right = base64.b64encode(hashlib.md5(body.encode()).digest()).decode()
+    for digest, code in (
+        (right, None),
+        (base64.b64encode(bytes(16)).decode(), "InvalidDigest"),
+        ("x", "InvalidDigest"),
+    ):
+        answer = oss(grant, "PUT", "tagging", body, {"Content-MD5": digest}, keys=owner(emulator), key="")
+        assert answer.code == code

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.emulator.raw import Keys, Reply, call, create, send
+from tests.emulator.raw import Keys, Reply, call, create, oss, owner, send
 from vod_widget.emulator import Emulator, Switches
 
 GOOD = {"Title": "talk", "FileName": "talk.mp4"}
@@ -208,3 +208,15 @@ def test_tokens_of_identity_providers_are_judged() -> None:
         emulator.clock.advance(100)
         assert assume_with_oidc(emulator, **given).code == f"{refused}.Expired"
         assert token not in repr(emulator.requests)
+
+
+def test_a_switch_lets_the_role_use_oss() -> None:
+    with Emulator(switches=Switches(role_actions=("vod:*", "oss:Get*"))) as emulator:
+        keys = owner(emulator)
+        oss(create(emulator), "PUT", body=b"x", key="a", keys=keys)
+        answer = call(emulator, "AssumeRole", {"RoleArn": emulator.role_arn, "RoleSessionName": "me"}).json
+        made = answer["Credentials"]
+        role = Keys(made["AccessKeyId"], made["AccessKeySecret"], made["SecurityToken"])
+        grant = create(emulator)
+        assert oss(grant, "GET", key="a", keys=role).body == b"x"
+        assert oss(grant, "PUT", body=b"y", key="a", keys=role).code == "AccessDenied"

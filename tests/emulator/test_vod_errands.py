@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.emulator.raw import call, create, info, oss
-from vod_widget.emulator import Emulator
+from vod_widget.emulator import Emulator, Switches
 from vod_widget.emulator.courier import Courier, host_is_here
 
 DATA = bytes(range(256)) * 5000
@@ -25,6 +26,7 @@ class Site:
 
     def __init__(self) -> None:
         self.posts: list[tuple[str, dict[str, Any]]] = []
+        self.headers: list[dict[str, str]] = []
         self.release = threading.Event()
         site = self
 
@@ -56,6 +58,7 @@ class Site:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 site.posts.append((self.path, json.loads(body)))
+                site.headers.append({name.lower(): value for name, value in self.headers.items()})
                 if self.path == "/slow":
                     site.release.wait(20)
                 if self.path == "/drip":
@@ -317,6 +320,40 @@ def test_a_callback_that_works_the_second_time_is_not_sent_again(emulator: Emula
         assert courier.settle(10)
     (event,) = emulator.events
     assert (event.delivery, event.attempts, len(site.posts)) == ("200", 2, 2)
+
+
+def test_a_callback_is_signed_when_the_account_has_a_key(site: Site) -> None:
+    with Emulator(switches=Switches(callback_auth_key="test123")) as emulator:
+        upload_with_callback(emulator, f"{site.base}/hook")
+        assert emulator.settle()
+    (headers,) = site.headers
+    text = f"{site.base}/hook|{headers['x-vod-timestamp']}|test123"
+    assert headers["x-vod-signature"] == hashlib.md5(text.encode()).hexdigest()
+
+
+def test_a_callback_that_a_kill_stopped_is_sent_by_the_next_process(tmp_path: Path, site: Site) -> None:
+    with Emulator(tmp_path) as emulator:
+        emulator.cloud.vod.on_event = lambda event: None  # as if it was killed before it could begin
+        media_id = upload_with_callback(emulator, f"{site.base}/hook")
+    for _ in range(2):  # and not by the one after it
+        with Emulator(tmp_path) as emulator:
+            assert emulator.settle()
+            assert [(event.delivery, event.attempts) for event in emulator.events] == [("200", 1)]
+    assert [body["VideoId"] for _, body in site.posts] == [media_id]
+
+
+def test_attempts_are_counted_over_a_restart(tmp_path: Path, site: Site) -> None:
+    with Emulator(tmp_path) as emulator:
+        emulator.cloud.vod.on_event = lambda event: None
+        upload_with_callback(emulator, f"{site.base}/broken")
+        with emulator.cloud.lock:
+            (event,) = emulator.cloud.vod.events
+            event.attempts = 2
+            emulator.cloud.vod.note(event, is_due=True)
+    with Emulator(tmp_path) as emulator:
+        assert emulator.settle()
+        assert [event.attempts for event in emulator.events] == [3]
+    assert len(site.posts) == 1
 
 
 def test_a_slow_callback_holds_nothing_up_and_ends(emulator: Emulator, site: Site) -> None:

@@ -22,7 +22,8 @@ from vod_widget.emulator import faults
 from vod_widget.emulator.assets import Asset, Event
 from vod_widget.emulator.clock import Clock
 from vod_widget.emulator.cloud import Cloud
-from vod_widget.emulator.emulator import Emulator, UnfinishedUpload
+from vod_widget.emulator.emulator import Emulator
+from vod_widget.emulator.facts import UnfinishedUpload
 from vod_widget.emulator.in_memory import ConnectionLost, InMemoryAnswer, InMemoryEmulator
 from vod_widget.emulator.record import RequestRecord
 from vod_widget.emulator.switches import Switches

@@ -110,6 +110,10 @@ class Event:
     """What became of the last attempt: "" not sent (yet), `200` and the like what the URL answered, or why not."""
     attempts: int = 0
     """How often it was sent; a callback that is not answered with 200 is sent three times."""
+    number: int = 0
+    """From 1, in order; the name in the book of one that is due."""
+    is_due: bool = False
+    """A callback is still to be sent, or to be sent again."""
 
     def body(self) -> dict[str, Any]:
         """Return the JSON object that is posted. Source: VOD "Event notification", each event."""

@@ -26,6 +26,7 @@ from vod_widget.emulator.cors import LOOPBACK_PAGES, CorsRule
 from vod_widget.emulator.oss_api import OssGateway
 from vod_widget.emulator.oss_auth import OssAuthenticator
 from vod_widget.emulator.oss_buckets import BucketDesk
+from vod_widget.emulator.oss_fetch import FetchDesk, FetchTask
 from vod_widget.emulator.oss_gate import Gatekeeper
 from vod_widget.emulator.rpc import RpcGateway
 from vod_widget.emulator.storage import ObjectStore
@@ -148,6 +149,7 @@ class Cloud:
             account_id=account_id,
             book=self._book,
         )
+        self.fetches = FetchDesk(self.store, rng, self._book)
         gate = Gatekeeper(self.store, account_id, region)
         auth = OssAuthenticator(self.clock, self.keys, self.switches, region)
         self.oss = OssGateway(
@@ -159,6 +161,8 @@ class Cloud:
             on_notification=self._take_notification,
             desk=BucketDesk(self.store, self.clock, gate, region),
             gate=gate,
+            fetches=self.fetches,
+            place=(account_id, region),
         )
         with self.lock:
             self.owner = self._restore(access_key_id, access_key_secret)
@@ -177,6 +181,9 @@ class Cloud:
             self.vod.put_back(asset)
         for job in durable.jobs(self._book):
             self.pulls.jobs[job.job_id] = job
+        self.vod.events.extend(durable.events(self._book))
+        for record in self._book.read("fetch"):
+            self.fetches.tasks[record["task_id"]] = FetchTask(**record)
         for node in durable.categories(self._book):
             self.vod.categories.put_back(node)
         for record in self._book.read("nonce"):
@@ -297,6 +304,7 @@ class Cloud:
             self._book.clear()
             self.vod.clear()
             self.pulls.clear()
+            self.fetches.clear()
             self.search.clear()
             self.store.clear()
             self.keys.forget_temporary()

@@ -4,12 +4,17 @@ What lives here: `Courier`, with two threads that start with the first errand. I
 `assets`. Nothing here runs while a request is being answered, and the lock of `Cloud` is held only to
 read and write a job or an event, never while a socket is in use.
 
+The vendor's names of OSS mean the emulator itself, as they do for its clients: an address of an object here can be
+pulled and fetched.
+
 Safety: an address in UserData or UploadURLs comes from a client, so only this machine is called: loopback
 addresses, `localhost` and names under it, without asking a name server. `Switches.call_anywhere` lifts that.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import http.client
 import ipaddress
 import json
@@ -22,9 +27,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
+from vod_widget.emulator import oss_callback
 from vod_widget.emulator.assets import Event, PullJob
+from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.cloud import Cloud
 from vod_widget.emulator.objects import MAX_BODY_BYTES
+from vod_widget.emulator.oss_fetch import FetchTask
+from vod_widget.emulator.oss_names import is_vendor_oss
+from vod_widget.emulator.oss_views import Callback
 
 # Source: VOD "Event notification": a callback that is not answered within 5 s has failed.
 CALLBACK_DEADLINE_S = 5.0
@@ -36,6 +46,8 @@ PULL_DEADLINE_S = 600.0
 _SILENCE_S = 10.0
 _MAX_REDIRECTS = 3
 _STEP_BYTES = 1 << 20
+# What a callback's server may say to the client of the upload (INFERRED).
+_MAX_ANSWER_BYTES = 1 << 20
 _WORKERS = 2
 _TOO_LARGE = "the file is larger than 5 GB"
 
@@ -66,6 +78,7 @@ class Courier:
         cloud: Whose errands; `attach` makes it send them.
         callback_deadline_s: Seconds for one attempt of a callback, > 0.
         callback_pause_s: Seconds between its attempts, >= 0.
+        own_port: Where the emulator itself listens, to which the vendor's names of OSS lead; None while it does not.
     """
 
     def __init__(
@@ -73,10 +86,12 @@ class Courier:
         cloud: Cloud,
         callback_deadline_s: float = CALLBACK_DEADLINE_S,
         callback_pause_s: float = CALLBACK_PAUSE_S,
+        own_port: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._cloud = cloud
         self._callback_deadline_s = callback_deadline_s
         self._callback_pause_s = callback_pause_s
+        self._own_port = own_port
         self._errands: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         # Guards all below; never held while a socket is in use.
         self._state = threading.Condition()
@@ -90,9 +105,16 @@ class Courier:
         with self._cloud.lock:
             self._cloud.vod.on_event = self._take_event
             self._cloud.pulls.on_job = self._take_job
+            self._cloud.fetches.on_task = self._take_task
             for job in self._cloud.pulls.jobs.values():
                 if job.completed_wall_s is None:
                     self._take_job(job)
+            for task in self._cloud.fetches.tasks.values():
+                if task.state == "Running":
+                    self._take_task(task)
+            for event in self._cloud.vod.events:
+                if event.is_due:
+                    self._take_event(event)
 
     def settle(self, timeout_s: float) -> bool:
         """Wait until no errand is left; False when the time was not enough."""
@@ -115,6 +137,9 @@ class Courier:
     def _take_event(self, event: Event) -> None:
         if event.callback_url:
             self._take(lambda: self._post(event))
+
+    def _take_task(self, task: FetchTask) -> None:
+        self._take(lambda: self._fetch(task))
 
     def _take_job(self, job: PullJob) -> None:
         self._take(lambda: self._pull(job))
@@ -144,7 +169,7 @@ class Courier:
     # --- callbacks -----------------------------------------------------------------------
 
     def _post(self, event: Event) -> None:
-        for attempt in range(1, CALLBACK_ATTEMPTS + 1):
+        for attempt in range(event.attempts + 1, CALLBACK_ATTEMPTS + 1):
             again = attempt < CALLBACK_ATTEMPTS
             try:
                 outcome = self._posted(event)
@@ -154,8 +179,11 @@ class Courier:
                 outcome = str(exc)
             except (OSError, http.client.HTTPException, ValueError) as exc:
                 outcome = f"{type(exc).__name__}: {exc}"
+            if self._closed and outcome != "200":
+                return  # not the server's fault: the next process sends it again
             with self._cloud.lock:
                 event.delivery, event.attempts = outcome, attempt
+                self._cloud.vod.note(event, is_due=outcome != "200" and again)
             if outcome == "200" or not again or self._closes_within(self._callback_pause_s):
                 return
 
@@ -168,11 +196,81 @@ class Courier:
         parts = urlsplit(event.callback_url)
         call = _Call(self, parts, self._callback_deadline_s)
         with call as connection:
-            headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "vod_widget.emulator"}
+            headers = {
+                "Content-Type": "application/json; charset=utf-8",
+                "User-Agent": "vod_widget.emulator",
+                **self._signed(event.callback_url),
+            }
             connection.request("POST", _target(parts), body, headers)
             status = connection.getresponse().status
             call.require_alive()
             return str(status)
+
+    def _signed(self, url: str) -> dict[str, str]:
+        """Return the headers by which a callback is known to be the service's.
+
+        Source: VOD "HTTP callback authentication".
+        """
+        key = self._cloud.switches.callback_auth_key
+        if not key:
+            return {}
+        now = str(int(self._cloud.clock.wall_s()))
+        digest = hashlib.md5(f"{url}|{now}|{key}".encode("utf-8", "backslashreplace"), usedforsecurity=False)
+        return {"X-VOD-TIMESTAMP": now, "X-VOD-SIGNATURE": digest.hexdigest()}
+
+    # --- callbacks of OSS ----------------------------------------------------------------
+
+    def call_back(self, callback: Callback) -> tuple[bytes, str]:
+        """Make the call of an x-oss-callback; return what was answered, and why it is no answer."""
+        problem = "The callback has no address."
+        for url in callback.urls:
+            try:
+                status, body = self._called(url, callback)
+            except (OSError, http.client.HTTPException, ValueError, ErrandError) as exc:
+                problem = f"OSS can not connect to your callbackUrl, please check it. {exc}"
+                continue
+            problem = oss_callback.problem_of(status, body)
+            if not problem:
+                return body, ""
+        return b"", problem
+
+    def _called(self, url: str, callback: Callback) -> tuple[int, bytes]:
+        parts = urlsplit(url)
+        call = _Call(self, parts, self._callback_deadline_s)
+        with call as connection:
+            headers = {
+                **callback.headers,
+                "Content-Type": callback.content_type,
+                "Content-MD5": base64.b64encode(hashlib.md5(callback.body, usedforsecurity=False).digest()).decode(),
+                "User-Agent": "aliyun-oss-callback",
+                "Host": callback.host or call.host_header,
+            }
+            connection.request("POST", _target(parts), callback.body, headers)
+            answer = connection.getresponse()
+            body = answer.read(_MAX_ANSWER_BYTES + 1)
+            if len(body) > _MAX_ANSWER_BYTES:
+                raise ErrandError("the answer is too long")
+            call.require_alive()
+            return answer.status, body
+
+    # --- fetches of OSS ------------------------------------------------------------------
+
+    def _fetch(self, task: FetchTask) -> None:
+        desk = self._cloud.fetches
+        try:
+            blob, content_type = self._fetched(task.url, task.task_id, _MAX_REDIRECTS, task.host)
+        except (OSError, http.client.HTTPException, ValueError, ErrandError) as exc:
+            if self._closed:
+                return  # the next process takes it up again
+            with self._cloud.lock:
+                due = desk.fail(task, f"{type(exc).__name__}: {exc}")
+        else:
+            with self._cloud.lock:
+                due = desk.finish(task, blob, content_type)
+        if due is not None:
+            _, problem = self.call_back(due)
+            with self._cloud.lock:
+                desk.called(task, problem)
 
     # --- pulls ---------------------------------------------------------------------------
 
@@ -180,11 +278,14 @@ class Courier:
         with self._cloud.lock:
             self._cloud.pulls.begin(job)
         try:
-            self._pulled(job, job.url, _MAX_REDIRECTS)
+            blob, content_type = self._fetched(job.url, job.job_id, _MAX_REDIRECTS)
         except ErrandError as exc:
             self._fail(job, "DownloadFailed", str(exc))
         except (OSError, http.client.HTTPException, ValueError) as exc:
             self._fail(job, "DownloadFailed", f"{type(exc).__name__}: {exc}")
+        else:
+            with self._cloud.lock:
+                self._cloud.pulls.finish(job, blob, content_type)
 
     def _fail(self, job: PullJob, code: str, message: str) -> None:
         if self._closed:
@@ -192,11 +293,13 @@ class Courier:
         with self._cloud.lock:
             self._cloud.pulls.fail(job, code, message)
 
-    def _pulled(self, job: PullJob, url: str, redirects_left: int) -> None:
+    def _fetched(self, url: str, name: str, redirects_left: int, host: str = "") -> tuple[Blob, str]:
+        """Get the file at an address; return its bytes and its type."""
         parts = urlsplit(url)
         call = _Call(self, parts, PULL_DEADLINE_S)
         with call as connection:
-            connection.request("GET", _target(parts), headers={"User-Agent": "vod_widget.emulator"})
+            headers = {"User-Agent": "vod_widget.emulator", "Host": host or call.host_header}
+            connection.request("GET", _target(parts), headers=headers)
             answer = connection.getresponse()
             place = answer.headers.get("Location", "")
             if answer.status in (301, 302, 303, 307, 308) and place:
@@ -204,18 +307,17 @@ class Courier:
                     raise ErrandError("too many redirects")
                 following = urljoin(url, place)
             elif answer.status == 200:
-                self._store(job, answer, call)
-                return
+                return self._stored(name, answer, call), answer.headers.get("Content-Type", "")
             else:
                 raise ErrandError(f"the source answered {answer.status}")
-        self._pulled(job, following, redirects_left - 1)
+        return self._fetched(following, name, redirects_left - 1)
 
-    def _store(self, job: PullJob, answer: http.client.HTTPResponse, call: _Call) -> None:
+    def _stored(self, name: str, answer: http.client.HTTPResponse, call: _Call) -> Blob:
         expected = answer.length
         if expected is not None and expected > MAX_BODY_BYTES:
             raise ErrandError(_TOO_LARGE)
         with self._cloud.lock:
-            sink = self._cloud.store.blobs.sink(job.job_id)
+            sink = self._cloud.store.blobs.sink(name)
         try:
             while block := answer.read(_STEP_BYTES):
                 sink.write([block])
@@ -224,12 +326,10 @@ class Courier:
             if expected is not None and sink.size_bytes != expected:
                 raise ErrandError("the source broke off in the middle of the file")
             call.require_alive()
-            blob = sink.finish()
+            return sink.finish()
         except BaseException:
             sink.discard()
             raise
-        with self._cloud.lock:
-            self._cloud.pulls.finish(job, blob, answer.headers.get("Content-Type", ""))
 
 
 class _Call:
@@ -237,18 +337,22 @@ class _Call:
 
     def __init__(self, courier: Courier, parts: SplitResult, deadline_s: float) -> None:
         self._courier = courier
-        self._host = parts.hostname or ""
+        host = parts.hostname or ""
+        self.host_header = parts.netloc.rpartition("@")[2]
+        own_port = courier._own_port() if is_vendor_oss(host) else None
         anywhere = courier._cloud.switches.call_anywhere
-        if not anywhere and not host_is_here(self._host):
+        if own_port is None and not anywhere and not host_is_here(host):
             raise NotHereError("this emulator calls loopback addresses only")
         timeout_s = min(_SILENCE_S, deadline_s)
-        if parts.scheme == "https":
-            context = ssl.create_default_context()
-            self._connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                self._host, parts.port, timeout=timeout_s, context=context
+        if own_port is not None:
+            self._connection: http.client.HTTPConnection = http.client.HTTPConnection(
+                "127.0.0.1", own_port, timeout=timeout_s
             )
+        elif parts.scheme == "https":
+            context = ssl.create_default_context()
+            self._connection = http.client.HTTPSConnection(host, parts.port, timeout=timeout_s, context=context)
         else:
-            self._connection = http.client.HTTPConnection(self._host, parts.port, timeout=timeout_s)
+            self._connection = http.client.HTTPConnection(host, parts.port, timeout=timeout_s)
         # A peer that drips bytes never runs into the timeout of one read.
         self._timer = threading.Timer(deadline_s, _break, [self._connection])
         self._timer.daemon = True

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vod_widget.emulator.assets import Asset, PullJob
+from vod_widget.emulator.assets import Asset, Event, PullJob
 from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.book import Book
 from vod_widget.emulator.categories import Category
@@ -44,6 +44,11 @@ def assets(book: Book) -> Iterator[Asset]:
     return (Asset(**record) for record in book.read("asset"))
 
 
+def events(book: Book) -> Iterator[Event]:
+    """Yield the events, oldest first."""
+    return (Event(**record) for record in book.read("event"))
+
+
 def jobs(book: Book) -> Iterator[PullJob]:
     """Yield the pull jobs, oldest first."""
     return (PullJob(**record) for record in book.read("job"))
@@ -60,6 +65,7 @@ def restore_store(book: Book, store: ObjectStore) -> None:
     What has lost its bytes is dropped: better gone than wrong.
     """
     kept: set[str] = set()
+    store.account.update((record["name"], record["value"]) for record in book.read("account"))
     for record in book.read("bucket"):
         record["cors"] = tuple(_rule(item) for item in record["cors"])
         store.put_back(Bucket(**record))

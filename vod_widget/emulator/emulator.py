@@ -1,7 +1,7 @@
 """`Emulator`: the cloud in a thread, behind real sockets on this machine.
 
-What lives here: starting and stopping, the data folder, and the handles for tests. It imports
-`cloud`, `server`, `tls`; the thread `vod-emulator` runs the event loop, every public method
+What lives here: starting and stopping, the data folder, and where it listens; what it holds is in `facts`. It
+imports `cloud`, `server`, `tls`; the thread `vod-emulator` runs the event loop, every public method
 may be called from any thread, also from inside a running loop (Jupyter).
 """
 
@@ -19,12 +19,10 @@ import tempfile
 import threading
 import weakref
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from vod_widget.emulator.assets import Asset, Event
 from vod_widget.emulator.blobs import DiskBlobs
 from vod_widget.emulator.book import SqliteBook
 from vod_widget.emulator.clock import Clock
@@ -36,6 +34,7 @@ from vod_widget.emulator.cloud import (
 )
 from vod_widget.emulator.connection import MAX_LINE_BYTES, FrontServer, stop_listening
 from vod_widget.emulator.courier import Courier
+from vod_widget.emulator.facts import CloudFacts
 from vod_widget.emulator.faults import Faults
 from vod_widget.emulator.house import House
 from vod_widget.emulator.record import RequestLog, RequestRecord
@@ -64,18 +63,7 @@ _START_TIMEOUT_S = 30.0
 _READ_BUFFER_BYTES = 1 << 20
 
 
-@dataclass(frozen=True)
-class UnfinishedUpload:
-    """A multipart upload that was neither completed nor aborted."""
-
-    bucket: str
-    key: str
-    upload_id: str
-    part_numbers: tuple[int, ...]
-    stored_bytes: int
-
-
-class Emulator:
+class Emulator(CloudFacts):
     """A strict local VOD, STS and OSS service for tests, demos and offline work.
 
     Start it with `with Emulator() as emulator:` or `start()` and `close()`. Point clients at
@@ -151,7 +139,7 @@ class Emulator:
                 book.close()
             self._remove_folder()
             raise
-        self._courier = Courier(self.cloud)
+        self._courier = Courier(self.cloud, own_port=lambda: self._port)
         self._port: int | None = None
         self._tls_port: int | None = None
         self._ca_file: Path | None = None
@@ -200,7 +188,6 @@ class Emulator:
         failure: list[BaseException] = []
         thread = threading.Thread(target=self._run, args=(ready, failure), name="vod-emulator", daemon=True)
         self._thread = thread
-        self._courier.attach()
         thread.start()
         if not ready.wait(_START_TIMEOUT_S):
             raise RuntimeError("the emulator did not start in time")
@@ -208,6 +195,7 @@ class Emulator:
             thread.join()
             self._thread = None
             raise failure[0]
+        self._courier.attach()  # what an earlier process left may lead to this one's port
         return self
 
     def close(self) -> None:
@@ -216,12 +204,12 @@ class Emulator:
             return
         self._closed = True
         self.faults.clear()
+        self._courier.close()  # first: who waits for a callback's answer would hold up the server
         if self._thread is not None and self._loop is not None and self._stop is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
             self._thread = None
         self._port = self._tls_port = None
-        self._courier.close()
         self.cloud.close()
         self._remove_folder()
 
@@ -238,7 +226,13 @@ class Emulator:
         self._stop = asyncio.Event()
         house = House(self.cloud, self.faults, self._log, self._admin_secret, self.reset)
         front = HttpFront(
-            self.cloud, self.faults, self._log, house, self._endpoint_for, network_name=self._network_name
+            self.cloud,
+            self.faults,
+            self._log,
+            house,
+            self._endpoint_for,
+            call_back=self._courier.call_back,
+            network_name=self._network_name,
         )
         server = FrontServer(
             front.handle,
@@ -335,119 +329,16 @@ class Emulator:
         return self._folder
 
     @property
-    def access_key_id(self) -> str:
-        """Return the id of the RAM user's long-lived key; it begins with EMU."""
-        return self.cloud.owner.access_key_id
-
-    @property
-    def access_key_secret(self) -> str:
-        """Return the secret of that key; it opens nothing but this emulator."""
-        return self.cloud.owner.access_key_secret
-
-    @property
     def admin_secret(self) -> str:
         """Return what opens the admin API of this run to another process; see `house`."""
         return self._admin_secret
 
-    @property
-    def account_id(self) -> str:
-        """Return the account id."""
-        return self.cloud.account_id
-
-    @property
-    def role_arn(self) -> str:
-        """Return the role that AssumeRole takes."""
-        return self.cloud.sts.role_arn
-
-    @property
-    def oidc_provider_arn(self) -> str:
-        """Return the ARN of the identity provider whose tokens AssumeRoleWithOIDC takes; see `oidc_token`."""
-        return self.cloud.sts.oidc_provider_arn
-
-    def oidc_token(self, ttl_s: float = 3600.0) -> str:
-        """Return a token as a cluster would mount it for a pod.
-
-        Args:
-            ttl_s: Seconds it lives.
-        """
-        with self.cloud.lock:
-            return self.cloud.sts.oidc_token(ttl_s)
-
-    @property
-    def region(self) -> str:
-        """Return the service region."""
-        return self.cloud.region
-
-    @property
-    def bucket(self) -> str:
-        """Return the bucket that VOD allocated for the account."""
-        return self.cloud.bucket
-
     # --- what happened -------------------------------------------------------------------
-
-    def object_path(self, video_id: str) -> Path:
-        """Return one plain file with the stored bytes of a video, image or attached medium.
-
-        Raises:
-            LookupError: No such media, or nothing is stored yet.
-        """
-        return self.cloud.object_path(video_id)
-
-    def asset(self, media_id: str) -> Asset:
-        """Return a copy of a media asset.
-
-        Raises:
-            LookupError: No such media.
-        """
-        with self.cloud.lock:
-            found = self.cloud.vod.assets.get(media_id)
-            if found is None:
-                raise LookupError(f"no media with id {media_id!r}")
-            return replace(found)
-
-    @property
-    def assets(self) -> list[Asset]:
-        """Return copies of all media assets, oldest first."""
-        with self.cloud.lock:
-            return [replace(asset) for asset in self.cloud.vod.assets.values()]
-
-    def status(self, media_id: str) -> str:
-        """Return the status that GetVideoInfo shows now.
-
-        Raises:
-            LookupError: No such media.
-        """
-        with self.cloud.lock:
-            found = self.cloud.vod.assets.get(media_id)
-            if found is None:
-                raise LookupError(f"no media with id {media_id!r}")
-            return self.cloud.vod.status(found)
-
-    @property
-    def unfinished_uploads(self) -> list[UnfinishedUpload]:
-        """Return the multipart uploads that hold parts, or could."""
-        with self.cloud.lock:
-            return [
-                UnfinishedUpload(
-                    upload.bucket,
-                    upload.key,
-                    upload.upload_id,
-                    tuple(sorted(upload.parts)),
-                    sum(part.blob.size_bytes for part in upload.parts.values()),
-                )
-                for upload in self.cloud.store.multipart.uploads(self.bucket)
-            ]
 
     @property
     def requests(self) -> list[RequestRecord]:
         """Return the log of requests; secrets are masked."""
         return self._log.records()
-
-    @property
-    def events(self) -> list[Event]:
-        """Return the callbacks of the service, sent to loopback addresses; `delivery` tells more."""
-        with self.cloud.lock:
-            return [replace(event) for event in self.cloud.vod.events]
 
     def settle(self, timeout_s: float = 20.0) -> bool:
         """Wait until no callback and no pull is on its way; False when time was too short."""

@@ -26,6 +26,8 @@ class Reply:
     stream: Body | None = None
     code: str = ""
     close: bool = False
+    gzip: bool = False
+    """Compress the stream on its way."""
     bytes_per_s: float | None = None
     """How fast the stream may flow."""
 

@@ -18,6 +18,7 @@ from vod_widget.emulator import faults, rpc_v3
 from vod_widget.emulator.clock import Clock, http_date
 from vod_widget.emulator.cloud import DEFAULT_UPLOAD_AUTH_TTL_S, Cloud
 from vod_widget.emulator.errors import OssError, RpcError
+from vod_widget.emulator.facts import CloudFacts
 from vod_widget.emulator.oss_checks import pace_of
 from vod_widget.emulator.oss_names import OssRequest, Route, claimed_key_id, operation_of, parse_query, route
 from vod_widget.emulator.record import RequestLog, RequestRecord, masked
@@ -75,7 +76,7 @@ def _no_wait(seconds: float | None) -> None:
         raise ConnectionLost("Stalled")
 
 
-class InMemoryEmulator:
+class InMemoryEmulator(CloudFacts):
     """The emulator for callers in the same process.
 
     Args:

@@ -92,6 +92,8 @@ class StoredObject:
     """Grows with every version that is stored: tells which is newer."""
     laid_s: float = 0.0
     """When it was stored, on the clock that `advance` moves."""
+    accessed_s: float = 0.0
+    """When it was read last; 0 for never. Not written down at each reading."""
     is_marker: bool = False
     """A marker of deletion: it has no bytes, and on top it hides the object."""
 
@@ -113,6 +115,8 @@ class Upload:
     initiated_s: float
     parts: dict[int, StoredPart] = field(default_factory=dict)
     acl: str = "default"
+    sequential: bool = False
+    """Parts come in order, and the object has an MD5."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ Source: OSS "PutObjectACL", "Bucket ACL": an object whose ACL is `default` has t
 from __future__ import annotations
 
 from vod_widget.emulator.errors import OssError, access_denied, oss_invalid_argument
+from vod_widget.emulator.objects import Bucket
 from vod_widget.emulator.oss_names import OssRequest
 from vod_widget.emulator.oss_settings import shown
 from vod_widget.emulator.storage import ObjectStore
@@ -36,6 +37,25 @@ def acl_of(request: OssRequest, default: str = "default") -> str:
     return acl
 
 
+def is_closed(bucket: Bucket | None, store: ObjectStore) -> bool:
+    """Tell whether public access is blocked: for the whole account, or for the bucket."""
+    block = "publicAccessBlock"
+    mine = bucket is not None and shown(bucket, block, "BlockPublicAccess") == "true"
+    return mine or store.account.get(block) == "true"
+
+
+def check_public_acl(request: OssRequest, store: ObjectStore) -> None:
+    """Refuse to open to everyone what is blocked.
+
+    Raises:
+        OssError: AccessDenied. Source: OSS "Block Public Access".
+    """
+    for header, kind in (("x-oss-acl", "bucket"), (_ACL, "object")):
+        public = request.headers.get(header, "").startswith("public-")
+        if public and is_closed(store.find_bucket(request.bucket), store):
+            raise access_denied(f"Put public {kind} acl is not allowed")
+
+
 def _refused() -> OssError:
     return access_denied("You have no right to access this object because of bucket acl.")
 
@@ -60,7 +80,7 @@ def check_acl(operation: str, request: OssRequest, store: ObjectStore) -> None:
     """
     refused = _refused()
     bucket = store.bucket(request.bucket)
-    if shown(bucket, "publicAccessBlock", "BlockPublicAccess") == "true":
+    if is_closed(bucket, store):
         raise refused
     acl = bucket.acl
     found = store.versions.find(request.bucket, request.key, request.param("versionId"))

@@ -18,11 +18,17 @@ from dataclasses import replace
 
 from vod_widget.emulator import (
     oss_access,
+    oss_callback,
+    oss_console,
     oss_copies,
     oss_encryption,
     oss_extras,
+    oss_fetch,
     oss_live,
+    oss_meta_query,
     oss_objects,
+    oss_replication,
+    oss_service,
     oss_uploads,
     oss_worm,
     oss_xml,
@@ -33,7 +39,16 @@ from vod_widget.emulator.clock import Clock
 from vod_widget.emulator.errors import OssError, oss_invalid_argument
 from vod_widget.emulator.oss_auth import OssAuthenticator, SignedRequest
 from vod_widget.emulator.oss_buckets import BucketDesk
-from vod_widget.emulator.oss_checks import TAGGING, check_blob, check_body_headers, check_names, check_wishes
+from vod_widget.emulator.oss_checks import (
+    CALLS_BACK,
+    TAGGING,
+    check_blob,
+    check_body_headers,
+    check_digest,
+    check_names,
+    check_wishes,
+)
+from vod_widget.emulator.oss_console import ConsoleDesk
 from vod_widget.emulator.oss_gate import Gatekeeper
 from vod_widget.emulator.oss_names import OssRequest, operation_of
 from vod_widget.emulator.oss_objects import ObjectDesk, check_overwrite, position_of
@@ -43,7 +58,7 @@ from vod_widget.emulator.oss_settings import SettingsDesk
 from vod_widget.emulator.oss_tickets import Ticket
 from vod_widget.emulator.oss_uploads import UploadDesk
 from vod_widget.emulator.oss_versions import named_version, stored_headers
-from vod_widget.emulator.oss_views import OssAnswer
+from vod_widget.emulator.oss_views import Callback, OssAnswer
 from vod_widget.emulator.storage import ObjectStore
 from vod_widget.emulator.switches import Switches
 
@@ -62,6 +77,8 @@ class OssGateway:
         on_notification: Told of each x-oss-notification: (bucket, key, decoded JSON).
         desk: Performs the bucket operations.
         gate: Knows who may do what.
+        fetches: Takes asynchronous fetches.
+        place: Account id and region.
     """
 
     def __init__(
@@ -75,6 +92,8 @@ class OssGateway:
         on_notification: OnNotification,
         desk: BucketDesk,
         gate: Gatekeeper,
+        fetches: oss_fetch.FetchDesk,
+        place: tuple[str, str],
     ) -> None:
         self._store = store
         self._auth = auth
@@ -84,6 +103,9 @@ class OssGateway:
         self._on_notification = on_notification
         self._desk = desk
         self._gate = gate
+        self._fetches = fetches
+        self._place = place
+        self._console = ConsoleDesk(store, clock, rng, *place)
         self._settings = SettingsDesk(store, clock)
         self._objects = ObjectDesk(store, clock, gate.check)
         self._uploads = UploadDesk(store)
@@ -98,7 +120,7 @@ class OssGateway:
         try:
             ticket = self.begin(request)
             if not (ticket.stores_body or ticket.source):
-                return self.finish(ticket, None, body)
+                return self._uncalled(self.finish(ticket, None, body), request)
             sink = self._store.blobs.sink(f"{request.bucket}/{request.key}")
             try:
                 if ticket.source:
@@ -108,9 +130,16 @@ class OssGateway:
             except OssError:
                 sink.discard()
                 raise
-            return self.finish(ticket, sink.finish(), b"")
+            return self._uncalled(self.finish(ticket, sink.finish(), b""), request)
         except OssError as problem:
             return self.render_error(problem, request)
+
+    @staticmethod
+    def _uncalled(answer: OssAnswer, request: OssRequest) -> OssAnswer:
+        """Answer as the service does when the server of a callback cannot be reached: here nobody calls."""
+        if answer.callback is None:
+            return answer
+        return oss_callback.told(answer, b"", "Nobody calls from an emulator in memory.", request.host)
 
     def render_error(self, problem: OssError, request: OssRequest) -> OssAnswer:
         """Dress a refusal; for HEAD the XML goes into x-oss-err."""
@@ -141,6 +170,7 @@ class OssGateway:
         signed = SignedRequest(request.method, resource, request.query, request.headers)
         key = None if self._auth.is_anonymous(signed) else self._auth.identify(signed)
         self._gate.check(key, operation, request)
+        oss_access.check_public_acl(request, self._store)
         if key is not None and request.headers.get(TAGGING):
             self._gate.check(key, "PutObjectTagging", request)
         if request.bucket and operation != "PutBucket":
@@ -163,6 +193,8 @@ class OssGateway:
             if operation == "CopyObject":
                 check_overwrite(request, self._store)
         oss_access.acl_of(request)
+        if operation in CALLS_BACK:
+            ticket = replace(ticket, wish=oss_callback.wish_of(request, self._store.bucket(request.bucket)))
         return ticket
 
     def _check_notification(self, request: OssRequest) -> None:
@@ -199,15 +231,28 @@ class OssGateway:
         try:
             if blob is not None and ticket.stores_body and ticket.form is None:
                 check_blob(ticket.request, blob)
+            elif blob is None and body:
+                check_digest(ticket.request, body)
             answer = self._act(ticket, blob, body)
         except OssError:
             if blob is not None:
                 self._store.blobs.remove([blob])
             raise
-        headers = {"x-oss-request-id": self.new_request_id(), **answer.headers}
+        request_id = self.new_request_id()
+        headers = {"x-oss-request-id": request_id, **answer.headers}
         if answer.body:
             headers.setdefault("Content-Type", "application/xml")
-        return OssAnswer(answer.status, headers, answer.body, answer.stream, answer.code)
+        return replace(answer, headers=headers, callback=self._callback(ticket, request_id))
+
+    def _callback(self, ticket: Ticket, request_id: str) -> Callback | None:
+        """Return the call that a request which has worked wished for."""
+        request, wish, key = ticket.request, ticket.wish, ticket.request.key
+        if ticket.form is not None:
+            wish, key = self._forms.wish(request, ticket.form), ticket.form.fields["key"]
+        if wish is None:
+            return None
+        stored = self._store.get(request.bucket, key)
+        return wish.call(oss_callback.facts_of(stored, ticket.operation, request_id))
 
     def _act(self, ticket: Ticket, blob: Blob | None, body: bytes) -> OssAnswer:
         request = ticket.request
@@ -223,6 +268,18 @@ class OssGateway:
                 return self._objects.answer(ticket, blob, body)
             case operation if operation in oss_uploads.OPERATIONS:
                 return self._uploads.answer(ticket, blob, body)
+            case operation if not request.bucket and operation in oss_service.RIGHTS:
+                return oss_service.answer(operation, request, body, self._store, self._console, place=self._place)
+            case operation if operation in oss_console.RIGHTS:
+                return self._console.answer(operation, request, body)
+            case operation if operation in oss_callback.RIGHTS:
+                return oss_callback.answer(operation, request, body, self._store)
+            case operation if operation in oss_fetch.RIGHTS:
+                return self._fetches.answer(ticket, body, self._gate.check)
+            case operation if operation in oss_meta_query.RIGHTS:
+                return oss_meta_query.answer(operation, request, body, self._store, self._clock.wall_s())
+            case operation if operation in oss_replication.RIGHTS:
+                return oss_replication.answer(operation, request, body, self._store, self._rng)
             case operation if operation in BUCKET_OPERATIONS:
                 return self._desk.answer(ticket, body)
             case operation if operation in oss_extras.RIGHTS:

@@ -29,10 +29,14 @@ from vod_widget.emulator.tokens import REAL_KEY_WARNING, Key, KeyRing, looks_rea
 MAX_SKEW_S = 15 * 60
 MAX_URL_EXPIRES_S = 604_800
 _V1_HEADER = re.compile(r"OSS ([^:\s]+):(\S+)")
+_V2_HEADER = re.compile(
+    r"OSS2 AccessKeyId:(?P<key_id>[^:,\s]+),(?:AdditionalHeaders:(?P<additional>[^,\s]*),)?Signature:(?P<signature>\S+)"
+)
 _RFC1123 = re.compile(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT")
 _V4_DATE = re.compile(r"\d{8}T\d{6}Z")
 _V1_QUERY = ("OSSAccessKeyId", "Expires", "Signature")
 _SIGNS = (*_V1_QUERY, "x-oss-signature-version", "x-oss-signature")
+_V2_QUERY = ("x-oss-access-key-id", "x-oss-expires", "x-oss-signature")
 _V4_QUERY = ("x-oss-credential", "x-oss-date", "x-oss-expires", "x-oss-signature")
 
 
@@ -82,12 +86,16 @@ class OssAuthenticator:
                 name="Authorization",
                 value="***",
             )
+        if by_v4_url and query.get("x-oss-signature-version") == signatures.V2_ALGORITHM:
+            return self._by_v2_url(request, query)
         if by_v4_url:
             return self._by_v4_url(request, query)
         if by_v1_url:
             return self._by_v1_url(request, query)
         if header.startswith(signatures.V4_ALGORITHM):
             return self._by_v4_header(request, header)
+        if header.startswith(f"{signatures.V2_ALGORITHM} "):
+            return self._by_v2_header(request, header)
         if header:
             return self._by_v1_header(request, header)
         raise AssertionError("a request without a signature is not for here")
@@ -122,13 +130,16 @@ class OssAuthenticator:
                 "Query-string authentication requires the Signature, Expires and OSSAccessKeyId parameters"
             )
         expires = query["Expires"]
-        if not re.fullmatch(r"[0-9]{1,15}", expires):
-            raise access_denied("Invalid date (should be seconds since epoch).")
-        if self._clock.signed_url_s() > int(expires):
-            raise access_denied("Request has expired.")
+        self._check_expires(expires)
         key = self._key(query["OSSAccessKeyId"], query.get("security-token", ""))
         self._compare_v1(request, key, expires, query["Signature"])
         return key
+
+    def _check_expires(self, text: str) -> None:
+        if not re.fullmatch(r"[0-9]{1,15}", text):
+            raise access_denied("Invalid date (should be seconds since epoch).")
+        if self._clock.signed_url_s() > int(text):
+            raise access_denied("Request has expired.")
 
     def _compare_v1(self, request: SignedRequest, key: Key, date: str, given: str) -> None:
         text = signatures.oss_v1_string_to_sign(request.method, request.resource, request.query, request.headers, date)
@@ -161,6 +172,41 @@ class OssAuthenticator:
                     "ServerTime": iso_millis(now_s),
                 },
             )
+
+    # --- V2 ------------------------------------------------------------------------------
+
+    def _by_v2_header(self, request: SignedRequest, header: str) -> Key:
+        parsed = _V2_HEADER.fullmatch(header)
+        if parsed is None:
+            raise oss_invalid_argument("Authorization header is invalid.", name="Authorization", value="***")
+        date = request.headers.get("date", "")
+        self._check_date(date)
+        key = self._key(parsed["key_id"], request.headers.get("x-oss-security-token", ""))
+        additional = (parsed["additional"] or "").lower().split(";")
+        self._compare_v2(request, key, request.query, additional, (date, parsed["signature"]))
+        return key
+
+    def _by_v2_url(self, request: SignedRequest, query: Mapping[str, str]) -> Key:
+        for name in _V2_QUERY:
+            if query.get(name, "") == "":
+                raise access_denied(f"Query-string authentication requires the {name} parameter")
+        self._check_expires(query["x-oss-expires"])
+        key = self._key(query["x-oss-access-key-id"], query.get("security-token", ""))
+        signed = [(name, value) for name, value in request.query if name != "x-oss-signature"]
+        additional = query.get("x-oss-additional-headers", "").lower().split(";")
+        self._compare_v2(request, key, signed, additional, (query["x-oss-expires"], query["x-oss-signature"]))
+        return key
+
+    @staticmethod
+    def _compare_v2(
+        request: SignedRequest, key: Key, query: signatures.Query, additional: list[str], stamp: tuple[str, str]
+    ) -> None:
+        date, given = stamp
+        text = signatures.oss_v2_string_to_sign(
+            request.method, request.resource, query, request.headers, date=date, additional=additional
+        )
+        if not signatures.equal(signatures.oss_v2_signature(key.access_key_secret, text), given):
+            raise _mismatch(key, given, text)
 
     # --- V4 ------------------------------------------------------------------------------
 

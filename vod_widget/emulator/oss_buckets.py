@@ -21,6 +21,7 @@ from vod_widget.emulator.cors import ALLOWED_METHODS, MAX_RULES, CorsRule
 from vod_widget.emulator.errors import OssError, malformed_xml, oss_invalid_argument
 from vod_widget.emulator.objects import Bucket, StoredObject
 from vod_widget.emulator.oss_checks import CLASSES
+from vod_widget.emulator.oss_console import redundancy_of
 from vod_widget.emulator.oss_gate import Gatekeeper
 from vod_widget.emulator.oss_names import OssRequest
 from vod_widget.emulator.oss_settings import RESOURCE_GROUP, encryption_of, shown, tags_of
@@ -138,7 +139,7 @@ class BucketDesk:
                 return oss_versions.show_status(bucket)
             case "GetBucketLocation":
                 text = oss_xml.elements([("LocationConstraint", f"oss-{self._region}")])
-                return OssAnswer(200, body=f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode())
+                return OssAnswer(200, body=f"{oss_xml.HEAD}{text}".encode())
             case _:
                 return _show_cors(bucket)
 
@@ -151,7 +152,7 @@ class BucketDesk:
             ("Comment", ""),
             ("Name", bucket.name),
             ("StorageClass", bucket.storage_class),
-            ("DataRedundancyType", bucket.redundancy),
+            ("DataRedundancyType", redundancy_of(bucket, self._clock.signed_url_s())),
             ("Region", self._region),
             ("ResourceGroupId", RESOURCE_GROUP),
             *([("Versioning", bucket.versioning)] if bucket.versioning else []),

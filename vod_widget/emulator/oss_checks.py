@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 
 from vod_widget.emulator.blobs import Blob
@@ -26,11 +27,9 @@ KEPT_HEADERS = (
     "content-encoding",
     "expires",
 )
-# What a client must not believe to be done.
-NOT_THERE = (
-    "x-oss-callback",
-    "x-oss-callback-var",
-)
+CALLBACK = "x-oss-callback"
+# Source: OSS "Callback", Supported API operations.
+CALLS_BACK = ("CompleteMultipartUpload", "PostObject", "PutObject")
 TAGGING = "x-oss-tagging"
 STORAGE_CLASS = "x-oss-storage-class"
 CLASSES = ("Standard", "IA", "Archive", "ColdArchive", "DeepColdArchive")
@@ -62,14 +61,13 @@ def check_names(request: OssRequest) -> None:
 
 def check_wishes(request: OssRequest, operation: str) -> None:
     """Refuse what a client asks for by a header and would not get."""
-    for header in NOT_THERE:
-        if header in request.headers:
-            raise OssError(
-                400,
-                "NotImplemented",
-                "A header you provided implies functionality that is not implemented.",
-                extras={"Header": header},
-            )
+    if CALLBACK in request.headers and operation not in CALLS_BACK:
+        raise OssError(
+            400,
+            "NotImplemented",
+            "A header you provided implies functionality that is not implemented.",
+            extras={"Header": CALLBACK},
+        )
     kind = request.headers.get(STORAGE_CLASS, "Standard")
     if kind not in CLASSES:
         raise oss_invalid_argument("The storage class is not valid.", name=STORAGE_CLASS, value=kind)
@@ -147,6 +145,17 @@ def check_blob(request: OssRequest, blob: Blob) -> None:
             "The CRC64 you specified did not match what we received.",
             extras={"ClientCRC64": crc, "ServerCRC64": str(blob.crc64)},
         )
+
+
+def check_digest(request: OssRequest, body: bytes) -> None:
+    """Compare a document with the Content-MD5 that came with it, if one did.
+
+    Raises:
+        OssError: InvalidDigest.
+    """
+    digest = request.headers.get("content-md5", "")
+    if digest and digest != md5_base64(hashlib.md5(body, usedforsecurity=False).hexdigest()):
+        raise _bad_digest("The Content-MD5 you specified did not match what we received.")
 
 
 def _bad_digest(message: str) -> OssError:

@@ -82,7 +82,7 @@ class Gatekeeper:
         text = bucket.settings.get("policy") if bucket else None
         if bucket is None or not text or not right:
             return None
-        if key is None and shown(bucket, "publicAccessBlock", "BlockPublicAccess") == "true":
+        if key is None and oss_access.is_closed(bucket, self._store):
             return False
         return bucket_policy.parse(text).rule(key, self.owner_of(bucket), right, resource)
 

@@ -58,6 +58,12 @@ class Route:
     key: str = ""
 
 
+def is_vendor_oss(host: str) -> bool:
+    """Tell whether a host name, without a port, is one of OSS or of a bucket in it."""
+    named = _BUCKET_HOST.fullmatch(host) is not None and host.lower().endswith(".aliyuncs.com")
+    return named or _OSS_HOST.fullmatch(host) is not None
+
+
 def is_loopback(host_header: str) -> bool:
     """Tell whether a Host header names this machine, and no bucket on it."""
     return LOOPBACK_HOST.fullmatch(re.sub(r":\d+$", "", host_header)) is not None
@@ -115,7 +121,6 @@ _NAMED_APART = (
     "accessmonitor",
     "asyncFetch",
     "bucketArchiveDirectRead",
-    "callback",
     "cname",
     "comp",
     "encryption",
@@ -148,7 +153,6 @@ _NAMED_APART = (
     "responseHeader",
     "restore",
     "select",
-    "sequential",
     "style",
     "symlink",
     "tagging",
@@ -164,6 +168,8 @@ _NAMED_APART = (
     "x-oss-process",
     "x-oss-write-get-object-response",
 )
+# `resourcePool` also names which pool another one is about.
+_SERVICE_ORDER = sorted(_NAMED_APART, key=lambda name: name == "resourcePool")
 _LIVE_OPERATIONS = {
     ("PUT", "status"): "PutLiveChannelStatus",
     ("GET", "stat"): "GetLiveChannelStat",
@@ -187,11 +193,71 @@ _BUCKET_OPERATIONS = {
 }
 
 
+# What a request to a bucket or to the service is called when the word for it is not verb and sub-resource.
+# The third is `comp`, or whether one of several is named.
+# Source: OSS API reference, the page of each; names as in "RAM policies for OSS".
+_VENDOR_WORDS: Mapping[tuple[str, str, str], str] = {
+    ("GET", "accessPoint", ""): "ListAccessPoints",
+    ("GET", "accessPoint", "named"): "GetAccessPoint",
+    ("PUT", "accessPoint", ""): "CreateAccessPoint",
+    ("DELETE", "accessPoint", "named"): "DeleteAccessPoint",
+    ("GET", "accessPointPolicy", "named"): "GetAccessPointPolicy",
+    ("PUT", "accessPointPolicy", "named"): "PutAccessPointPolicy",
+    ("DELETE", "accessPointPolicy", "named"): "DeleteAccessPointPolicy",
+    ("GET", "asyncFetch", ""): "GetAsyncFetchTask",
+    ("POST", "asyncFetch", ""): "PutAsyncFetchTask",
+    ("GET", "cname", ""): "ListCname",
+    ("GET", "cname", "token"): "GetCnameToken",
+    ("POST", "cname", "token"): "CreateCnameToken",
+    ("POST", "cname", "add"): "PutCname",
+    ("POST", "cname", "delete"): "DeleteCname",
+    ("GET", "metaQuery", ""): "GetMetaQueryStatus",
+    ("POST", "metaQuery", "add"): "OpenMetaQuery",
+    ("POST", "metaQuery", "query"): "DoMetaQuery",
+    ("POST", "metaQuery", "delete"): "CloseMetaQuery",
+    ("GET", "policy", "callback"): "GetBucketCallbackPolicy",
+    ("PUT", "policy", "callback"): "PutBucketCallbackPolicy",
+    ("DELETE", "policy", "callback"): "DeleteBucketCallbackPolicy",
+    ("GET", "redundancyTransition", ""): "ListBucketDataRedundancyTransition",
+    ("GET", "redundancyTransition", "named"): "GetBucketDataRedundancyTransition",
+    ("POST", "redundancyTransition", ""): "CreateBucketDataRedundancyTransition",
+    ("DELETE", "redundancyTransition", "named"): "DeleteBucketDataRedundancyTransition",
+    ("POST", "replication", "add"): "PutBucketReplication",
+    ("POST", "replication", "delete"): "DeleteBucketReplication",
+    ("GET", "requesterQosInfo", ""): "ListBucketRequesterQosInfos",
+    ("GET", "requesterQosInfo", "named"): "GetBucketRequesterQosInfo",
+    ("PUT", "requesterQosInfo", "named"): "PutBucketRequesterQosInfo",
+    ("DELETE", "requesterQosInfo", "named"): "DeleteBucketRequesterQosInfo",
+}
+_SERVICE_WORDS: Mapping[tuple[str, str], str] = {
+    ("GET", "accessPoint"): "ListAccessPoints",
+    ("GET", "publicAccessBlock"): "GetPublicAccessBlock",
+    ("PUT", "publicAccessBlock"): "PutPublicAccessBlock",
+    ("DELETE", "publicAccessBlock"): "DeletePublicAccessBlock",
+    ("GET", "qosInfo"): "GetUserQosInfo",
+    ("GET", "redundancyTransition"): "ListUserDataRedundancyTransition",
+    ("GET", "regions"): "DescribeRegions",
+    ("GET", "resourcePool"): "ListResourcePools",
+    ("GET", "resourcePoolBuckets"): "ListResourcePoolBuckets",
+    ("GET", "resourcePoolInfo"): "GetResourcePoolInfo",
+    ("DELETE", "requesterQosInfo"): "DeleteResourcePoolRequesterQosInfo",
+    ("GET", "requesterQosInfo"): "GetResourcePoolRequesterQosInfo",
+    ("PUT", "requesterQosInfo"): "PutResourcePoolRequesterQosInfo",
+}
+# How one of several is named, where `comp` does not say it.
+_NAMING: Mapping[str, str] = {
+    "accessPoint": "x-oss-access-point-name",
+    "accessPointPolicy": "x-oss-access-point-name",
+    "redundancyTransition": "x-oss-redundancy-transition-taskid",
+    "requesterQosInfo": "qosRequester",
+}
+
+
 # Sub-resources that go with some verbs only. With another one they never mean the plain operation: a DELETE of
 # an ACL must not delete the object.
 _ELSEWHERE = (
     *("acl", "append", "bucketInfo", "cleanRestoredObject", "cors", "delete", "location", "objectMeta", "qosRequester"),
-    *("stat", "status", "uploads", "versioning"),
+    *("sequential", "stat", "status", "uploads", "versioning"),
 )
 _PLAIN = frozenset(
     {
@@ -233,9 +299,10 @@ def operation_of(request: OssRequest) -> str:
 def _operation_of(request: OssRequest) -> str:
     if not request.bucket:
         # There is one region, so `regionList` asks for what ListBuckets tells anyway.
-        odd = next((name for name in _NAMED_APART if name in request.params and name != "regionList"), "")
+        odd = next((name for name in _SERVICE_ORDER if name in request.params and name != "regionList"), "")
         if request.method != "GET" or odd:
-            return f"{request.method.title()}Service{odd[:1].upper()}{odd[1:]}"
+            made_up = f"{request.method.title()}Service{odd[:1].upper()}{odd[1:]}"
+            return _SERVICE_WORDS.get((request.method, odd), made_up)
         return "ListBuckets"
     return _object_operation(request) if request.key else _bucket_operation(request)
 
@@ -246,8 +313,13 @@ def _bucket_operation(request: OssRequest) -> str:
         if request.method == method and name in params:
             return operation
     odd = next((name for name in ("acl", "stat", "versioning", *_NAMED_APART) if name in params), "")
+    if odd == "comp":
+        odd = next((name for name in _NAMED_APART if name in params and name != "comp"), "comp")
     if odd:
-        return f"{request.method.title()}Bucket{odd[0].upper()}{odd[1:]}"
+        naming = _NAMING.get(odd, "")
+        which = "named" if naming and (naming in params or naming in request.headers) else request.param("comp")
+        made_up = f"{request.method.title()}Bucket{odd[0].upper()}{odd[1:]}"
+        return _VENDOR_WORDS.get((request.method, odd, which), made_up if which in ("", "named") else f"{made_up}Comp")
     match request.method:
         case "GET":
             return "ListObjectsV2" if request.param("list-type") == "2" else "ListObjects"
@@ -297,5 +369,7 @@ def claimed_key_id(headers: Mapping[str, str], request: OssRequest) -> str:
     header = headers.get("authorization", "")
     if header.startswith("OSS "):
         return header[4:].partition(":")[0]
+    if header.startswith("OSS2 "):
+        return header.partition("AccessKeyId:")[2].partition(",")[0]
     credential = header.partition("Credential=")[2] or request.param("x-oss-credential")
-    return credential.partition("/")[0] or request.param("OSSAccessKeyId")
+    return credential.partition("/")[0] or request.param("OSSAccessKeyId") or request.param("x-oss-access-key-id")

@@ -8,15 +8,20 @@ Source: OSS API reference, the page of each operation.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import re
 from dataclasses import replace
 
-from vod_widget.emulator import oss_access, oss_copies, oss_encryption, oss_extras, oss_website, oss_xml
+from vod_widget.emulator import (
+    oss_access,
+    oss_copies,
+    oss_encryption,
+    oss_extras,
+    oss_settings,
+    oss_website,
+    oss_xml,
+)
 from vod_widget.emulator.blobs import Blob
-from vod_widget.emulator.clock import Clock
+from vod_widget.emulator.clock import Clock, http_date
 from vod_widget.emulator.errors import OssError, oss_invalid_argument
 from vod_widget.emulator.objects import NULL_VERSION, StoredObject
 from vod_widget.emulator.oss_checks import CRC_HEADER, blob_headers
@@ -108,7 +113,10 @@ class ObjectDesk:
             case "GetObjectMeta":
                 stored = store.get(request.bucket, request.key, named_version(request))
                 shown = show_meta(stored)
-                return replace(shown, headers={**shown.headers, **stored_headers(store, stored)})
+                last = {}
+                if oss_settings.shown(store.bucket(request.bucket), "accessmonitor", "Status") == "Enabled":
+                    last = {"x-oss-last-access-time": http_date(stored.accessed_s or stored.modified_s)}
+                return replace(shown, headers={**shown.headers, **stored_headers(store, stored), **last})
             case _:
                 return self._look(ticket)
 
@@ -133,15 +141,8 @@ class ObjectDesk:
 
     def _delete_many(self, ticket: Ticket, body: bytes) -> OssAnswer:
         request = ticket.request
-        digest = request.headers.get("content-md5", "")
-        if not digest:
+        if not request.headers.get("content-md5"):
             raise OssError(400, "MissingArgument", "Missing Some Required Arguments.", extras={"Header": "Content-MD5"})
-        try:
-            given = base64.b64decode(digest, validate=True)
-        except (ValueError, binascii.Error):
-            given = b""
-        if given != hashlib.md5(body, usedforsecurity=False).digest():
-            raise OssError(400, "InvalidDigest", "The Content-MD5 you specified did not match what we received.")
         keys, quiet = oss_xml.parse_delete(body)
         encoding = request.param("encoding-type")
         wanted = [(key, version_of(version)) for key, version in keys]  # nothing is deleted when one is refused
@@ -173,6 +174,7 @@ class ObjectDesk:
             stored = oss_extras.follow(stored, self._store)
         if request.method == "GET":
             oss_extras.check_awake(stored, now_s)
+            stored.accessed_s = now_s
         shown = look(request, stored, now_s)
         return replace(shown, headers={**shown.headers, **version})
 

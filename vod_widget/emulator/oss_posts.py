@@ -12,12 +12,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import quote, urlencode
 
-from vod_widget.emulator import oss_access, oss_copies, oss_encryption, oss_forms, oss_xml
+from vod_widget.emulator import oss_access, oss_callback, oss_copies, oss_encryption, oss_forms, oss_xml
 from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.clock import Clock
 from vod_widget.emulator.errors import oss_invalid_argument
 from vod_widget.emulator.oss_auth import OssAuthenticator
 from vod_widget.emulator.oss_checks import (
+    CALLBACK,
     KEPT_HEADERS,
     blob_headers,
     check_body_headers,
@@ -89,6 +90,20 @@ class FormDesk:
         check_overwrite(named, self._store)
         self._check_notification(named)
         oss_access.acl_of(named)
+        oss_access.check_public_acl(named, self._store)
+        self.wish(request, form)
+
+    def wish(self, request: OssRequest, form: FormReader) -> oss_callback.Wish | None:
+        """Return the callback that a form wishes, with its variables, which are fields.
+
+        Raises:
+            OssError: It cannot be understood.
+        """
+        fields = form.fields
+        headers = {CALLBACK: fields.get("callback", "")}
+        variables = {name: value for name, value in fields.items() if name.startswith("x:")}
+        named = replace(request, query=(), headers=headers)
+        return oss_callback.wish_of(named, self._store.bucket(request.bucket), variables)
 
     def finish(self, request: OssRequest, form: FormReader, blob: Blob) -> OssAnswer:
         """Store the file of a form.

@@ -10,7 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vod_widget.emulator import oss_extras, oss_live, oss_settings, oss_worm
+from vod_widget.emulator import (
+    oss_callback,
+    oss_console,
+    oss_extras,
+    oss_fetch,
+    oss_live,
+    oss_meta_query,
+    oss_replication,
+    oss_service,
+    oss_settings,
+    oss_worm,
+)
 
 BUCKET_OPERATIONS = frozenset(
     {
@@ -54,7 +65,13 @@ RIGHTS: Mapping[str, str] = {
     "ListObjectsV2": "oss:ListObjects",
     **{name: f"oss:{name}" for name in BUCKET_OPERATIONS - {"ListObjects", "ListObjectsV2"}},
     **{name: f"oss:{name}" for name in oss_settings.OPERATIONS},
+    **oss_callback.RIGHTS,
+    **oss_console.RIGHTS,
     **oss_extras.RIGHTS,
+    **oss_fetch.RIGHTS,
     **oss_live.RIGHTS,
+    **oss_meta_query.RIGHTS,
+    **oss_replication.RIGHTS,
+    **oss_service.RIGHTS,
     **oss_worm.RIGHTS,
 }

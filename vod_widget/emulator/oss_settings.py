@@ -31,12 +31,16 @@ from vod_widget.emulator.tags import bucket_tags
 MAX_SETTING_BYTES = 1 << 20
 MAX_POLICY_BYTES = 16 * 1024
 _PAGE = 100
+ACCESS_POINT = "x-oss-access-point-name"
 # The one that every account has.
 RESOURCE_GROUP = "rg-default"
 _SWITCH = ("true", "false")
 _TLS = ("TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 _QOS = ("TotalUpload", "IntranetUpload", "ExtranetUpload", "TotalDownload", "IntranetDownload", "ExtranetDownload")
 _QPS = ("TotalQps", "IntranetQps", "ExtranetQps")
+QOS_DEFAULTS: Mapping[str, str] = {**{f"{name}Bandwidth": "-1" for name in _QOS}, **dict.fromkeys(_QPS, "-1")}
+# Gbit/s, and requests a second; -1 for no limit. Source: OSS "GetUserQoSInfo", its sample.
+ACCOUNT_QOS: Mapping[str, int] = {"TotalUploadBandwidth": 10, "TotalDownloadBandwidth": 10}
 
 
 def _no_check(_root: ET.Element) -> None:
@@ -64,6 +68,11 @@ class Setting:
 
 
 # --- what single ones may say ------------------------------------------------------------
+
+
+def no_such_access_point() -> OssError:
+    """Build the refusal of an access point that is not there."""
+    return OssError(404, "NoSuchAccessPoint", "Accesspoint not found")
 
 
 def text_of(root: ET.Element, path: str) -> str:
@@ -107,10 +116,33 @@ def _check_capacity(root: ET.Element) -> None:
         raise oss_invalid_argument("The storage capacity is not valid.", name="StorageCapacity", value=text)
 
 
-def _check_qos(root: ET.Element) -> None:
+def check_qos(root: ET.Element, most: Mapping[str, int] | None = None) -> None:
+    """Refuse limits that are no numbers, or larger than what holds them.
+
+    Args:
+        root: The document.
+        most: What the account has, by the name of the limit; nothing for limits of a requester.
+
+    Raises:
+        OssError: InvalidArgument.
+    """
     for node in root:
         if not re.fullmatch(r"-1|[0-9]{1,12}", (node.text or "").strip()):
             raise oss_invalid_argument("The limit is not valid.", name=node.tag, value=node.text or "")
+    for kind in ("UploadBandwidth", "DownloadBandwidth", "Qps"):
+        bound = (most or {}).get(f"Total{kind}", -1)
+        for scope in ("Total", "Intranet", "Extranet"):  # the total first: it holds the two others
+            limit = int(text_of(root, f"{scope}{kind}") or "-1")
+            if -1 < bound < limit:
+                raise oss_invalid_argument(
+                    "The limit is larger than what holds it.", name=scope + kind, value=str(limit)
+                )
+            if scope == "Total" and limit > -1:
+                bound = limit
+
+
+def _check_bucket_qos(root: ET.Element) -> None:
+    check_qos(root, ACCOUNT_QOS)
 
 
 def _check_style(root: ET.Element) -> None:
@@ -136,7 +168,7 @@ def _check_website(root: ET.Element) -> None:
     for place in root.findall("RoutingRules/RoutingRule/Redirect"):
         mirrored = place.findtext("MirrorPassQueryString")
         if place.find("PassQueryString") is None and mirrored is not None:  # as oss2's tests show
-            place.append(_leaf("PassQueryString", mirrored))
+            place.append(leaf("PassQueryString", mirrored))
     if root.find("IndexDocument") is not None and not text_of(root, "IndexDocument/Suffix"):
         raise oss_invalid_argument("Index document suffix is required.", name="Suffix", value="")
 
@@ -185,8 +217,8 @@ SETTINGS: Mapping[str, Setting] = {
     "qos": Setting("BucketUserQos", defaults={"StorageCapacity": "-1"}, check=_check_capacity, verbs=_SHOW_AND_SET),
     "qosInfo": Setting(
         "QoSConfiguration",
-        defaults={**{f"{name}Bandwidth": "-1" for name in _QOS}, **dict.fromkeys(_QPS, "-1")},
-        check=_check_qos,
+        defaults=QOS_DEFAULTS,
+        check=_check_bucket_qos,
     ),
     "referer": Setting(
         "RefererConfiguration",
@@ -250,11 +282,14 @@ class SettingsDesk:
             OssError: It is refused; nothing has happened.
         """
         verb, name = _BY_OPERATION[operation]
-        if "x-oss-access-point-name" in request.headers or "x-oss-access-point-name" in request.params:
-            raise OssError(404, "NoSuchAccessPoint", "Accesspoint not found")
         setting, bucket = SETTINGS[name], self._store.bucket(request.bucket)
         item = request.param(setting.item) if setting.item else ""
         place = f"{name}/{item}" if setting.item else name
+        point = request.headers.get(ACCESS_POINT) or request.param(ACCESS_POINT)
+        if point:
+            if name != "publicAccessBlock" or f"accessPoint/{point}" not in bucket.settings:
+                raise no_such_access_point()
+            place = f"{name}/{point}"
         match verb:
             case "PUT":
                 self._store.set_setting(bucket, place, read(setting, item, body, self._clock.wall_s()))
@@ -290,9 +325,8 @@ def read(setting: Setting, item: str, body: bytes, now_s: float) -> str:
         raise OssError(400, "EntityTooLarge", "The configuration exceeds the maximum allowed size.")
     if not setting.root:
         return _read_policy(body)
-    root = oss_xml.parse(body, setting.root)
+    root = oss_xml.plain(oss_xml.parse(body, setting.root))
     for node in root.iter():
-        node.tag = oss_xml.local_name(node.tag)
         if node.text in ("True", "False") and node.tag not in (
             "Key",
             "Value",
@@ -302,14 +336,14 @@ def read(setting: Setting, item: str, body: bytes, now_s: float) -> str:
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", item):
             raise oss_invalid_argument("The name is not valid.", name=setting.item, value=item)
         if setting.root == "Style":
-            root.insert(0, _leaf("Name", item))
-            root.extend([_leaf("CreateTime", http_date(now_s)), _leaf("LastModifyTime", http_date(now_s))])
+            root.insert(0, leaf("Name", item))
+            root.extend([leaf("CreateTime", http_date(now_s)), leaf("LastModifyTime", http_date(now_s))])
         elif text_of(root, "Id") not in ("", item):
             raise oss_invalid_argument("The id differs from that of the document.", name=setting.item, value=item)
     setting.check(root)
     for path, value in (setting.defaults or {}).items():
         if "/" not in path and root.find(path) is None:
-            root.append(_leaf(path, value))
+            root.append(leaf(path, value))
     for path, allowed in (setting.values or {}).items():
         if text_of(root, path) not in allowed:
             raise malformed_xml()
@@ -319,7 +353,8 @@ def read(setting: Setting, item: str, body: bytes, now_s: float) -> str:
         raise malformed_xml() from exc
 
 
-def _leaf(name: str, text: str) -> ET.Element:
+def leaf(name: str, text: str) -> ET.Element:
+    """Return an element that holds a text."""
     node = ET.Element(name)
     node.text = text
     return node
@@ -353,7 +388,7 @@ def _default(setting: Setting) -> str:
         *folders, name = path.split("/")
         for folder in folders:
             node = ET.SubElement(node, folder)
-        node.append(_leaf(name, value))
+        node.append(leaf(name, value))
     return ET.tostring(root, encoding="unicode")
 
 
@@ -375,7 +410,7 @@ def _listing(setting: Setting, name: str, bucket: Bucket, token: str) -> OssAnsw
 
 
 def _xml(text: str) -> OssAnswer:
-    return OssAnswer(200, body=f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode())
+    return OssAnswer(200, body=f"{oss_xml.HEAD}{text}".encode())
 
 
 def shown(bucket: Bucket, name: str, path: str) -> str:
@@ -406,6 +441,6 @@ def encryption_of(headers: Mapping[str, str]) -> str:
     }
     root = ET.Element("ServerSideEncryptionRule")
     place = ET.SubElement(root, "ApplyServerSideEncryptionByDefault")
-    place.extend(_leaf(name, headers[head + title]) for title, name in names.items() if head + title in headers)
+    place.extend(leaf(name, headers[head + title]) for title, name in names.items() if head + title in headers)
     _check_encryption(root)
     return ET.tostring(root, encoding="unicode")

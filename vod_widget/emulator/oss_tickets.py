@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vod_widget.emulator.objects import Upload
+from vod_widget.emulator.oss_callback import Wish
 from vod_widget.emulator.oss_forms import FormReader
 from vod_widget.emulator.oss_names import OssRequest
 from vod_widget.emulator.oss_views import Body
@@ -32,6 +33,9 @@ class Ticket:
     """Of PostObject: the body goes through it, and what it gives is stored."""
     source: Body | None = None
     """Of a copy: what is stored in place of the body."""
+
+    wish: Wish | None = None
+    """The callback that is due when it worked."""
 
     @property
     def stores_body(self) -> bool:

@@ -22,6 +22,7 @@ from vod_widget.emulator.oss_tickets import Ticket
 from vod_widget.emulator.oss_versions import stored_headers
 from vod_widget.emulator.oss_views import OssAnswer, list_parts, list_uploads
 from vod_widget.emulator.storage import ObjectStore
+from vod_widget.emulator.uploads import check_order
 
 OPERATIONS = frozenset(
     {
@@ -62,7 +63,9 @@ class UploadDesk:
             number = int(number_text)
             if not 1 <= number <= MAX_PARTS:
                 raise bad_part_number(number_text)
-            return replace(ticket, upload=self._find(request), part_number=number)
+            upload = self._find(request)
+            check_order(upload, number)
+            return replace(ticket, upload=upload, part_number=number)
         if ticket.operation in ("ListParts", "AbortMultipartUpload", "CompleteMultipartUpload"):
             return replace(ticket, upload=self._find(request))
         return ticket
@@ -112,7 +115,8 @@ class UploadDesk:
         check_overwrite(request, self._store)
         acl = oss_access.acl_of(request)
         kept = oss_encryption.kept(request, self._store.bucket(request.bucket))
-        upload = self._store.multipart.initiate(request.bucket, request.key, kept, acl)
+        sequential = "sequential" in request.params
+        upload = self._store.multipart.initiate(request.bucket, request.key, kept, acl, sequential=sequential)
         pairs = [
             *oss_xml.encoding_pair(encoding),
             ("Bucket", upload.bucket),

@@ -23,6 +23,12 @@ from vod_widget.emulator.oss_names import OssRequest
 from vod_widget.emulator.tags import header_tags
 
 T = TypeVar("T")
+# What is compressed for those who ask. Source: OSS "GetObject", Accept-Encoding; oss2's tests.
+_GZIP_FROM_BYTES = 1024
+_GZIP_TYPES = (
+    *("text/cache-manifest", "text/css", "text/html", "text/json", "text/plain", "text/xml", "application/json"),
+    *("application/javascript", "application/rss+xml", "application/x-javascript", "application/xml"),
+)
 # Classes that must be restored before they are read.
 SLEEPING = ("Archive", "ColdArchive", "DeepColdArchive")
 
@@ -37,6 +43,19 @@ class Body:
 
 
 @dataclass(frozen=True)
+class Callback:
+    """A call to a server of the client's that is due before the answer; see `oss_callback`."""
+
+    urls: tuple[str, ...]
+    """One after the other, until one answers."""
+    host: str
+    """For the Host header, "" for that of the address."""
+    content_type: str
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class OssAnswer:
     """What goes back."""
 
@@ -45,6 +64,9 @@ class OssAnswer:
     body: bytes = field(default=b"", repr=False)
     stream: Body | None = None
     code: str = ""
+    gzip: bool = False
+    """Compress the stream on its way."""
+    callback: Callback | None = None
 
 
 def class_of(stored: StoredObject) -> str:
@@ -110,10 +132,25 @@ def look(request: OssRequest, stored: StoredObject, now_s: float) -> OssAnswer:
     if found is not None:
         status, (start, end) = 206, found
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{stored.size_bytes}"
-    headers["Content-Length"] = str(end - start)
     if request.method == "HEAD":
-        return OssAnswer(status, headers)
-    return OssAnswer(status, headers, stream=Body(stored, start, end))
+        return OssAnswer(status, {**headers, "Content-Length": str(end - start)})
+    body = Body(stored, start, end)
+    if status == 200 and _wants_gzip(request, headers, end):
+        # It is another body, made as it goes: its length and its sums are not known.
+        for name in ("ETag", "Content-MD5"):
+            headers.pop(name, None)
+        told = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+        return OssAnswer(200, {**headers, **told}, stream=body, gzip=True)
+    return OssAnswer(status, {**headers, "Content-Length": str(end - start)}, stream=body)
+
+
+def _wants_gzip(request: OssRequest, headers: Mapping[str, str], size_bytes: int) -> bool:
+    """Tell whether an answer is compressed: asked for, large enough, a text, and not encoded already."""
+    named = {name.lower(): value for name, value in headers.items()}
+    kind = named["content-type"].partition(";")[0].strip().lower()
+    asked = [item.partition(";")[0].strip().lower() for item in request.headers.get("accept-encoding", "").split(",")]
+    encoded = named.get("content-encoding", "identity") not in ("", "identity")
+    return "gzip" in asked and size_bytes >= _GZIP_FROM_BYTES and kind in _GZIP_TYPES and not encoded
 
 
 def show_meta(stored: StoredObject) -> OssAnswer:

@@ -26,13 +26,14 @@ _CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]")
 _PRIVATE = 0xF8A0  # private use: no key has these by chance
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
+HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
+
 Pairs = Iterable[tuple[str, str]]
 
 
 def document(root: str, pairs: Pairs, inner: str = "") -> bytes:
     """Render a flat document; `inner` is XML that goes behind the pairs."""
-    head = '<?xml version="1.0" encoding="UTF-8"?>\n'
-    return f"{head}<{root}>{elements(pairs)}{inner}</{root}>".encode()
+    return f"{HEAD}<{root}>{elements(pairs)}{inner}</{root}>".encode()
 
 
 def elements(pairs: Pairs) -> str:
@@ -178,6 +179,13 @@ def children(node: ET.Element) -> Iterator[tuple[str, ET.Element]]:
     """Yield the children of an element with their names, without namespaces."""
     for child in node:
         yield local_name(child.tag), child
+
+
+def plain(root: ET.Element) -> ET.Element:
+    """Take the namespaces off a document, and return it."""
+    for node in root.iter():
+        node.tag = local_name(node.tag)
+    return root
 
 
 def local_name(tag: str) -> str:

@@ -1,8 +1,8 @@
 """The HTTP layer: sockets in, `Cloud` calls out.
 
-What lives here: `HttpFront`, the handler of every request, and the injection of faults. It
-imports aiohttp, `cloud`, `faults`, `house`, `record`, `cors`, `oss_names`. Everything runs on the event
-loop of the emulator's own thread; hashing and writing of large bodies goes to a small pool.
+What lives here: `HttpFront`, the handler of every request. It imports aiohttp, `cloud`, `house`, `record`,
+`cors`, `oss_names`, `replies`, and `strikes` for faults. Everything runs on the event loop of the emulator's
+own thread; hashing and writing of large bodies goes to a small pool, callbacks to another.
 
 Theory of one request: name it, strike it with faults that come before, judge it, stream its
 body, act, strike it with faults that come after, log it, answer. A refused request's body is
@@ -21,13 +21,13 @@ from dataclasses import replace
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from vod_widget.emulator import cors, faults, house, oss_xml, rpc_v3
+from vod_widget.emulator import cors, faults, house, oss_callback, oss_xml, rpc_v3
 from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.bodies import BodyReader
 from vod_widget.emulator.clock import http_date
 from vod_widget.emulator.cloud import Cloud
 from vod_widget.emulator.connection import BodyBroken, Handler, HangUp, comes_from_here, hang_up, stall
-from vod_widget.emulator.errors import OssError, RpcError
+from vod_widget.emulator.errors import OssError
 from vod_widget.emulator.exchange import Exchange, Reply
 from vod_widget.emulator.house import House
 from vod_widget.emulator.objects import Content
@@ -42,12 +42,15 @@ from vod_widget.emulator.oss_names import (
     route,
 )
 from vod_widget.emulator.oss_tickets import Ticket
-from vod_widget.emulator.oss_views import OssAnswer
+from vod_widget.emulator.oss_views import Callback, OssAnswer
 from vod_widget.emulator.pace import Pace
 from vod_widget.emulator.record import RequestLog, RequestRecord, masked
-from vod_widget.emulator.rpc import RpcAnswer, RpcRequest
+from vod_widget.emulator.replies import gzipped, oss_error, request_id_of, rpc_reply
+from vod_widget.emulator.rpc import RpcRequest
+from vod_widget.emulator.strikes import corrupts, spoil, strike
 
 _MAX_FORM_BYTES = 1 << 20
+CallBack = Callable[[Callback], tuple[bytes, str]]
 
 _LOGGER = logging.getLogger("vod_widget.emulator")
 
@@ -61,6 +64,7 @@ class HttpFront:
         log: Where requests are recorded.
         house: Answers the emulator's own paths.
         endpoint_of: The OSS endpoint that answers to callers over TLS (True) or not.
+        call_back: Makes the calls of x-oss-callback: returns the answer's body, and why it is none.
         network_name: By which other machines may call; "" answers to this machine's names only.
     """
 
@@ -72,6 +76,7 @@ class HttpFront:
         house: House,
         endpoint_of: Callable[[bool], str],
         *,
+        call_back: CallBack,
         network_name: str = "",
     ) -> None:
         self._cloud = cloud
@@ -79,12 +84,15 @@ class HttpFront:
         self._log = log
         self._house = house
         self._endpoint_of = endpoint_of
+        self._call_back = call_back
         self._network_name = network_name
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="vod-emulator-io")
+        self._callers = ThreadPoolExecutor(4, thread_name_prefix="vod-emulator-callback")
 
     def close(self) -> None:
-        """Stop the pool; nothing is in flight any more."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Stop the pools; nothing is in flight any more."""
+        for pool in (self._pool, self._callers):
+            pool.shutdown(wait=True, cancel_futures=True)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; the entry point that aiohttp calls."""
@@ -95,7 +103,8 @@ class HttpFront:
             self._record(exchange, 0, hang.code)
             return hang_up(request, reset=hang.reset)
         except (BodyBroken, web.RequestPayloadError, ConnectionError, HttpProcessingError):
-            reply = self._oss_error(
+            reply = oss_error(
+                self._cloud,
                 exchange,
                 OssError(
                     400,
@@ -107,7 +116,7 @@ class HttpFront:
         except Exception as exc:
             # A full disk, or a mistake of ours: answer as the service would, and say it aloud.
             _LOGGER.exception("request %d failed: %s", exchange.number, exchange.op)
-            reply = self._oss_error(exchange, OssError(500, "InternalError", type(exc).__name__))
+            reply = oss_error(self._cloud, exchange, OssError(500, "InternalError", type(exc).__name__))
             reply.close = True
         return await self._send(exchange, reply)
 
@@ -135,7 +144,8 @@ class HttpFront:
     async def _serve(self, exchange: Exchange) -> Reply:
         if not exchange.route.service:
             await exchange.body.drain()
-            return self._oss_error(
+            return oss_error(
+                self._cloud,
                 exchange,
                 OssError(403, "AccessDenied", "This emulator answers to loopback names only."),
             )
@@ -148,7 +158,7 @@ class HttpFront:
                     rules = self._cloud.cors_rules(exchange.route.bucket)
                 return Reply(200, cors.preflight(rules, exchange.headers))
             except OssError as problem:
-                return self._oss_error(exchange, problem)
+                return oss_error(self._cloud, exchange, problem)
         if exchange.route.service == "rpc":
             return await self._serve_rpc(exchange)
         return await self._serve_oss(exchange)
@@ -187,12 +197,12 @@ class HttpFront:
             by_header,
         )
         exchange.struck = self._armed.choose(exchange.op)
-        reply = await self._strike(exchange, "before")
+        reply = await strike(self._cloud, exchange, "before")
         if reply is None:
             with self._cloud.lock:
                 answer = self._cloud.rpc.handle(call)
-            reply = _rpc_reply(answer)
-            reply = await self._strike(exchange, "after") or reply
+            reply = rpc_reply(answer)
+            reply = await strike(self._cloud, exchange, "after") or reply
         return reply
 
     # --- OSS -----------------------------------------------------------------------------
@@ -211,7 +221,7 @@ class HttpFront:
         exchange.part_number = int(number) if number.isdecimal() and len(number) < 10 else None
         exchange.access_key_id = claimed_key_id(exchange.headers, request)
         exchange.struck = self._armed.choose(exchange.op, exchange.part_number)
-        reply = await self._strike(exchange, "before")
+        reply = await strike(self._cloud, exchange, "before")
         if reply is not None:
             return reply
         try:
@@ -225,20 +235,24 @@ class HttpFront:
                     with self._cloud.lock:
                         self._cloud.store.release(held)
         except OssError as problem:
-            reply = self._oss_error(exchange, problem)
+            reply = oss_error(self._cloud, exchange, problem)
             if "expect" in exchange.headers or exchange.request.method in ("GET", "HEAD"):
                 reply.close = not exchange.request.content.is_eof()  # it may never come, and shall not
             else:
                 await exchange.body.drain()
         else:
+            if answer.callback is not None:
+                calling = asyncio.get_running_loop().run_in_executor(self._callers, self._call_back, answer.callback)
+                answer = oss_callback.told(answer, *await calling, request.host)
             reply = Reply(answer.status, dict(answer.headers), answer.body, answer.stream, answer.code)
+            reply.gzip = answer.gzip
             reply.bytes_per_s = pace_of(exchange.op, request)
-        return await self._strike(exchange, "after") or reply
+        return await strike(self._cloud, exchange, "after") or reply
 
     async def _finish_oss(self, exchange: Exchange, ticket: Ticket, held: Content | None) -> OssAnswer:
         if not ticket.stores_body:
             body = await self._read(exchange, oss_xml.MAX_COMPLETE_BYTES)
-            if body and _corrupts(exchange):
+            if body and corrupts(exchange):
                 body = bytes([body[0] ^ 0xFF]) + body[1:]
             blob = await self._copy(ticket, held) if held else None
             with self._cloud.lock:
@@ -246,23 +260,6 @@ class HttpFront:
         blob = await self._store_body(exchange, ticket)
         with self._cloud.lock:
             return self._cloud.oss.finish(ticket, blob, b"")
-
-    def _oss_error(self, exchange: Exchange, problem: OssError) -> Reply:
-        if exchange.route.service == "rpc":
-            return self._rpc_error(exchange, problem.status, problem.code, problem.message)
-        request = OssRequest(exchange.request.method, "", "", host=exchange.headers.get("host", ""))
-        with self._cloud.lock:
-            answer = self._cloud.oss.render_error(problem, request)
-        return Reply(answer.status, dict(answer.headers), answer.body, code=answer.code)
-
-    def _rpc_error(self, exchange: Exchange, status: int, code: str, message: str) -> Reply:
-        with self._cloud.lock:
-            answer = self._cloud.rpc.render_error(
-                RpcError(status, code, message),
-                dict(exchange.query),
-                exchange.headers.get("host", ""),
-            )
-        return _rpc_reply(answer)
 
     # --- bodies --------------------------------------------------------------------------
 
@@ -291,7 +288,7 @@ class HttpFront:
         try:
             if isinstance(connection, Handler) and length.isdecimal() and through is None and pace.bytes_per_s is None:
                 tap = connection.tap(exchange.request.content, int(length))
-            corrupt = _corrupts(exchange)
+            corrupt = corrupts(exchange)
             await exchange.body.fill(sink, self._pool, corrupt=corrupt, through=through, tap=tap, pace=pace)
             return sink.finish()
         except BaseException:
@@ -333,45 +330,6 @@ class HttpFront:
 
         return feed
 
-    # --- faults --------------------------------------------------------------------------
-
-    async def _strike(self, exchange: Exchange, when: faults.When) -> Reply | None:
-        """Apply the faults of a moment; return the answer when one of them is an answer."""
-        for fault in exchange.actions(when):
-            match fault.action:
-                case faults.Stall(seconds):
-                    await stall(fault, seconds)
-                case faults.ExpireToken():
-                    with self._cloud.lock:
-                        self._cloud.keys.expire_now(exchange.access_key_id)
-                case faults.Drop():
-                    raise HangUp("Dropped", reset=False)
-                case faults.Reset(after_body_bytes):
-                    if when == "before":
-                        await exchange.body.skip(after_body_bytes)
-                    raise HangUp("Reset", reset=True)
-                case faults.Status() as action:
-                    if action.read_body:
-                        await exchange.body.drain()
-                    reply = self._injected(exchange, action.status, action.code, action.message)
-                    reply.headers.update(action.headers)
-                    reply.close = not action.read_body
-                    return reply
-                case faults.ErrorIn200(code, message):
-                    await exchange.body.drain()
-                    return self._injected(exchange, 200, code, message)
-                case faults.Redirect(location, status):
-                    await exchange.body.drain()
-                    return Reply(status, {"Location": location}, code="Redirect")
-                case _:
-                    pass  # SpoilHeaders and Truncate act on the answer, CorruptBody on the body
-        return None
-
-    def _injected(self, exchange: Exchange, status: int, code: str, message: str) -> Reply:
-        if exchange.route.service == "rpc":
-            return self._rpc_error(exchange, status, code, message)
-        return self._oss_error(exchange, OssError(status, code, message))
-
     # --- answers -------------------------------------------------------------------------
 
     async def _send(self, exchange: Exchange, reply: Reply) -> web.StreamResponse:
@@ -383,25 +341,12 @@ class HttpFront:
         }
         if exchange.route.service in ("oss", "") and "x-oss-request-id" not in headers:
             headers["x-oss-request-id"] = self._cloud.oss.new_request_id()
-        cut: int | None = None
-        drip: faults.Fault | None = None
-        for fault in exchange.struck:
-            match fault.action:
-                case faults.SpoilHeaders(changes, remove):
-                    for name in remove:
-                        headers.pop(name, None)
-                    headers.update(changes)
-                case faults.Truncate(body_bytes):
-                    cut = body_bytes
-                case faults.Drip():
-                    drip = fault
-                case _:
-                    pass
+        cut, drip = spoil(exchange, headers)
         reply = replace(reply, headers=headers)
         if exchange.request.transport is None:
             self._record(exchange, 0, reply.code or "Gone")
             return web.Response(status=500)
-        self._record(exchange, reply.status, reply.code, _request_id(headers))
+        self._record(exchange, reply.status, reply.code, request_id_of(headers))
         if reply.stream is None and cut is None and drip is None:
             response = web.Response(status=reply.status, headers=headers, body=reply.body or None)
             if reply.close:
@@ -432,6 +377,8 @@ class HttpFront:
             with self._cloud.lock:
                 content = self._cloud.store.acquire(stream.stored)
             blocks = self._cloud.store.read(content, stream.start, stream.end)
+            if reply.gzip:
+                blocks = gzipped(blocks)
         else:
             blocks = iter([reply.body])
         try:
@@ -492,20 +439,3 @@ async def _write(response: web.StreamResponse, block: bytes, drip: faults.Fault 
     for at in range(0, len(block), drip.action.step_bytes):
         await response.write(block[at : at + drip.action.step_bytes])
         await stall(drip, drip.action.pause_s)
-
-
-def _corrupts(exchange: Exchange) -> bool:
-    return any(isinstance(fault.action, faults.CorruptBody) for fault in exchange.struck)
-
-
-def _request_id(headers: dict[str, str]) -> str:
-    return headers.get("x-oss-request-id") or headers.get("x-acs-request-id", "")
-
-
-def _rpc_reply(answer: RpcAnswer) -> Reply:
-    headers = {
-        "Content-Type": answer.content_type,
-        "x-acs-request-id": answer.request_id,
-        **answer.headers,
-    }
-    return Reply(answer.status, headers, answer.body, code=answer.code)

@@ -115,6 +115,46 @@ def oss_v1_signature(secret: str, string_to_sign: str) -> str:
     return _hmac_sha1_base64(secret, string_to_sign)
 
 
+# --- OSS V2 ------------------------------------------------------------------------------
+
+V2_ALGORITHM = "OSS2"
+
+
+def oss_v2_string_to_sign(
+    method: str, resource: str, query: Query, headers: Mapping[str, str], *, date: str, additional: Iterable[str]
+) -> str:
+    """Build the V2 string to sign.
+
+    Args:
+        method: HTTP verb.
+        resource: `/bucket/key`, not encoded; `/` without a bucket.
+        query: Decoded query without x-oss-signature; all of it is signed.
+        headers: Lower-case names.
+        date: Date, or x-oss-expires for a signed URL.
+        additional: Names of further signed headers, lower-case; those that are not there count as not named.
+    """
+    names = sorted({name for name in additional if name in headers})
+    signed = sorted(name for name in headers if name.startswith("x-oss-") or name in names)
+    pairs = sorted((percent_encode(name), percent_encode(value)) for name, value in query)
+    tail = "&".join(f"{name}={value}" if value else name for name, value in pairs)
+    return "\n".join(
+        (
+            method.upper(),
+            headers.get("content-md5", ""),
+            headers.get("content-type", ""),
+            date,
+            "".join(f"{name}:{headers[name]}\n" for name in signed) + ";".join(names),
+            percent_encode(resource) + ("?" if tail else "") + tail,
+        )
+    )
+
+
+def oss_v2_signature(secret: str, string_to_sign: str) -> str:
+    """Sign with HMAC-SHA256, base64."""
+    data = string_to_sign.encode("utf-8", "surrogateescape")
+    return base64.b64encode(hmac.new(secret.encode(), data, hashlib.sha256).digest()).decode("ascii")
+
+
 # --- OSS V4 ------------------------------------------------------------------------------
 
 V4_ALGORITHM = "OSS4-HMAC-SHA256"

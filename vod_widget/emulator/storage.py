@@ -67,6 +67,8 @@ class ObjectStore:
         self._on_stored = on_stored
         self._book = book or NoBook()
         self._buckets: dict[str, Bucket] = {}
+        self.account: dict[str, str] = {}
+        """Settings of the account, by name."""
         self._rng = rng
         self.versions = VersionShelf()
         self.multipart = MultipartShelf(
@@ -133,6 +135,14 @@ class ObjectStore:
         else:
             bucket.settings[place] = document
         self._book.put("bucket", bucket.name, bucket)
+
+    def set_account(self, name: str, value: str | None) -> None:
+        """Keep a setting of the account; None forgets it."""
+        self.account.pop(name, None)
+        self._book.drop("account", name)
+        if value is not None:
+            self.account[name] = value
+            self._book.put("account", name, {"name": name, "value": value})
 
     def delete_bucket(self, bucket: str) -> None:
         """Delete an empty bucket of the caller's.
@@ -390,6 +400,7 @@ class ObjectStore:
         }
         for bucket in self._buckets.values():
             self._book.put("bucket", bucket.name, bucket)
+        self.account.clear()
         self.versions.clear()
         self.multipart.clear()
         self.blobs.clear()

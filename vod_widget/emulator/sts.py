@@ -32,9 +32,6 @@ MAX_POLICY_CHARS = 2048
 _SESSION_NAME = re.compile(r"[A-Za-z0-9.@_-]{2,64}")
 _ROLE_ARN = re.compile(r"acs:ram::(?P<account>[^:]+):role/(?P<name>[A-Za-z0-9_.-]{1,64})")
 
-# What the emulator's one role may do: the system policy AliyunVODFullAccess.
-ROLE_POLICY = policy.allow(["vod:*"])
-
 
 class StsService:
     """Issue and name identities.
@@ -42,7 +39,7 @@ class StsService:
     Args:
         clock: Dates expirations.
         keys: Makes the temporary keys.
-        switches: MaxSessionDuration.
+        switches: MaxSessionDuration, and what the role may do.
         account_id: The account whose roles exist.
         role_name: The one role there is.
     """
@@ -144,7 +141,7 @@ class StsService:
                 "The parameter RoleSessionName is wrongly formed.",
             )
         duration_s = self._duration(params)
-        policies = (ROLE_POLICY, *self._session_policy(params))
+        policies = (policy.allow(self._switches.role_actions), *self._session_policy(params))
         if arn != self.role_arn:
             raise RpcError(404, "EntityNotExist.Role", f"The role not exists: {arn}.")
         trusted = caller is None or (caller.account_id == self._account_id and caller.may("sts:AssumeRole", arn))

@@ -75,6 +75,13 @@ class Switches:
     """Send callbacks and pull UploadURLs to and from any address, not only this machine's. With
     this on, whoever may call the emulator can make it send requests into your network."""
 
+    role_actions: tuple[str, ...] = ("vod:*",)
+    """What the emulator's one role may do: by default what the system policy AliyunVODFullAccess allows. Add `oss:*`
+    for programs that use OSS by an AssumeRole token."""
+
+    callback_auth_key: str = ""
+    """AuthKey of the account's event callbacks: with one, they carry X-VOD-TIMESTAMP and X-VOD-SIGNATURE."""
+
     throttle: bool = False
     """Refuse calls beyond `qps_limits` with Throttling.User. The service rejects at random near the
     limit; ours counts calls in whole seconds of the ageing clock."""

@@ -26,6 +26,20 @@ from vod_widget.emulator.objects import (
     bad_part_number,
 )
 
+_HASH_STEP_BYTES = 1 << 20
+
+
+def check_order(upload: Upload, part_number: int) -> None:
+    """Refuse a part that is not the next one, nor the last again, where parts come in order.
+
+    Raises:
+        OssError: PartNotSequential; its status is that of oss2.
+    """
+    last = max(upload.parts, default=0)
+    if upload.sequential and part_number not in (last, last + 1):
+        text = "For sequential multipart upload, parts should be uploaded in order."
+        raise OssError(400, "PartNotSequential", text, extras={"PartNumber": str(part_number)})
+
 
 class MultipartShelf:
     """Keep uploads until they become objects.
@@ -68,11 +82,13 @@ class MultipartShelf:
         """Forget every upload."""
         self._uploads.clear()
 
-    def initiate(self, bucket: str, key: str, headers: Mapping[str, str], acl: str = "default") -> Upload:
+    def initiate(
+        self, bucket: str, key: str, headers: Mapping[str, str], acl: str = "default", *, sequential: bool = False
+    ) -> Upload:
         """Begin a multipart upload; an existing object stays untouched."""
         self._require_bucket(bucket)
         upload_id = f"{self._rng.getrandbits(128):032X}"
-        upload = Upload(upload_id, bucket, key, headers, self._clock.wall_s(), acl=acl)
+        upload = Upload(upload_id, bucket, key, headers, self._clock.wall_s(), acl=acl, sequential=sequential)
         self._uploads[upload_id] = upload
         self._book.put("upload", upload_id, upload)
         return upload
@@ -93,6 +109,7 @@ class MultipartShelf:
     def put_part(self, upload: Upload, part_number: int, blob: Blob) -> StoredPart:
         """Keep a part; the same number again replaces it. Late parts find NoSuchUpload."""
         self.upload(upload.bucket, upload.key, upload.upload_id)
+        check_order(upload, part_number)
         old = upload.parts.get(part_number)
         part = StoredPart(part_number, blob, self._clock.wall_s())
         upload.parts[part_number] = part
@@ -150,10 +167,19 @@ class MultipartShelf:
             "Multipart",
             upload.headers,
             self._clock.wall_s(),
+            md5_hex=self._md5_hex(blobs) if upload.sequential else "",
             acl=upload.acl,
         )
         self._publish(stored)
         return stored
+
+    def _md5_hex(self, blobs: Sequence[Blob]) -> str:
+        """Read all bytes again, under the lock: who asks for sequential, which no uploader does by itself, pays."""
+        digest = hashlib.md5(usedforsecurity=False)
+        for blob in blobs:
+            for start in range(0, blob.size_bytes, _HASH_STEP_BYTES):
+                digest.update(self._blobs.read(blob, start, min(_HASH_STEP_BYTES, blob.size_bytes - start)))
+        return digest.hexdigest().upper()
 
     def _forget(self, upload: Upload) -> None:
         del self._uploads[upload.upload_id]

@@ -379,10 +379,19 @@ class VodService:
             status=status,
             job_id=job_id,
             source_url=source_url,
+            number=len(self.events) + 1,
+            is_due=bool(callback.get("CallbackURL")),
         )
         self.events.append(event)
+        self.book.put("event", str(event.number), event)
         self.on_event(event)
         return event
+
+    def note(self, event: Event, *, is_due: bool) -> None:
+        """Write down what became of an attempt to send an event."""
+        if event.number <= len(self.events) and self.events[event.number - 1] is event:
+            event.is_due = is_due
+            self.book.put("event", str(event.number), event)
 
 
 def _nobody_listens(event: Event) -> None:

@@ -1,0 +1,196 @@
+"""More mutants, of what stands beside objects: consoles, callbacks, fetches, the newer signatures; see `mutant_list`."""
+
+from __future__ import annotations
+
+F = "if False:"
+
+MUTANTS: tuple[tuple[str, str, str, str], ...] = (
+    ("oss_console", "if not _POINT_NAME.fullmatch(name):", F, "test_oss_console::test_a_wrong_access_point_is_refused"),
+    ("oss_console", 'if (origin == "vpc") != bool(vpc):', F, "test_oss_console::test_a_wrong_access_point_is_refused"),
+    (
+        "oss_console",
+        'if any(f"accessPoint/{name}" in other.settings for other in self._store.buckets()):',
+        F,
+        "test_oss_console::test_a_wrong_access_point_is_refused",
+    ),
+    (
+        "oss_console",
+        'point["policy"] = _policy(body)',
+        'point["policy"] = body.decode()',
+        "test_oss_console::test_an_access_point_has_a_policy_and_a_block_of_its_own",
+    ),
+    ("oss_console", 'if wanted != "ZRS":', F, "test_oss_console::test_a_change_of_redundancy_waits_and_is_done"),
+    (
+        "oss_console",
+        "now_s >= laid_s + _QUEUE_S",
+        "now_s >= laid_s",
+        "test_oss_console::test_a_change_of_redundancy_waits_and_is_done",
+    ),
+    (
+        "oss_console",
+        'raise OssError(403, "NeedVerifyDomainOwnership", text)',
+        "return OssAnswer(200)",
+        "test_oss_console::test_a_name_of_ones_own_must_be_proved",
+    ),
+    ("oss_console", 'if not re.fullmatch(r"[0-9]{1,32}", who):', F, "test_oss_console::test_a_requester_has_limits"),
+    ("oss_settings", "if -1 < bound < limit:", F, "test_oss_console::test_limits_fit_into_what_holds_them"),
+    ("oss_settings", "bound = limit\n", "pass\n", "test_oss_console::test_limits_fit_into_what_holds_them"),
+    (
+        "oss_replication",
+        'if any(text_of(other, "Destination/Bucket") == target for other in old):',
+        F,
+        "test_oss_console::test_a_replication_rule_is_kept_and_closes",
+    ),
+    (
+        "oss_replication",
+        'if not set(said.split(",")) <= set(allowed):',
+        F,
+        "test_oss_console::test_wrong_replication_is_refused",
+    ),
+    (
+        "oss_replication",
+        'if rule_id and text_of(rule, "ID") == rule_id:',
+        "if True:",
+        "test_oss_console::test_a_replication_rule_is_kept_and_closes",
+    ),
+    (
+        "oss_meta_query",
+        "if operation not in _COMPARE:",
+        F,
+        "test_oss_console::test_a_search_that_makes_no_sense_is_refused",
+    ),
+    (
+        "oss_meta_query",
+        "if _PLACE not in bucket.settings:",
+        F,
+        "test_oss_console::test_objects_are_found_by_their_metadata",
+    ),
+    ("oss_service", "if wanted not in names:", F, "test_oss_console::test_regions_are_described"),
+    (
+        "oss_access",
+        'return mine or store.account.get(block) == "true"',
+        "return mine",
+        "test_oss_console::test_the_account_can_close_everything_to_the_public",
+    ),
+    (
+        "oss_access",
+        "if public and is_closed(store.find_bucket(request.bucket), store):",
+        F,
+        "test_oss_console::test_the_account_can_close_everything_to_the_public",
+    ),
+    (
+        "oss_callback",
+        "if len(found) > MAX_URLS:",
+        F,
+        "test_oss_callback::test_a_callback_that_cannot_be_understood_is_refused_before_the_effect",
+    ),
+    (
+        "oss_callback",
+        "if not isinstance(body, str) or not body:",
+        F,
+        "test_oss_callback::test_a_callback_that_cannot_be_understood_is_refused_before_the_effect",
+    ),
+    (
+        "oss_callback",
+        "if body_type not in (_FORM, _JSON):",
+        F,
+        "test_oss_callback::test_a_callback_that_cannot_be_understood_is_refused_before_the_effect",
+    ),
+    (
+        "oss_callback",
+        "any(_odd_header(name, value) for name, value in headers.items())",
+        "False",
+        "test_oss_callback::test_a_callback_that_cannot_be_understood_is_refused_before_the_effect",
+    ),
+    (
+        "oss_callback",
+        "if status != 200:",
+        F,
+        "test_oss_callback::test_a_failed_callback_is_203_and_the_object_is_there",
+    ),
+    (
+        "oss_callback",
+        'return quote(value, safe="-_.~", errors="surrogateescape")',
+        "return value",
+        "test_oss_callback::test_a_server_is_told_of_an_upload_and_answers_its_client",
+    ),
+    (
+        "oss_posts",
+        "        self.wish(request, form)\n",
+        "",
+        "test_oss_callback::test_a_callback_that_cannot_be_understood_is_refused_before_the_effect",
+    ),
+    (
+        "oss_fetch",
+        "if task.content_md5 and base64",
+        "if False and base64",
+        "test_oss_callback::test_a_fetch_that_fails_says_so",
+    ),
+    (
+        "oss_fetch",
+        '        check_right(ticket.key, "PutObject", named)\n',
+        "",
+        "test_oss_callback::test_a_fetch_needs_the_right_to_put_its_object",
+    ),
+    (
+        "oss_fetch",
+        "if task.ignore_same_key and self",
+        "if False and self",
+        "test_oss_callback::test_wrong_fetches_are_refused",
+    ),
+    (
+        "uploads",
+        "if upload.sequential and part_number not in (last, last + 1):",
+        F,
+        "test_oss_multipart::test_a_sequential_upload_takes_parts_in_order_and_has_an_md5",
+    ),
+    (
+        "oss_views",
+        "asked and size_bytes >= _GZIP_FROM_BYTES",
+        "asked",
+        "test_oss_objects::test_a_text_is_compressed_for_who_asks",
+    ),
+    (
+        "oss_auth",
+        '        self._check_date(date)\n        key = self._key(parsed["key_id"]',
+        '        key = self._key(parsed["key_id"]',
+        "test_oss_auth::test_v2_header",
+    ),
+    (
+        "oss_auth",
+        "if not signatures.equal(signatures.oss_v2_signature(key.access_key_secret, text), given):",
+        F,
+        "test_oss_auth::test_v2_header",
+    ),
+    ("oss_auth", '        self._check_expires(query["x-oss-expires"])\n', "", "test_oss_auth::test_v2_url"),
+    (
+        "signatures",
+        'if name.startswith("x-oss-") or name in names)\n    pairs',
+        'if name.startswith("x-oss-"))\n    pairs',
+        "test_oss_auth::test_v2_header",
+    ),
+    (
+        "vod",
+        'self.book.put("event", str(event.number), event)\n        self.on_event',
+        "self.on_event",
+        "test_vod_errands::test_a_callback_that_a_kill_stopped_is_sent_by_the_next_process",
+    ),
+    (
+        "vod",
+        "            event.is_due = is_due\n",
+        "",
+        "test_vod_errands::test_a_callback_that_a_kill_stopped_is_sent_by_the_next_process",
+    ),
+    (
+        "courier",
+        "range(event.attempts + 1, CALLBACK",
+        "range(1, CALLBACK",
+        "test_vod_errands::test_attempts_are_counted_over_a_restart",
+    ),
+    (
+        "courier",
+        "{url}|{now}|{key}",
+        "{url}|{now}",
+        "test_vod_errands::test_a_callback_is_signed_when_the_account_has_a_key",
+    ),
+)

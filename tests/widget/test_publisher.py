@@ -75,6 +75,21 @@ def test_a_file_that_enters_or_leaves_the_window_makes_a_snapshot(rig: Rig) -> N
     assert [row["file_id"] for row in message["rows"]] == ids[1:21]
 
 
+def test_who_scrolls_need_not_wait_for_the_pace_of_the_bars(rig: Rig) -> None:
+    [file_id, *_] = rig.uploader.add_many(100)
+    looking(rig)
+    rig.uploader.put(file_id, state=UploadState.UPLOADING)
+    while not said(rig):
+        rig.run(0.02)  # until the bars were shown just now
+    began_s = rig.clock.at_s
+    for first in (20, 40):
+        rig.say({"kind": "view", "id": first, "first": first, "count": 20, "filter": "all", "search": "", "sort": "queue",
+                 "descending": False})  # fmt: skip
+        rig.run()
+        assert len(rig.screen.of("snapshot")) == 1, "the next one waits a tenth of a second"
+    assert rig.clock.at_s == began_s
+
+
 def test_a_filter_follows_the_states(rig: Rig) -> None:
     ids = rig.uploader.add_many(30)
     looking(rig, filter="done")

@@ -349,7 +349,8 @@ class Publisher:
             self._closing_s = None
             self._traits = {}
         self._tick_s = now_s
-        self._free_s = now_s + SOON_S
+        if asked:
+            self._free_s = now_s + SOON_S
         totals = self._core.totals()
         # A number that differs while no event is on its way: one was lost, or a slow callback holds it up.
         short_s = 0.0 if self._short_since_s is None else now_s - self._short_since_s

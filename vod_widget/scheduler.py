@@ -354,6 +354,8 @@ class Scheduler:
     def _begin(self, record: Record) -> None:
         before = record.state
         machine = self._owner.make_machine(record)
+        if getattr(record.source, "sends_itself", False):
+            self.concurrency.expect_page()
         if machine is not record.machine:
             machine.state = before
             record.take_machine(machine)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vod_widget.concurrency import MOST, MOST_WITH_BBR, MOST_WITH_LOSS, START, START_NEAR, Concurrency
+from vod_widget.concurrency import MOST, MOST_WITH_BBR, MOST_WITH_LOSS, PAGE_LANES, START, START_NEAR, Concurrency
 from vod_widget.model import LinkFacts, Part
 from vod_widget.options import GIB, KIB, MIB, PARTS_MAX
 from vod_widget.parts import fill_gaps, fitting, plan_next
@@ -43,6 +43,19 @@ class Line:
 def test_it_starts_with_few_where_answers_come_at_once() -> None:
     assert Line(lambda n: n, LinkFacts(answer_s=0.0002)).rules.count == START_NEAR
     assert Line(lambda n: n, LinkFacts(answer_s=0.03)).rules.count == START
+
+
+@pytest.mark.parametrize("is_known_before", [False, True])
+def test_a_page_that_sends_parts_itself_gets_lanes_enough_however_near_the_kernel_is(is_known_before: bool) -> None:
+    rules = Concurrency(0.0)
+    if is_known_before:
+        rules.learn(LinkFacts(answer_s=0.0002))
+    rules.expect_page()
+    rules.learn(LinkFacts(answer_s=0.0002))
+    assert rules.count == PAGE_LANES
+    rules.throttled(2.0)
+    rules.expect_page()
+    assert rules.count == PAGE_LANES // 2, "a storage that asks for less is heard"
 
 
 def test_where_each_connection_is_limited_by_itself_it_grows_fast_to_the_most() -> None:

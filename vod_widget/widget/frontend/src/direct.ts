@@ -15,8 +15,12 @@ export interface Word { id: string; so_far?: number; http_status?: number; part_
 export function direct_kit(kit: () => Sum, say: (word: Word) => void): (message: { data: Job }) => void {
   const live = new Map<string, XMLHttpRequest>();
   const idle: Sum[] = [];
+  /** What has left of each part, and what of that was told. */
+  const moved = new Map<string, [number, number]>();
+  let told = 0;
   return ({ data: { id, blob, url } }) => {
     live.get(id)?.abort();
+    moved.delete(id);
     if (!blob) return;
     const request = new XMLHttpRequest();
     live.set(id, request);
@@ -48,14 +52,21 @@ export function direct_kit(kit: () => Sum, say: (word: Word) => void): (message:
         idle.push(sum);
       }
     })();
-    let told = 0;
+    moved.set(id, [0, 0]);
     request.upload.onprogress = ({ loaded }) => {
+      const mine = moved.get(id);
+      if (!mine) return;
+      mine[0] = loaded;
       const now = Date.now();
       if (now - told < 500) return;
       told = now;
-      say({ id, so_far: loaded });
+      // The one of which most is not told yet: each message costs a notebook more than its bytes.
+      const [most, of] = [...moved].reduce((a, b) => (b[1][0] - b[1][1] > a[1][0] - a[1][1] ? b : a));
+      of[1] = of[0];
+      say({ id: most, so_far: of[0] });
     };
     request.onloadend = async () => {
+      moved.delete(id);
       if (request.status !== 200) live.delete(id);
       const read_sum = await summed.catch(() => "");
       live.delete(id);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
@@ -86,18 +87,26 @@ def upload_and_die_at_write(where: dict[str, Any], path: str, number: int, when:
     upload(where, path)
 
 
-def start_and_leave(where: dict[str, Any], path: str, told: Any) -> None:
-    """Start a queue and end the process at once, as a script that forgot to wait, once part 1 is there."""
+def start_and_leave(where: dict[str, Any], path: str, grace_s: float, told: Any) -> None:
+    """Start a queue and end the process, as a script that forgot to wait, once told to; say when nothing new is begun."""
     from vod_widget import lifetime
 
+    lifetime.EXIT_GRACE_S = grace_s
     up = uploader(where)
     info = up.add_file(path)
     up.start_upload()
-    while info.accepted_bytes < PART:
-        time.sleep(0.01)
-    began = time.monotonic()
+    told.recv()
+
+    def tell() -> None:
+        while up._queue.takes_new:
+            time.sleep(0.001)
+        told.send("leaving")
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
     lifetime._at_exit()  # multiprocessing ends its children without the exit handlers of the interpreter
-    told.send((info.accepted_bytes, str(info.state), time.monotonic() - began))
+    teller.join(60)
+    told.send((info.accepted_bytes, str(info.state)))
     told.close()
 
 

@@ -976,6 +976,14 @@ def test_f92_a_home_that_cannot_be_used_is_replaced_and_said(tmp_path: Path, mon
         FileJournal(tmp_path / "file" / "below", Clock())
 
 
+def test_what_a_process_left_that_was_killed_in_its_self_test_is_gone_after_the_next(journal: FileJournal) -> None:
+    left_behind = journal.folder / "probe.lock"
+    left_behind.write_text("1\n")
+    left_behind.chmod(0o600)
+    again(journal).close()
+    assert list(journal.folder.glob("probe*")) == []
+
+
 def without_locks(monkeypatch: pytest.MonkeyPatch, how: int | str = 37) -> None:
     """A file system whose locks fail with an error number, or whose locks exclude nobody."""
 

@@ -193,7 +193,7 @@ class FileJournal:
     def _prepare(self, home: Path) -> Path:
         """Make the folder, and find out whether files can be made and locked in it."""
         folder = _make_folder(home)
-        if not locks_work(folder / f"probe-{os.getpid()}.lock"):
+        if not locks_work(folder / "probe.lock"):
             self._make_lock = self._keeper.lease
             self.warn(f"The file system of {folder} has no locks; leases that are renewed take their place.")
         return folder

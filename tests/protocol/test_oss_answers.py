@@ -87,6 +87,8 @@ def test_each_code_of_the_storage_has_its_error(ask, status, code, kind, ours):
     assert "the reason" in caught.value.message
     if isinstance(caught.value, errors.ServiceError):
         assert (caught.value.status, caught.value.request_id) == (status, "REQ1")
+    if isinstance(caught.value, errors.TransportError):
+        assert caught.value.was_sent is (code != "IncompleteBody")  # it had half of the body, so nothing happened
 
 
 def test_an_unknown_long_lived_key_is_refused_and_not_refreshed(ask):
@@ -124,11 +126,12 @@ def test_retry_after_is_read_as_seconds_and_as_a_date(ask):
         assert wait is None if low is None else low <= wait <= high
 
 
-def test_skew_is_learned_from_server_time_and_signed_with_next(ask):
+@pytest.mark.parametrize("fraction", [".000Z", "Z"])
+def test_skew_is_learned_from_server_time_and_signed_with_next(ask, fraction):
     clock = WallClock(error_s=-86_400)
     real = clock.now_s() + 86_400
     stamp = email.utils.formatdate(real, usegmt=True)
-    iso = email.utils.parsedate_to_datetime(stamp).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    iso = email.utils.parsedate_to_datetime(stamp).strftime(f"%Y-%m-%dT%H:%M:%S{fraction}")
     xml = error_xml("RequestTimeTooSkewed", ServerTime=iso)
     with pytest.raises(errors.ClockSkewError) as caught:
         ask(upload_part, (403, xml, {"Date": "Thu, 01 Jan 1970 00:00:00 GMT"}), clock=clock)
@@ -363,6 +366,17 @@ def test_f73_complete_has_more_time_than_other_calls():
     with RawServer(script) as server:
         assert complete(store.open(upload_auth(), address(server.endpoint))).etag == "AB-1"
     store.close()
+
+
+def test_time_for_sending_is_that_of_the_length_of_the_body():
+    asked: list[int] = []
+    store = OssStore(WallClock(), pool_size=1, send_deadline_s=lambda length: asked.append(length) or 60.0)
+    with RawServer(answering((200, b"", {"ETag": '"A"'}))) as server:
+        session = store.open(upload_auth(), address(server.endpoint))
+        session.upload_part("U", 1, Bytes(b"x" * 1234))
+        session.head()
+    store.close()
+    assert asked == [1234, 0]
 
 
 def test_signed_url_of_a_part_lives_by_the_clock_of_the_storage():

@@ -213,6 +213,8 @@ def test_each_code_of_the_gateway_has_its_error(make_api, status, code, kind, ou
         assert caught.value.retry_after_s == 3
     if isinstance(caught.value, errors.ServiceError):
         assert caught.value.request_id == "REQ1"
+    if isinstance(caught.value, errors.TransportError):
+        assert caught.value.was_sent
 
 
 def test_a_missing_right_names_the_ram_action(make_api):
@@ -257,8 +259,22 @@ def test_a_reference_conflict_is_told_only_where_a_reference_was_given(make_api)
         (403, b"<html>blocked</html>", {}),
         (400, b'{"Code": 5}', {}),
         (204, b"", {}),
+        (202, VIDEO[1], {}),
     ],
-    ids=["portal", "empty", "list", "deep", "cut", "no id", "id number", "no base64", "403 html", "no code", "204"],
+    ids=[
+        "portal",
+        "empty",
+        "list",
+        "deep",
+        "cut",
+        "no id",
+        "id number",
+        "no base64",
+        "403 html",
+        "no code",
+        "204",
+        "202",
+    ],
 )
 def test_an_answer_that_is_none_is_unexpected(make_api, answer):
     with RawServer(answering(answer)) as server, pytest.raises(errors.UnexpectedAnswerError):
@@ -268,7 +284,7 @@ def test_an_answer_that_is_none_is_unexpected(make_api, answer):
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_refused_and_the_other_host_sees_nothing(make_api, status):
     with RawServer(answering(VIDEO)) as other:
-        with RawServer(answering((status, b"", {"Location": other.endpoint}))) as server:
+        with RawServer(answering((status, VIDEO[1], {"Location": other.endpoint}))) as server:
             with pytest.raises(errors.UnexpectedAnswerError) as caught:
                 create(opened(make_api(), server))
     assert (caught.value.code, other.connections) == ("Redirect", 0)
@@ -334,13 +350,13 @@ def test_skew_is_learned_from_the_date_and_used_for_the_next_timestamp(make_api)
     assert time.mktime(stamps[1]) - time.mktime(stamps[0]) == pytest.approx(7200, abs=3)
 
 
-def test_an_expiry_told_by_the_servers_clock_is_kept_by_ours(make_api):
+@pytest.mark.parametrize("with_instant", [True, False], ids=["an instant", "a duration alone"])
+def test_an_expiry_told_by_the_servers_clock_is_kept_by_ours(make_api, with_instant):
     clock = WallClock(error_s=7200)  # ours is two hours ahead, theirs is right
     real = clock.now_s() - 7200
     ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(real + 3000))
-    auth = encoded(
-        AccessKeyId="STS.u", AccessKeySecret="s" * 9, SecurityToken="t" * 9, Expiration="3000", ExpireUTCTime=ends
-    )
+    instant = {"ExpireUTCTime": ends} if with_instant else {}
+    auth = encoded(AccessKeyId="STS.u", AccessKeySecret="s" * 9, SecurityToken="t" * 9, Expiration="3000", **instant)
     date = {"Date": email.utils.formatdate(real, usegmt=True)}
     with RawServer(answering((200, grant_json(VideoId="v", UploadAuth=auth), date))) as server:
         grant = create(opened(make_api(clock=clock), server))
@@ -357,6 +373,29 @@ def test_find_video_reads_numbers_written_as_texts(make_api):
     assert "VideoId" not in sent_params(server)
 
 
+@pytest.mark.parametrize("size", ["0", 0, "", None, "many"])
+def test_video_without_a_length_has_none_and_not_one_of_0_bytes(make_api, size):
+    found = json.dumps({"Video": {"VideoId": "v1", "Size": size}}).encode()
+    with RawServer(answering((200, found, {}))) as server:
+        assert opened(make_api(), server).find_video(video_id="v1").size_bytes is None
+
+
+@pytest.mark.parametrize("video", [{"Status": "Normal"}, {"VideoId": ""}, []])
+def test_video_without_an_id_is_no_answer(make_api, video):
+    with RawServer(answering((200, json.dumps({"Video": video}).encode(), {}))) as server:
+        with pytest.raises(errors.UnexpectedAnswerError):
+            opened(make_api(), server).find_video(reference_id="r" * 8)
+
+
+def test_right_is_known_only_from_an_answer_that_speaks_of_rights(make_api):
+    answers = [(400, b'{"Code": "MissingParameter"}', {}), (403, b'{"Code": "Forbidden.RAM"}', {}), (503, b"", {})]
+    with RawServer(answering(*answers)) as server:
+        session = opened(make_api(), server)
+        assert [session.may("vod:CreateUploadVideo") for _ in range(2)] == [True, False]
+        with pytest.raises(errors.ServerFaultError):
+            session.may("vod:CreateUploadVideo")
+
+
 @pytest.mark.parametrize("code", ["InvalidVideo.NotFound", "InvalidReferenceId.NotFound"])
 def test_find_video_gives_none_when_there_is_none(make_api, code):
     with RawServer(answering((404, json.dumps({"Code": code}).encode(), {}))) as server:
@@ -368,6 +407,30 @@ def test_find_video_needs_exactly_one_id(make_api):
     for options in ({}, {"video_id": "v", "reference_id": "r"}):
         with pytest.raises(errors.InvalidArgumentError):
             session.find_video(**options)
+
+
+@pytest.mark.parametrize(("error_s", "offset_s"), [(7200.0, 7200.0), (2.0, 0.0)], ids=["wrong", "right to a second"])
+def test_life_of_a_role_key_is_told_by_our_clock_where_that_is_wrong(make_api, error_s, offset_s):
+    clock = WallClock(error_s=error_s)
+    real = clock.now_s() - error_s
+    ends_s = float(int(real) + 3600)
+    key = {
+        "AccessKeyId": "STS.x",
+        "AccessKeySecret": "s" * 9,
+        "SecurityToken": "t" * 9,
+        "Expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ends_s)),
+    }
+    answer = (200, json.dumps({"Credentials": key}).encode(), {"Date": email.utils.formatdate(real, usegmt=True)})
+    with RawServer(answering(answer)) as server:
+        made = make_api(clock=clock).assume_role(sts_credentials(), "arn", "name", endpoint=server.endpoint)
+    assert made.expires_at_s == pytest.approx(ends_s + offset_s, abs=3 if offset_s else 0)
+
+
+def test_permission_that_cannot_be_read_has_a_code_of_its_own(make_api):
+    with RawServer(answering((200, grant_json(VideoId="v", UploadAuth="!!"), {}))) as server:
+        with pytest.raises(errors.UnexpectedAnswerError) as caught:
+            create(opened(make_api(), server))
+    assert caught.value.code == "Protocol.Auth"
 
 
 def test_a_role_key_without_its_fields_is_unexpected(make_api):

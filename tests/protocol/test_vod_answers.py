@@ -243,6 +243,8 @@ def test_a_reference_conflict_is_told_only_where_a_reference_was_given(make_api)
             create(session, reference_id="")
         with pytest.raises(errors.RequestRefusedError):
             session.refresh_upload_video("v")
+        with pytest.raises(errors.RequestRefusedError):
+            session.find_video(reference_id="r" * 8)
 
 
 @pytest.mark.parametrize(

@@ -60,10 +60,10 @@ def test_operations_do_not_share_a_bucket() -> None:
 def test_this_machine_has_no_limit_until_it_refuses() -> None:
     clock = Stepped()
     pace = CallPace(clock, waits=clock)
-    assert _calls(pace, clock, 1000, loopback=True) == 0
+    assert _calls(pace, clock, 600, loopback=True) == 0
     clock.now += 1.0
     pace.ended("CreateUploadVideo", was_throttled=True)
-    assert _calls(pace, clock, 1000, loopback=True) > 1
+    assert 1.9 < _calls(pace, clock, 600, loopback=True) < 2.1  # half of what it was
 
 
 def test_a_refusal_halves_once_a_second_and_good_calls_give_it_back() -> None:
@@ -77,6 +77,16 @@ def test_a_refusal_halves_once_a_second_and_good_calls_give_it_back() -> None:
         clock.now += 1.0
         pace.ended("CreateUploadVideo", was_throttled=False)
     assert 0.9 < _calls(pace, clock, 78) < 1.1
+
+
+def test_rate_grows_only_after_a_whole_second_without_a_refusal() -> None:
+    clock = Stepped()
+    pace = CallPace(clock, lambda: 80.0, waits=clock)
+    pace.take("CreateUploadVideo", "", is_loopback=False)
+    for wait_s, was_throttled in ((0.0, True), (0.9, True), (0.9, False)):
+        clock.now += wait_s
+        pace.ended("CreateUploadVideo", was_throttled=was_throttled)
+    assert 0.9 < _calls(pace, clock, 39) < 1.1
 
 
 def test_a_limit_that_is_changed_counts_at_once() -> None:

@@ -18,7 +18,7 @@ from vod_widget.model import Part, Phase, UploaderState, UploadState
 from vod_widget.options import KIB, MIB, OPTIONS, PARTS_MAX, check_options
 from vod_widget.parts import OBJECT_MAX_BYTES, choose_direct_part_size, choose_part_size, fitting, plan_next
 from vod_widget.progress import Ledger, SpeedMeter
-from vod_widget.retry import Action, RetryPolicy, classify, is_doubtful
+from vod_widget.retry import Action, RetryPolicy, classify, is_doubtful, send_deadline_s
 from vod_widget.states import (
     FILE_TABLE,
     UPLOADER_TABLE,
@@ -206,6 +206,13 @@ def test_every_leaf_of_the_tree_has_a_row() -> None:
         (errors.TlsError("x"), Action.FAIL),
         (errors.SourceChangedError("x"), Action.FAIL),
         (errors.VODError("x"), Action.FAIL),
+        (errors.JournalError("x"), Action.RETRY),
+        (errors.JournalError("x", code="Journal.Unsafe"), Action.FAIL),
+        (errors.SourceError("x", code="Source.Busy"), Action.RETRY),
+        (errors.UnexpectedAnswerError("x"), Action.RETRY),
+        (errors.IntegrityError("x"), Action.RETRY),
+        (errors.AlreadyExistsError("x"), Action.LOOK),
+        (errors.EndpointRefusedError("x"), Action.FAIL),
     ],
 )
 def test_errors_have_their_action(error: errors.VODError, action: Action) -> None:
@@ -217,6 +224,13 @@ def test_doubt_is_only_where_the_request_may_have_worked() -> None:
     assert not is_doubtful(errors.ConnectError("x", was_sent=False))
     assert is_doubtful(errors.ServerFaultError("x", status=500))
     assert not is_doubtful(errors.ThrottledError("x", status=400))
+
+
+def test_time_for_sending_is_four_times_what_the_rate_says_and_a_minute_at_least() -> None:
+    mib = 1024 * 1024
+    assert send_deadline_s(8 * mib, rate_of_one=mib / 4) == 4 * 32
+    assert send_deadline_s(mib, rate_of_one=mib) == 60
+    assert send_deadline_s(mib, rate_of_one=1.0) == send_deadline_s(mib, rate_of_one=0.0) == 8192  # 128 bytes a second
 
 
 def test_the_interval_of_the_seed_is_the_floor_and_doubles() -> None:

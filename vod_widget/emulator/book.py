@@ -91,7 +91,9 @@ class SqliteBook:
             if "locked" in str(exc):
                 raise BlockingIOError(f"{path.parent} is in use by another emulator") from exc
             raise OSError(f"{path} cannot be read as an emulator's state: {exc}") from exc
-        self._changing = False
+        # What the change so far has put, or dropped (None), by kind and name: written once, when it ends.
+        self._changed: dict[tuple[str, str], Any] = {}
+        self._cleared = False
         self._is_open = True
 
     def __repr__(self) -> str:
@@ -103,6 +105,7 @@ class SqliteBook:
         run("PRAGMA locking_mode=EXCLUSIVE")
         run("PRAGMA journal_mode=WAL")
         run("PRAGMA synchronous=NORMAL")  # a power cut costs the newest records, never the file
+        run("PRAGMA wal_autocheckpoint=8000")  # 32 MB: each moves pages and waits for the disk
         run("BEGIN EXCLUSIVE")
         version = run("PRAGMA user_version").fetchone()[0]
         if version not in (0, _VERSION):
@@ -111,26 +114,15 @@ class SqliteBook:
         run(f"PRAGMA user_version={_VERSION}")
         run("COMMIT")
 
-    def _change(self) -> None:
-        if not self._changing:
-            self._database.execute("BEGIN")
-            self._changing = True
-
     def put(self, kind: str, name: str, record: Any) -> None:
-        """Write a record down."""
+        """Write a record down, as it is when the change ends."""
         if self._is_open:
-            self._change()
-            # An update keeps the row, and with it the order of age.
-            self._database.execute(
-                "INSERT INTO records VALUES (?, ?, ?) ON CONFLICT (kind, name) DO UPDATE SET record = excluded.record",
-                (kind, _bytes(name), json.dumps(record, default=_fields)),
-            )
+            self._changed[kind, name] = record
 
     def drop(self, kind: str, name: str) -> None:
         """Forget a record."""
         if self._is_open:
-            self._change()
-            self._database.execute("DELETE FROM records WHERE kind = ? AND name = ?", (kind, _bytes(name)))
+            self._changed[kind, name] = None
 
     def read(self, kind: str) -> Iterator[dict[str, Any]]:
         """Yield the records of a kind."""
@@ -139,20 +131,35 @@ class SqliteBook:
 
     def commit(self) -> None:
         """End a change."""
-        if self._changing:
-            self._changing = False
-            try:
-                self._database.execute("COMMIT")
-            except sqlite3.Error as exc:
-                with suppress(sqlite3.Error):
-                    self._database.execute("ROLLBACK")
-                raise OSError(f"{self._path} could not be written: {exc}") from exc
+        if not (self._changed or self._cleared):
+            return
+        changed, self._changed = self._changed, {}
+        put = [(kind, _bytes(name), _ENCODE(record)) for (kind, name), record in changed.items() if record is not None]
+        dropped = [(kind, _bytes(name)) for (kind, name), record in changed.items() if record is None]
+        run = self._database
+        try:
+            run.execute("BEGIN")
+            if self._cleared:
+                run.execute("DELETE FROM records")
+            if dropped:
+                run.executemany("DELETE FROM records WHERE kind = ? AND name = ?", dropped)
+            # An update keeps the row, and with it the order of age.
+            run.executemany(
+                "INSERT INTO records VALUES (?, ?, ?) ON CONFLICT (kind, name) DO UPDATE SET record = excluded.record",
+                put,
+            )
+            run.execute("COMMIT")
+            self._cleared = False
+        except sqlite3.Error as exc:
+            with suppress(sqlite3.Error):
+                run.execute("ROLLBACK")
+            raise OSError(f"{self._path} could not be written: {exc}") from exc
 
     def clear(self) -> None:
         """Forget everything."""
         if self._is_open:
-            self._change()
-            self._database.execute("DELETE FROM records")
+            self._changed.clear()
+            self._cleared = True
 
     def close(self) -> None:
         """Write the last change and close the file."""
@@ -167,6 +174,10 @@ def _fields(record: object) -> dict[str, Any]:
     if not is_dataclass(record):
         raise TypeError(f"{record!r} cannot be written down")
     return vars(record)
+
+
+# Made once: `json.dumps` with an argument of its own makes one at each call.
+_ENCODE = json.JSONEncoder(default=_fields).encode
 
 
 def _bytes(name: str) -> bytes:

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import formatdate
+from functools import lru_cache
 
 
 class Clock:
@@ -87,7 +88,7 @@ class Clock:
 
 def iso_z(epoch_s: float) -> str:
     """Format as `2026-01-31T23:59:59Z`, the form of every VOD and STS date."""
-    return datetime.fromtimestamp(epoch_s, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _iso_z(int(epoch_s // 1))
 
 
 def iso_millis(epoch_s: float) -> str:
@@ -97,4 +98,15 @@ def iso_millis(epoch_s: float) -> str:
 
 def http_date(epoch_s: float) -> str:
     """Format as RFC 1123 in GMT, the form of Date and Last-Modified."""
+    return _http_date(int(epoch_s // 1))
+
+
+# Many answers of one second say the same.
+@lru_cache(maxsize=64)
+def _iso_z(epoch_s: int) -> str:
+    return datetime.fromtimestamp(epoch_s, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@lru_cache(maxsize=64)
+def _http_date(epoch_s: int) -> str:
     return formatdate(epoch_s, usegmt=True)

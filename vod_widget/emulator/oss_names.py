@@ -103,13 +103,13 @@ def parse_query(raw: str) -> list[tuple[str, str]]:
     for item in raw.split("&"):
         if item:
             name, _, value = item.partition("=")
-            pairs.append(
-                (
-                    unquote_plus(name, errors="surrogateescape"),
-                    unquote_plus(value, errors="surrogateescape"),
-                )
-            )
+            pairs.append((_decoded(name), _decoded(value)))
     return pairs
+
+
+def _decoded(text: str) -> str:
+    # Most names and values say what they are: asking is cheaper than decoding.
+    return unquote_plus(text, errors="surrogateescape") if "%" in text or "+" in text else text
 
 
 COPY_SOURCE = "x-oss-copy-source"

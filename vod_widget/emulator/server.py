@@ -180,8 +180,8 @@ class HttpFront:
             exchange.query = exchange.query + pairs
         if exchange.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
             exchange.query = exchange.query + parse_query(body.decode("utf-8", "surrogateescape"))
-        here = is_loopback(exchange.headers.get("host", "")) and comes_from_here(exchange.request)
-        if exchange.request.method == "GET" and not exchange.query and here:
+        nothing = exchange.request.method == "GET" and not exchange.query
+        if nothing and is_loopback(exchange.headers.get("host", "")) and comes_from_here(exchange.request):
             # No client of the API asks for nothing at all: this is a person with a browser.
             exchange.op = "Page"
             shown = self._house.page()

@@ -48,12 +48,15 @@ SUB_RESOURCES = _words(
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]*")
+_ENCODED = {code: f"%{code:02X}" for code in range(128) if not _PLAIN.fullmatch(chr(code))}
 
 
 def percent_encode(text: str, *, safe: str = "") -> str:
     """Encode per RFC 3986: only letters, digits and `-_.~` stay."""
     if _PLAIN.fullmatch(text):
         return text  # most are, and this is the hot spot of a signature
+    if not safe and text.isascii():
+        return text.translate(_ENCODED)
     return quote(text, safe=f"-_.~{safe}", errors="surrogateescape")
 
 

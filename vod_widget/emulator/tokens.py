@@ -24,6 +24,8 @@ from vod_widget.emulator.policy import Policy, all_allow
 Kind = Literal["user", "root", "role", "upload"]
 
 _ALNUM = string.ascii_letters + string.digits
+# For each byte one of them.
+_TO_ALNUM = bytes(ord(_ALNUM[byte % len(_ALNUM)]) for byte in range(256))
 
 # Real long-lived keys start so; the emulator neither takes nor makes them (a person who pastes
 # a real key into the emulator's settings has made a mistake and should hear of it).
@@ -92,7 +94,7 @@ class KeyRing:
     def random_text(self, length: int) -> str:
         """Return letters and digits."""
         # One draw: SystemRandom asks the kernel for each. A slight bias does not matter to keys of an emulator.
-        return "".join(_ALNUM[byte % len(_ALNUM)] for byte in self._rng.randbytes(length))
+        return self._rng.randbytes(length).translate(_TO_ALNUM).decode("ascii")
 
     def random_hex(self, length: int) -> str:
         """Return lower-case hex digits."""

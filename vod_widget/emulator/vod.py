@@ -398,6 +398,10 @@ def _nobody_listens(event: Event) -> None:
     del event
 
 
+# Made once: `json.dumps` with arguments of its own makes one at each call.
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def _encoded(value: Mapping[str, str]) -> str:
     """Return base64 of compact JSON, the dress of UploadAddress and UploadAuth."""
-    return base64.b64encode(json.dumps(value, separators=(",", ":")).encode()).decode("ascii")
+    return base64.b64encode(_ENCODE(value).encode()).decode("ascii")

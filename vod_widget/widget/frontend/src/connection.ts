@@ -114,7 +114,7 @@ export class Connection {
     }, this.#timing.comm_check_ms);
   };
 
-  readonly #receive = (content: unknown): void => {
+  readonly #receive = (content: unknown, buffers: DataView[] = []): void => {
     if (typeof content !== "object" || content === null || !("kind" in content)) return;
     this.heard_at = Date.now();
     this.#asked_at = 0;
@@ -137,7 +137,7 @@ export class Connection {
     this.#pending.delete(message.id);
     clearTimeout(waiting.timer);
     if (message.error) waiting.reject(new IntentError(message.error.code, message.error.message));
-    else waiting.resolve(message.data ?? {});
+    else waiting.resolve({ ...message.data as object, buffer: buffers[0] });
   };
 
   #become(link: Link): void {

@@ -206,7 +206,7 @@ export interface Intents {
     Changed & { refused: Refusal[] },
   ];
   set_cover: [{ file_id: string; name: string }, { cover: string }];
-  thumbnail: [{ file_id: string }, { echo?: DataView }];
+  thumbnail: [{ file_id: string }, { buffer?: DataView }];
   play: [{ file_id: string }, { url: string }];
   list_categories: [Nothing, { categories: Category[] }];
   /** A file that was built with this bundle; refused when the kernel has that of another version. */

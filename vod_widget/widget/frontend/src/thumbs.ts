@@ -11,6 +11,9 @@ const HEIGHT = 48;
 const MOST = 500;
 const FRAME_MS = 5_000;
 const COVER_WIDTH = 1920;
+/** Beyond what cameras make: some kilobytes of a PNG can unpack to gigabytes, and a page that unpacks them is gone. */
+const MOST_PIXELS = 60e6;
+const MOST_BYTES = 100e6;
 /** The kernel sends no larger image. */
 const KERNEL_BYTES = 524_288;
 
@@ -57,8 +60,8 @@ export class Thumbs {
     if (file && row.media_type === "video") return () => frame(file, WIDTH);
     if (row.source === "kernel" && row.media_type === "image" && (row.size_bytes ?? KERNEL_BYTES + 1) <= KERNEL_BYTES && this.#session.allows("kernel")) {
       return async () => {
-        const { echo } = await this.#session.connection.request("thumbnail", { file_id: row.file_id });
-        return echo ? image_canvas(new Blob([echo as DataView<ArrayBuffer>])) : null;
+        const { buffer } = await this.#session.connection.request("thumbnail", { file_id: row.file_id });
+        return buffer ? image_canvas(new Blob([buffer as DataView<ArrayBuffer>])) : null;
       };
     }
     return null;
@@ -89,12 +92,30 @@ function canvas_of(source: CanvasImageSource & { width: number; height: number }
   return canvas;
 }
 
-async function image_canvas(blob: Blob): Promise<Picture> {
-  const bitmap = await createImageBitmap(blob);
-  const made = canvas_of(bitmap, WIDTH, HEIGHT);
-  bitmap.close();
-  return made;
+/** An image says how large it is before anything is unpacked; a bitmap would be unpacked at once. */
+async function shrunk(blob: Blob, size: (width: number, height: number) => [number, number]): Promise<Picture> {
+  if (blob.size > MOST_BYTES) return null;
+  const url = URL.createObjectURL(blob);
+  const image = new Image();
+  try {
+    await new Promise((resolve, reject) => {
+      image.onload = resolve;
+      image.onerror = reject;
+      image.src = url;
+    });
+    const { naturalWidth: width, naturalHeight: height } = image;
+    if (width * height > MOST_PIXELS) return null;
+    // An image that breaks off is drawn as nothing, without a word; a bitmap of it is refused.
+    const bitmap = await createImageBitmap(blob);
+    const made = canvas_of(bitmap, ...size(width, height));
+    bitmap.close();
+    return made;
+  } finally {
+    URL.revokeObjectURL(url);
+  }
 }
+
+const image_canvas = (blob: Blob): Promise<Picture> => shrunk(blob, () => [WIDTH, HEIGHT]);
 
 /** The frame of a video at a second, or earlier in a short one; null when the browser cannot decode it. */
 export async function frame(file: Blob, width: number): Promise<Picture> {
@@ -131,10 +152,10 @@ export function jpeg_of(canvas: Picture): Promise<Blob | null> {
 
 /** Any picture that the browser can read, as a JPEG of at most 1920 pixels; null when it cannot. */
 export async function to_jpeg(picture: Blob): Promise<Blob | null> {
-  const bitmap = await createImageBitmap(picture).catch(() => null);
-  if (!bitmap) return null;
-  const width = Math.min(COVER_WIDTH, bitmap.width);
-  return jpeg_of(canvas_of(bitmap, width, Math.round((width * bitmap.height) / bitmap.width)));
+  return jpeg_of(await shrunk(picture, (width, height) => {
+    const to = Math.min(COVER_WIDTH, width);
+    return [to, Math.round((to * height) / width)];
+  }).catch(() => null));
 }
 
 /** A frame in full size, for a cover. */

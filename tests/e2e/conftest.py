@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from tests.e2e.desk import PART_BYTES, Desk
-from tests.e2e.harness import CHROMIUM_FLAGS, Lab, chromium_path
+from tests.e2e.harness import CHROMIUM_FLAGS, ROOT, Lab, chromium_path
 from tests.helpers.media import make_mp4
 from vod_widget.emulator import Emulator
 
 # Read before the tests, which see none of a person's variables.
-_PICTURES = os.environ.get("VOD_WIDGET_PICTURES")
+_PICTURES = Path(os.environ.get("VOD_WIDGET_PICTURES") or ROOT / "test-output" / "pictures")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,15 +55,17 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """An empty page with no cookies, English, 1280 x 900.
 
-    How it looks when the test ends is kept as a picture in the folder that VOD_WIDGET_PICTURES names, if it names one.
+    How it looks when the test ends is kept as a picture: in the folder that VOD_WIDGET_PICTURES names, else in
+    test-output/pictures.
     """
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
     context.set_default_timeout(20_000)
     try:
         shown = context.new_page()
         yield shown
-        if _PICTURES and not shown.is_closed():
-            shown.screenshot(path=Path(_PICTURES) / f"{request.node.name}.png")
+        # A page that hangs has failed its test already. A JPEG costs a third of the time of a PNG.
+        with contextlib.suppress(Error):
+            shown.screenshot(path=_PICTURES / f"{request.node.name}.jpg", type="jpeg", quality=80, timeout=3_000)
     finally:
         context.close()
 

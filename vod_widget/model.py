@@ -150,15 +150,20 @@ class LinkFacts:
         answer_s: Seconds from the last byte of a request to the first of its answer, the least of the last ones; None
             before the first.
         rtt_s: Least round trip of any connection, seconds, or None where the system does not tell.
-        loss: Share of the segments that were sent again, or None where the system does not tell.
-        queue: Round trip now over the least one, so how long the queue in the line is; 1 is none, None as above.
+        queue_s: How much longer than the least a round trip is now, seconds, so how long the queue in the line is; None
+            as above.
+        sent_segments: Segments that connections sent since the first, again or not; only grows.
+        lost_segments: Those of them that repeat another.
+        delivered_bytes: What the other end has confirmed since the first; 0 where the system does not tell.
         congestion: Congestion control at work ("bbr", "cubic"), or "".
     """
 
     answer_s: float | None = None
     rtt_s: float | None = None
-    loss: float | None = None
-    queue: float | None = None
+    queue_s: float | None = None
+    sent_segments: int = 0
+    lost_segments: int = 0
+    delivered_bytes: int = 0
     congestion: str = ""
 
 

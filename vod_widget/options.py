@@ -32,8 +32,8 @@ DIRECT_PART_MOST_BYTES = 32 * MIB
 """The same of files of at least sixteen of these: a fifth less of the browser's processor time a byte than at 8 MiB."""
 
 PART_DEFAULT_BYTES = 4 * MIB
-"""Up to this size a file is one PutObject. Parts begin with it, then follow the line (`concurrency.py`); 10,000 of them
-hold 39 GiB, so larger files get larger parts, and a bandwidth limit gets smaller ones (`parts.choose_part_size`)."""
+"""Up to this size a file is one PutObject. Parts follow the line (`concurrency.py`); 10,000 of this size hold 39 GiB:
+larger files get larger ones, and a bandwidth limit gets smaller ones (`parts.choose_part_size`)."""
 PART_AT_A_LIMIT_S = 4.0
 """Under a bandwidth limit a part is so small that all senders together finish one each in so many seconds."""
 PARALLEL_MAX = 128
@@ -139,7 +139,7 @@ OPTIONS: tuple[Option, ...] = (
         PART_MAX_BYTES,
         True,
         "bytes",
-        "Exact part size; None adapts: about two seconds of one connection, 256 KiB to 128 MiB, larger above 1.2 TiB.",
+        "Exact part size; None adapts: about two seconds of one connection, 128 KiB to 128 MiB, larger above 1.2 TiB.",
     ),
     Option(
         "parallel",

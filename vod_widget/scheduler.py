@@ -534,7 +534,7 @@ class Scheduler:
             self.meter.sample(moved, now_s)
             if self.engine is not None:
                 self.concurrency.learn(self.engine.link())
-            self.concurrency.sample(now_s, moved, is_full=requests >= self.parallel_now)
+            self.concurrency.sample(now_s, moved, is_full=requests >= 0.8 * self.parallel_now)
             if self._active or not self.dispatcher.idle:
                 self._tick_soon()
             hanging = self._watchdog.look(r.run.turn for r in self._active.values())

@@ -14,12 +14,12 @@ from tests.fault.report import Outcome
 from tests.security.matrix import requirements_of
 from tests.simulation.test_simulation import FAULTS
 from vod_widget import concurrency, lifetime, stalls
-from vod_widget.options import MIB, PART_DEFAULT_BYTES
+from vod_widget.options import MIB
 
 BEGIN = "<!-- written by scripts/fault-matrix: begin -->"
 END = "<!-- written by scripts/fault-matrix: end -->"
 
-_PART_MIB = PART_DEFAULT_BYTES // MIB
+_PART_MIB = concurrency._FIRST_FAR_BYTES // MIB
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ PROMISES = (
     Promise(
         "C4",
         "after a kill -9, a restart or a power cut at most the parts in flight go again, and nothing after a lost Complete",
-        f"{concurrency.START} x {_PART_MIB} MiB at first, then parts of {concurrency._PART_S:.0f} s of the line each",
+        f"{concurrency.START_LONG} x {_PART_MIB} MiB at first, then parts of {concurrency._PART_S:.0f} s of the line each",
         _f(7, 66, 68, (84, 87), (111, 114)),
     ),
     Promise(

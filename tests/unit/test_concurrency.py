@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vod_widget.concurrency import MOST, MOST_WITH_BBR, MOST_WITH_LOSS, PAGE_LANES, START, START_NEAR, Concurrency
+from vod_widget.concurrency import (
+    MOST,
+    MOST_WITH_BBR,
+    MOST_WITH_LOSS,
+    PAGE_LANES,
+    START,
+    START_LONG,
+    START_NEAR,
+    Concurrency,
+)
 from vod_widget.model import LinkFacts, Part
 from vod_widget.options import GIB, KIB, MIB, PARTS_MAX
 from vod_widget.parts import fill_gaps, fitting, plan_next
@@ -17,24 +27,38 @@ from vod_widget.parts import fill_gaps, fitting, plan_next
 FAULT_KIND = "S"
 
 TICK_S = 0.1
-FAR = LinkFacts(answer_s=0.1, loss=0.0, congestion="cubic")
+SEGMENT_BYTES = 1448
+FAR = LinkFacts(answer_s=0.1, rtt_s=0.1, queue_s=0.0, congestion="cubic")
 
 
 class Line:
-    """A line on which `rate(count)` bytes a second go through `count` connections."""
+    """A line on which `rate(count)` bytes a second go through `count` connections, and a share of them is lost."""
 
-    def __init__(self, rate: Callable[[int], float], link: LinkFacts = FAR) -> None:
+    def __init__(self, rate: Callable[[int], float], link: LinkFacts = FAR, loss: float = 0.0) -> None:
+        self.link, self.loss = link, loss
         self.rules = Concurrency(0.0)
         self.rules.learn(link)
         self.rate = rate
         self.now_s = 0.0
         self.moved = 0.0
 
+    def confirmed(self, moved: int) -> int:
+        """What the system says that the other end has."""
+        return moved
+
     def run(self, seconds: float, *, is_full: bool = True) -> list[int]:
         counts = []
         for _ in range(round(seconds / TICK_S)):
             self.now_s += TICK_S
             self.moved += self.rate(self.rules.count) * TICK_S
+            sent = self.moved / SEGMENT_BYTES
+            facts = replace(
+                self.link,
+                sent_segments=int(sent),
+                lost_segments=int(sent * self.loss),
+                delivered_bytes=self.confirmed(int(self.moved)),
+            )
+            self.rules.learn(facts)
             self.rules.sample(self.now_s, int(self.moved), is_full=is_full)
             counts.append(self.rules.count)
         return counts
@@ -43,6 +67,7 @@ class Line:
 def test_it_starts_with_few_where_answers_come_at_once() -> None:
     assert Line(lambda n: n, LinkFacts(answer_s=0.0002)).rules.count == START_NEAR
     assert Line(lambda n: n, LinkFacts(answer_s=0.03)).rules.count == START
+    assert Line(lambda n: n, LinkFacts(answer_s=0.3)).rules.count == START_LONG
 
 
 @pytest.mark.parametrize("is_known_before", [False, True])
@@ -81,14 +106,31 @@ def test_more_that_brings_nothing_is_taken_back_and_tried_less_and_less() -> Non
 
 
 def test_with_bbr_fewer_are_enough() -> None:
-    line = Line(lambda n: n * 500_000.0, LinkFacts(0.1, loss=0.01, queue=1.0, congestion="bbr"))
+    line = Line(lambda n: n * 500_000.0, replace(FAR, congestion="bbr"), loss=0.01)
     line.run(30)
     assert line.rules.count == MOST_WITH_BBR
 
 
-def test_a_queue_in_the_line_means_that_it_is_full() -> None:
-    line = Line(lambda n: n * 500_000.0, LinkFacts(0.1, loss=0.001, queue=1.8, congestion="cubic"))
+def test_with_bbr_a_long_line_keeps_what_it_began_with() -> None:
+    line = Line(lambda n: n * 500_000.0, replace(FAR, answer_s=0.3, rtt_s=0.3, congestion="bbr"), loss=0.01)
     line.run(30)
+    assert line.rules.count == START_LONG
+
+
+@pytest.mark.parametrize(("rtt_s", "queue_s"), [(0.1, 0.04), (0.3, 0.05), (0.02, 0.01)])
+def test_a_queue_in_the_line_means_that_it_is_full(rtt_s: float, queue_s: float) -> None:
+    line = Line(lambda n: n * 500_000.0, LinkFacts(rtt_s, rtt_s, queue_s, congestion="cubic"), loss=0.001)
+    start = line.rules.count
+    line.run(30)
+    assert line.rules.count == start
+
+
+def test_a_queue_that_comes_and_goes_is_one() -> None:
+    """Samples fall between its waves: the line is full although no queue stands at the end of a window."""
+    line = Line(lambda n: n * 500_000.0, loss=0.001)
+    for n in range(100):
+        line.link = replace(FAR, queue_s=0.05 if n % 3 == 0 else 0.0)
+        line.run(TICK_S)
     assert line.rules.count == START
 
 
@@ -99,9 +141,54 @@ def test_a_goodput_that_rises_by_itself_is_left_alone() -> None:
 
 
 def test_losses_without_a_queue_let_it_grow_at_once_and_further() -> None:
-    line = Line(lambda n: n * 500_000.0, LinkFacts(0.1, loss=0.001, queue=1.05, congestion="cubic"))
+    line = Line(lambda n: n * 500_000.0, loss=0.001)
     line.run(3.2)
     assert line.rules.count == MOST_WITH_LOSS
+
+
+def test_what_filled_a_lossy_line_is_kept() -> None:
+    line = Line(lambda n: min(n * 500_000.0, 12.5e6), loss=0.001)
+    for _ in range(200):
+        line.link = replace(FAR, queue_s=0.06 if line.rules.count > 25 else 0.0)
+        line.run(TICK_S)
+    assert line.rules.count == 2 * START
+
+
+def test_where_losses_are_the_limit_the_last_parts_are_smaller() -> None:
+    """One connection may be much slower than the others: none is given much at once."""
+    even, uneven = Line(lambda n: n * 500_000.0), Line(lambda n: n * 500_000.0, loss=0.001)
+    for line in (even, uneven):
+        line.run(5)
+        line.rules.fixed = 16
+        line.run(5)
+    assert uneven.rules.part_size_bytes(16 * MIB) == even.rules.part_size_bytes(16 * MIB) // 2
+
+
+def test_the_rate_is_what_was_confirmed() -> None:
+    """Bytes that went into the system come in jumps of whole pieces."""
+    line = Line(lambda n: n * 1e6)
+    line.rules.fixed = 4
+    line.confirmed = lambda moved: moved * 3 // 4  # type: ignore[method-assign]
+    line.run(5)
+    assert line.rules.part_size_bytes(GIB) == pytest.approx(0.75e6 * 2, abs=64 * KIB)
+
+
+def test_what_a_browser_sends_by_itself_counts_although_no_connection_of_ours_carried_it() -> None:
+    line = Line(lambda n: n * 1e6)
+    line.rules.fixed = 4
+    line.confirmed = lambda moved: moved // 100  # type: ignore[method-assign]
+    line.run(5)
+    assert line.rules.part_size_bytes(GIB) == pytest.approx(1e6 * 2, abs=64 * KIB)
+
+
+def test_a_pause_between_files_does_not_make_the_parts_small() -> None:
+    line = Line(lambda n: n * 1e6)
+    line.rules.fixed = 4
+    line.run(5)
+    before = line.rules.part_size_bytes(GIB)
+    line.rate = lambda _: 1000.0
+    line.run(5, is_full=False)
+    assert line.rules.part_size_bytes(GIB) == before
 
 
 def test_a_pool_that_is_not_full_says_nothing() -> None:
@@ -141,7 +228,7 @@ def test_throttling_never_ends_below_one() -> None:
 @pytest.mark.parametrize(
     ("rate", "least", "most"),
     [
-        (2_000.0, 256 * KIB, 256 * KIB),
+        (2_000.0, 128 * KIB, 128 * KIB),
         (312_500.0, 512 * KIB, 2 * MIB),
         (2e6, 3 * MIB, 5 * MIB),
         (3e8, 128 * MIB, 128 * MIB),

@@ -11,15 +11,17 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from .addresses import is_loopback_url
 from .errors import LockedError, SourceChangedError, SourceNotFoundError, VODError
 from .interfaces import Journal
 from .model import Checkpoint, SourceKind, UploadMetadata
-from .sources import LocalSource
+from .sources import LocalSource, WebSource
 from .uploader import VODUpload
 
 __all__ = ["Left", "take_back"]
 
 _FILE = "file:"
+_ADDRESS = "address:"
 _METADATA = frozenset(f.name for f in fields(UploadMetadata))
 
 
@@ -28,7 +30,8 @@ class Left:
     """What stays in the journal.
 
     Attributes:
-        no_source: Files that came from a browser or from memory; adding the same file again goes on with them.
+        no_source: Files that came from a browser, from memory, or from an address that may hold a signature; adding the
+            same file again goes on with them.
         held: Files that another process or uploader sends now, with its process id.
     """
 
@@ -46,7 +49,7 @@ def take_back(uploader: VODUpload, journal: Journal, checkpoints: Iterable[Check
     for checkpoint in checkpoints:
         if checkpoint.canceled and not checkpoint.upload_id:
             continue  # given up, and nothing is left to be removed
-        if not checkpoint.source_id.startswith(_FILE):
+        if not can_open(checkpoint.source_id):
             left.no_source.append(checkpoint)
             continue
         try:
@@ -62,22 +65,30 @@ def take_back(uploader: VODUpload, journal: Journal, checkpoints: Iterable[Check
     return taken
 
 
+def can_open(source_id: str) -> bool:
+    """Tell whether a file can be had again by what the journal says of it."""
+    return source_id.startswith((_FILE, f"{_ADDRESS}http"))
+
+
 def _source_of(checkpoint: Checkpoint) -> tuple[Any, VODError | None]:
     if checkpoint.canceled:  # only its parts are removed, for which the file need not be there
         return _AbsentSource(checkpoint, fingerprint=checkpoint.fingerprint), None
     try:
-        return _local(checkpoint), None
+        return _open(checkpoint), None
     except VODError as error:
         return _AbsentSource(checkpoint), error
 
 
-def _local(checkpoint: Checkpoint) -> LocalSource:
-    """Open the file of a checkpoint.
+def _open(checkpoint: Checkpoint) -> LocalSource | WebSource:
+    """Open the file of a checkpoint, or ask the server of its address.
 
     Raises:
         SourceError: It cannot be had.
-        RestrictionError: It is empty now.
+        RestrictionError: It is empty now, or leads to where it must not.
     """
+    if checkpoint.source_id.startswith(_ADDRESS):
+        loopback = is_loopback_url(checkpoint.destination.partition("|")[0])
+        return WebSource(checkpoint.source_id.removeprefix(_ADDRESS), checkpoint.name, loopback_allowed=loopback)
     source = LocalSource(checkpoint.source_id.removeprefix(_FILE), checkpoint.name)
     if source.source_id != checkpoint.source_id:
         source.close()
@@ -95,17 +106,19 @@ class _AbsentSource:
         fingerprint: What to answer without looking at any file; None looks.
     """
 
-    kind = SourceKind.LOCAL
     block_bytes = LocalSource.block_bytes
-    cheap_reads = True
 
     def __init__(self, checkpoint: Checkpoint, fingerprint: str | None = None) -> None:
         self.name = checkpoint.name
         self.source_id = checkpoint.source_id
-        self.path = Path(checkpoint.source_id.removeprefix(_FILE))
+        is_web = checkpoint.source_id.startswith(_ADDRESS)
+        self.kind = SourceKind.ADDRESS if is_web else SourceKind.LOCAL
+        self.cheap_reads = not is_web
+        where = checkpoint.source_id.removeprefix(_ADDRESS if is_web else _FILE)
+        self.path: str | Path = where if is_web else Path(where)
         self._checkpoint = checkpoint
         self._fingerprint = fingerprint
-        self._found: LocalSource | None = None
+        self._found: LocalSource | WebSource | None = None
 
     def __repr__(self) -> str:
         return f"<absent {str(self.path)!r}>"
@@ -121,10 +134,10 @@ class _AbsentSource:
             known, self._fingerprint = self._fingerprint, None  # a retry of the canceled file looks
             return known
         if self._found is None:
-            self._found = _local(self._checkpoint)
+            self._found = _open(self._checkpoint)
         return self._found.fingerprint()
 
-    def read(self, start: int, end: int) -> memoryview:
+    def read(self, start: int, end: int) -> bytes | memoryview:
         """Read from the file that came back."""
         if self._found is None:
             raise SourceNotFoundError(f"{self.path} is not there", file_name=self.name)

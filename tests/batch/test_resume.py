@@ -14,11 +14,13 @@ import pytest
 
 import vod_widget as vw
 from tests.batch.conftest import operations
+from tests.helpers.site import say, serving
 from tests.helpers.until import until
 from vod_widget.emulator import Emulator, faults
 from vod_widget.errors import InvalidArgumentError, MissingCredentialError, ProfileNotFoundError
 from vod_widget.journal import FileJournal
 from vod_widget.model import Checkpoint
+from vod_widget.sources import WebSource
 from vod_widget.system import SystemClock
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -254,3 +256,51 @@ def test_file_that_another_process_finished_is_not_sent_again(emulator: Any, to:
         assert info.state == vw.UploadState.SUCCESS
         assert info.video_id == video_id
         assert len(emulator.requests) == before
+
+
+@pytest.mark.parametrize("query", ["", "?Signature=s3cr3t"])
+def test_a_file_behind_an_address_comes_back_unless_the_address_may_hold_a_signature(
+    emulator: Any, to: dict[str, Any], movie: Path, query: str
+) -> None:
+    emulator.faults.add(op="UploadPart", part_number=3, action=faults.Status(403, "AccessDenied", "no"), times=None)
+    with serving(movie.read_bytes()) as site:
+        url = site.url.replace("talk%20one", "movie") + query
+        with vw.VODUpload(**to, parallel=1, part_size_bytes=102_400) as first:
+            first.add_file(WebSource(url, loopback_allowed=True))
+            assert [result.state for result in first.run(60)] == ["Failure"]
+        emulator.faults.clear()
+        (checkpoint,) = left_behind(to)
+        journal = b"".join(path.read_bytes() for path in Path(to["checkpoint_dir"]).rglob("*") if path.is_file())
+        assert b"s3cr3t" not in journal
+        if query:
+            with pytest.warns(UserWarning, match=r"movie.*add the same file again"), vw.resume(**to) as none:
+                assert none.list_files() == []
+            return
+        with vw.resume(**to) as up:
+            (info,) = up.list_files()
+            assert (info.state, info.video_id, info.name) == ("Stopped", checkpoint.media_id, "movie.mp4")
+            assert info.source == "address"
+            (result,) = up.run(60)
+    assert (result.state, result.video_id) == ("Success", checkpoint.media_id)
+    assert emulator.object_path(checkpoint.media_id).read_bytes() == movie.read_bytes()
+    assert [sum(1 for r in emulator.requests if r.part_number == n) for n in (1, 2)] == [1, 1]
+
+
+def test_an_address_that_cannot_be_had_now_is_a_row_that_goes_on_when_it_can(
+    emulator: Any, to: dict[str, Any], movie: Path
+) -> None:
+    emulator.faults.add(op="UploadPart", part_number=3, action=faults.Status(403, "AccessDenied", "no"), times=None)
+    with serving(movie.read_bytes()) as site:
+        with vw.VODUpload(**to, parallel=1, part_size_bytes=102_400) as first:
+            first.add_file(WebSource(site.url, loopback_allowed=True))
+            first.run(60)
+        emulator.faults.clear()
+        site.trick = lambda handler: say(handler, 404)
+        with vw.resume(**to) as up:
+            (info,) = up.list_files()
+            assert (info.state, info.source) == ("Failure", "address")
+            site.trick = None
+            up.retry_failed()
+            (result,) = up.run(60)
+    assert result.state == "Success"
+    assert emulator.object_path(result.video_id).read_bytes() == movie.read_bytes()

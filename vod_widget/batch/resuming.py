@@ -33,8 +33,9 @@ def resume(checkpoint_dir: str | Path | None = None, **options: Any) -> VODUploa
 
     Nothing is sent before the queue is started, except that parts of files that were canceled while the network was
     away are removed now. A file whose source is gone is a row in `Failure` (`Source.Missing`); put it back and retry.
-    Files that came from a browser or from memory cannot be brought back, and those of another destination, or that
-    another process sends, are left where they are: a warning counts and names them.
+    Files that came from a browser, from memory or from an address with a `?` (which may hold a signature, so it is not
+    kept) cannot be brought back, and those of another destination, or that another process sends, are left where they
+    are: a warning counts and names them.
 
     Args:
         checkpoint_dir: Folder of the journal; None is VOD_WIDGET_HOME, else the platform's state folder.
@@ -140,8 +141,8 @@ class _Missed(Left):
         texts = []
         if self.no_source:
             texts.append(
-                f"{_named(self.no_source)} came from a browser or from memory and cannot be brought back; "
-                "add the same file again to go on."
+                f"{_named(self.no_source)} came from a browser, from memory or from an address with a '?', and cannot "
+                "be brought back; add the same file again to go on."
             )
         for pid in dict.fromkeys(pid for _, pid in self.held):
             who = f"process {pid}" if pid else "another uploader"

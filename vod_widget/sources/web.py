@@ -108,8 +108,9 @@ class WebSource:
         parts = self._checked(url)
         self._shown = f"{parts.hostname}{parts.path}"
         self.name = clean_name(name or unquote(parts.path.rsplit("/", 1)[-1]) or "file")
-        # The address may hold a signature, and journals hold no secret.
-        self.source_id = f"address:{hashlib.sha256(parts.geturl().encode()).hexdigest()[:32]}"
+        # What follows `?` may be a signature, and journals hold no secret; without it another process can go on.
+        known = hashlib.sha256(parts.geturl().encode()).hexdigest()[:32] if parts.query else parts.geturl()
+        self.source_id = f"address:{known}"
         self._lock = threading.Lock()
         self._idle: list[_Connection] = []  # guarded by _lock
         self._closed = False  # guarded by _lock

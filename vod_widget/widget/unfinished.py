@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["Unfinished"]
 
 _log = logging.getLogger(__name__)
-_FILE = "file:"
 _MAX_LOOKED_AT = 200
 
 
@@ -50,6 +49,8 @@ class Unfinished:
 
     def count(self) -> dict[str, int]:
         """Return how many files can go on, and how many would if a browser brought them again; never raises."""
+        from vod_widget.restoring import can_open
+
         try:
             found = self._found()
         except VODError:
@@ -57,7 +58,7 @@ class Unfinished:
         except Exception as error:
             _log.debug("the journal could not be read: %s", type(error).__name__)
             return {"files": 0, "browser": 0}
-        files = sum(one.source_id.startswith(_FILE) for one in found)
+        files = sum(can_open(one.source_id) for one in found)
         browser = sum(one.source_id.startswith("browser:") for one in found)
         return {"files": files, "browser": browser}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.desk import Desk, keys
@@ -161,18 +163,28 @@ def test_marimo_carries_the_widget_and_its_bytes(page: Page, emulator: Emulator,
         assert first["y"] - head["y"] - head["height"] < 2, "marimo's own styles pull the list apart"
 
 
-def test_a_restarted_kernel_is_seen_and_its_successor_brings_the_file_back(
-    desk: Desk, page: Page, emulator: Emulator, long_mp4: Path
+@pytest.mark.parametrize("end", ["restart", "hang and kill -9"])
+def test_a_kernel_that_ends_is_seen_and_its_successor_brings_the_file_back(
+    desk: Desk, page: Page, emulator: Emulator, long_mp4: Path, end: str
 ) -> None:
     with desk.hold(long_mp4, nth=3) as (notebook, screen, stall):
         video_id = notebook.run("print(widget.uploader.list_files()[0].video_id)")
-        page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
         # Ten seconds is what a person may believe in a dead screen.
+        if end == "restart":
+            page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+        else:
+            kernel = int(notebook.run("import os; print(os.getpid())"))
+            os.kill(kernel, signal.SIGSTOP)
+            expect(screen.root).to_have_attribute("data-link", "lost", timeout=10_000)
+            expect(screen.button("Add files")).to_be_disabled()
+            os.kill(kernel, signal.SIGKILL)
         expect(screen.root).to_have_attribute("data-link", "gone", timeout=10_000)
         expect(screen.button("Add files")).to_be_disabled()
         expect(screen.root).to_contain_text("The kernel restarted.")
         stall.release()
         notebook.wait_for_kernel()
+        if end != "restart":
+            page.locator(".jp-Dialog button", has_text="Ok").click()  # JupyterLab tells of the kernel that died
         notebook.run(keys(emulator))
         notebook.run_all()
         again = Screen(page)

@@ -48,7 +48,7 @@ HEARTBEAT_S = 1.0
 CLOSING_S = 2.0
 # jupyter_server drops what is above 1000 messages/s of a whole kernel, also the prints of other cells.
 MESSAGES_PER_S = 20
-# A page says something every ten seconds; one that has been silent for so long gets no rows until it speaks.
+# A page says something every few seconds; one that has been silent for so long gets no rows until it speaks.
 PAGE_SILENCE_S = 45.0
 NOTES_S = 2.0
 # Above this the whole list is asked for once instead of each file.

@@ -19,7 +19,7 @@ export class IntentError extends Error {
 export type Link = "connecting" | "live" | "lost" | "gone";
 
 export interface Timing { answer_ms: number; heartbeat_ms: number; silence_ms: number; comm_check_ms: number }
-const TIMING: Timing = { answer_ms: 10_000, heartbeat_ms: 10_000, silence_ms: 12_000, comm_check_ms: 3_000 };
+const TIMING: Timing = { answer_ms: 10_000, heartbeat_ms: 3_500, silence_ms: 5_000, comm_check_ms: 3_000 };
 
 interface Pending {
   resolve: (data: unknown) => void;

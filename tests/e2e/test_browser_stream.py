@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.e2e.harness import Lab
 from tests.e2e.proxy import Proxy
@@ -21,11 +21,19 @@ from vod_widget.emulator import Emulator
 MIB = 1024 * 1024
 
 
+# As strict as JupyterLab (eval) and anywidget (a module from a blob) bear: no worker from a blob, no foreign address.
+STRICT = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; worker-src 'self'; connect-src 'self' ws:"
+)
+
+
 @pytest.fixture
 def narrow_lab(tmp_path_factory: pytest.TempPathFactory, _isolated_session: None) -> Iterator[Lab]:
-    """A server that closes the socket at a message of 1 MiB."""
+    """A server that closes the socket at a message of 1 MiB, and whose pages may do little."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    limit = f"--ServerApp.tornado_settings={{'websocket_max_message_size': {MIB}}}"
+    settings = {"websocket_max_message_size": MIB, "headers": {"Content-Security-Policy": STRICT}}
+    limit = f"--ServerApp.tornado_settings={settings}"
     running = Lab(tmp_path_factory.mktemp("narrow"), environment={**os.environ, "PATH": path}, arguments=[limit])
     try:
         yield running
@@ -39,11 +47,11 @@ def _video(folder: Path, mib: int) -> Path:
     return path
 
 
-def _cell(emulator: Emulator) -> str:
+def _cell(emulator: Emulator, options: str = "") -> str:
     return (
         "import os, vod_widget as vw\n"
         f"keys = vw.Credentials({emulator.access_key_id!r}, {emulator.access_key_secret!r})\n"
-        f"widget = vw.VODUploadWidget(endpoint={emulator.endpoint!r}, credentials=keys)\n"
+        f"widget = vw.VODUploadWidget(endpoint={emulator.endpoint!r}, credentials=keys{options})\n"
         "widget"
     )
 
@@ -70,11 +78,14 @@ def test_a_socket_that_drops_in_the_middle_costs_no_byte(
     assert stored == video.read_bytes()
 
 
-def test_a_server_with_a_limit_of_one_mebibyte_gets_smaller_slices(
+def test_a_server_of_small_messages_and_a_strict_page_get_the_file_through_the_kernel_in_smaller_slices(
     narrow_lab: Lab, page: Page, emulator: Emulator, tmp_path: Path
 ) -> None:
     video = _video(tmp_path, 6)
-    with narrow_lab.open(page, narrow_lab.add([_cell(emulator)])) as notebook:
+    blocked: list[str] = []
+    page.on("console", lambda said: blocked.append(said.text) if "Content Security Policy" in said.text else None)
+    options = f", direct=True, part_size_bytes={MIB}"
+    with narrow_lab.open(page, narrow_lab.add([_cell(emulator, options)])) as notebook:
         notebook.run_all()
         screen = Screen(page)
         screen.pick(video)
@@ -82,3 +93,6 @@ def test_a_server_with_a_limit_of_one_mebibyte_gets_smaller_slices(
         screen.state(video.name, "Success")
         assert emulator.object_path(screen.media_id(video.name)).read_bytes() == video.read_bytes()
         until(lambda: notebook.run("print(list(widget.slice_bytes.values()))") == "[262144]", "the probe tells")
+        screen.root.locator("[data-action=credentials-details]").click()
+        expect(screen.root.get_by_role("complementary")).to_be_visible()
+    assert [what for what in ("worker", emulator.endpoint) if not any(what in text for text in blocked)] == []

@@ -190,6 +190,46 @@ def test_f93_history_does_not_grow_without_end(journal: FileJournal) -> None:
     assert left(journal) == replace(SENT, fingerprint="1999")
 
 
+def test_history_that_cannot_be_written_anew_now_costs_nothing_that_was_to_be_kept(
+    journal: FileJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, flags: int) -> int:
+        if path.suffix == ".tmp":
+            tries.append(1)
+            raise OSError(28, "No space left on device")
+        return files.open_file(path, flags)
+
+    tries: list[int] = []
+    monkeypatch.setattr(entry_module, "_SLACK_BYTES", 500)
+    entry = take(journal)
+    entry.write(SENT, durable=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(entry_module, "open_file", full)
+        for number in range(20):
+            entry.write(replace(SENT, fingerprint=str(number)), durable=number % 2 == 0)
+    assert tries
+    grown_bytes = file_of(journal).stat().st_size
+    entry.write(replace(SENT, fingerprint="last"), durable=True)
+    assert file_of(journal).stat().st_size < grown_bytes
+    assert left(journal) == replace(SENT, fingerprint="last")
+
+
+def test_file_whose_new_name_may_not_last_is_written_anew_and_not_appended_to(
+    journal: FileJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_folder: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    entry = take(journal)
+    with monkeypatch.context() as patch:
+        patch.setattr(entry_module, "sync_folder", fails)
+        with pytest.raises(JournalError):
+            entry.write(SENT, durable=True)
+    entry.write(replace(SENT, fingerprint="next"), durable=True)
+    entry.write(replace(SENT, fingerprint="last"), durable=True)
+    assert left(journal) == replace(SENT, fingerprint="last")
+
+
 @pytest.mark.slow
 def test_ten_thousand_parts_stay_small_and_fast(journal: FileJournal) -> None:
     entry = take(journal)

@@ -310,7 +310,6 @@ class FileEntry:
             self._lock.take()
         temp = self._path.with_suffix(".tmp")
         data = new.lines()
-        self._size_bytes, self._is_named = -1, False
         try:
             descriptor = open_file(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             try:
@@ -319,6 +318,8 @@ class FileEntry:
                     os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+            # Until here the file is as it was, and where it was whole it can still be appended to.
+            self._size_bytes, self._is_named = -1, False
             temp.replace(self._path)
         except OSError:
             with suppress(OSError):

@@ -124,7 +124,7 @@ def test_refreshing_a_video_that_is_gone_says_so(control):
 def test_a_role_may_do_what_the_account_may(edges, emulator):
     keys = Credentials(emulator.access_key_id, emulator.access_key_secret)
     role = edges[1].assume_role(keys, emulator.role_arn, "notebook", 900, endpoint=emulator.endpoint)
-    assert role.expires_at_s - WallClock().now_s() == pytest.approx(900, abs=5)
+    assert role.expires_at_s - WallClock().now_s() == pytest.approx(900, abs=60)
     image = edges[1].open(role, emulator.region, emulator.endpoint)
     grant = image.create_upload_image(UploadMetadata(title="i"), file_name="a.jpg")
     edges[0].open(grant.auth, grant.address).put_object(Bytes(b"\xff\xd8\xff"), {})
@@ -175,11 +175,11 @@ def test_a_wrong_clock_is_learned_and_the_second_try_succeeds(edges, emulator, s
     with pytest.raises(errors.ClockSkewError):
         control.create_upload_image(metadata, file_name="a.png")
     grant = control.create_upload_image(metadata, file_name="a.png")
-    assert grant.auth.expires_at_s - WallClock().now_s() == pytest.approx(3000, abs=5)
+    assert grant.auth.expires_at_s - WallClock().now_s() == pytest.approx(3000, abs=60)
     session = store.open(grant.auth, grant.address)
     with pytest.raises(errors.ClockSkewError):
         session.put_object(Bytes(b"x"), {})
-    assert store.clock_offset_s == pytest.approx(skew_s, abs=3)
+    assert store.clock_offset_s == pytest.approx(skew_s, abs=60)
     session.put_object(Bytes(b"x"), {})
 
 

@@ -135,13 +135,13 @@ def test_skew_is_learned_from_server_time_and_signed_with_next(ask, fraction):
     xml = error_xml("RequestTimeTooSkewed", ServerTime=iso)
     with pytest.raises(errors.ClockSkewError) as caught:
         ask(upload_part, (403, xml, {"Date": "Thu, 01 Jan 1970 00:00:00 GMT"}), clock=clock)
-    assert caught.value.server_time_s == pytest.approx(real, abs=2)
+    assert caught.value.server_time_s == pytest.approx(real, abs=60)
     store = ask.stores[-1]
-    assert store.clock_offset_s == pytest.approx(86_400, abs=2)
+    assert store.clock_offset_s == pytest.approx(86_400, abs=60)
     with RawServer(answering((200, b"", {"ETag": '"A"'}))) as server:
         upload_part(store.open(upload_auth(), address(server.endpoint)))
     signed = email.utils.parsedate_to_datetime(server.requests[0].headers["date"]).timestamp()
-    assert signed == pytest.approx(real, abs=3)
+    assert signed == pytest.approx(real, abs=60)
 
 
 def test_skew_without_server_time_is_learned_from_the_date_header(ask):
@@ -149,7 +149,7 @@ def test_skew_without_server_time_is_learned_from_the_date_header(ask):
     stamp = email.utils.formatdate(clock.now_s() - 3600, usegmt=True)
     with pytest.raises(errors.ClockSkewError):
         ask(upload_part, (403, error_xml("RequestTimeTooSkewed"), {"Date": stamp}), clock=clock)
-    assert ask.stores[-1].clock_offset_s == pytest.approx(-3600, abs=2)
+    assert ask.stores[-1].clock_offset_s == pytest.approx(-3600, abs=60)
 
 
 def test_a_long_error_text_is_read_to_its_end(ask):

@@ -15,6 +15,7 @@ import pytest
 from tests.helpers.raw_server import Peer, RawServer, answering
 from tests.protocol.support import KEY_ID, SECRET, TOKEN, Bytes, WallClock, address, leaked, printed, upload_auth
 from vod_widget import errors
+from vod_widget.model import Part
 from vod_widget.oss import OssStore
 
 FAULT_KIND = "L"
@@ -64,6 +65,19 @@ def test_the_request_is_signed_as_the_document_says_and_the_token_is_a_header(ma
     assert sent.headers["authorization"] == f"OSS {KEY_ID}:{expected}"
     assert sent.headers["x-oss-security-token"] == TOKEN
     assert TOKEN not in sent.target
+
+
+def test_headers_of_the_caller_go_with_each_call_that_makes_an_object_or_a_part(make_store):
+    given = {"x-oss-notification": "eyJ9"}
+    init = b"<InitiateMultipartUploadResult><UploadId>U</UploadId></InitiateMultipartUploadResult>"
+    done = b"<CompleteMultipartUploadResult><ETag>E</ETag></CompleteMultipartUploadResult>"
+    with RawServer(answering(STORED, (200, init, {}), STORED, (200, done, {}))) as server:
+        one = session(make_store(), server)
+        one.put_object(Bytes(b"x"), given)
+        upload_id = one.init_multipart(given)
+        one.upload_part(upload_id, 1, Bytes(b"x"), given)
+        one.complete(upload_id, (Part(1, 0, 1, "AB", 5),), given)
+    assert [request.headers.get("x-oss-notification") for request in server.requests] == ["eyJ9"] * 4
 
 
 def test_the_published_vector_of_signature_v1_comes_out_of_the_signer():

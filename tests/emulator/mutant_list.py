@@ -737,7 +737,7 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
         "cors",
         "            return is_allowed(origin)",
         "            return True",
-        "test_server::test_other_pages_may_not",
+        "test_cors::test_other_pages_may_not",
     ),
     ("cors", "if method not in self.methods:", F, "test_oss_buckets::test_rules_decide_in_their_order"),
     (

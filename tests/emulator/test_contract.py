@@ -17,6 +17,7 @@ from tests.emulator.memory import MemoryEmulator
 from tests.emulator.raw import Grant, Keys, create, owner
 
 _MODULES = (
+    "test_cors",
     "test_faults",
     "test_oss_console",
     "test_oss_copies",

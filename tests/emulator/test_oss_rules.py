@@ -208,6 +208,15 @@ def test_folders_have_pages_of_their_own_when_the_bucket_says_so(shop: Shop) -> 
     assert shop.ask("GET", "other/").code == "NoSuchKey"
 
 
+def test_a_bucket_alone_is_its_first_page_for_who_does_not_sign(shop: Shop) -> None:
+    publish(shop)
+    assert send(shop.grant.endpoint, "GET", f"/{BUCKET}/", {}).body == b"home"
+    assert send(shop.grant.endpoint, "GET", f"/{BUCKET}/?prefix=a", {}).code == "AccessDenied"
+    assert shop.ask("GET", "").xml.tag == "ListBucketResult"
+    shop.ask("PUT", "index.html", "acl", x_oss_object_acl="private")
+    assert send(shop.grant.endpoint, "GET", f"/{BUCKET}/", {}).code == "AccessDenied"
+
+
 def test_a_private_page_is_shown_to_nobody(shop: Shop) -> None:
     publish(shop)
     shop.ask("PUT", "", "acl", x_oss_acl="public-read")

@@ -279,43 +279,6 @@ def test_the_page_and_the_admin_api_stay_for_this_machine(emulator: Emulator, mo
     assert send(emulator.endpoint, "GET", "/", {}).code == "MissingAction"
 
 
-# --- CORS --------------------------------------------------------------------------------
-
-PREFLIGHT = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "authorization,x-oss-date"}
-
-
-@pytest.mark.parametrize("origin", ["http://localhost:8888", "https://127.0.0.1", "http://[::1]:3000"])
-def test_pages_of_this_machine_may_upload(emulator: Emulator, origin: str) -> None:
-    for path in ("/", f"/{emulator.bucket}/key"):
-        answer = send(emulator.endpoint, "OPTIONS", path, {"Origin": origin, **PREFLIGHT})
-        assert answer.status == 200
-        assert answer.headers["access-control-allow-origin"] == origin
-        assert "PUT" in answer.headers["access-control-allow-methods"]
-        assert answer.headers["access-control-allow-headers"] == "authorization,x-oss-date"
-        assert "access-control-allow-credentials" not in answer.headers
-    answer = oss(create(emulator), "PUT", body=b"x", headers={"Origin": origin})
-    assert answer.headers["access-control-allow-origin"] == origin
-    assert "ETag" in answer.headers["access-control-expose-headers"]
-
-
-@pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "http://localhost.evil.example", "http://127.0.0.1.evil", "file://"]
-)
-def test_other_pages_may_not(emulator: Emulator, origin: str) -> None:
-    for path, code in (("/bucket-name/key", b"AccessForbidden"), ("/", b"AccessForbidden")):
-        answer = send(emulator.endpoint, "OPTIONS", path, {"Origin": origin, **PREFLIGHT})
-        assert answer.status == 403
-        assert code in answer.body
-        assert "access-control-allow-origin" not in answer.headers
-    plain = oss(create(emulator), "PUT", body=b"x", headers={"Origin": origin})
-    assert "access-control-allow-origin" not in plain.headers
-
-
-def test_options_without_origin_or_method(emulator: Emulator) -> None:
-    assert send(emulator.endpoint, "OPTIONS", "/b-b/k", {}).status == 400
-    assert send(emulator.endpoint, "OPTIONS", "/b-b/k", {"Origin": "http://localhost"}).status == 400
-
-
 @pytest.fixture(scope="module")
 def emulator_with_tls() -> Iterator[Emulator]:
     with Emulator(tls_port=0) as made:
@@ -390,12 +353,6 @@ def test_clock_moves_in_two_ways() -> None:
     assert clock.wall_s() == clock.age_s() == 1000.0
     with pytest.raises(ValueError, match=">= 0"):
         clock.advance(-1)
-
-
-def test_private_network_preflight(emulator: Emulator) -> None:
-    headers = {"Origin": "http://localhost", **PREFLIGHT, "Access-Control-Request-Private-Network": "true"}
-    answer = send(emulator.endpoint, "OPTIONS", "/", headers)
-    assert answer.headers["access-control-allow-private-network"] == "true"
 
 
 def test_connections_are_kept_and_closed_when_asked(emulator: Emulator) -> None:

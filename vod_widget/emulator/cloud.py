@@ -14,11 +14,11 @@ import hashlib
 import random
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from vod_widget.emulator import durable, signatures
+from vod_widget.emulator import cors, durable, signatures
 from vod_widget.emulator.blobs import Blob, BlobStore, MemoryBlobs
 from vod_widget.emulator.book import Book, NoBook
 from vod_widget.emulator.clock import Clock
@@ -245,6 +245,11 @@ class Cloud:
             return found.cors
         allowed = not bucket or (found is not None and self.switches.vod_bucket_cors)
         return LOOPBACK_PAGES if allowed else ()
+
+    def cors_headers(self, bucket: str, headers: Mapping[str, str], method: str) -> dict[str, str]:
+        """Return what an answer says to the page of a browser that asked; {} for who names no Origin."""
+        origin = headers.get("origin", "")
+        return cors.answer_headers(self.cors_rules(bucket), origin, method) if origin else {}
 
     def sign_url(self, endpoint: str, bucket: str, key: str, seconds: int) -> str:
         """Return a V1 signed URL to GET an object for so many seconds of the ageing clock."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
-from vod_widget.emulator import faults, rpc_v3
+from vod_widget.emulator import cors, faults, rpc_v3
 from vod_widget.emulator.clock import Clock, http_date
 from vod_widget.emulator.cloud import DEFAULT_UPLOAD_AUTH_TTL_S, Cloud
 from vod_widget.emulator.errors import OssError, RpcError
@@ -151,6 +151,14 @@ class InMemoryEmulator(CloudFacts):
         return answer
 
     def _answer(self, call: _Call) -> InMemoryAnswer:
+        if call.method == "OPTIONS" and call.route.service:
+            call.op = "OptionObject"
+            try:
+                with self.cloud.lock:
+                    allowed = cors.preflight(self.cloud.cors_rules(call.route.bucket), call.headers)
+                return InMemoryAnswer(200, _lowered(allowed))
+            except OssError as problem:
+                return self._injected(call, problem.status, problem.code, problem.message)
         if call.route.service == "rpc":
             if rpc_v3.is_signed(call.headers):
                 call.by_header, pairs = rpc_v3.parse(call.path, call.query, call.headers, call.body)
@@ -245,7 +253,10 @@ class InMemoryEmulator(CloudFacts):
 
     def _spoiled(self, call: _Call, answer: InMemoryAnswer) -> InMemoryAnswer:
         server = "AliyunOSS" if call.route.service == "oss" else "VOD"
-        headers = {"server": server, "date": http_date(self.clock.wall_s()), **answer.headers}
+        with self.cloud.lock:
+            told = _lowered(self.cloud.cors_headers(call.route.bucket, call.headers, call.method))
+        seen = told if call.route.service else {}
+        headers = {"server": server, "date": http_date(self.clock.wall_s()), **seen, **answer.headers}
         if call.route.service != "rpc" and "x-oss-request-id" not in headers:  # a redirect
             headers["x-oss-request-id"] = self.cloud.oss.new_request_id()
         for fault in call.struck:

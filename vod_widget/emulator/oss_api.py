@@ -30,6 +30,7 @@ from vod_widget.emulator import (
     oss_replication,
     oss_service,
     oss_uploads,
+    oss_website,
     oss_worm,
     oss_xml,
     strict_json,
@@ -169,6 +170,9 @@ class OssGateway:
         resource = f"/{request.bucket}/{request.key}" if request.bucket else "/"
         signed = SignedRequest(request.method, resource, request.query, request.headers)
         key = None if self._auth.is_anonymous(signed) else self._auth.identify(signed)
+        if key is None and (page := oss_website.first_page(request, self._store)):
+            request = replace(request, key=page)
+            operation = operation_of(request)
         self._gate.check(key, operation, request)
         oss_access.check_public_acl(request, self._store)
         if key is not None and request.headers.get(TAGGING):

@@ -1,10 +1,10 @@
 """Pages of a bucket that is a website: its index where a folder is asked for, its error page where nothing is.
 
-What lives here: `page_for` and `answer`. It imports `oss_settings`, `oss_views`, `storage`; called under the lock of
-`Cloud`. Routing rules are kept and shown, and lead nowhere.
+What lives here: `first_page`, `page_for`, `answer`. It imports `oss_settings`, `oss_views`, `storage`; called under the
+lock of `Cloud`. Routing rules are kept and shown, and lead nowhere.
 
-Source: OSS "Static website hosting", "PutBucketWebsite". The page of the whole bucket is not served: a GET of the
-bucket lists it.
+Source: OSS "Static website hosting", "PutBucketWebsite". A GET of the bucket by nobody in particular shows
+its first page; with a signature it lists the bucket.
 """
 
 from __future__ import annotations
@@ -26,6 +26,13 @@ class Page:
     stored: StoredObject
     status: int
     """404 for the error page, unless the bucket says 200."""
+
+
+def first_page(request: OssRequest, store: ObjectStore) -> str:
+    """Return the key that a request without a signature means by a bucket alone; "" for all others."""
+    bucket = store.find_bucket(request.bucket)
+    asks = request.method in ("GET", "HEAD") and not request.key and not request.query
+    return shown(bucket, "website", "IndexDocument/Suffix") if asks and bucket is not None else ""
 
 
 def page_for(request: OssRequest, store: ObjectStore) -> Page | None:

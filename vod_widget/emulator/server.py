@@ -355,12 +355,10 @@ class HttpFront:
         return await self._send_stream(exchange, reply, cut, drip)
 
     def _cors_headers(self, exchange: Exchange) -> dict[str, str]:
-        origin = exchange.headers.get("origin", "")
-        if not origin or exchange.route.service not in ("rpc", "oss") or exchange.op == "Page":
+        if "origin" not in exchange.headers or exchange.route.service not in ("rpc", "oss") or exchange.op == "Page":
             return {}
         with self._cloud.lock:
-            rules = self._cloud.cors_rules(exchange.route.bucket)
-        return cors.answer_headers(rules, origin, exchange.request.method)
+            return self._cloud.cors_headers(exchange.route.bucket, exchange.headers, exchange.request.method)
 
     async def _send_stream(
         self, exchange: Exchange, reply: Reply, cut: int | None, drip: faults.Fault | None

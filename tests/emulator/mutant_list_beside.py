@@ -193,4 +193,37 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
         "{url}|{now}",
         "test_vod_errands::test_a_callback_is_signed_when_the_account_has_a_key",
     ),
+    (
+        "oss_posts",
+        "            check_header(name, value)\n",
+        "            pass\n",
+        "test_oss_forms::test_a_field_that_cannot_be_a_header_is_refused",
+    ),
+    (
+        "oss_views",
+        '            check_header(f"response-{name}", request.param(f"response-{name}"))\n',
+        "",
+        "test_oss_objects::test_a_word_that_means_nothing_is_refused",
+    ),
+    ("oss_checks", 'if encoding not in ("", "url"):', F, "test_oss_objects::test_a_word_that_means_nothing_is_refused"),
+    (
+        "oss_checks",
+        'if forbidden.lower() not in ("true", "false"):',
+        F,
+        "test_oss_objects::test_a_word_that_means_nothing_is_refused",
+    ),
+    (
+        "oss_checks",
+        "if digest and digest != md5_base64(",
+        "if False and digest != md5_base64(",
+        "test_oss_objects::test_a_document_has_the_digest_that_it_is_sent_with",
+    ),
+    ("oss_api", "if request.method not in VERBS:", F, "test_oss_objects::test_a_verb_that_there_is_not_is_refused"),
+    (
+        "oss_website",
+        "not request.key and not request.query",
+        "not request.key",
+        "test_oss_rules::test_a_bucket_alone_is_its_first_page_for_who_does_not_sign",
+    ),
+    ("book", "if self._cleared:", F, "test_durable::test_a_restart_in_order"),
 )

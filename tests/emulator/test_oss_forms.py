@@ -306,3 +306,18 @@ def test_the_reader_says_when_the_end_is_missing() -> None:
     reader.feed(encoded([("key", "k")])[:-20])
     with pytest.raises(OssError, match="MalformedPOSTRequest"):
         reader.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Content-Type", "a\r\nb: c"),
+        ("x-oss-meta-a", "a\0b"),
+        ("x-oss-meta-a b", "c"),
+        ("success_action_redirect", "http://127.0.0.1/\r\nx: y"),
+    ],
+)
+def test_a_field_that_cannot_be_a_header_is_refused(emulator: Emulator, grant: Grant, name: str, value: str) -> None:
+    answer = post(grant, {"key": grant.key, **signed(policy_of(), grant.keys), name: value})
+    assert (answer.status, answer.code) == (400, "InvalidArgument")
+    assert oss(grant, "GET", keys=owner(emulator)).code == "NoSuchKey"

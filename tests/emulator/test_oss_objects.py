@@ -295,3 +295,17 @@ def test_a_document_has_the_digest_that_it_is_sent_with(emulator: Emulator, gran
     ):
         answer = oss(grant, "PUT", "tagging", body, {"Content-MD5": digest}, keys=owner(emulator), key="")
         assert answer.code == code
+
+
+def test_a_word_that_means_nothing_is_refused(emulator: Emulator, grant: Grant) -> None:
+    assert oss(grant, "PUT", body=b"first", headers={"x-oss-forbid-overwrite": "yes"}).code == "InvalidArgument"
+    assert oss(grant, "PUT", body=b"first").status == 200
+    assert oss(grant, "GET", "response-content-type=a%0d%0ab:c", keys=owner(emulator)).code == "InvalidArgument"
+    assert oss(grant, "GET", "encoding-type=base64", key="", keys=owner(emulator)).code == "InvalidArgument"
+    assert oss(grant, "POST", "uploads&encoding-type=base64").code == "InvalidArgument"
+
+
+def test_a_verb_that_there_is_not_is_refused(emulator: Emulator, grant: Grant) -> None:
+    answer = oss(grant, "PATCH", body=b"x", keys=owner(emulator))
+    assert (answer.status, answer.code, answer.text("ResourceType")) == (405, "MethodNotAllowed", "OBJECT")
+    assert answer.headers["allow"] == "GET, HEAD, PUT, POST, DELETE"

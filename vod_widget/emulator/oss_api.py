@@ -63,6 +63,7 @@ from vod_widget.emulator.oss_views import Callback, OssAnswer
 from vod_widget.emulator.storage import ObjectStore
 from vod_widget.emulator.switches import Switches
 
+VERBS = ("GET", "HEAD", "PUT", "POST", "DELETE")
 OnNotification = Callable[[str, str, str], None]
 
 
@@ -163,6 +164,10 @@ class OssGateway:
         Raises:
             OssError: It is refused; nothing has happened.
         """
+        if request.method not in VERBS:
+            text = "The specified method is not allowed against this resource."
+            extras = {"Method": request.method, "ResourceType": "OBJECT" if request.key else "BUCKET"}
+            raise OssError(405, "MethodNotAllowed", text, extras=extras, headers={"Allow": ", ".join(VERBS)})
         operation = operation_of(request)
         check_names(request)
         if operation == "PostObject":

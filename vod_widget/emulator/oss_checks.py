@@ -28,6 +28,7 @@ KEPT_HEADERS = (
     "expires",
 )
 CALLBACK = "x-oss-callback"
+FORBID_OVERWRITE = "x-oss-forbid-overwrite"
 # Source: OSS "Callback", Supported API operations.
 CALLS_BACK = ("CompleteMultipartUpload", "PostObject", "PutObject")
 TAGGING = "x-oss-tagging"
@@ -38,6 +39,18 @@ _PACED = ("PutObject", "AppendObject", "CopyObject", "UploadPart", "UploadPartCo
 # Bits a second. Source: OSS "Single-connection bandwidth throttling".
 _TRAFFIC_BITS_PER_S = (819_200, 838_860_800)
 MAX_META_BYTES = 8 * 1024
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_NO_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+
+
+def check_header(name: str, value: str) -> None:
+    """Refuse what came in a form or in a query and cannot be a header of an answer.
+
+    Raises:
+        OssError: InvalidArgument.
+    """
+    if not _HEADER_NAME.fullmatch(name) or _NO_HEADER.search(value):
+        raise oss_invalid_argument("The value cannot be a header.", name=name, value=value)
 
 
 def check_names(request: OssRequest) -> None:
@@ -68,6 +81,14 @@ def check_wishes(request: OssRequest, operation: str) -> None:
             "A header you provided implies functionality that is not implemented.",
             extras={"Header": CALLBACK},
         )
+    encoding = request.param("encoding-type")
+    if encoding not in ("", "url"):  # INFERRED: the documents know no other
+        raise oss_invalid_argument(
+            "Invalid Encoding Method specified in Request.", name="encoding-type", value=encoding
+        )
+    forbidden = request.headers.get(FORBID_OVERWRITE, "false")
+    if forbidden.lower() not in ("true", "false"):  # INFERRED: who means true shall not overwrite by a slip
+        raise oss_invalid_argument("The value is not true or false.", name=FORBID_OVERWRITE, value=forbidden)
     kind = request.headers.get(STORAGE_CLASS, "Standard")
     if kind not in CLASSES:
         raise oss_invalid_argument("The storage class is not valid.", name=STORAGE_CLASS, value=kind)

@@ -24,7 +24,7 @@ from vod_widget.emulator.blobs import Blob
 from vod_widget.emulator.clock import Clock, http_date
 from vod_widget.emulator.errors import OssError, oss_invalid_argument
 from vod_widget.emulator.objects import NULL_VERSION, StoredObject
-from vod_widget.emulator.oss_checks import CRC_HEADER, blob_headers
+from vod_widget.emulator.oss_checks import CRC_HEADER, FORBID_OVERWRITE, blob_headers
 from vod_widget.emulator.oss_names import OssRequest
 from vod_widget.emulator.oss_tickets import Ticket
 from vod_widget.emulator.oss_versions import deleted_headers, named_version, stored_headers
@@ -202,7 +202,7 @@ def check_overwrite(request: OssRequest, store: ObjectStore) -> None:
     """
     if store.bucket(request.bucket).versioning != "Enabled":
         store.check_mutable(request.bucket, request.key, NULL_VERSION)
-    forbidden = request.headers.get("x-oss-forbid-overwrite", "").lower() == "true"
+    forbidden = request.headers.get(FORBID_OVERWRITE, "").lower() == "true"
     if forbidden and not store.bucket(request.bucket).versioning and store.find(request.bucket, request.key):
         raise OssError(409, "FileAlreadyExists", "The object you specified already exists and can not be overwritten.")
 

@@ -22,6 +22,7 @@ from vod_widget.emulator.oss_checks import (
     KEPT_HEADERS,
     blob_headers,
     check_body_headers,
+    check_header,
     check_names,
     check_wishes,
 )
@@ -82,7 +83,10 @@ class FormDesk:
         signature = oss_forms.signature_of(fields)
         key = self._auth.identify_form(signature, fields["policy"])
         oss_forms.judge(fields["policy"], fields, request.bucket, self._clock.signed_url_s())
-        named = replace(request, key=fields["key"], headers={**request.headers, **_headers_of(form)})
+        given = _headers_of(form)
+        for name, value in [*given.items(), ("Location", fields.get("success_action_redirect", ""))]:
+            check_header(name, value)
+        named = replace(request, key=fields["key"], headers={**request.headers, **given})
         check_names(named)
         self._check_right(key, "PutObject", named)
         check_wishes(named, "PostObject")

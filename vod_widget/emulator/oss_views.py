@@ -18,7 +18,7 @@ from vod_widget.emulator import oss_xml
 from vod_widget.emulator.clock import http_date
 from vod_widget.emulator.errors import OssError, oss_invalid_argument
 from vod_widget.emulator.objects import StoredObject, Upload
-from vod_widget.emulator.oss_checks import CRC_HEADER, KEPT_HEADERS, STORAGE_CLASS, TAGGING, md5_base64
+from vod_widget.emulator.oss_checks import CRC_HEADER, KEPT_HEADERS, STORAGE_CLASS, TAGGING, check_header, md5_base64
 from vod_widget.emulator.oss_names import OssRequest
 from vod_widget.emulator.tags import header_tags
 
@@ -126,6 +126,7 @@ def look(request: OssRequest, stored: StoredObject, now_s: float) -> OssAnswer:
     shown = {name.lower(): name for name in headers}
     for name in KEPT_HEADERS:
         if request.param(f"response-{name}"):
+            check_header(f"response-{name}", request.param(f"response-{name}"))
             headers[shown.get(name, name)] = request.param(f"response-{name}")
     start, end = 0, stored.size_bytes
     found = range_of(request.headers.get("range", ""), stored.size_bytes)

@@ -1,6 +1,6 @@
-"""MD5 of a range of a source, where `content_md5` asks for it: for the header, and to compare with an ETag.
+"""MD5 of a range of a source, where `content_md5` asks for it: for the header and to compare with an ETag.
 
-Floor 3, beside the engine: reads by a function that it is given. Runs in the part senders; a range is read twice then.
+Floor 3, beside the engine: reads by a function it is given. Runs where the part is sent; a range is then read twice.
 """
 
 from __future__ import annotations

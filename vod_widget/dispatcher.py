@@ -149,7 +149,7 @@ class Dispatcher:
                     self.run_coroutine(result)
             except BaseException:  # a callback that raises SystemExit must not take the deliveries of all files along
                 _log.exception("a callback failed")
-            del job  # as in `workers.Pool`
+            del job  # as in `crew.Crew`
             result = None
             with self._cond:
                 self._busy.pop(me, None)

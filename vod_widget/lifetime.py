@@ -63,7 +63,7 @@ def ensure_thread(queue: Scheduler) -> None:
         InvalidStateError: Not one can be started (code `Threads`).
     """
     try:
-        queue._control.ensure()
+        queue.crew.ensure()
     except RuntimeError as exc:
         raise InvalidStateError(
             "this process may not start a single thread",
@@ -88,7 +88,7 @@ def die_in_child(queue: Scheduler) -> None:
     """In a forked child: no thread is left, and the condition may be held by one that is not here."""
     queue.cond = threading.Condition(threading.RLock())
     queue._closed = True
-    for part in (queue._control, queue._timers, queue.dispatcher):
+    for part in (queue.crew, queue._timers, queue.dispatcher):
         part.die_in_child()
 
 

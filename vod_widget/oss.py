@@ -1,8 +1,8 @@
 """The data plane: the only module that imports oss2, which signs and sends every call to the object storage.
 
 oss2's own CRC, progress, retry and resume are not used: they cost twelve times the CPU, or end in wrong bytes reported
-as success (`docs/decisions.md`). Floor 2: imports floors 0 and 1 and the `_http` base. Methods run in the engine's part
-senders, any number at once; a session holds no state but its keys.
+as success (`docs/decisions.md`). Floor 2: imports floors 0 and 1 and the `_http` base. Methods run in the queue's
+threads, any number at once; a session holds no state but its keys.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class OssStore:
 
     Args:
         clock: Wall time for signing, monotonic time for deadlines.
-        pool_size: Connections kept open, >= 1; give the number of part senders.
+        pool_size: Connections kept open, >= 1; give the number of requests at a time.
         connect_timeout_s: Longest time for TCP and TLS to connect, seconds.
         read_timeout_s: Longest silence while sending, and longest time for an answer, seconds. Complete has 300 s.
         ca_file: PEM file of trusted authorities instead of certifi's; for the emulator's TLS.

@@ -1,8 +1,8 @@
 """The queue's heart: decides under one condition, acts outside it.
 
 Mutable state of the queue: `records`, `state`, the counters and every machine. All of it is read and written under
-`cond`, which is never held over I/O, a callback or a wait for a result. Three kinds of threads work here: senders (one
-request that carries bytes each), a pool for every other effect, and one timer thread, which also ticks. Floor 3.
+`cond`, which is never held over I/O, a callback or a wait for a result. Two kinds of threads work here: the crew, which
+does every effect, and one timer thread, which also ticks. Floor 3.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from . import effects as fx
 from .concurrency import Concurrency
+from .crew import Crew
 from .dispatcher import Dispatcher
 from .engine import BrokenOff, Engine
 from .errors import VODError
@@ -27,11 +28,10 @@ from .owner import Owner
 from .progress import SpeedMeter
 from .record import Record, Transfer
 from .register import Register
-from .senders import Senders
 from .stalls import Watchdog, stalled_error
 from .states import LEFT_TO_DO, FileEvent, UploaderEvent, next_file_state, next_uploader_state
 from .sums import Sums
-from .workers import Pool, Timers
+from .workers import Timers
 
 __all__ = ["Scheduler"]
 
@@ -40,19 +40,13 @@ _log = logging.getLogger("vod_widget")
 Decided = tuple[Record, FileMachine, list[tuple[int, fx.Effect]]]
 TICK_S = 0.1
 _CONTROL_THREADS = 16
+"""Threads beyond those that carry bytes."""
 _LOOKAHEAD_FILES = 2
 _LOOKAHEAD_SMALL_FILES = 16
 """Small files whose permission is fetched while the bytes of others flow: a call takes about as long as such a file."""
 _ASKED_FILES_MAX = 8
 _STOP_GRACE_S = 2.0
 _ANSWER_GRACE_S = 1.0
-
-
-class _Chain(threading.local):
-    """What a thread of the pool does next, and whether it is one."""
-
-    next: Callable[[], None] | None = None
-    is_open = False
 
 
 class Scheduler:
@@ -82,11 +76,18 @@ class Scheduler:
         self._register = Register(self.records)
         self._active: dict[str, Record] = {}
         self._scan_from = 0
-        self._chain = _Chain()
+        self._flying: set[tuple[FileMachine, int]] = set()
         self._timers = Timers("vod-timer", clock)
-        self._control = Pool("vod-control", _CONTROL_THREADS, self._timers.after)
+        self.crew = Crew(
+            "vod-work",
+            lock,
+            take=self._take,
+            wanted=self._may_take,
+            size=lambda: _CONTROL_THREADS + self.parallel_now,
+            is_needed=lambda: bool(self._active),
+            later=self._timers.after,
+        )
         self._watchdog = Watchdog(clock)
-        self.senders = Senders(lock, self._take, lambda: bool(self._active), lambda: self._timers.after(1.0, self.kick))
         self._ticking = False
         self._stopped_at_s = 0.0
         self._closed = False
@@ -201,10 +202,8 @@ class Scheduler:
                 self._timers.after(effect.wait_s, self.kick)
             elif isinstance(effect, fx.AskApp):
                 self._owner.ask_app(record, token, effect)
-            elif self._chain.next is None and self._chain.is_open:
-                self._chain.next = partial(self._perform, record, machine, token, effect)
             else:
-                self._control.submit(partial(self._follow, partial(self._perform, record, machine, token, effect)))
+                self.crew.follow(partial(self._perform, record, machine, token, effect))
 
     def _break_off(self, transfers: tuple[Transfer, ...]) -> None:
         """End requests that nobody wants: at once while their bytes leave, since then they have no effect.
@@ -217,21 +216,6 @@ class Scheduler:
                 self._timers.after(_ANSWER_GRACE_S, transfer.cut)
             else:
                 transfer.cut()
-
-    def _follow(self, job: Callable[[], None]) -> None:
-        """Run a job of the pool, and on the same thread the one that directly follows from each.
-
-        A hop to another thread between any two steps would cost a small file more than its steps.
-        """
-        self._chain.is_open = True
-        following: Callable[[], None] | None = job
-        try:
-            while following is not None:
-                self._chain.next = None
-                following()
-                following = self._chain.next
-        finally:
-            self._chain.is_open, self._chain.next = False, None
 
     def _outcome(self, record: Record, token: int, value: Any) -> None:
         self.step(record, lambda machine: machine.succeed(token, value))
@@ -247,7 +231,7 @@ class Scheduler:
     def _perform(self, record: Record, machine: FileMachine, token: int, effect: fx.Effect) -> None:
         assert self.engine is not None
         failure: VODError | None = None
-        self._watchdog.begin(lambda: self._give_up(record, token))
+        self._watchdog.begin(lambda: self._give_up(record, machine, token))
         try:
             value = self.engine.perform(record, machine, effect)
         except BrokenOff:
@@ -262,12 +246,15 @@ class Scheduler:
             say = partial(self._outcome, record, token, value)
         if isinstance(effect, fx.SendPart | fx.SendObject):
             with self.cond:
+                self._flying.discard((machine, token))
                 self.concurrency.ended(self._clock.monotonic_s(), failure)
         if self._watchdog.end():
             say()
 
-    def _give_up(self, record: Record, token: int) -> None:
+    def _give_up(self, record: Record, machine: FileMachine, token: int) -> None:
         """Answer for a thread that hangs in a read of this file."""
+        with self.cond:
+            self._flying.discard((machine, token))
         record.run.transfers.clear()  # its bytes will never arrive
         self.refuse(record, token, stalled_error(record.name))
 
@@ -300,7 +287,7 @@ class Scheduler:
         self.load.recount(self._active.values(), self.parallel_now)
 
     def settle(self) -> None:
-        """After any change: start files, start senders, see whether the queue expired or ended; under the condition."""
+        """After any change: start files and requests, see whether the queue expired or ended; under the condition."""
         if self.state is UploaderState.END and self.counts[UploadState.READY] and self._owner.is_ending:
             # A callback of the last file added another, or wants one again: nothing has ended yet.
             self.state = next_uploader_state(self.state, UploaderEvent.START)
@@ -311,7 +298,7 @@ class Scheduler:
         if self.state in {UploaderState.START, UploaderState.EXPIRE}:
             self._fill()
             self._judge()
-        self._call_senders()
+        self._look_for_bytes()
         if not self._active or self.quiet:
             self.cond.notify_all()
 
@@ -363,8 +350,8 @@ class Scheduler:
         self._started_one = True
         work = self._decide(record, machine, lambda m: m.start())
         if work:
-            # Effects begin on the pool, since the condition is held here.
-            self._control.submit(partial(self._act, record, machine, work))
+            # Effects begin on the crew, since the condition is held here.
+            self.crew.submit(partial(self._act, record, machine, work))
         self._tick_soon()
 
     def _judge(self) -> None:
@@ -399,7 +386,7 @@ class Scheduler:
                 continue
             self.make_ready(record, FileEvent.RESUME)
             if effects:
-                self._control.submit(lambda r=record, m=machine, e=effects: self._act(r, m, e))  # type: ignore[misc]
+                self.crew.submit(lambda r=record, m=machine, e=effects: self._act(r, m, e))  # type: ignore[misc]
         if first and self.counts[UploadState.READY]:
             text = "these keys cannot be used: the other files wait until the queue is started again with better ones"
             self._owner.on_note(failed, fx.Warned("Auth.Held", text))
@@ -469,39 +456,45 @@ class Scheduler:
                 self.load.note(record)
         self._scan_from = 0
 
-    # ---- senders
+    # ---- requests that carry bytes
 
-    def _call_senders(self) -> None:
-        if self._closed or self.engine is None:
-            return
-        if self.concurrency.link.answer_s is None:
+    @property
+    def flying(self) -> int:
+        """Requests that carry bytes now."""
+        return len(self._flying)
+
+    def _may_take(self) -> int:
+        """How many such requests may begin."""
+        if self._closed or not self.takes_new or self.engine is None:
+            return 0
+        return max(0, min(self.load.wanted, self.parallel_now - len(self._flying)))
+
+    def _look_for_bytes(self) -> None:
+        if self.engine is not None and self.concurrency.link.answer_s is None:
             self.concurrency.learn(self.engine.link())  # the first answer says how far the other end is
-        self.senders.call(self.load.wanted, self.parallel_now)
+        if self._may_take():
+            self.crew.look()
 
     def _take(self) -> Callable[[], None] | None:
-        """The next request that carries bytes, as a job of a sender."""
-        if self._closed or not self.takes_new:
+        """The next request that carries bytes, as a job of the crew; its permit is held until it has ended."""
+        if not self._may_take():
             return None
-        renewals: list[Decided] = []
         for record in tuple(self._active.values()):
             machine = record.machine
             assert machine is not None
             if machine.refresh_due():
                 effects = self._decide(record, machine, lambda m: m.refresh_ahead())
                 if effects:
-                    renewals.append((record, machine, effects))
+                    self.crew.submit(partial(self._act, record, machine, effects))
             phase = machine.phase
             taken = machine.next_transfer(self._part_size_bytes)
             if taken is not None:
+                self._flying.add((machine, taken[0]))
                 self.load.note(record)
                 if machine.phase is not phase:
                     self._owner.on_state(record)
-                return partial(self._send, renewals, partial(self._perform, record, machine, *taken))
-        return partial(self.act_all, renewals) if renewals else None
-
-    def _send(self, renewals: list[Decided], send: Callable[[], None]) -> None:
-        self.act_all(renewals)
-        send()
+                return partial(self._perform, record, machine, *taken)
+        return None
 
     def _part_size_bytes(self, left_bytes: int) -> int:
         limit = self.engine.bandwidth.per_s if self.engine is not None else None
@@ -538,9 +531,8 @@ class Scheduler:
             if self._active or not self.dispatcher.idle:
                 self._tick_soon()
             hanging = self._watchdog.look(r.run.turn for r in self._active.values())
-            self.senders.give_up(hanging)
-        for thread, give_up in hanging.items():
-            self._control.leave_behind(thread)
+            self.crew.give_up(hanging)
+        for give_up in hanging.values():
             give_up()
         self.dispatcher.help_if_slow()
         self._owner.on_tick()
@@ -561,8 +553,7 @@ class Scheduler:
         """Join every thread; False when one is still busy."""
         with self.cond:
             self._closed = True
-            senders = self.senders.close()
+            threads = self.crew.close()
             self.cond.notify_all()
         ended = self._timers.close(timeout_s)
-        ended &= self._control.close(timeout_s)
-        return self.senders.join(senders, timeout_s) and ended
+        return self.crew.join(threads, timeout_s) and ended

@@ -1,4 +1,4 @@
-"""Threads of the core, and the two limiters that make them wait.
+"""How threads of the core start, the one that runs jobs later, and the limiter that makes them wait.
 
 All threads are daemons with a name; they are started when there is work, end when there has been none for a while, and
 are joined by `close()`. Floor 3; knows nothing of files.
@@ -11,18 +11,17 @@ import heapq
 import itertools
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
 from .interfaces import Clock
 
-__all__ = ["Pool", "Rate", "Timers", "Waits", "start_thread"]
+__all__ = ["STARVED_S", "Rate", "Timers", "Waits", "start_thread"]
 
 _log = logging.getLogger("vod_widget")
 Job = Callable[[], None]
 
-_STARVED_S = 1.0
+STARVED_S = 1.0
 """How soon it is tried again to start a thread when there is not one."""
 
 _LOOK_AGAIN_S = 0.2
@@ -45,107 +44,6 @@ def start_thread(name: str, target: Job) -> threading.Thread:
     thread = threading.Thread(target=lambda: context.run(target), name=name, daemon=True)
     thread.start()
     return thread
-
-
-class Pool:
-    """Runs jobs on at most `size` threads; threads come with the work and go when idle.
-
-    Args:
-        name: Prefix of the threads' names.
-        size: Most threads at a time.
-        later: Runs a quick job after so many seconds; used while not a single thread can be had.
-        idle_s: Seconds without work after which a thread ends.
-    """
-
-    def __init__(self, name: str, size: int, later: Callable[[float, Job], None], idle_s: float = 5.0) -> None:
-        self._name = name
-        self._size = size
-        self._later = later
-        self._idle_s = idle_s
-        self._cond = threading.Condition()
-        self._jobs: deque[Job] = deque()
-        self._idle = 0
-        self._threads: set[threading.Thread] = set()
-        self._closed = False
-        self._numbers = itertools.count(1)
-
-    def submit(self, job: Job) -> None:
-        """Queue a job; after `close` it is dropped."""
-        with self._cond:
-            if self._closed:
-                return
-            self._jobs.append(job)
-            if self._idle >= len(self._jobs) or len(self._threads) >= self._size:
-                self._cond.notify()
-            else:
-                self._grow()
-
-    def ensure(self) -> None:
-        """Have at least one thread.
-
-        Raises:
-            RuntimeError: Not one can be started.
-        """
-        with self._cond:
-            if not self._threads and not self._closed:
-                self._threads.add(start_thread(f"{self._name}-{next(self._numbers)}", self._work))
-
-    def _grow(self) -> None:
-        """Start one more thread for the jobs; when none can be had, a running one takes them, or it is tried again."""
-        try:
-            self._threads.add(start_thread(f"{self._name}-{next(self._numbers)}", self._work))
-        except RuntimeError:
-            _log.warning("no thread could be started for %s; %d go on", self._name, len(self._threads))
-            if not self._threads:
-                self._later(_STARVED_S, self._feed)
-
-    def _feed(self) -> None:
-        with self._cond:
-            if self._jobs and not self._threads and not self._closed:
-                self._grow()
-
-    def leave_behind(self, thread: threading.Thread) -> None:
-        """Give up a thread that hangs in its job: another may take its place, and it ends when it ever comes back."""
-        with self._cond:
-            self._threads.discard(thread)
-            if self._jobs and not self._idle and not self._closed:
-                self._grow()
-
-    def _work(self) -> None:
-        while True:
-            with self._cond:
-                if threading.current_thread() not in self._threads:
-                    return
-                if not self._jobs and not self._closed:
-                    self._idle += 1
-                    self._cond.wait_for(lambda: bool(self._jobs) or self._closed, self._idle_s)
-                    self._idle -= 1
-                if not self._jobs:
-                    self._threads.discard(threading.current_thread())
-                    return
-                job = self._jobs.popleft()
-            try:
-                job()
-            except Exception:
-                _log.exception("a job of %s failed", self._name)
-            del job  # a thread that waits must not keep the file that it worked for last
-
-    def die_in_child(self) -> None:
-        """In a forked child: the threads are not here, and one of them may hold the condition."""
-        self._cond = threading.Condition()
-        self._closed = True
-        self._threads = set()
-
-    def close(self, timeout_s: float) -> bool:
-        """Drop queued jobs, let the running ones end, join; False when a thread is still busy after `timeout_s`."""
-        with self._cond:
-            self._closed = True
-            self._jobs.clear()
-            threads = [t for t in self._threads if t is not threading.current_thread()]
-            self._cond.notify_all()
-        for thread in threads:
-            thread.join(timeout_s / max(1, len(threads)) if len(threads) > 1 else timeout_s)
-        return not any(thread.is_alive() for thread in threads)
 
 
 class Timers:
@@ -206,7 +104,7 @@ class Timers:
             del job
 
     def die_in_child(self) -> None:
-        """As for `Pool`."""
+        """In a forked child: the thread is not here, and it may hold the condition."""
         self._cond = threading.Condition()
         self._closed = True
         self._thread = None

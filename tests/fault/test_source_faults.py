@@ -286,7 +286,7 @@ def test_f118_too_many_open_files_is_waited_for(
 
             class Refused(real_socket):  # type: ignore[misc,valid-type]
                 def __init__(self, *args: Any, **kwargs: Any) -> None:
-                    if threading.current_thread().name.startswith(("vod-send", "vod-control")):
+                    if threading.current_thread().name.startswith("vod-work"):
                         refuse()
                     super().__init__(*args, **kwargs)
 

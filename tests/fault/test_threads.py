@@ -11,7 +11,7 @@ import pytest
 from tests.contract.support import LONG_S, PART, file_of, runs
 from tests.fault.memory import MemoryCloud, queue
 from tests.helpers.until import until
-from vod_widget import workers
+from vod_widget import crew, workers
 from vod_widget.errors import InvalidStateError
 
 FAULT_KIND = "F"
@@ -32,7 +32,7 @@ def starved(monkeypatch: pytest.MonkeyPatch, refuses: Callable[[str, int], bool]
     return refused
 
 
-@pytest.mark.parametrize("name", ["vod-send", "vod-control", "vod-callbacks"])
+@pytest.mark.parametrize("name", ["vod-work", "vod-callbacks"])
 def test_f117_with_one_thread_of_a_kind_the_queue_is_slower_and_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -46,16 +46,17 @@ def test_f117_with_one_thread_of_a_kind_the_queue_is_slower_and_whole(
     assert len(cloud.objects) == 3
 
 
-@pytest.mark.parametrize("name", ["vod-send", "vod-control", "vod-callbacks", "vod-timer"])
+@pytest.mark.parametrize("name", ["vod-work", "vod-callbacks", "vod-timer"])
 def test_f117_a_thread_that_cannot_be_had_now_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(workers, "_STARVED_S", 0.05)
+    for module in (crew, workers):
+        monkeypatch.setattr(module, "STARVED_S", 0.05)
     cloud = MemoryCloud()
     with queue(cloud, tmp_path) as up:
-        # The first control thread is what start() insists on.
+        # The first thread of the crew is what start() insists on.
         refused = starved(
-            monkeypatch, lambda thread, so_far: so_far < 3 and thread.startswith(name) and thread != "vod-control-1"
+            monkeypatch, lambda thread, so_far: so_far < 3 and thread.startswith(name) and thread != "vod-work-1"
         )
         infos = [up.add_file(file_of(tmp_path, f"{n}.mp4", 2 * PART)) for n in range(2)]
         runs(up)

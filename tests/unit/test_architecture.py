@@ -47,7 +47,7 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
             "record",
             "register",
             "pace",
-            "senders",
+            "crew",
             "sums",
             "digests",
             "body",

@@ -1,15 +1,19 @@
-"""Threads of the core: callbacks in order, a slow one holds up its own file only, pools and limits that end."""
+"""Threads of the core: callbacks in order, a slow one holds up its own file only, a crew and limits that end."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
+from collections.abc import Callable, Sequence
 
 import pytest
 
+from tests.helpers.until import until
+from vod_widget.crew import Crew
 from vod_widget.dispatcher import Dispatcher
 from vod_widget.system import SystemClock
-from vod_widget.workers import Pool, Rate, Timers
+from vod_widget.workers import Rate, Timers
 
 LONG_S = 10.0
 
@@ -103,15 +107,61 @@ def test_idle_is_told_once_everything_returned() -> None:
     assert dispatcher.close(LONG_S)
 
 
-def test_pool_runs_everything_on_few_threads_and_ends() -> None:
-    pool, done, ran = Pool("vod-test", 3, lambda _wait_s, _job: None), threading.Event(), []
+def crew_of(size: int, sends: Sequence[Callable[[], None]] = ()) -> Crew:
+    lock, waiting = threading.RLock(), deque(sends)
+    return Crew(
+        "vod-test",
+        lock,
+        take=lambda: waiting.popleft() if waiting else None,
+        wanted=lambda: len(waiting),
+        size=lambda: size,
+        is_needed=lambda: True,
+        later=lambda _wait_s, _job: None,
+    )
+
+
+def ends(crew: Crew) -> bool:
+    with crew._work:
+        threads = crew.close()
+    return crew.join(threads, LONG_S)
+
+
+def test_crew_runs_everything_on_few_threads_and_ends() -> None:
+    ran: list[int] = []
+    requests = [lambda n=n: ran.append(n) for n in range(100, 150)]  # type: ignore[misc]
+    crew = crew_of(3, requests)
     for number in range(100):
-        pool.submit(lambda n=number: (ran.append(n), done.set() if n == 99 else None))
-    assert done.wait(LONG_S)
-    names = {t.name for t in threading.enumerate() if t.name.startswith("vod-test")}
-    assert len(names) <= 3
-    assert pool.close(LONG_S)
+        crew.submit(lambda n=number: ran.append(n))
+    until(lambda: len(ran) == 150, "all jobs and requests")
+    assert sorted(ran) == list(range(150))
+    assert len({t.name for t in threading.enumerate() if t.name.startswith("vod-test")}) <= 3
+    assert ends(crew)
     assert not [t for t in threading.enumerate() if t.name.startswith("vod-test")]
+
+
+def test_crew_goes_on_with_what_follows_and_hands_the_rest_to_others() -> None:
+    crew, free, ran = crew_of(2), threading.Event(), {}
+
+    def note(what: str) -> None:
+        ran[what] = threading.current_thread()
+
+    def first() -> None:
+        note("first")
+        crew.follow(lambda: (note("second"), free.wait(LONG_S)))
+        crew.follow(lambda: (note("other"), free.set()))  # else "second" would wait in vain
+
+    crew.submit(first)
+    until(lambda: len(ran) == 3, "all three")
+    assert ran["first"] is ran["second"] is not ran["other"]
+    assert ends(crew)
+
+
+def test_crew_survives_a_job_that_fails() -> None:
+    crew, ran = crew_of(1), threading.Event()
+    crew.submit(lambda: 1 // 0)
+    crew.submit(ran.set)
+    assert ran.wait(LONG_S)
+    assert ends(crew)
 
 
 def test_timers_run_in_the_order_of_their_time() -> None:

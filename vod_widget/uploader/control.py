@@ -247,6 +247,8 @@ class Control(Looking):
 
     def _tell_waiters(self) -> None:
         with self._queue.cond:
+            if not self._all_done():
+                return  # callbacks have run dry for a moment, as they do after each small file
             waiters = list(self._waiters)
             self._queue.cond.notify_all()
         for wake in waiters:

@@ -27,6 +27,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from ._answer import Answer, read_answer
 from ._exchange import Exchange
 from ._hosts import is_loopback
+from .baton import away
 from .errors import InvalidArgumentError
 
 __all__ = ["Connection", "TlsConnection", "head_of", "tls_context", "usual_tls_context"]
@@ -73,7 +74,8 @@ class Connection(HTTPConnection):
     _heard: bytes | None = None  # the beginning of an answer that came while the request was sent
 
     def connect(self) -> None:
-        super().connect()
+        with away:
+            super().connect()
         self._is_tuned = _tune(self.sock, self.congestion)
 
     def is_readable(self) -> bool:
@@ -164,7 +166,8 @@ class Connection(HTTPConnection):
             block, self._heard = self._heard, None
             if block is None:
                 sock.settimeout(exchange.answer_timeout_s())
-                block = sock.recv(_BLOCK_BYTES)
+                with away:
+                    block = sock.recv(_BLOCK_BYTES)
             if took_s is None:
                 took_s = exchange.clock.monotonic_s() - began_s
             return block
@@ -191,7 +194,9 @@ def _wait(sock: socket.socket, timeout_s: float, *, to_read: bool = False, to_wr
 
 
 def _wait_or_raise(sock: socket.socket, timeout_s: float, *, to_read: bool = False, to_write: bool = False) -> None:
-    if not _wait(sock, timeout_s, to_read=to_read, to_write=to_write):
+    with away:
+        is_ready = _wait(sock, timeout_s, to_read=to_read, to_write=to_write)
+    if not is_ready:
         raise TimeoutError("the other end takes no more")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
+from .baton import away
 from .crc64 import crc64
 from .errors import SourceChangedError, SourceError
 from .interfaces import Clock, ReadsInto, Source
@@ -46,7 +47,8 @@ def in_turn(record: Record, cancel: threading.Event, look: Callable[[], T]) -> T
     """Touch the file of a record, one thread at a time, so that a dead mount holds one thread only."""
     turn = record.run.turn
     if turn is None:
-        return look()
+        with away:  # of a page, or of another machine
+            return look()
     if not turn.enter(cancel):
         raise BrokenOff
     try:

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from . import baton
 from .workers import STARVED_S, Job, start_thread
 
 __all__ = ["Crew"]
@@ -146,6 +147,7 @@ class Crew:
             self._roused -= 1
             job = self._next(me)
         while job is not None:
+            baton.take()
             try:
                 job()
             except Exception:
@@ -170,6 +172,7 @@ class Crew:
             if self._closed or not is_needed or len(self._threads) > self._size():
                 self._threads.discard(me)
                 break
+            baton.give()
             self._idle += 1
             is_needed = self._work.wait(_WAIT_S if self._is_needed() else _LAST_WAIT_S)
             self._idle -= 1

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from . import effects as fx
 from .addresses import is_loopback_url
+from .baton import away
 from .body import BrokenOff, FileBody, in_turn
 from .crc64 import crc64
 from .digests import Digest
@@ -46,6 +47,8 @@ T = TypeVar("T")
 _SIGNED_URL_LIFE_S = 300
 """The storage looks at it when a request begins; a page may have some parts waiting for a connection."""
 _COVER_MAX_BYTES = 100 * MIB
+_SMALL_BYTES = MIB
+"""A body up to this is read, summed and sent within a few tenths of a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,9 @@ class Engine:
         if run.turn is None and record.machine is not None and record.source.cheap_reads:
             run.turn = ReadTurn(self._clock, record.name)
         try:
+            if isinstance(effect, fx.SendPart | fx.SendObject) and effect.part.size_bytes > _SMALL_BYTES:
+                with away:
+                    return self._do[type(effect)](record, machine, effect)
             return self._do[type(effect)](record, machine, effect)
         except VODError as error:
             if isinstance(error, ClockSkewError):
@@ -202,7 +208,8 @@ class Engine:
                     record.source.close()
 
     def _hash_parts(self, record: Record, _machine: FileMachine, effect: fx.HashParts) -> tuple[int, ...]:
-        return tuple(_hash(record, part, record.run.cancel) for part in effect.parts)
+        with away:
+            return tuple(_hash(record, part, record.run.cancel) for part in effect.parts)
 
     # ---- control plane
 
@@ -271,7 +278,8 @@ class Engine:
         ask = self._settings().get_auth
         if ask is None:
             raise MissingCredentialError("get_auth was taken away", file_name=record.name)
-        return ask(record, effect, None)
+        with away:
+            return ask(record, effect, None)
 
     def _create_cover(self, record: Record, _machine: FileMachine, effect: fx.CreateCover) -> Grant:
         """Create the cover as an image of its own."""
@@ -291,7 +299,8 @@ class Engine:
         )
         ask = self._settings().get_auth
         if ask is not None and effect.credentials is None:
-            grant = ask(record, fx.GetAuth(fx.AuthKind.CREATE_IMAGE, "", ""), cover)
+            with away:
+                grant = ask(record, fx.GetAuth(fx.AuthKind.CREATE_IMAGE, "", ""), cover)
         else:
             grant = self._call(
                 record,

@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 
+from .baton import away
 from .errors import SourceError
 from .interfaces import Clock
 
@@ -58,14 +59,20 @@ class ReadTurn:
             SourceError: Code `Source.Stalled`.
         """
         if not self._lock.acquire(blocking=False):
-            deadline_s = self._clock.monotonic_s() + STALL_S
-            while not self._lock.acquire(timeout=_LOOK_AGAIN_S):
-                if cancel.is_set():
+            with away:
+                if not self._wait(cancel):
                     return False
-                if self._clock.monotonic_s() >= deadline_s:
-                    raise stalled_error(self._name)
         self.since_s = self._clock.monotonic_s()
         self.thread = threading.current_thread()
+        return True
+
+    def _wait(self, cancel: threading.Event) -> bool:
+        deadline_s = self._clock.monotonic_s() + STALL_S
+        while not self._lock.acquire(timeout=_LOOK_AGAIN_S):
+            if cancel.is_set():
+                return False
+            if self._clock.monotonic_s() >= deadline_s:
+                raise stalled_error(self._name)
         return True
 
     def leave(self) -> None:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from .baton import away
 from .interfaces import Clock
 
 __all__ = ["STARVED_S", "Rate", "Timers", "Waits", "start_thread"]
@@ -161,7 +162,9 @@ class Rate:
                 start_s = max(self._free_at_s, now_s - self._burst_s)
                 self._free_at_s = start_s + units / per_s
             while (wait_s := start_s - self._clock.monotonic_s()) > 0:
-                if stopped.wait(min(wait_s, _LOOK_AGAIN_S)):
+                with away:
+                    is_stopped = stopped.wait(min(wait_s, _LOOK_AGAIN_S))
+                if is_stopped:
                     return False
                 if self._per_s != per_s:
                     break

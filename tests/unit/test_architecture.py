@@ -35,7 +35,7 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
         ),
     ),
     # Both clouds need one way to make a session without redirects and proxies, and one map of its faults.
-    ("2 transport under the edges", True, ("_http",)),
+    ("2 base of the edges", True, ("baton", "_http")),
     ("2 edges", False, ("oss", "vod_api", "journal", "credentials", "sources", "system")),
     (
         "3 engine",

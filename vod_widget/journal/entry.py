@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vod_widget.errors import InvalidStateError, JournalError
 
-from .files import AnyLock, failed, open_file, stamp, sync_folder, write_all
+from .files import AnyLock, failed, open_file, stamp, sync, sync_folder, write_all
 from .lines import State, part_line, read_lines, refuse_secrets
 
 if TYPE_CHECKING:
@@ -184,9 +184,7 @@ class FileEntry:
             if state.checkpoint is not None:
                 result = {"fingerprint": state.checkpoint.fingerprint, **result}
             self._journal.add_done(self._key, result, stamp(self._path))
-            self._remove()
-            with suppress(OSError):  # if it comes back, the list of finished files knows it
-                sync_folder(self._journal.folder)
+            self._remove()  # not synced: if it comes back after a power cut, the list of finished files knows it
             self.release()
 
     def discard(self) -> None:
@@ -293,7 +291,7 @@ class FileEntry:
             # Until all is well: what a sync that failed has left is not known, and the next write is anew.
             size_bytes, self._size_bytes, self._is_synced = self._size_bytes + len(data), -1, False
             if durable:
-                os.fsync(descriptor)
+                sync(descriptor)
                 self._is_synced = True
                 if not self._is_named:
                     sync_folder(self._journal.folder)
@@ -315,7 +313,7 @@ class FileEntry:
             try:
                 write_all(descriptor, data)
                 if durable or self._path.exists():  # never trade a durable file for one that is not
-                    os.fsync(descriptor)
+                    sync(descriptor)
             finally:
                 os.close(descriptor)
             # Until here the file is as it was, and where it was whole it can still be appended to.

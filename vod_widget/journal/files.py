@@ -12,6 +12,7 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
+from vod_widget.baton import away
 from vod_widget.errors import JournalError, LockedError
 
 if TYPE_CHECKING:
@@ -81,6 +82,12 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+def sync(descriptor: int) -> None:
+    """Make what was written survive a power cut; others work meanwhile, since a disk takes its time."""
+    with away:
+        os.fsync(descriptor)
+
+
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM, errno.EISDIR)
 
 
@@ -93,7 +100,7 @@ def sync_folder(folder: Path) -> None:
     try:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(descriptor)
+            sync(descriptor)
         finally:
             os.close(descriptor)
     except OSError as exc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.until import until
 from vod_widget.errors import InvalidArgumentError, InvalidStateError, JournalError, LockedError
 from vod_widget.journal import FileEntry, FileJournal, _key, files
 from vod_widget.journal import done as done_module
@@ -811,6 +813,49 @@ def test_many_threads_finish_at_once(journal: FileJournal) -> None:
     for thread in threads:
         thread.join(60)
     assert [journal.finished(f"file:{n}", DESTINATION) for n in range(60)] == [{"n": n} for n in range(60)]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_files_that_end_while_the_disk_is_busy_are_written_down_together(
+    journal: FileJournal, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    busy, goes_on, synced, real = threading.Event(), threading.Event(), [], os.fsync
+    errors: list[JournalError] = []
+
+    def fsync(descriptor: int) -> None:
+        synced.append(descriptor)
+        busy.set()
+        goes_on.wait(60)
+        if fails and len(synced) > 1:
+            raise OSError(errno.EIO, "the disk failed")
+        real(descriptor)
+
+    def finish(number: int) -> None:
+        try:
+            entries[number].finish({"n": number})
+        except JournalError as error:
+            errors.append(error)
+
+    journal.open("file:x", DESTINATION).finish({})  # the list is there and needs no second sync
+    entries = [journal.open(f"file:{n}", DESTINATION) for n in range(4)]
+    monkeypatch.setattr(os, "fsync", fsync)
+    threads = [threading.Thread(target=finish, args=(n,)) for n in range(4)]
+    threads[0].start()
+    assert busy.wait(60)
+    for thread in threads[1:]:
+        thread.start()
+    until(lambda: len(journal._done._news) == 3, "three wait")
+    goes_on.set()
+    for thread in threads:
+        thread.join(60)
+    assert len(synced) == 2
+    assert journal.finished("file:0", DESTINATION) == {"n": 0}
+    if fails:
+        assert len(set(map(id, errors))) == 3, "each file has an error of its own"
+    else:
+        assert [journal.finished(f"file:{n}", DESTINATION) for n in range(4)] == [{"n": n} for n in range(4)]
+        assert errors == []
+    journal.close()
 
 
 def test_f93_the_list_is_compacted_when_most_of_it_is_history(

@@ -1,7 +1,8 @@
 """The list of finished files: one line each, found by an index of offsets.
 
 A hundred thousand lines take about 12 MB of index and no parsing. A damaged line costs that one file its memory only.
-The turn is held over I/O, against the rule of the house: it orders this process's appends to one file. Any thread.
+The turn is held over I/O, against the rule of the house: it orders this process's appends to one file. Whoever has it
+writes for all who wait, so that a slow disk is waited for once and not once for each of many small files. Any thread.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from vod_widget.baton import away
 from vod_widget.errors import JournalError, LockedError
 
-from .files import AnyLock, failed, open_file, sync_folder, write_all
+from .files import AnyLock, failed, open_file, sync, sync_folder, write_all
 from .lines import DONE_HEAD, line, parse
 
 if TYPE_CHECKING:
@@ -26,6 +28,17 @@ if TYPE_CHECKING:
 _SLACK_LINES = 1000
 _LOCK_TRIES = 5000  # x 2 ms = 10 s for one append by somebody else
 _LOCK_PAUSE_S = 0.002
+
+
+class _News:
+    """A line that is to be written, and what became of it."""
+
+    __slots__ = ("error", "is_over", "text")
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self.is_over = False
+        self.error: OSError | JournalError | None = None
 
 
 class DoneList:
@@ -54,7 +67,8 @@ class DoneList:
         self._restore = restore
         self._make_lock = make_lock
         self._turn = threading.Lock()
-        self._guard = threading.Lock()  # guards the four below; never held over I/O
+        self._guard = threading.Lock()  # guards the five below; never held over I/O
+        self._news: list[_News] = []
         self._inode = -1
         self._read_bytes = 0
         self._offsets: dict[bytes, int] = {}
@@ -68,49 +82,76 @@ class DoneList:
             result: Plain JSON.
             written: `stamp` of the entry's file.
         """
-        text = line("done", {"key": key, "at_s": self._clock.now_s(), "entry": written, "result": result})
+        mine = _News(line("done", {"key": key, "at_s": self._clock.now_s(), "entry": written, "result": result}))
+        with self._guard:
+            self._news.append(mine)
+        with away:
+            self._turn.acquire()
+        try:
+            if not mine.is_over:
+                self._write_news()
+        finally:
+            self._turn.release()
+        # Each gets an error of its own: the queue writes the name of the file into it.
+        if isinstance(mine.error, JournalError):
+            raise JournalError(mine.error.message, code=mine.error.code, hint=mine.error.hint)
+        if mine.error is not None:
+            raise failed("the result cannot be written", mine.error) from mine.error
+
+    def _write_news(self) -> None:
+        """Write every line that waits, and tell each what became of it; the caller has the turn."""
+        with self._guard:
+            news, self._news = self._news, []
+        error: OSError | JournalError | None = InterruptedError("it was broken off")
         try:
             with self._locked():
-                descriptor = open_file(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
-                try:
-                    size_bytes = os.fstat(descriptor).st_size
-                    # A line torn by a kill gets its end, so that it spoils no other.
-                    torn = size_bytes > 0 and os.pread(descriptor, 1, size_bytes - 1) != b"\n"
-                    try:
-                        write_all(descriptor, (b"\n" if torn else b"") + text)
-                    except OSError:
-                        with suppress(OSError):
-                            os.ftruncate(descriptor, size_bytes)
-                        raise
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
+                self._append(b"".join(one.text for one in news))
                 if self._lines > _SLACK_LINES + 2 * len(self._offsets):
                     with suppress(OSError):
                         self._compact()
-            if size_bytes == 0:
-                sync_folder(self._folder)
-        except OSError as exc:
-            raise failed("the result cannot be written", exc) from exc
+            error = None
+        except (OSError, JournalError) as exc:
+            error = exc
+        finally:
+            for one in news:
+                one.is_over, one.error = True, error
+
+    def _append(self, text: bytes) -> None:
+        descriptor = open_file(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        try:
+            size_bytes = os.fstat(descriptor).st_size
+            # A line torn by a kill gets its end, so that it spoils no other.
+            torn = size_bytes > 0 and os.pread(descriptor, 1, size_bytes - 1) != b"\n"
+            try:
+                write_all(descriptor, (b"\n" if torn else b"") + text)
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(descriptor, size_bytes)
+                raise
+            sync(descriptor)
+        finally:
+            os.close(descriptor)
+        if size_bytes == 0:
+            sync_folder(self._folder)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         lock = self._make_lock(self._folder / "done.lock")
         pause = threading.Event()
-        with self._turn:
-            self._restore()
-            for attempt in range(_LOCK_TRIES):
-                try:
-                    lock.take()
-                    break
-                except LockedError as exc:
-                    if attempt == _LOCK_TRIES - 1:
-                        raise JournalError(f"process {exc.pid} blocks the list of finished files") from exc
-                    pause.wait(_LOCK_PAUSE_S)
+        self._restore()
+        for attempt in range(_LOCK_TRIES):
             try:
-                yield
-            finally:
-                lock.release()
+                lock.take()
+                break
+            except LockedError as exc:
+                if attempt == _LOCK_TRIES - 1:
+                    raise JournalError(f"process {exc.pid} blocks the list of finished files") from exc
+                with away:
+                    pause.wait(_LOCK_PAUSE_S)
+        try:
+            yield
+        finally:
+            lock.release()
 
     def is_done(self, key: str, written: list[int]) -> bool:
         """Tell whether this very writing of an entry was finished."""
@@ -186,5 +227,5 @@ class DoneList:
         with os.fdopen(descriptor, "wb") as file:
             file.writelines(newest.values())
             file.flush()
-            os.fsync(file.fileno())
+            sync(file.fileno())
         temp.replace(self._path)

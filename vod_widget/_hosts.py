@@ -5,6 +5,7 @@ Base of floor 2, beside `_http`: pure, imports floor 0.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from .errors import EndpointRefusedError
 __all__ = ["checked_base_url", "is_loopback"]
 
 
+@functools.lru_cache(maxsize=64)
 def is_loopback(host: str | None) -> bool:
     """Tell whether a host name or address is this machine, without asking DNS."""
     if not host:
@@ -38,7 +40,12 @@ def checked_base_url(url: str, what: str) -> tuple[str, str]:
     Raises:
         EndpointRefusedError: Anything else, e.g. user info, a path, plain http to another machine.
     """
-    bare = url.strip().removesuffix("/") if isinstance(url, str) else ""
+    return _checked(url if isinstance(url, str) else "", what)
+
+
+@functools.lru_cache(maxsize=64)  # a queue has one or two, and asks with each file
+def _checked(url: str, what: str) -> tuple[str, str]:
+    bare = url.strip().removesuffix("/")
     try:
         parts = urlsplit(bare)
         host, port = (parts.hostname or "").lower(), parts.port

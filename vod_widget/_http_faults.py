@@ -6,6 +6,7 @@ Base of floor 2, beside `_http`: imports floor 0 and the exception types of urll
 from __future__ import annotations
 
 import email.utils
+import functools
 import http.client
 import logging
 import socket
@@ -103,6 +104,7 @@ def _lost(there: str, was_sent: bool) -> TransportError:
     return ConnectionLostError(f"the connection to {there} broke", was_sent=was_sent)
 
 
+@functools.lru_cache(maxsize=16)  # the answers of one second have the same
 def date_s(text: str | None) -> float | None:
     """Read an HTTP date; None when it is absent or not one."""
     if not text:

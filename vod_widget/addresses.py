@@ -10,6 +10,7 @@ Source of the host names: "Regions and endpoints", OSS and ApsaraVideo VOD, http
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from dataclasses import replace
@@ -55,6 +56,7 @@ _SERVICE_HOST = re.compile(rf"(?:vod|vod-vpc|sts|sts-vpc)(?:\.{_REGION})?\.aliyu
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _PLAIN_TEXT = re.compile(r"[!-~]{1,253}")
 # What URL parsers disagree about: userinfo, backslash, escapes, a second address inside the first.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _TRICKS = re.compile(r"[\\@%?#;,\s]|\.\.")
 
 
@@ -189,7 +191,7 @@ def _wrong_key(key: str) -> str | None:
         return f"has {size_bytes} bytes; at most {OBJECT_KEY_MAX_BYTES} are allowed"
     if key[0] in "/\\":
         return "begins with a slash"
-    if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", key):
+    if _CONTROL.search(key):
         return "holds a control character"
     # HTTP clients take such parts out of a URL, so another object than the signed one would be written.
     if any(part in (".", "..") for part in key.split("/")):
@@ -240,7 +242,14 @@ def check_region(region: str, *, is_loopback: bool = False) -> str:
 
 def _split(endpoint: str) -> tuple[str, str, int | None]:
     """Take an endpoint apart into scheme ("" when there is none), host in lower case, and port."""
-    text = endpoint.strip() if isinstance(endpoint, str) else ""
+    if not isinstance(endpoint, str):
+        raise _refused(endpoint, "is not a plain host name")
+    return _split_text(endpoint)
+
+
+@functools.lru_cache(maxsize=64)  # a queue has one or two, and asks with each file
+def _split_text(endpoint: str) -> tuple[str, str, int | None]:
+    text = endpoint.strip()
     if not _PLAIN_TEXT.fullmatch(text) or _TRICKS.search(text):
         raise _refused(endpoint, "is not a plain host name")
     match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", text)
@@ -258,6 +267,7 @@ def _split(endpoint: str) -> tuple[str, str, int | None]:
     return scheme, host, port
 
 
+@functools.lru_cache(maxsize=64)
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True

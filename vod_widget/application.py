@@ -349,7 +349,7 @@ class Application:
             if others:
                 self._answer_asked(record, token, None)
 
-        self._dispatcher.post(record.file_id, ask)
+        self._dispatcher.post(record.file_id, ask, at_once=True)
 
     def _claim(self, record: Record, token: int | None) -> int | None:
         """Take the open question, if it is still open."""

@@ -1,8 +1,9 @@
 """Delivers callbacks and events: in order for each file, never under a lock; a slow one holds up its own file only.
 
-One thread does it all as long as callbacks return quickly, so that two do not run at the same time without need. When
-one has run for half a second and others wait, another thread helps. Coroutines run on the loop that ran where the queue
-was started, if there is one, else on a loop of our own. Floor 3.
+One thread does it all as long as callbacks return quickly, so that two do not run at the same time without need. It
+rests a moment when it has delivered, and takes what has come meanwhile together: to be woken for each event of many
+small files costs more than the events. When one has run for half a second and others wait, another thread helps.
+Coroutines run on the loop that ran where the queue was started, if there is one, else on a loop of our own. Floor 3.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ Job = Callable[[], Any]
 
 _SLOW_S = 0.5
 _IDLE_S = 2.0
+_REST_S = 0.02
 _THREADS_MAX = 32
 
 
@@ -63,6 +65,7 @@ class Dispatcher:
         self._ready: deque[str] = deque()
         self._busy: dict[threading.Thread, float] = {}
         self._idle = 0
+        self._rests = False
         self._threads: set[threading.Thread] = set()
         self._when_idle: deque[Job] = deque()
         self._closed = False
@@ -71,13 +74,14 @@ class Dispatcher:
         self._at_home = 0
         self.home_loop: asyncio.AbstractEventLoop | None = None
 
-    def post(self, key: str, job: Job, *, coalesce: str = "") -> None:
+    def post(self, key: str, job: Job, *, coalesce: str = "", at_once: bool = False) -> None:
         """Queue a job of one strand.
 
         Args:
             key: The strand; a file's id.
             job: What to run; a coroutine that it returns is awaited.
             coalesce: When the last waiting job of the strand has the same word, it is replaced (progress).
+            at_once: Somebody waits for what it brings; else it may take as long as a rest.
         """
         with self._cond:
             if self._closed:
@@ -89,12 +93,15 @@ class Dispatcher:
             elif coalesce and strand and strand[-1][0] == coalesce:
                 strand.pop()
             strand.append((coalesce, job))
+            if at_once:
+                self._end_rest()
             self._help_if_needed()
 
     def when_idle(self, job: Job) -> None:
         """Run `job` after everything that was posted before it has returned."""
         with self._cond:
             self._when_idle.append(job)
+            self._end_rest()
             self._release_idle()
 
     @property
@@ -108,8 +115,13 @@ class Dispatcher:
         with self._cond:
             self._help_if_needed()
 
+    def _end_rest(self) -> None:
+        if self._rests:
+            self._rests = False
+            self._cond.notify_all()
+
     def _help_if_needed(self) -> None:
-        if not self._ready:
+        if not self._ready or self._rests:
             return
         if self._idle:
             self._cond.notify()
@@ -131,8 +143,13 @@ class Dispatcher:
 
     def _work(self) -> None:
         me = threading.current_thread()
+        has_delivered = False
         while True:
             with self._cond:
+                if has_delivered and len(self._threads) == 1 and not self._ready and not self._closed:
+                    self._rests = True
+                    self._cond.wait(_REST_S)
+                    self._rests = False
                 if not self._ready and not self._closed:
                     self._idle += 1
                     self._cond.wait_for(lambda: bool(self._ready) or self._closed, _IDLE_S)
@@ -150,7 +167,7 @@ class Dispatcher:
             except BaseException:  # a callback that raises SystemExit must not take the deliveries of all files along
                 _log.exception("a callback failed")
             del job  # as in `crew.Crew`
-            result = None
+            result, has_delivered = None, True
             with self._cond:
                 self._busy.pop(me, None)
                 if self._strands[key]:
@@ -159,7 +176,6 @@ class Dispatcher:
                     del self._strands[key]
                     self._release_idle()
                 idle = not self._strands
-                self._cond.notify_all()
             if idle:
                 self._on_idle()
 

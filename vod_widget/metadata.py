@@ -13,6 +13,7 @@ web, mini programs and Android. Floor 1, pure: imports floor 0 only; safe in any
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -248,6 +249,7 @@ def _dump(value: Any, field: str) -> str:
 # Fields ---------------------------------------------------------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=256)  # asked for several times while a file is sent
 def plain_metadata(file_name: str, media_type: MediaType) -> UploadMetadata:
     """Return what `build_metadata` returns when nothing but the name is given."""
     return UploadMetadata(title=default_title(file_name), image_type=image_type_of(None, media_type))

@@ -70,6 +70,8 @@ class Sums:
             return
         accepted, found, progress = self._counted.get(record.file_id, (0, 0, 0))
         now = record.accepted_bytes, record.found_bytes, record.progress_bytes
+        if now == (accepted, found, progress):
+            return
         self.accepted_bytes += now[0] - accepted
         self.found_bytes += now[1] - found
         self.progress_bytes += now[2] - progress

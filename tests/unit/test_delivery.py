@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from tests.helpers.until import until
+from vod_widget import dispatcher as dispatcher_module
 from vod_widget.crew import Crew
 from vod_widget.dispatcher import Dispatcher
 from vod_widget.system import SystemClock
@@ -96,6 +97,21 @@ def test_coroutines_run_to_their_end_before_the_next_job(dispatcher: Dispatcher)
     dispatcher.post("a", lambda: ran.append("next"))
     drained(dispatcher)
     assert ran == ["coroutine", "next"]
+
+
+def test_what_nobody_waits_for_comes_together_after_a_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatcher_module, "_REST_S", 3600.0)
+    dispatcher, heard, ended = Dispatcher(SystemClock()), [], threading.Event()
+    dispatcher.post("a", lambda: heard.append("a"))
+    until(lambda: dispatcher._rests, "it rests")
+    dispatcher.post("a", lambda: heard.append("progress"))
+    assert heard == ["a"]
+    dispatcher.post("b", lambda: heard.append("question"), at_once=True)
+    until(lambda: len(heard) == 3 and dispatcher._rests, "a question ends the rest")
+    assert heard == ["a", "progress", "question"]
+    dispatcher.when_idle(ended.set)
+    assert ended.wait(LONG_S), "so does the end"
+    assert dispatcher.close(LONG_S)
 
 
 def test_idle_is_told_once_everything_returned() -> None:

@@ -25,13 +25,14 @@ VERSION = 1
 _SUFFIX_BYTES = 18
 _HEAD = b'{"v":1,"kind":"'
 DONE_HEAD = b'{"v":1,"kind":"done","key":"'
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _SECRET_KEY = re.compile(r"(?i)secret|token|password|signature|access_?key|upload_?auth|credential|authorization")
 
 
 def line(kind: str, body: dict[str, Any]) -> bytes:
     """Make one line with its checksum."""
     try:
-        text = json.dumps({"v": VERSION, "kind": kind, **body}, separators=(",", ":"), allow_nan=False)
+        text = _encode({"v": VERSION, "kind": kind, **body})
     except (TypeError, ValueError, RecursionError) as exc:
         raise InvalidArgumentError(f"the journal keeps plain JSON only: {exc}", code="Journal.Value") from exc
     return f'{text[:-1]},"crc":"{zlib.crc32(text.encode()):08x}"}}\n'.encode()

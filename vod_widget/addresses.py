@@ -162,7 +162,7 @@ def check_address(
         raise EndpointRefusedError(
             f"the upload address has the object {_shown(address.object)}, which {wrong}", code="Name"
         )
-    return replace(address, endpoint=endpoint)
+    return address if endpoint == address.endpoint else replace(address, endpoint=endpoint)
 
 
 def check_key(key: str) -> None:

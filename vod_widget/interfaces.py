@@ -108,7 +108,6 @@ class Source(Protocol):
         """Let go of handles and wake blocked readers; may be called twice."""
 
 
-@runtime_checkable
 class ReadsInto(Protocol):
     """A source that can fill a buffer that is used again and again, which costs half of new bytes for each block."""
 

@@ -14,6 +14,7 @@ refused (`files`). Floor 2: imports floors 0-1; the only door to `platformdirs` 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -226,6 +227,7 @@ class FileJournal:
             self._entries.discard(entry)
 
 
+@functools.lru_cache(maxsize=64)  # an entry that is opened is looked up among the finished ones at once
 def _key(source_id: str, destination: str) -> str:
     return hashlib.sha256(json.dumps([source_id, destination]).encode()).hexdigest()
 

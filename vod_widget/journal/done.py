@@ -85,8 +85,9 @@ class DoneList:
         mine = _News(line("done", {"key": key, "at_s": self._clock.now_s(), "entry": written, "result": result}))
         with self._guard:
             self._news.append(mine)
-        with away:
-            self._turn.acquire()
+        if not self._turn.acquire(blocking=False):
+            with away:
+                self._turn.acquire()
         try:
             if not mine.is_over:
                 self._write_news()

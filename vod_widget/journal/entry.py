@@ -84,6 +84,18 @@ def read_state(path: Path, data: bytes) -> tuple[State, str]:
     return State(kept, {}, state.begun_s), verdict if verdict not in ("", "torn") else "no good line"
 
 
+def _news(old: State, new: State) -> bytes:
+    """What lines make the new state of the old one."""
+    is_reset = not old.parts.keys() <= new.parts.keys()
+    added = [part for number, part in new.parts.items() if is_reset or old.parts.get(number) != part]
+    data = b""
+    if is_reset or old.checkpoint is None:
+        data = new.checkpoint_line(is_reset=is_reset)
+    elif old.checkpoint != new.checkpoint:
+        data = new.change_line(old.checkpoint)
+    return data + b"".join(map(part_line, added))
+
+
 class FileEntry:
     """The checkpoint of one file, held until `release`, `finish` or `discard`; made by `FileJournal.open`."""
 
@@ -91,6 +103,7 @@ class FileEntry:
         self._journal = journal
         self._key = key
         self._path = journal.folder / f"{key}.jsonl"
+        self._temp, self._copy = self._path.with_suffix(".tmp"), spare_of(self._path)
         self._lock = lock
         self._pid = os.getpid()
         self._turn = threading.RLock()  # orders the appends to this one file
@@ -135,14 +148,8 @@ class FileEntry:
                 parts,
                 old.begun_s if old.checkpoint is not None else self._journal.clock.now_s(),
             )
-            is_reset = not old.parts.keys() <= parts.keys()
-            added = [part for number, part in parts.items() if is_reset or old.parts.get(number) != part]
-            data = b""
-            if is_reset or old.checkpoint is None:
-                data = new.checkpoint_line(is_reset=is_reset)
-            elif old.checkpoint != new.checkpoint:
-                data = new.change_line(old.checkpoint)
-            self._append(new, data + b"".join(map(part_line, added)), durable=durable)
+            # Without a file to append to the whole state is written anew: its first line need not be made twice.
+            self._append(new, _news(old, new) if self._size_bytes >= 0 else b"", durable=durable)
             self._spare(new)
 
     def add_part(self, part: Part) -> None:
@@ -306,7 +313,7 @@ class FileEntry:
         if self._journal.restore_folder() or self._lock.is_lost():
             self._lock.forget()
             self._lock.take()
-        temp = self._path.with_suffix(".tmp")
+        temp = self._temp
         data = new.lines()
         try:
             descriptor = open_file(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -338,7 +345,7 @@ class FileEntry:
         if ids == self._spared:
             return
         with suppress(OSError, JournalError):
-            descriptor = open_file(spare_of(self._path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            descriptor = open_file(self._copy, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             try:
                 who = replace(new.checkpoint, metadata={})  # long, and known to whoever adds the file again
                 write_all(descriptor, State(who, {}, new.begun_s).checkpoint_line(is_reset=True))
@@ -348,10 +355,10 @@ class FileEntry:
 
     def _remove(self) -> None:
         try:
-            spare_of(self._path).unlink(missing_ok=True)
+            self._copy.unlink(missing_ok=True)
             self._spared = "", "", ""
             self._path.unlink(missing_ok=True)
-            self._path.with_suffix(".tmp").unlink(missing_ok=True)
+            self._temp.unlink(missing_ok=True)
         except OSError as exc:
             raise failed("the checkpoint cannot be removed", exc) from exc
         self._state, self._size_bytes = State(), -1

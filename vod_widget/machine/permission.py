@@ -295,7 +295,7 @@ class Authorizing(Context):
             )
         address = check_address(address, grant.auth.region, loopback_allowed=job.loopback_allowed)
         check_lifetime(grant.auth)
-        return replace(grant, address=address)
+        return grant if address is grant.address else replace(grant, address=address)
 
     def _goes_as_one(self, checkpoint: Checkpoint) -> bool:
         part_size = checkpoint.part_size_bytes or choose_part_size(self.job.size_bytes, self.job.part_size_bytes)

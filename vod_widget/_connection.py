@@ -110,9 +110,11 @@ class Connection(HTTPConnection):
         """Send a request; False when an answer came before it was sent to its end."""
         began_s, body_bytes = exchange.clock.monotonic_s(), 0
         self.sock.settimeout(0)
+        if isinstance(body, bytes):
+            return self._send(exchange, head + body)  # one packet for a call of the control plane
         if not self._send(exchange, head):
             return False
-        for block in (body,) if isinstance(body, bytes) else body or ():
+        for block in body or ():
             if (self.is_readable() and self._hears()) or not self._send(exchange, block):
                 return False
             body_bytes += len(block)

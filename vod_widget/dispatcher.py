@@ -1,9 +1,10 @@
 """Delivers callbacks and events: in order for each file, never under a lock; a slow one holds up its own file only.
 
-One thread does it all as long as callbacks return quickly, so that two do not run at the same time without need. It
-rests a moment when it has delivered, and takes what has come meanwhile together: to be woken for each event of many
-small files costs more than the events. When one has run for half a second and others wait, another thread helps.
-Coroutines run on the loop that ran where the queue was started, if there is one, else on a loop of our own. Floor 3.
+One thread does it all as long as callbacks return quickly, so that two do not run at the same time without need. While
+many files are under way it rests a moment when it has delivered, and takes what has come meanwhile together: to be
+woken for each event of a small file costs more than the event. When one has run for half a second and others wait,
+another thread helps. Coroutines run on the loop that ran where the queue was started, if there is one, else on a loop
+of our own. Floor 3.
 """
 
 from __future__ import annotations
@@ -55,11 +56,13 @@ class Dispatcher:
     Args:
         clock: Monotonic time.
         on_idle: Called on the delivering thread whenever nothing waits and nothing runs.
+        may_rest: Whether events may be as late as a rest is long; called with no lock but this one's.
     """
 
-    def __init__(self, clock: Clock, on_idle: Job = lambda: None) -> None:
+    def __init__(self, clock: Clock, on_idle: Job = lambda: None, may_rest: Callable[[], bool] = lambda: False) -> None:
         self._clock = clock
         self._on_idle = on_idle
+        self._may_rest = may_rest
         self._cond = threading.Condition()
         self._strands: dict[str, deque[tuple[str, Job]]] = {}
         self._ready: deque[str] = deque()
@@ -115,6 +118,12 @@ class Dispatcher:
         with self._cond:
             self._help_if_needed()
 
+    def _rest(self) -> None:
+        if len(self._threads) == 1 and self._may_rest():
+            self._rests = True
+            self._cond.wait(_REST_S)
+            self._rests = False
+
     def _end_rest(self) -> None:
         if self._rests:
             self._rests = False
@@ -146,10 +155,8 @@ class Dispatcher:
         has_delivered = False
         while True:
             with self._cond:
-                if has_delivered and len(self._threads) == 1 and not self._ready and not self._closed:
-                    self._rests = True
-                    self._cond.wait(_REST_S)
-                    self._rests = False
+                if has_delivered and not self._ready and not self._closed:
+                    self._rest()
                 if not self._ready and not self._closed:
                     self._idle += 1
                     self._cond.wait_for(lambda: bool(self._ready) or self._closed, _IDLE_S)

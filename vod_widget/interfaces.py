@@ -156,7 +156,6 @@ class Body(Protocol):
     def __iter__(self) -> Iterator[bytes | memoryview]: ...
 
 
-@runtime_checkable
 class CanBeCut(Body, Protocol):
     """A body whose request somebody may want to end at once, also while it hangs."""
 

@@ -45,6 +45,7 @@ _LOOKAHEAD_FILES = 2
 _LOOKAHEAD_SMALL_FILES = 16
 """Small files whose permission is fetched while the bytes of others flow: a call takes about as long as such a file."""
 _ASKED_FILES_MAX = 8
+_CROWD_FILES = 8
 _STOP_GRACE_S = 2.0
 _ANSWER_GRACE_S = 1.0
 
@@ -540,6 +541,11 @@ class Scheduler:
     def later(self, wait_s: float, job: Callable[[], None]) -> None:
         """Run a quick job later on the timer thread."""
         self._timers.after(wait_s, job)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so many files are under way that nobody follows the events of each; without the condition."""
+        return len(self._active) > _CROWD_FILES
 
     @property
     def quiet(self) -> bool:

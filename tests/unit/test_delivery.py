@@ -101,7 +101,7 @@ def test_coroutines_run_to_their_end_before_the_next_job(dispatcher: Dispatcher)
 
 def test_what_nobody_waits_for_comes_together_after_a_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatcher_module, "_REST_S", 3600.0)
-    dispatcher, heard, ended = Dispatcher(SystemClock()), [], threading.Event()
+    dispatcher, heard, ended = Dispatcher(SystemClock(), may_rest=lambda: True), [], threading.Event()
     dispatcher.post("a", lambda: heard.append("a"))
     until(lambda: dispatcher._rests, "it rests")
     dispatcher.post("a", lambda: heard.append("progress"))

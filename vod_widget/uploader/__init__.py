@@ -61,7 +61,7 @@ class VODUpload(Listing, Answering):
         values = check_options(options)
         self._clock: Clock = SystemClock()
         self._random: Randomness = SystemRandomness()
-        self._dispatcher = Dispatcher(self._clock, on_idle=self._tell_waiters)
+        self._dispatcher = Dispatcher(self._clock, on_idle=self._tell_waiters, may_rest=lambda: self._queue.is_crowded)
         self._app = Application(
             self,
             self._clock,

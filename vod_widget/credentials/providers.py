@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from vod_widget.baton import away
 from vod_widget.errors import CredentialError, VODError
 from vod_widget.model import Credentials
 
@@ -126,7 +127,8 @@ class SingleFlight(Generic[T]):
         if not leads and flight is not None:
             return self._follow(flight)
         try:
-            mine.value.append(work())
+            with away:
+                mine.value.append(work())
         except BaseException as exc:
             mine.error = (
                 exc
@@ -141,7 +143,9 @@ class SingleFlight(Generic[T]):
         return mine.value[0]
 
     def _follow(self, flight: _Flight[T]) -> T:
-        if not flight.done.wait(self._wait_s):
+        with away:
+            has_landed = flight.done.wait(self._wait_s)
+        if not has_landed:
             raise CredentialError(
                 f"{self._what} did not end within {self._wait_s:.0f} s",
                 code="Auth.Timeout",

@@ -50,6 +50,7 @@ def parse(text: bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
+_NAMES = tuple(f.name for f in fields(Checkpoint) if f.name != "parts")
 _CHECKPOINT_TYPES: dict[str, type] = {
     "size_bytes": int,
     "part_size_bytes": int,
@@ -63,8 +64,7 @@ def _checkpoint_of(data: Any) -> Checkpoint | None:
     """Build a checkpoint from JSON; None when a field is missing or of another type."""
     if not isinstance(data, dict):
         return None
-    names = [f.name for f in fields(Checkpoint) if f.name != "parts"]
-    known = {name: data[name] for name in names if name in data}
+    known = {name: data[name] for name in _NAMES if name in data}
     if any(type(value) is not _CHECKPOINT_TYPES.get(name, str) for name, value in known.items()):
         return None
     try:
@@ -74,8 +74,7 @@ def _checkpoint_of(data: Any) -> Checkpoint | None:
 
 
 def _data_of(checkpoint: Checkpoint) -> dict[str, Any]:
-    data = {f.name: getattr(checkpoint, f.name) for f in fields(Checkpoint) if f.name != "parts"}
-    return {**data, "media_type": str(checkpoint.media_type)}
+    return {name: getattr(checkpoint, name) for name in _NAMES} | {"media_type": str(checkpoint.media_type)}
 
 
 def _sum_of(checkpoint: Checkpoint) -> int:

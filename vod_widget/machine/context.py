@@ -18,6 +18,7 @@ from vod_widget.model import (
     Credentials,
     Grant,
     Phase,
+    UploadMetadata,
     UploadState,
 )
 from vod_widget.progress import Ledger
@@ -30,6 +31,9 @@ from .words import (
 )
 
 __all__ = ["Context", "may_be_created"]
+
+
+_METADATA = tuple(f.name for f in fields(UploadMetadata))
 
 
 def may_be_created(checkpoint: Checkpoint) -> bool:
@@ -123,9 +127,7 @@ class Context:
             size_bytes=job.size_bytes,
             media_type=job.media_type,
             reference_id=job.reference_id,
-            metadata={
-                f.name: v for f in fields(job.metadata) if (v := getattr(job.metadata, f.name)) not in (None, (), "")
-            },
+            metadata={name: v for name in _METADATA if (v := getattr(job.metadata, name)) not in (None, (), "")},
             profile=job.profile,
         )
 

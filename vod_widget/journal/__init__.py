@@ -32,7 +32,7 @@ from vod_widget.errors import JournalError
 
 from .done import DoneList
 from .entry import FileEntry, read_entry, read_state
-from .files import AnyLock, Lock, check_owner, failed, locks_work, stamp
+from .files import AnyLock, Disk, Lock, check_owner, failed, locks_work, stamp
 from .lease import LeaseKeeper
 
 if TYPE_CHECKING:
@@ -73,9 +73,12 @@ class FileJournal:
         self._guard = threading.Lock()  # guards the set; never held over I/O
         self._entries: set[FileEntry] = set()
         self._keeper = LeaseKeeper()
+        self.disk = Disk(clock)
         self._make_lock: Callable[[Path], AnyLock] = Lock
         self.folder = self._choose(folder)
-        self._done = DoneList(self.folder, clock, self.warn, self.restore_folder, self._make_lock)
+        self._done = DoneList(
+            self.folder, clock, self.disk, warn=self.warn, restore=self.restore_folder, make_lock=self._make_lock
+        )
         if hasattr(os, "register_at_fork"):
             self_ref = weakref.ref(self)
             os.register_at_fork(after_in_child=lambda: _after_fork(self_ref))

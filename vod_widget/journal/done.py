@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from vod_widget.baton import away
 from vod_widget.errors import JournalError, LockedError
 
-from .files import AnyLock, failed, open_file, sync, sync_folder, write_all
+from .files import AnyLock, Disk, failed, open_file, write_all
 from .lines import DONE_HEAD, line, parse
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class DoneList:
     Args:
         folder: The journal's folder.
         clock: Time of the lines.
+        disk: Waits for it.
         warn: Takes one sentence for the person.
         restore: Makes the folder again when it is gone.
         make_lock: Makes a lock of a path.
@@ -56,6 +57,8 @@ class DoneList:
         self,
         folder: Path,
         clock: Clock,
+        disk: Disk,
+        *,
         warn: Callable[[str], None],
         restore: Callable[[], bool],
         make_lock: Callable[[Path], AnyLock],
@@ -63,6 +66,7 @@ class DoneList:
         self._folder = folder
         self._path = folder / "done.jsonl"
         self._clock = clock
+        self._disk = disk
         self._warn = warn
         self._restore = restore
         self._make_lock = make_lock
@@ -129,11 +133,11 @@ class DoneList:
                 with suppress(OSError):
                     os.ftruncate(descriptor, size_bytes)
                 raise
-            sync(descriptor)
+            self._disk.sync(descriptor)
         finally:
             os.close(descriptor)
         if size_bytes == 0:
-            sync_folder(self._folder)
+            self._disk.sync_folder(self._folder)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -228,5 +232,5 @@ class DoneList:
         with os.fdopen(descriptor, "wb") as file:
             file.writelines(newest.values())
             file.flush()
-            sync(file.fileno())
+            self._disk.sync(file.fileno())
         temp.replace(self._path)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from vod_widget.errors import InvalidStateError, JournalError
 
-from .files import AnyLock, failed, open_file, stamp, sync, sync_folder, write_all
+from .files import AnyLock, Disk, failed, open_file, stamp, write_all
 from .lines import State, part_line, read_lines, refuse_secrets
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Home(Protocol):
 
     folder: Path
     clock: Clock
+    disk: Disk
 
     def warn(self, text: str) -> None:
         """Keep one sentence for the person."""
@@ -298,10 +299,10 @@ class FileEntry:
             # Until all is well: what a sync that failed has left is not known, and the next write is anew.
             size_bytes, self._size_bytes, self._is_synced = self._size_bytes + len(data), -1, False
             if durable:
-                sync(descriptor)
+                self._journal.disk.sync(descriptor)
                 self._is_synced = True
                 if not self._is_named:
-                    sync_folder(self._journal.folder)
+                    self._journal.disk.sync_folder(self._journal.folder)
                     self._is_named = True
             self._size_bytes = size_bytes
         finally:
@@ -320,7 +321,7 @@ class FileEntry:
             try:
                 write_all(descriptor, data)
                 if durable or self._path.exists():  # never trade a durable file for one that is not
-                    sync(descriptor)
+                    self._journal.disk.sync(descriptor)
             finally:
                 os.close(descriptor)
             # Until here the file is as it was, and where it was whole it can still be appended to.
@@ -331,7 +332,7 @@ class FileEntry:
                 temp.unlink()
             raise
         if durable:
-            sync_folder(self._journal.folder)
+            self._journal.disk.sync_folder(self._journal.folder)
         self._size_bytes = self._live_bytes = len(data)
         self._is_synced = self._is_named = durable
 

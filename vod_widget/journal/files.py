@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import suppress
+from collections import deque
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vod_widget.baton import away
@@ -17,6 +18,8 @@ from vod_widget.errors import JournalError, LockedError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from vod_widget.interfaces import Clock
 
 fcntl: Any
 try:
@@ -82,30 +85,50 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def sync(descriptor: int) -> None:
-    """Make what was written survive a power cut; others work meanwhile, since a disk takes its time."""
-    with away:
-        os.fsync(descriptor)
-
-
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM, errno.EISDIR)
+_QUICK_S = 0.0001
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a new name survive a power cut; file systems that cannot are let off.
+class Disk:
+    """Waits until what was written survives a power cut.
 
-    Raises:
-        OSError: The disk failed, so the name may be lost.
+    Others work meanwhile, but for a folder in memory, where the wait is shorter than the change of threads. The least
+    of the last waits tells, since a busy machine lengthens any of them.
+
+    Args:
+        clock: Monotonic time.
     """
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._waits_s: deque[float] = deque((1.0,), maxlen=8)
+
+    def sync(self, descriptor: int) -> None:
+        """Make the bytes of a file survive.
+
+        Raises:
+            OSError: The disk failed, so they may be lost.
+        """
+        with away if min(self._waits_s) > _QUICK_S else nullcontext():
+            began_s = self._clock.monotonic_s()
+            os.fsync(descriptor)
+            self._waits_s.append(self._clock.monotonic_s() - began_s)
+
+    def sync_folder(self, folder: Path) -> None:
+        """Make a new name survive; file systems that cannot are let off.
+
+        Raises:
+            OSError: The disk failed, so the name may be lost.
+        """
         try:
-            sync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as exc:
-        if exc.errno not in _NO_FOLDER_SYNC:
-            raise
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                self.sync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as exc:
+            if exc.errno not in _NO_FOLDER_SYNC:
+                raise
 
 
 class AnyLock(Protocol):

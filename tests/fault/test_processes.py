@@ -226,7 +226,8 @@ def test_f109_ctrl_c_gives_the_prompt_back_and_the_queue_goes_on_or_stops_as_tol
         emulator.faults.clear()
         ours.send("close")
         victim.join(LONG_S)
-        assert len(ops(emulator, "UploadPart")) == 3, "no request is a zombie"
+        # The one that hangs is cut a second after the stop, on a busy machine before the server has noted it.
+        assert len(ops(emulator, "UploadPart")) <= 3, "no request is a zombie"
         goes_on(emulator, tmp_path, path)
         assert sent_bytes(emulator) <= SIZE + PART
     else:

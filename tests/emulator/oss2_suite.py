@@ -80,7 +80,7 @@ def run(source: Path, python: str, arguments: list[str]) -> dict[str, str]:
         command = [python, "-m", "pytest", "-p", "oss2_plugin", "-p", "no:logging", "-p", "no:cacheprovider", "-q"]
         command += [
             "--timeout",
-            "120",
+            "300",  # some send thousands of requests, on whatever machine this is
             "--tb",
             "short",
             "--show-capture",

@@ -55,6 +55,7 @@ def test_human_text_without_json() -> None:
     assert "ready" in process.stdout.readline()
     assert "http://127.0.0.1:" in process.stdout.readline()
     facts = [process.stdout.readline() for _ in range(5)]
+    assert "browser" in process.stdout.readline()
     code, out, err = stop(process, signal.SIGTERM)
     assert (code, out, err) == (0, "", "")
     assert "region" in facts[-1]

@@ -119,4 +119,5 @@ def _announce(emulator: Emulator, *, as_json: bool) -> None:
     print("The emulator is ready; stop it with Ctrl-C. Its keys work nowhere else.")
     for name, value in facts.items():
         print(f"  {name:<{width}}  {value or '-'}")
+    print(f"Open {emulator.endpoint}/ in a browser to see what is stored.")
     sys.stdout.flush()

@@ -156,7 +156,7 @@ class Emulator(CloudFacts):
         if data_dir is None:
             folder = Path(tempfile.mkdtemp(prefix="vod-emulator-"))  # mode 0700
             return folder, weakref.finalize(self, _remove_own, folder, os.getpid())
-        folder = Path(data_dir)
+        folder = Path(data_dir).absolute()  # others are told of it, and their folder is another
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder, weakref.finalize(self, lambda: None)
 

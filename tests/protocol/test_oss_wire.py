@@ -15,6 +15,7 @@ import pytest
 from tests.helpers.raw_server import Peer, RawServer, answering
 from tests.protocol.support import KEY_ID, SECRET, TOKEN, Bytes, WallClock, address, leaked, printed, upload_auth
 from vod_widget import errors
+from vod_widget._http import Wire
 from vod_widget.model import Part
 from vod_widget.oss import OssStore
 
@@ -48,6 +49,7 @@ def test_a_part_goes_with_its_length_and_in_the_blocks_that_the_body_gave(make_s
     sent = server.requests[0]
     assert (part.part_number, part.size_bytes, part.etag, part.crc64) == (7, 2_560_000, "AB12", 2**64 - 1)
     assert sent.headers["content-length"] == "2560000"
+    assert sent.headers["accept-encoding"] == "identity"
     assert "transfer-encoding" not in sent.headers
     assert sent.body == bytes(body.data)
     assert body.given == [1048576, 1048576, 462848]
@@ -106,6 +108,32 @@ def test_a_connection_is_kept_for_the_next_request(make_store):
         for number in (1, 2, 3):
             one.upload_part("U", number, Bytes(b"x" * 1000))
         assert (server.connections, len(server.requests)) == (1, 3)
+
+
+def test_connection_to_one_host_is_never_used_for_another(make_store):
+    store = make_store()
+    with RawServer(answering(STORED)) as first, RawServer(answering(STORED)) as second:
+        for server in (first, second, first):
+            session(store, server).put_object(Bytes(b"x"), {})
+        assert [(len(s.requests), s.connections) for s in (first, second)] == [(2, 1), (1, 1)]
+
+
+def test_no_more_connections_are_kept_than_asked_for_and_none_after_the_end():
+    class Used:
+        sock = object()
+        is_closed = False
+
+        def close(self) -> None:
+            self.is_closed = True
+
+    pool = Wire(pool_size=1).session
+    first, second, late = Used(), Used(), Used()
+    pool._give_back(("http", "h"), first)
+    pool._give_back(("http", "h"), second)
+    assert [first.is_closed, second.is_closed] == [False, True]
+    pool.close()
+    pool._give_back(("http", "h"), late)
+    assert [first.is_closed, late.is_closed] == [True, True]
 
 
 def test_the_environment_changes_nothing(make_store, monkeypatch, home):

@@ -15,7 +15,8 @@ import pytest
 from tests.helpers.raw_server import Peer, RawServer, answering
 from tests.protocol.support import KEY_ID, SECRET, TOKEN, Bytes, WallClock, address, leaked, printed, upload_auth
 from vod_widget import errors
-from vod_widget._http import Wire
+from vod_widget._connection import head_of
+from vod_widget._http import Answer, Exchange, Wire, perform
 from vod_widget.model import Part
 from vod_widget.oss import OssStore
 
@@ -108,6 +109,57 @@ def test_a_connection_is_kept_for_the_next_request(make_store):
         for number in (1, 2, 3):
             one.upload_part("U", number, Bytes(b"x" * 1000))
         assert (server.connections, len(server.requests)) == (1, 3)
+
+
+def test_request_has_one_deadline_also_where_each_block_is_taken_at_once(make_store):
+    class Steps(WallClock):
+        passed_s = 0.0
+
+        def monotonic_s(self) -> float:
+            return super().monotonic_s() + self.passed_s
+
+    class Slow(Bytes):
+        def __iter__(self):
+            for block in super().__iter__():
+                clock.passed_s += 20.0
+                yield block
+
+    clock = Steps()
+    body = Slow(b"x" * 10_000, block_bytes=1000)
+    store = make_store(clock=clock, send_deadline_s=lambda _length: 70.0)
+    with RawServer(answering(STORED)) as server, pytest.raises(errors.RequestTimeoutError) as caught:
+        session(store, server).put_object(body, {})
+    assert (caught.value.was_sent, len(body.given)) == (False, 4)
+
+
+@pytest.mark.parametrize("raised", [MemoryError(), ConnectionResetError()], ids=["no memory", "after the answer"])
+def test_what_is_not_the_lines_fault_is_not_called_so(raised):
+    exchange = Exchange(WallClock(), "PutObject", handed_over=True)
+    exchange.answer = Answer(200, {}, b"")
+
+    def send() -> None:
+        raise raised
+
+    expected = MemoryError if isinstance(raised, MemoryError) else errors.InvalidStateError
+    with pytest.raises(expected):
+        perform(exchange, send, lambda _exc: errors.InvalidStateError("could not be read"))
+
+
+@pytest.mark.parametrize(
+    ("target", "value"),
+    [
+        ("/a b", "v"),
+        ("/a\r\nX: y", "v"),
+        ("/a", "v\r\nX: y"),
+        ("/a", "v\nX: y"),
+        ("/a", "v\r"),
+        ("/a", "v\0"),
+        ("/a", "電"),
+    ],
+)
+def test_request_whose_fields_would_end_early_is_not_sent(target, value):
+    with pytest.raises(errors.InvalidArgumentError):
+        head_of("PUT", target, "host", {"x-oss-notification": value})
 
 
 def test_connection_to_one_host_is_never_used_for_another(make_store):

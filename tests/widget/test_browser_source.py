@@ -260,6 +260,21 @@ def test_what_was_lost_is_asked_for_again_within_the_window(make: Callable[..., 
     assert [pull[2] for pull in desk.page.pulls[4:]] == [MIB] * 4, "half the size, and four of them"
 
 
+def test_a_socket_that_drops_under_many_reads_is_one_loss_and_costs_no_size(make: Callable[..., Desk]) -> None:
+    desk = make(8 * MIB)
+    for k in range(8):
+        reading = desk.read(k * MIB, (k + 1) * MIB)
+        desk.asked(k + 1)
+        desk.clock.advance(0.1)
+        if k < 4:
+            desk.page.answer(desk.page.pulls[k])
+            reading.ended()
+    desk.pass_time(4)
+    desk.asked(12)
+    assert sorted(desk.page.pulls[8:]) == sorted(desk.page.pulls[4:8]), "each once, and whole"
+    assert desk.source.slice_bytes == 2 * MIB
+
+
 def test_a_minute_of_silence_is_told_and_ends_with_the_next_slice(make: Callable[..., Desk]) -> None:
     desk = make(4 * MIB)
     desk.read(0, 4 * MIB)

@@ -44,6 +44,19 @@ def test_a_size_that_was_lost_twice_is_not_tried_again() -> None:
     assert pace.slice_bytes == MIB
 
 
+def test_a_socket_that_drops_is_not_taken_for_a_limit() -> None:
+    pace = Pace(4 * MIB)
+    for _ in range(5):
+        pace.came(0.1, MIB)
+        pace.lost(MIB)
+        assert (pace.slice_bytes, pace.timeout_s) == (4 * MIB, 8.0)
+    pace.lost(MIB)
+    assert pace.slice_bytes == 2 * MIB, "what is lost twice in a row may be too much"
+    pace.came(0.1, MIB)
+    pace.lost(2 * MIB)
+    assert pace.slice_bytes == MIB, "so large a one never came"
+
+
 def test_a_line_that_is_full_gets_smaller_slices_so_that_a_click_comes_through() -> None:
     pace = Pace(4 * MIB)
     bytes_per_s = 20 * MIB

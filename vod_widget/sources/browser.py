@@ -256,7 +256,11 @@ class BrowserSource:
         overdue = [n for n, pull in self._pulls.items() if pull.asked_s is not None and now_s >= pull.due_s]
         if not overdue:
             return
-        self._pace.lost()
+        # Slices come in the order in which they were asked for, so what was asked for before shares the fate: a socket
+        # that drops is one loss, whichever read looks first.
+        latest_s = max(self._pulls[n].asked_s or 0.0 for n in overdue)
+        overdue = [n for n, pull in self._pulls.items() if pull.asked_s is not None and pull.asked_s <= latest_s]
+        self._pace.lost(max(self._pulls[n].length for n in overdue))
         size = self._pace.slice_bytes
         for pull_id in overdue:
             pull = self._pulls[pull_id]
@@ -334,7 +338,7 @@ class BrowserSource:
             read.missing_bytes -= pull.length
             if isinstance(pull, _Pull):
                 if pull.asked_s is not None:
-                    self._pace.came(self._heard_s - pull.asked_s)
+                    self._pace.came(self._heard_s - pull.asked_s, pull.length)
                 self._forget_pull(pull_id)
             else:
                 for piece in self._cut.pop(pull_id).pieces:

@@ -1,8 +1,9 @@
 """How much of a browser's file is asked for at once, learned from what comes and what does not.
 
 No event tells that a server dropped a message that was too large for it, or that a socket was replaced: only the
-missing acknowledgement does. So a slice that does not come halves the size, and many that do come double it again, up
-to what the page's probe found and never to a size that was lost twice. A click travels behind the slices that are on
+missing acknowledgement does. So a slice that does not come halves the size (unless as large ones came before: then it
+was the socket, and only a second loss in a row counts), and many that do come double it again, up to what the page's
+probe found and never to a size that was lost twice. A click travels behind the slices that are on
 their way, so these get smaller while they take long, too. Pure, not thread-safe. Floor 2.
 """
 
@@ -46,6 +47,8 @@ class Pace:
         self.slice_bytes = 0
         self._lost_at: dict[int, int] = {}
         self._clean = 0
+        self._carried_bytes = 0
+        self._just_lost = False
         self._round_s: float | None = None
         self._least_s = float("inf")
         self._backoff = 1.0
@@ -57,6 +60,8 @@ class Pace:
         self.slice_bytes = self.reach_bytes
         self._lost_at.clear()
         self._clean = 0
+        self._carried_bytes = 0
+        self._just_lost = False
         self._backoff = 1.0
 
     @property
@@ -72,8 +77,10 @@ class Pace:
             base_s = max(_SHORTEST_TIMEOUT_S, _TIMEOUT_IN_ROUNDS * self._round_s)
         return min(base_s * self._backoff, _LONGEST_TIMEOUT_S)
 
-    def came(self, seconds: float) -> None:
-        """Take note of a slice that came so long after it was asked for."""
+    def came(self, seconds: float, length: int = 0) -> None:
+        """Take note of a slice of so many bytes that came so long after it was asked for."""
+        self._carried_bytes = max(self._carried_bytes, length)
+        self._just_lost = False
         self._round_s = seconds if self._round_s is None else 0.8 * self._round_s + 0.2 * seconds
         self._least_s = min(self._least_s, seconds)
         self._backoff = 1.0
@@ -94,8 +101,12 @@ class Pace:
             self.slice_bytes = larger
             self._clean = 0
 
-    def lost(self) -> None:
-        """Take note that slices of the present size did not come."""
+    def lost(self, length: int = LARGEST_SLICE_BYTES) -> None:
+        """Take note that slices did not come, the largest of so many bytes; once for all that were on their way."""
+        first, self._just_lost = not self._just_lost, True
+        if first and length <= self._carried_bytes:
+            self._backoff *= 2.0
+            return
         self._lost_at[self.slice_bytes] = self._lost_at.get(self.slice_bytes, 0) + 1
         self.slice_bytes = max(SMALLEST_SLICE_BYTES, self.slice_bytes // 2)
         self._clean = 0

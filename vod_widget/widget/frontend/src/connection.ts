@@ -4,7 +4,7 @@
  */
 import type { AnswerMessage, Down, Intents, Kind, Model, WhoMessage } from "./protocol";
 
-/** The kernel said no, or said nothing in time (code "NoAnswer") or is not there (code "Offline"). */
+/** The kernel said no, or said nothing in time (code "NoAnswer", a slice also "Overtaken") or is not there (code "Offline"). */
 export class IntentError extends Error {
   constructor(readonly code: string, message: string) {
     super(message);
@@ -22,6 +22,7 @@ export interface Timing { answer_ms: number; heartbeat_ms: number; silence_ms: n
 const TIMING: Timing = { answer_ms: 10_000, heartbeat_ms: 3_500, silence_ms: 5_000, comm_check_ms: 3_000 };
 
 interface Pending {
+  kind: Kind;
   resolve: (data: unknown) => void;
   reject: (error: IntentError) => void;
   timer: ReturnType<typeof setTimeout>;
@@ -65,7 +66,7 @@ export class Connection {
         this.#pending.delete(id);
         reject(new IntentError("NoAnswer", kind));
       }, answer_ms);
-      this.#pending.set(id, { resolve: resolve as (data: unknown) => void, reject, timer });
+      this.#pending.set(id, { kind, resolve: resolve as (data: unknown) => void, reject, timer });
       if (!this.#asked_at) this.#asked_at = Date.now();
       this.#expect();
       try {
@@ -136,6 +137,13 @@ export class Connection {
     if (!waiting) return; // another page's answer, or one that came after its deadline
     this.#pending.delete(message.id);
     clearTimeout(waiting.timer);
+    // Slices and heartbeats are answered in their order: a slice that was overtaken went down with a socket.
+    if (waiting.kind === "ping") for (const [id, lost] of this.#pending) {
+      if (lost.kind !== "slice" || id > message.id) continue;
+      this.#pending.delete(id);
+      clearTimeout(lost.timer);
+      lost.reject(new IntentError("Overtaken", "slice"));
+    }
     if (message.error) waiting.reject(new IntentError(message.error.code, message.error.message));
     else waiting.resolve({ ...message.data as object, buffer: buffers[0] });
   };

@@ -3,7 +3,7 @@
  * slice. The kernel holds the credit, so nothing is queued here beyond what it asked for. Slices are
  * addressed by offset: any order and any repeat is right.
  */
-import type { Connection } from "./connection";
+import { type Connection, IntentError } from "./connection";
 import type { PullMessage } from "./protocol";
 
 /** Reads at a time; the kernel's window of 8 MiB in slices of 2 MiB asks for no more. */
@@ -116,8 +116,10 @@ export class Feeder {
     }
     if (!this.#files.has(message.file_id)) return; // dropped while it was read
     const { file_id, pull_id, offset } = message;
-    // Unanswered or refused: the kernel pulls again if it still wants the slice.
-    await this.#connection.request("slice", { file_id, token: this.token, pull_id, offset }, [buffer]).catch(() => undefined);
+    const send = () => this.#connection.request("slice", { file_id, token: this.token, pull_id, offset }, [buffer]);
+    // Unanswered or refused: the kernel pulls again if it still wants the slice. What a socket took along goes once more
+    // at once: the kernel would wait some rounds for it, and this place would stay taken for ten seconds.
+    await send().catch((error: unknown) => error instanceof IntentError && error.code === "Overtaken" ? send() : null).catch(() => null);
   }
 
   #fail(message: PullMessage, reason: "changed" | "gone" | "read"): void {

@@ -56,6 +56,19 @@ describe("the line to the kernel", () => {
     kernel.emit("msg:custom", {});
     expect(heard).toEqual([]);
   });
+  it("gives up a slice that a heartbeat overtook, and nothing else", async () => {
+    kernel.on_intent = (m) => m.kind === "ping" ? undefined : "silent";
+    const slice = connection.request("slice", { file_id: "f", token: "t", pull_id: 1, offset: 0 }, [new ArrayBuffer(1)]);
+    const failed = slice.catch((e: unknown) => e);
+    const said: string[] = [];
+    void connection.request("start", {}).catch(() => said.push("start"));
+    const ping = connection.request("ping", {});
+    void connection.request("slice", { file_id: "f", token: "t", pull_id: 2, offset: 1 }, [new ArrayBuffer(1)]).catch(() => said.push("later"));
+    await vi.advanceTimersByTimeAsync(10);
+    await ping;
+    expect(await failed).toMatchObject({ code: "Overtaken" });
+    expect(said).toEqual([]);
+  });
   it("is lost after silence and back with the next word", async () => {
     void connection.request("ping", {});
     await vi.advanceTimersByTimeAsync(10);

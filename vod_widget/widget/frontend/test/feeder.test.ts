@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { IntentError } from "../src/connection";
 import { Feeder, files_of_drop } from "../src/feeder";
 
 interface Out { kind: string; keys: Record<string, unknown>; buffer: ArrayBuffer | undefined }
@@ -37,6 +38,18 @@ describe("bytes of browser files", () => {
       expect(new Uint8Array(buffer as ArrayBuffer)).toEqual(data.slice(offset, offset + (offset === 600 ? 400 : 300)));
     }
     expect(out.filter((o) => o.keys["offset"] === 0).map((o) => o.keys["pull_id"])).toEqual([2, 4]);
+  });
+  it.each([["Overtaken", 2], ["NoAnswer", 1]])("sends a slice that is %s %s times in all", async (code, times) => {
+    feeder = new Feeder({
+      request: ((kind: string, keys: Record<string, unknown>, buffers?: ArrayBuffer[]) => {
+        out.push({ kind, keys, buffer: buffers?.[0] });
+        return Promise.reject(new IntentError(code, kind));
+      }) as never,
+    }, held);
+    feeder.keep("f1", new File([data], "a.mp4"));
+    pull(1, 900, 100);
+    await tick();
+    expect(out.map((o) => new Uint8Array(o.buffer!))).toEqual(Array.from({ length: times }, () => data.slice(900)));
   });
   it("sends a short last slice", async () => {
     pull(1, 900, 4096);

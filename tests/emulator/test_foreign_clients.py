@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gc
 import json
 import random
@@ -234,3 +235,39 @@ def test_oss_v2_signs_with_a_token_either_way(emulator: Emulator, grant: Grant, 
     emulator.clock.advance(3001)
     with pytest.raises(oss_v2.exceptions.OperationError, match="SecurityTokenExpired"):
         client.head_object(oss_v2.HeadObjectRequest(bucket=grant.bucket, key=grant.key))
+
+
+def test_oss_v2_calls_back_and_reads_what_a_console_sets_up(emulator: Emulator, grant: Grant) -> None:
+    """This SDK knows the root of each answer by name, where oss2 takes any."""
+    config = oss_v2.config.load_default()
+    provider = oss_v2.credentials.StaticCredentialsProvider
+    config.credentials_provider = provider(emulator.access_key_id, emulator.access_key_secret)
+    config.region, config.endpoint, config.use_path_style = "cn-shanghai", grant.endpoint, True
+    client, mine = oss_v2.Client(config), {"bucket": grant.bucket}
+    wish = base64.b64encode(b'{"callbackUrl":"http://192.0.2.1/","callbackBody":"a=b"}').decode()
+    put = client.put_object(oss_v2.PutObjectRequest(grant.bucket, "a.txt", body=b"hello", callback=wish))
+    assert (put.status_code, b"CallbackFailed" in str(put.callback_result).encode()) == (203, True)
+    point = oss_v2.CreateAccessPointConfiguration(access_point_name="ap-one", network_origin="internet")
+    client.create_access_point(oss_v2.CreateAccessPointRequest(**mine, create_access_point_configuration=point))
+    shown = client.get_access_point(oss_v2.GetAccessPointRequest(**mine, access_point_name="ap-one"))
+    assert (shown.bucket, shown.network_origin) == (grant.bucket, "internet")
+    asked = oss_v2.CreateBucketDataRedundancyTransitionRequest(**mine, target_redundancy_type="ZRS")
+    task = client.create_bucket_data_redundancy_transition(asked).bucket_data_redundancy_transition
+    client.get_bucket_data_redundancy_transition(
+        oss_v2.GetBucketDataRedundancyTransitionRequest(**mine, redundancy_transition_taskid=task.task_id)
+    )
+    client.list_user_data_redundancy_transition(oss_v2.ListUserDataRedundancyTransitionRequest())
+    domain = oss_v2.BucketCnameConfiguration(cname=oss_v2.Cname(domain="www.example.com"))
+    client.create_cname_token(oss_v2.CreateCnameTokenRequest(**mine, bucket_cname_configuration=domain))
+    assert client.get_cname_token(oss_v2.GetCnameTokenRequest(**mine, cname="www.example.com")).cname_token.token
+    client.open_meta_query(oss_v2.OpenMetaQueryRequest(**mine))
+    query = oss_v2.MetaQuery(query='{"Field": "Size", "Value": "6", "Operation": "lt"}')
+    found = client.do_meta_query(oss_v2.DoMetaQueryRequest(**mine, meta_query=query))
+    assert [(file.filename, file.size) for file in found.files.file] == [("a.txt", 5)]
+    target = oss_v2.ReplicationDestination(bucket="other", location="oss-cn-beijing")
+    rules = oss_v2.ReplicationConfiguration(rules=[oss_v2.ReplicationRule(id="one", destination=target, action="PUT")])
+    client.put_bucket_replication(oss_v2.PutBucketReplicationRequest(**mine, replication_configuration=rules))
+    told = client.get_bucket_replication_progress(oss_v2.GetBucketReplicationProgressRequest(**mine, rule_id="one"))
+    assert told.replication_progress is not None
+    client.get_bucket_replication_location(oss_v2.GetBucketReplicationLocationRequest(**mine))
+    client.describe_regions(oss_v2.DescribeRegionsRequest())

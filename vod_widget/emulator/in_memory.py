@@ -253,10 +253,11 @@ class InMemoryEmulator(CloudFacts):
 
     def _spoiled(self, call: _Call, answer: InMemoryAnswer) -> InMemoryAnswer:
         server = "AliyunOSS" if call.route.service == "oss" else "VOD"
-        with self.cloud.lock:
-            told = _lowered(self.cloud.cors_headers(call.route.bucket, call.headers, call.method))
-        seen = told if call.route.service else {}
-        headers = {"server": server, "date": http_date(self.clock.wall_s()), **seen, **answer.headers}
+        headers = {"server": server, "date": http_date(self.clock.wall_s()), **answer.headers}
+        if "origin" in call.headers and call.route.service:
+            with self.cloud.lock:
+                told = self.cloud.cors_headers(call.route.bucket, call.headers, call.method)
+            headers = {**_lowered(told), **headers}
         if call.route.service != "rpc" and "x-oss-request-id" not in headers:  # a redirect
             headers["x-oss-request-id"] = self.cloud.oss.new_request_id()
         for fault in call.struck:

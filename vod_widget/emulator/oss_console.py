@@ -231,7 +231,7 @@ class ConsoleDesk:
 
     def _redundancy(self, operation: str, request: OssRequest, bucket: Bucket) -> OssAnswer:
         if operation == "ListBucketDataRedundancyTransition":
-            return self.list_transitions(request, [bucket], "ListBucketDataRedundancyTransition")
+            return self.list_transitions(request, [bucket])
         if operation == "CreateBucketDataRedundancyTransition":
             wanted = request.param("x-oss-target-redundancy-type")
             if wanted != "ZRS":
@@ -266,7 +266,7 @@ class ConsoleDesk:
         ends = [("StartTime", begun), ("EndTime", iso_millis(done_s))]
         return [*pairs, *ends, ("Status", "Finished"), ("EstimatedRemainingTime", "0"), ("ProcessPercentage", "100")]
 
-    def list_transitions(self, request: OssRequest, buckets: list[Bucket], root: str) -> OssAnswer:
+    def list_transitions(self, request: OssRequest, buckets: list[Bucket]) -> OssAnswer:
         """ListBucketDataRedundancyTransition, and the same of all buckets."""
         after, limit = request.param("continuation-token"), limit_of(request, "max-keys", default=100)
         found = sorted((task_id, bucket) for bucket in buckets for task_id in items(bucket, "transition"))
@@ -280,7 +280,7 @@ class ConsoleDesk:
         pairs = [("IsTruncated", "true" if truncated else "false")]
         if truncated:
             pairs.append(("NextContinuationToken", shown[-1][0]))
-        return _xml(root, pairs, inner)
+        return _xml("ListBucketDataRedundancyTransition", pairs, inner)
 
     # --- limits of requesters ------------------------------------------------------------
 

@@ -85,7 +85,7 @@ def answer(
         case "ListAccessPoints":
             return desk.list_points(request, store.buckets())
         case "ListUserDataRedundancyTransition":
-            return desk.list_transitions(request, store.buckets(), operation)
+            return desk.list_transitions(request, store.buckets())
         case "ListResourcePools":
             token = request.param("continuation-token")
             pairs = [("Region", region), ("Owner", account_id), ("ContinuationToken", token)]

@@ -88,6 +88,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     _guard.active = False
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from tests.helpers.spread import ByFile  # only here: without pytest-xdist nothing needs it
+
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In several processes the longest begins first; in one the order stays as it was."""
+    if hasattr(config, "workerinput"):
+        from tests.helpers.spread import rank
+
+        items.sort(key=lambda item: rank(item.nodeid))
+
+
 @pytest.fixture(autouse=True)
 def _no_outside_network() -> Iterator[None]:
     before = len(_guard.attempts)

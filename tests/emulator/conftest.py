@@ -1,4 +1,5 @@
-"""Strangers' clients that cannot be installed beside the project (those for Node, the vendor's Python uploader), and buckets."""
+"""What the tests of the emulator share: a grant, keys, buckets, and strangers' clients that cannot be installed beside the project
+(those for Node, the vendor's Python uploader)."""
 
 from __future__ import annotations
 
@@ -6,13 +7,17 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from filelock import FileLock
 
-from tests.emulator.raw import Grant, Keys
+from tests.emulator.raw import Grant, Keys, create, owner
 from tests.emulator.shop import Shop
 
 CLIENTS = Path(__file__).parent / "clients"
+# Two processes that run tests install each client once.
+_INSTALLING = FileLock(CLIENTS / ".installing", timeout=400)
 
 
 @pytest.fixture(scope="session")
@@ -22,14 +27,15 @@ def node(outside_environment: dict[str, str]) -> str:
     if found is None or npm is None:
         pytest.fail("this test needs Node, which scripts/test installs; a judge that is not heard is no judge")
     lock, stamp = CLIENTS / "package-lock.json", CLIENTS / "node_modules" / ".installed"
-    if not stamp.is_file() or stamp.read_bytes() != lock.read_bytes():
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(
-            command, cwd=CLIENTS, env=outside_environment, capture_output=True, text=True, timeout=300, check=False
-        )
-        if done.returncode:
-            pytest.fail(f"the clients could not be installed: {done.stderr}")
-        stamp.write_bytes(lock.read_bytes())
+    with _INSTALLING:
+        if not stamp.is_file() or stamp.read_bytes() != lock.read_bytes():
+            command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            done = subprocess.run(
+                command, cwd=CLIENTS, env=outside_environment, capture_output=True, text=True, timeout=300, check=False
+            )
+            if done.returncode:
+                pytest.fail(f"the clients could not be installed: {done.stderr}")
+            stamp.write_bytes(lock.read_bytes())
     return found
 
 
@@ -37,19 +43,32 @@ def node(outside_environment: dict[str, str]) -> str:
 def python_uploader(outside_environment: dict[str, str]) -> Path:
     """Return a folder to put on the path: voduploadsdk alone, for it asks for another core than we do."""
     folder = CLIENTS / "python_modules"
-    if not (folder / "voduploadsdk").is_dir():
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
-        done = subprocess.run(
-            [*command, "voduploadsdk==1.0.2"],
-            env=outside_environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        if done.returncode:
-            pytest.fail(f"the vendor's uploader could not be installed: {done.stderr}")
+    with _INSTALLING:
+        if not (folder / "voduploadsdk").is_dir():
+            command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
+            done = subprocess.run(
+                [*command, "voduploadsdk==1.0.2"],
+                env=outside_environment,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+            if done.returncode:
+                pytest.fail(f"the vendor's uploader could not be installed: {done.stderr}")
     return folder
+
+
+@pytest.fixture
+def grant(emulator: Any) -> Grant:
+    """Return what CreateUploadVideo lets its caller do: one object of the bucket of VOD, by a token."""
+    return create(emulator)
+
+
+@pytest.fixture
+def keys(emulator: Any) -> Keys:
+    """Return the keys of the account."""
+    return owner(emulator)
 
 
 @pytest.fixture

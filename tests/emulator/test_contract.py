@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from tests.emulator.memory import MemoryEmulator
-from tests.emulator.raw import Grant, Keys, create, owner
 
 _MODULES = (
     "test_cors",
@@ -73,16 +72,6 @@ def emulator() -> Iterator[Any]:
     made = MemoryEmulator()
     yield made
     made.close()
-
-
-@pytest.fixture
-def grant(emulator: Any) -> Grant:
-    return create(emulator)
-
-
-@pytest.fixture
-def keys(emulator: Any) -> Keys:
-    return owner(emulator)
 
 
 def _adopt() -> Iterator[tuple[str, Any]]:

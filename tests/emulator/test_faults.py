@@ -33,11 +33,6 @@ GOOD = {"Title": "talk", "FileName": "talk.mp4"}
 LOST = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
 
 
-@pytest.fixture
-def grant(emulator: Emulator) -> Grant:
-    return create(emulator)
-
-
 def test_nth_and_times_choose_the_requests(emulator: Emulator, grant: Grant) -> None:
     emulator.faults.add(op="PutObject", nth=2, times=2, action=Status(503, "ServiceUnavailable"))
     statuses = [oss(grant, "PUT", body=b"x").status for _ in range(5)]

@@ -23,7 +23,7 @@ from aliyunsdkvod.request.v20170321.CreateUploadVideoRequest import CreateUpload
 from aliyunsdkvod.request.v20170321.GetVideoInfoRequest import GetVideoInfoRequest
 from aliyunsdkvod.request.v20170321.RefreshUploadVideoRequest import RefreshUploadVideoRequest
 
-from tests.emulator.raw import Grant, create, grant_of, send
+from tests.emulator.raw import Grant, grant_of, send
 from vod_widget.emulator import Emulator
 from vod_widget.emulator.faults import Status
 
@@ -52,11 +52,6 @@ def ask(emulator: Emulator, client: AcsClient, request: Any, **fields: Any) -> d
         getattr(request, f"set_{name}")(value)
     answer: dict[str, Any] = json.loads(client.do_action_with_exception(request))
     return answer
-
-
-@pytest.fixture
-def grant(emulator: Emulator) -> Grant:
-    return create(emulator)
 
 
 @pytest.fixture

@@ -11,18 +11,13 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from tests.emulator.raw import Grant, create, oss_sign, owner
+from tests.emulator.raw import Grant, oss_sign, owner
 from tests.helpers.until import until
 from vod_widget.emulator import Emulator
 from vod_widget.emulator.connection import BodyBroken, Tap
 from vod_widget.emulator.faults import CorruptBody, Drop
 
 DATA = random.Random(21).randbytes(3_000_000)
-
-
-@pytest.fixture
-def grant(emulator: Emulator) -> Grant:
-    return create(emulator)
 
 
 def head_of(emulator: Emulator, grant: Grant, size_bytes: int, key: str = "") -> bytes:

@@ -17,11 +17,6 @@ ORIGIN = "https://app.example"
 
 
 @pytest.fixture
-def grant(emulator: Emulator) -> Grant:
-    return create(emulator)
-
-
-@pytest.fixture
 def service(emulator: Emulator) -> Iterator[oss2.Service]:
     session = oss2.Session()
     auth = oss2.Auth(emulator.access_key_id, emulator.access_key_secret)

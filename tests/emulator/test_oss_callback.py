@@ -54,16 +54,6 @@ def app() -> Iterator[App]:
     made.thread.join()
 
 
-@pytest.fixture
-def grant(emulator: Emulator) -> Grant:
-    return create(emulator)
-
-
-@pytest.fixture
-def keys(emulator: Emulator) -> Keys:
-    return owner(emulator)
-
-
 def encoded(document: object) -> str:
     return base64.b64encode(json.dumps(document).encode()).decode()
 

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.emulator.raw import Grant, Keys, Reply, create, oss, owner, send
+from tests.emulator.raw import Grant, Reply, oss, send
 from tests.emulator.shop import BUCKET, Shop
 from vod_widget.emulator import Emulator
-
-
-@pytest.fixture
-def grant(emulator: Emulator) -> Grant:
-    return create(emulator)
-
-
-@pytest.fixture
-def keys(emulator: Emulator) -> Keys:
-    return owner(emulator)
 
 
 def account(shop: Shop, method: str, query: str, body: str = "") -> Reply:

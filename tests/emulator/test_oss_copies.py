@@ -9,20 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.emulator.raw import Grant, Keys, Reply, complete, create, initiate, oss, owner, put_part, send
-from vod_widget.emulator import Emulator
+from tests.emulator.raw import Grant, Keys, Reply, complete, initiate, oss, put_part, send
 
 DATA = random.Random(31).randbytes(250_000)
-
-
-@pytest.fixture
-def grant(emulator: Emulator) -> Grant:
-    return create(emulator)
-
-
-@pytest.fixture
-def keys(emulator: Emulator) -> Keys:
-    return owner(emulator)
 
 
 def copy(grant: Grant, keys: Keys, source: str, target: str, query: str = "", **headers: str) -> Reply:

@@ -15,11 +15,6 @@ from tests.emulator.raw import Grant, Reply, complete, create, info, initiate, o
 from vod_widget.emulator import Emulator
 
 
-@pytest.fixture
-def grant(emulator: Emulator) -> Grant:
-    return create(emulator)
-
-
 def ask(
     emulator: Emulator, grant: Grant, method: str, key: str, query: str = "", body: object = None, **headers: str
 ) -> Reply:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.raw import Grant, Keys, Reply, create, info, oss, owner, send
+from tests.emulator.raw import Grant, Keys, Reply, info, oss, owner, send
 from vod_widget.emulator import Emulator
 from vod_widget.emulator.errors import OssError
 from vod_widget.emulator.oss_forms import FormReader, boundary_of
@@ -21,11 +21,6 @@ from vod_widget.emulator.oss_forms import FormReader, boundary_of
 DATA = random.Random(8).randbytes(300_000)
 FAR = "2100-01-01T00:00:00.000Z"
 Fields = Sequence[tuple[str, str]]
-
-
-@pytest.fixture
-def grant(emulator: Emulator) -> Grant:
-    return create(emulator)
 
 
 def policy_of(conditions: Sequence[Any] = (), expiration: str = FAR) -> str:

@@ -7,22 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.raw import Grant, Keys, Reply, call, create, oss, owner, send
+from tests.emulator.raw import Grant, Keys, Reply, call, oss, send
 from tests.emulator.shop import BUCKET, Shop
 from vod_widget.emulator import Emulator, policy
 
 STRANGER = "2000000000000002"
 EVERYTHING = f"acs:oss:*:*:{BUCKET}*"
-
-
-@pytest.fixture
-def grant(emulator: Emulator) -> Grant:
-    return create(emulator)
-
-
-@pytest.fixture
-def keys(emulator: Emulator) -> Keys:
-    return owner(emulator)
 
 
 def stranger(emulator: Any, grant: Grant, account_id: str = STRANGER) -> Shop:

@@ -4,19 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.emulator.raw import Grant, Keys, create, owner
+from tests.emulator.raw import Grant
 from tests.emulator.shop import BUCKET, Shop
-from vod_widget.emulator import Emulator
-
-
-@pytest.fixture
-def grant(emulator: Emulator) -> Grant:
-    return create(emulator)
-
-
-@pytest.fixture
-def keys(emulator: Emulator) -> Keys:
-    return owner(emulator)
 
 
 def channel(**changes: str) -> str:

@@ -18,11 +18,6 @@ RNG = random.Random(5)
 A, B, C = RNG.randbytes(100 * KIB), RNG.randbytes(120 * KIB), RNG.randbytes(7)
 
 
-@pytest.fixture
-def grant(emulator: Emulator) -> Grant:
-    return create(emulator)
-
-
 def etag_of(data: bytes) -> str:
     return hashlib.md5(data).hexdigest().upper()
 

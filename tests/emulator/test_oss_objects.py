@@ -19,11 +19,6 @@ from vod_widget.emulator import Emulator, Switches, crc64
 DATA = bytes(range(256)) * 40
 
 
-@pytest.fixture
-def grant(emulator: Emulator) -> Grant:
-    return create(emulator)
-
-
 def md5_of(data: bytes) -> str:
     return base64.b64encode(hashlib.md5(data).digest()).decode()
 

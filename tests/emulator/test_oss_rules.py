@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests.emulator.raw import Grant, Keys, complete, create, initiate, oss, owner, put_part, send
+from tests.emulator.raw import complete, initiate, oss, put_part, send
 from tests.emulator.shop import BUCKET, Shop
 from vod_widget.emulator import Emulator
 
 DAY_S = 86_400.0
 KMS = {"x_oss_server_side_encryption": "KMS"}
 HEAD = "x-oss-server-side-"
-
-
-@pytest.fixture
-def grant(emulator: Emulator) -> Grant:
-    return create(emulator)
-
-
-@pytest.fixture
-def keys(emulator: Emulator) -> Keys:
-    return owner(emulator)
 
 
 # --- retention ---------------------------------------------------------------------------

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.emulator.raw import Grant, Reply, create, oss, owner, send
+from tests.emulator.raw import Grant, Reply, oss, owner, send
 from vod_widget.emulator import Emulator
-
-
-@pytest.fixture
-def grant(emulator: Emulator) -> Grant:
-    return create(emulator)
 
 
 def ask(emulator: Emulator, grant: Grant, method: str, query: str, body: str | None = None) -> Reply:

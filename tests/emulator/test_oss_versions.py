@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.emulator.raw import Grant, Keys, complete, create, initiate, oss, owner, put_part, send
+from tests.emulator.raw import Grant, Keys, complete, initiate, oss, put_part, send
 from tests.emulator.shop import BUCKET, Shop
 from vod_widget.emulator import Emulator, policy
 
 MISSING = "CAEQJhiBgIDVmYrr1RYiIGE5ZmUxMjViZDIwYjQwY2I5ODA1YWIxNmIyNDNjYjk4"
-
-
-@pytest.fixture
-def grant(emulator: Emulator) -> Grant:
-    return create(emulator)
-
-
-@pytest.fixture
-def keys(emulator: Emulator) -> Keys:
-    return owner(emulator)
 
 
 def test_the_switch_of_a_bucket(shop: Shop) -> None:

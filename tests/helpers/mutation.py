@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ast
 import enum
+import gc
 import importlib
 import os
 import re
@@ -167,6 +168,9 @@ class _Runner:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         waiting = list(enumerate(self._mutants))
         running: dict[int, tuple[Mutant, Path, float]] = {}
+        # What is loaded stays: a child whose collector walked through all of it would copy every page.
+        gc.collect()
+        gc.freeze()
         while waiting or running:
             while waiting and len(running) < self._workers:
                 number, mutant = waiting.pop(0)
@@ -188,6 +192,10 @@ class _Runner:
             sink = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             os.dup2(sink, 1)
             os.dup2(sink, 2)
+            # A place of its own for temporary folders: pytest's would be numbered after all that other children left.
+            own = output.with_suffix("")
+            own.mkdir()
+            os.environ["PYTEST_DEBUG_TEMPROOT"] = str(own)
             code = _notice(session, mutant)
         except BaseException:
             traceback.print_exc()
@@ -216,6 +224,7 @@ def run(mutants: Sequence[Mutant], workers: int) -> list[Verdict]:
     """Run mutants, some at a time."""
     files = sorted({str(mutant.test_path) for mutant in mutants})
     plugins = ["-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:threadexception", "--timeout", "50"]
+    plugins += ["--tb", "native"]  # most fail, and nobody reads why; the others cost a third of the whole
     with tempfile.TemporaryDirectory() as folder:
         runner = _Runner(mutants, workers, Path(folder))
         code = pytest.main(["-s", "-q", "--no-header", "--rootdir", str(ROOT), *plugins, *files], [runner])

@@ -128,6 +128,7 @@ class BrowserSource:
         self._direct = DirectSender(self.name, clock)
         self._next_pull_id = 0
         self._in_flight_bytes = 0
+        self._lost_s = float("-inf")
         self._heard_s = clock.monotonic_s()
         self._detached_s: float | None = None if pull else self._heard_s
         self._doubted = False
@@ -260,7 +261,9 @@ class BrowserSource:
         # that drops is one loss, whichever read looks first.
         latest_s = max(self._pulls[n].asked_s or 0.0 for n in overdue)
         overdue = [n for n, pull in self._pulls.items() if pull.asked_s is not None and pull.asked_s <= latest_s]
-        self._pace.lost(max(self._pulls[n].length for n in overdue))
+        if latest_s > self._lost_s:  # else it was on its way when the last loss was noticed: the same one
+            self._lost_s = now_s
+            self._pace.lost(max(self._pulls[n].length for n in overdue))
         size = self._pace.slice_bytes
         for pull_id in overdue:
             pull = self._pulls[pull_id]

@@ -144,6 +144,19 @@ def test_f122_f125_a_file_that_is_given_up_before_its_turn_loses_what_an_earlier
     )
 
 
+def test_f122_next_file_waits_for_the_bytes_of_a_canceled_one_where_files_go_one_after_another(tmp_path: Path) -> None:
+    cloud = GatedCloud()
+    come = cloud.hold("PutObject")
+    with queue(cloud, tmp_path, parallel_files=1) as up:
+        first, second = up.add_file(b"x" * 100, name="first.mp4"), up.add_file(b"y" * 100, name="second.mp4")
+        up.start_upload()
+        assert come.wait(LONG_S)
+        up.cancel_file(first)
+        assert (first.state, second.state) == ("Canceled", "Ready")
+        cloud.let_go("PutObject")
+        until(lambda: second.state == "Success", "its bytes have ended")
+
+
 @pytest.mark.parametrize("callback", ["on_upload_succeed", "on_upload_progress", "on_file_added", "on_upload_end"])
 def test_f126_files_may_be_deleted_from_any_callback_and_while_the_list_is_read(tmp_path: Path, callback: str) -> None:
     cloud = MemoryCloud()

@@ -108,7 +108,6 @@ class Scheduler:
             return False
         self.records.append(record)
         self.sums.add(record)
-        self._scan_from = min(self._scan_from, len(self.records) - 1)
         self._tick_soon()
         return True
 

@@ -129,7 +129,12 @@ class Application:
             run.provider = to.provider
             same_place = known.job.destination == to.label or known.busy or bool(known.checkpoint.media_id)
             if same_place:
-                known.job = replace(known.job, get_auth=up.get_auth is not None, own_authority=to.provider is not None)
+                known.job = replace(
+                    known.job,
+                    asks_app=self._asks_app(to),
+                    get_auth=up.get_auth is not None,
+                    own_authority=to.provider is not None,
+                )
                 if not known.checkpoint.media_id:
                     # Nothing was created yet: what still drains goes on in the new place.
                     run.endpoint, run.region_given = to.endpoint, to.region
@@ -159,6 +164,7 @@ class Application:
             has_cover=record.cover is not None,
             part_size_bytes=part_size_bytes,
             skip_uploaded=up.skip_uploaded,
+            asks_app=self._asks_app(to),
             get_auth=up.get_auth is not None,
             own_authority=to.provider is not None,
             loopback_allowed=to.loopback,
@@ -170,6 +176,11 @@ class Application:
         policy = RetryPolicy(up.retry_count, up.retry_duration, up.patience_s)
         checkpoint = replace(run.checkpoint, file_id=record.file_id) if run.checkpoint is not None else None
         return FileMachine(job, policy, self._clock, self._random, checkpoint)
+
+    def _asks_app(self, to: Destination) -> bool:
+        up = self._uploader
+        nobody_else = up.get_auth is None and to.provider is None
+        return up.on_upload_started is not None or nobody_else
 
     def on_state(self, record: Record) -> None:
         """Tell the listeners."""

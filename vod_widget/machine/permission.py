@@ -48,9 +48,11 @@ class Authorizing(Context):
 
     def _authorize(self) -> Steps:
         self.phase = Phase.AUTHORIZING
-        self.wait_for_app = True
-        answer = yield fx.AskApp()
-        self.wait_for_app = False
+        answer: object = None
+        if self.job.asks_app:
+            self.wait_for_app = True
+            answer = yield fx.AskApp()
+            self.wait_for_app = False
         self._progress_at_s = self._clock.monotonic_s()
         if isinstance(answer, Grant):
             if self.job.has_cover:

@@ -94,6 +94,7 @@ class Job:
         has_cover: Whether a cover must be uploaded before the asset is created.
         part_size_bytes: Exact part size, or None.
         skip_uploaded: Whether a finished entry with the same fingerprint ends the file at once.
+        asks_app: Whether the application wants to hear of the file before it begins, or alone gives authority.
         get_auth: Whether `get_auth` is set.
         own_authority: Whether the queue has credentials of its own.
         loopback_allowed: Whether plain http to loopback is allowed.
@@ -115,6 +116,7 @@ class Job:
     has_cover: bool = False
     part_size_bytes: int | None = None
     skip_uploaded: bool = False
+    asks_app: bool = True
     get_auth: bool = False
     own_authority: bool = False
     loopback_allowed: bool = False

@@ -226,7 +226,7 @@ def test_file_whose_new_name_may_not_last_is_written_anew_and_not_appended_to(
     entry.write(SENT, durable=True)
     file_of(journal).unlink()
     with monkeypatch.context() as patch:
-        patch.setattr(entry_module, "sync_folder", fails)
+        patch.setattr(journal.disk, "sync_folder", fails)
         with pytest.raises(JournalError):
             entry.write(replace(SENT, fingerprint="4:5:6"), durable=True)  # a file of the same length as the one before
     entry.write(replace(SENT, fingerprint="7:8:9"), durable=True)

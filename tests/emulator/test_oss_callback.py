@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import http.client
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, quote
@@ -16,6 +18,7 @@ import pytest
 from tests.emulator.raw import Grant, Keys, Reply, call, complete, create, initiate, oss, owner, put_part
 from tests.emulator.shop import BUCKET, Shop
 from tests.emulator.test_oss_forms import policy_of, post, signed
+from tests.helpers.until import until
 from vod_widget.emulator import Emulator, Switches
 
 
@@ -24,17 +27,20 @@ class App:
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, dict[str, str], bytes]] = []
+        self.release = threading.Event()
         app = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 app.heard.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+                app.release.wait(20 if "/slow" in self.path else 0)
                 self.send_response(500 if "/broken" in self.path else 200)
                 said = b"no json" if "/rubbish" in self.path else b'{"Status":"OK"}'
                 self.send_header("Content-Length", str(len(said)))
-                self.end_headers()
-                self.wfile.write(said)
+                with suppress(OSError):  # nobody may be there any more
+                    self.end_headers()
+                    self.wfile.write(said)
 
             def log_message(self, *args: Any) -> None:
                 del args
@@ -49,6 +55,7 @@ class App:
 def app() -> Iterator[App]:
     made = App()
     yield made
+    made.release.set()
     made.server.shutdown()
     made.server.server_close()
     made.thread.join()
@@ -162,6 +169,23 @@ def test_a_callback_that_cannot_be_understood_is_refused_before_the_effect(
 def test_a_callback_without_an_address_is_none(grant: Grant) -> None:
     answer = oss(grant, "PUT", body=b"x", headers={"x-oss-callback": encoded({"callbackBody": "a=b"})})
     assert (answer.status, answer.body) == (200, b"")
+
+
+def test_an_emulator_that_closes_waits_for_no_callback(app: App) -> None:
+    with Emulator() as emulator:
+        grant = create(emulator)
+        headers: dict[str, str | None] = {"x-oss-callback": wish(f"{app.base}/slow")}
+        client = threading.Thread(target=_put_in_vain, args=(grant, headers))
+        client.start()
+        until(lambda: app.heard, "the callback is heard")
+    client.join(5)
+    assert not client.is_alive(), "its connection has ended, though the callback's server has not answered"
+    assert not app.release.is_set()
+
+
+def _put_in_vain(grant: Grant, headers: dict[str, str | None]) -> None:
+    with suppress(OSError, http.client.HTTPException):
+        oss(grant, "PUT", body=b"x", headers=headers)
 
 
 def test_a_bucket_keeps_callbacks_by_name(app: App, shop: Shop) -> None:

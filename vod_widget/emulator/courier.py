@@ -361,8 +361,18 @@ class _Call:
 
     def __enter__(self) -> http.client.HTTPConnection:
         with self._courier._state:
+            if self._courier._closed:
+                raise ErrandError("the emulator is closing")
             self._courier._open.add(self._connection)
         self._timer.start()
+        try:
+            self._connection.connect()
+            with self._courier._state:
+                if self._courier._closed:  # `close` may have looked for a socket that was not there yet
+                    raise ErrandError("the emulator is closing")
+        except BaseException as exc:
+            self.__exit__(type(exc), exc, None)
+            raise
         return self._connection
 
     def require_alive(self) -> None:

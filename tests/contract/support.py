@@ -12,6 +12,7 @@ from typing import Any
 import vod_widget as vw
 from tests.helpers.media import pattern_bytes
 from tests.helpers.until import until
+from vod_widget.emulator.faults import Stall
 from vod_widget.model import UploadState
 from vod_widget.options import CALLBACKS
 
@@ -105,6 +106,21 @@ def runs(up: Any) -> None:
 def reached(fault: Any, times: int = 1) -> None:
     """Wait until a fault has struck, so that the test knows where the uploader is."""
     until(lambda: fault.fired >= times, f"{fault!r} was reached")
+
+
+@contextmanager
+def stopped_at(emulator: Any, tmp_path: Path, path: Path, part_number: int) -> Iterator[Any]:
+    """A queue whose one file is stopped, and which is closed, after the body; the body runs while this part is on its way."""
+    stall = emulator.faults.add(op="UploadPart", part_number=part_number, action=Stall())
+    with uploader(emulator, tmp_path, parallel=1) as up:
+        up.add_file(path)
+        up.start_upload()
+        reached(stall)
+        yield up
+        up.stop_upload()
+        stall.release()
+        assert up.wait(LONG_S)
+    emulator.faults.clear()
 
 
 def in_state(info: Any, state: UploadState | str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import vod_widget as vw
-from tests.contract.support import LONG_S, PART, file_of, keys, ops, reached, runs, stored, uploader
+from tests.contract.support import LONG_S, PART, file_of, keys, ops, reached, runs, stopped_at, stored, uploader
 from tests.helpers.until import until
 from vod_widget.emulator.faults import Stall
 from vod_widget.journal import FileJournal, files
@@ -180,17 +180,9 @@ def test_f86_what_a_lying_disk_forgot_is_found_in_the_storage_and_only_that_is_s
 ) -> None:
     """A power cut takes every line after the last that really reached the disk: here `kept` lines of parts survive."""
     path = file_of(tmp_path, size=SIZE)
-    stall = emulator.faults.add(op="UploadPart", part_number=6, action=Stall())
-    with uploader(emulator, tmp_path, parallel=1) as up:
-        up.add_file(path)
-        up.start_upload()
-        reached(stall)
+    with stopped_at(emulator, tmp_path, path, 6):
         (journal,) = (p for p in (tmp_path / "journal" / "journal").glob("*.jsonl") if p.name != "done.jsonl")
         lines = journal.read_bytes().splitlines(keepends=True)
-        up.stop_upload()
-        stall.release()
-        assert up.wait(LONG_S)
-    emulator.faults.clear()
     of_parts = [index for index, line in enumerate(lines) if b'"kind":"part"' in line]
     journal.write_bytes(b"".join(lines[: of_parts[0] + kept]))
     with uploader(emulator, tmp_path) as up:
@@ -206,17 +198,9 @@ def test_f86_what_a_lying_disk_forgot_is_found_in_the_storage_and_only_that_is_s
 def test_f86_an_upload_id_that_the_disk_forgot_makes_no_second_video(emulator: Any, tmp_path: Path) -> None:
     """Everything after the reference id is gone: the video is found by it."""
     path = file_of(tmp_path, size=SIZE)
-    stall = emulator.faults.add(op="UploadPart", part_number=2, action=Stall())
-    with uploader(emulator, tmp_path, parallel=1) as up:
-        up.add_file(path)
-        up.start_upload()
-        reached(stall)
+    with stopped_at(emulator, tmp_path, path, 2):
         (journal,) = (p for p in (tmp_path / "journal" / "journal").glob("*.jsonl") if p.name != "done.jsonl")
         first = journal.read_bytes().splitlines(keepends=True)[0]
-        up.stop_upload()
-        stall.release()
-        assert up.wait(LONG_S)
-    emulator.faults.clear()
     assert b'"media_id":""' in first
     journal.write_bytes(first)
     with uploader(emulator, tmp_path) as up:
@@ -232,15 +216,8 @@ def test_f87_a_damaged_entry_is_kept_aside_and_named_and_its_file_is_sent_from_t
     emulator: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
 ) -> None:
     path = file_of(tmp_path, size=SIZE)
-    stall = emulator.faults.add(op="UploadPart", part_number=3, action=Stall())
-    with uploader(emulator, tmp_path, parallel=1) as up:
-        up.add_file(path)
-        up.start_upload()
-        reached(stall)
-        up.stop_upload()
-        stall.release()
-        assert up.wait(LONG_S)
-    emulator.faults.clear()
+    with stopped_at(emulator, tmp_path, path, 3):
+        pass
     folder = tmp_path / "journal" / "journal"
     (journal,) = (p for p in folder.glob("*.jsonl") if p.name != "done.jsonl")
     journal.write_bytes(content)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.support import LONG_S, PART, file_of, in_state, ops, reached, runs, stored, uploader
+from tests.contract.support import LONG_S, PART, file_of, in_state, ops, reached, runs, stopped_at, stored, uploader
 from tests.helpers.invariants import Stored, Witness
 from tests.helpers.media import pattern_bytes
 from tests.helpers.until import until
@@ -131,16 +131,9 @@ def test_f99_a_deleted_file_is_missing_for_the_next_process(emulator: Any, tmp_p
     from tests.contract.support import keys
 
     path = file_of(tmp_path, size=SIZE)
-    stall = emulator.faults.add(op="UploadPart", part_number=2, action=Stall())
-    with uploader(emulator, tmp_path, parallel=1) as up:
-        up.add_file(path)
-        up.start_upload()
-        reached(stall)
-        up.stop_upload()
-        path.unlink()
-        stall.release()
-        assert up.wait(LONG_S)
-    emulator.faults.clear()
+    with stopped_at(emulator, tmp_path, path, 2):
+        pass
+    path.unlink()
     with vw.resume(tmp_path / "journal", credentials=keys(emulator), endpoint=emulator.endpoint) as again:
         (info,) = again.list_files()
         assert (info.state, info.error.code) == ("Failure", "Source.Missing")
@@ -230,15 +223,8 @@ def test_f101_a_read_that_never_comes_back_costs_one_thread_and_its_file_alone(
 def test_f101_resuming_reads_are_watched_too(emulator: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stalls, "STALL_S", 0.3)
     path = file_of(tmp_path, size=SIZE)
-    stall = emulator.faults.add(op="UploadPart", part_number=3, action=Stall())
-    with uploader(emulator, tmp_path, parallel=1) as up:
-        up.add_file(path)
-        up.start_upload()
-        reached(stall)
-        up.stop_upload()
-        stall.release()
-        assert up.wait(LONG_S)
-    emulator.faults.clear()
+    with stopped_at(emulator, tmp_path, path, 3):
+        pass
     reads = Reads(path, monkeypatch)
     reads.blocked = threading.Event()
     with uploader(emulator, tmp_path) as up:

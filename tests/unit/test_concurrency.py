@@ -146,22 +146,60 @@ def test_losses_without_a_queue_let_it_grow_at_once_and_further() -> None:
     assert line.rules.count == MOST_WITH_LOSS
 
 
-def test_what_filled_a_lossy_line_is_kept() -> None:
-    line = Line(lambda n: min(n * 500_000.0, 12.5e6), loss=0.001)
+@pytest.mark.parametrize("filled_by", [START, START + START // 2])
+def test_what_filled_a_lossy_line_is_kept_and_no_more_is_tried(filled_by: int) -> None:
+    line = Line(lambda n: min(n, filled_by) * 500_000.0, loss=0.001)
+    counts = []
     for _ in range(200):
-        line.link = replace(FAR, queue_s=0.06 if line.rules.count > 25 else 0.0)
-        line.run(TICK_S)
-    assert line.rules.count == 2 * START
+        line.link = replace(FAR, queue_s=0.06 if line.rules.count > filled_by else 0.0)
+        counts += line.run(TICK_S)
+    assert counts[-1] == max(counts) == 2 * START
 
 
-def test_where_losses_are_the_limit_the_last_parts_are_smaller() -> None:
+def test_new_connections_may_cost_at_first_what_they_bring_later() -> None:
+    """Their slow start overruns the line: for a window less goes through, then more and more."""
+    line = Line(lambda _: 0.0, loss=0.001)
+    grown_at_s, before = -10.0, START
+
+    def rate(count: int) -> float:
+        nonlocal grown_at_s, before
+        if count != before:
+            grown_at_s, before = line.now_s, count
+        since_s = line.now_s - grown_at_s
+        return count * 500_000.0 * (0.4 if since_s < 0.55 else 0.5 if since_s < 1.05 else 1.0)
+
+    line.rate = rate
+    counts = line.run(12)
+    assert counts == sorted(counts)
+    assert counts[-1] == MOST_WITH_LOSS
+
+
+@pytest.mark.parametrize(
+    ("link", "cut"),
+    [
+        (FAR, 4),
+        (replace(FAR, congestion="bbr"), 2),  # bbr makes the connections even
+        (replace(FAR, queue_s=0.06), 2),  # these losses are those of a full line
+    ],
+)
+def test_where_losses_are_the_limit_the_last_parts_are_smaller(link: LinkFacts, cut: int) -> None:
     """One connection may be much slower than the others: none is given much at once."""
-    even, uneven = Line(lambda n: n * 500_000.0), Line(lambda n: n * 500_000.0, loss=0.001)
-    for line in (even, uneven):
-        line.run(5)
-        line.rules.fixed = 16
-        line.run(5)
-    assert uneven.rules.part_size_bytes(16 * MIB) == even.rules.part_size_bytes(16 * MIB) // 2
+    line = Line(lambda n: n * 500_000.0, link, loss=0.001)
+    line.rules.fixed = 16
+    line.run(5)
+    assert line.rules.part_size_bytes(16 * MIB) == 16 * MIB // (16 * cut)
+
+
+def test_the_very_last_parts_take_two_round_trips_since_each_costs_one() -> None:
+    line = Line(lambda n: n * 500_000.0, replace(FAR, answer_s=0.4, rtt_s=0.4))
+    line.rules.fixed = 16
+    line.run(5)
+    assert line.rules.part_size_bytes(MIB) == pytest.approx(2 * 0.4 * 500_000, abs=64 * KIB)
+
+
+@pytest.mark.parametrize(("answer_s", "size"), [(0.0002, 32 * MIB), (0.1, MIB)])
+def test_the_first_parts_are_small_where_it_is_not_known_how_fast_they_go(answer_s: float, size: int) -> None:
+    assert Line(lambda n: n, LinkFacts(answer_s)).rules.part_size_bytes(GIB) == size
 
 
 def test_the_rate_is_what_was_confirmed() -> None:

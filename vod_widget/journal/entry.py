@@ -191,8 +191,9 @@ class FileEntry:
             state = self._loaded()
             if state.checkpoint is not None:
                 result = {"fingerprint": state.checkpoint.fingerprint, **result}
+            # The removal is not synced: if the file comes back after a power cut, the list of finished files knows it.
             self._journal.add_done(self._key, result, stamp(self._path))
-            self._remove()  # not synced: if it comes back after a power cut, the list of finished files knows it
+            self._remove()
             self.release()
 
     def discard(self) -> None:

@@ -176,6 +176,10 @@ def _jupyter_home(private: Path) -> dict[str, str]:
     spec = private / "data" / "kernels" / _KERNEL
     spec.mkdir(mode=0o700, parents=True)
     (spec / "kernel.json").write_text(json.dumps(kernel), "utf-8")
+    # Nobody who tries this should first be asked about Jupyter's news, over the widget's corner.
+    notices = private / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    notices.mkdir(mode=0o700, parents=True)
+    (notices / "notification.jupyterlab-settings").write_text(json.dumps({"fetchNews": "false"}), "utf-8")
     # In a virtual environment Jupyter would else prefer the kernel spec installed there to the one above.
     return {**{name: str(folder) for name, folder in folders.items()}, "JUPYTER_PREFER_ENV_PATH": "0"}
 

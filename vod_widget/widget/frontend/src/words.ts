@@ -219,7 +219,7 @@ export const WORDS = {
   c_private: ["not on the public internet", "不在公网上"],
   c_no_range: ["the server does not send parts of a file", "服务器不支持分段读取"],
   c_scheme: ["not an https address", "不是 https 地址"],
-  c_not_ready: ["there is nothing to play yet", "还没有可播放的内容"],
+  c_not_ready: ["the service still prepares it, try again soon", "服务仍在处理，稍后再试"],
   error_code: ["Error code", "错误码"],
   next_step: ["Next step", "下一步"],
   request_id: ["RequestId", "RequestId"],

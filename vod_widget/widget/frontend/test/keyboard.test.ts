@@ -82,6 +82,14 @@ describe("keys", () => {
     expect(leaked).toEqual([]);
     expect(focused()).toBe(page.by_name("Search names"));
   });
+  it("takes the last row out of the page and keeps the focus in the widget", async () => {
+    const page = await open(files(1));
+    page.rows()[0]?.focus();
+    await page.key(focused() as Element, "Delete");
+    await settle();
+    expect(page.rows()).toHaveLength(0);
+    expect(page.root.querySelector(".empty")?.contains(focused())).toBe(true);
+  });
   it("keeps the focus on a button whose row is rebuilt", async () => {
     const page = await open([row("u.mp4", "Uploading", { phase: "authorizing" })]);
     page.by_name("Cancel u.mp4").focus();

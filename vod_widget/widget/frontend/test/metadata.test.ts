@@ -108,7 +108,7 @@ describe("what was stored", () => {
     expect(opened).toHaveBeenCalledTimes(2);
     page.kernel.on_intent = (m) => m.kind === "play" ? { error: { code: "Play.NotReady", message: "" } } : undefined;
     await page.click(page.by_name("Play a.mp4"));
-    expect(page.status()).toBe("Play: there is nothing to play yet.");
+    expect(page.status()).toBe("Play: the service still prepares it, try again soon.");
     opened.mockRestore();
   });
   it("asks for a small picture of a kernel's image once, and keeps the icon when there is none", async () => {

@@ -166,6 +166,7 @@ export class View implements Host {
     set(this.root, "data-link", store.link);
     set(this.root, "data-uploader-state", store.summary.state);
     const bare = store.known ? store.matching === 0 : store.link !== "connecting" && store.summary.total === 0;
+    const leaves = bare && focused_in(this.#grid.element) !== null;
     set(this.#empty.element, "hidden", !bare);
     set(this.#grid.element, "hidden", bare);
     set(this.#main, "aria-busy", store.known ? null : "true");
@@ -175,7 +176,10 @@ export class View implements Host {
     this.#refused.update();
     this.#banner.update();
     if (bare) this.#empty.update();
-    else this.#grid.update();
+    // Also out of sight: what is in no list stands in no page.
+    this.#grid.update();
+    // With its last row the list goes; the next key would be the notebook's.
+    if (leaves) this.focus_grid();
     this.#panel?.update();
     const sheet = this.#panel !== null && this.root.clientWidth > 0 && this.root.clientWidth <= SHEET_PX;
     // Under a sheet nothing may be reached by Tab.

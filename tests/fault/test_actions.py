@@ -156,6 +156,19 @@ def test_f122_next_file_waits_for_the_bytes_of_a_canceled_one_where_files_go_one
         until(lambda: second.state == "Success", "its bytes have ended")
 
 
+def test_f122_queue_ends_only_when_the_bytes_of_its_last_file_have_ended_though_it_was_canceled(tmp_path: Path) -> None:
+    cloud = GatedCloud()
+    come = cloud.hold("PutObject")
+    with queue(cloud, tmp_path) as up:
+        info = up.add_file(b"x" * 100, name="first.mp4")
+        up.start_upload()
+        assert come.wait(LONG_S)
+        up.cancel_file(info)
+        assert (info.state, up.state) == ("Canceled", "Start")
+        cloud.let_go("PutObject")
+        until(lambda: up.state == "End", "its bytes have ended")
+
+
 @pytest.mark.parametrize("callback", ["on_upload_succeed", "on_upload_progress", "on_file_added", "on_upload_end"])
 def test_f126_files_may_be_deleted_from_any_callback_and_while_the_list_is_read(tmp_path: Path, callback: str) -> None:
     cloud = MemoryCloud()

@@ -298,6 +298,10 @@ def test_f77_slow_refresh_of_the_application_leaves_no_thread_busy_and_the_row_s
         cloud, tmp_path, credentials=None, on_upload_started=started, on_upload_token_expired=expired, parallel=3
     ) as up:
         _expire_after_two_parts(cloud, up)
+        states: list[str] = []
+        up.subscribe(
+            lambda event: states.append(event.state) if type(event).__name__ == "UploaderStateChanged" else None
+        )
         info = up.add_file(file_of(tmp_path, size=12 * PART))
         up.start_upload()
         assert asked.wait(LONG_S)
@@ -317,6 +321,7 @@ def test_f77_slow_refresh_of_the_application_leaves_no_thread_busy_and_the_row_s
         assert up.wait(LONG_S)
         assert info.state == "Success", info.error
         assert up.results()[0].sent_bytes <= 12 * PART + 3 * PART
+        until(lambda: states[-3:] == ["Expire", "Start", "End"], "the queue has said so")
 
 
 @pytest.mark.parametrize("wrong", ["another file", "another region"])

@@ -254,4 +254,5 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     (J("entry"), "            self._size_bytes, self._is_named = -1, False\n            temp.replace", "            self._is_named = False\n            temp.replace", JOURNAL("test_file_whose_new_name_may_not_last_is_written_anew_and_not_appended_to")),
     ("scheduler", "            if transfer.is_out:\n                self._timers.after(_ANSWER_GRACE_S, transfer.cut)\n            else:\n                transfer.cut()\n", "            transfer.cut()\n", "unit/test_breaking_off::test_request_that_is_out_has_a_second_for_its_answer_and_one_that_is_leaving_none"),
     ("scheduler", "draining = load.draining if self.parallel_files is not None else 0", "draining = 0", "fault/test_actions::test_f122_next_file_waits_for_the_bytes_of_a_canceled_one_where_files_go_one_after_another"),
+    ("scheduler", "if any(self.counts[state] for state in LEFT_TO_DO) or self._active:", "if any(self.counts[state] for state in LEFT_TO_DO):", "fault/test_actions::test_f122_queue_ends_only_when_the_bytes_of_its_last_file_have_ended_though_it_was_canceled"),
 )  # fmt: skip

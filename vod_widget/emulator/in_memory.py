@@ -9,6 +9,7 @@ which a simulator moves its clock.
 
 from __future__ import annotations
 
+import gzip
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -241,6 +242,7 @@ class InMemoryEmulator(CloudFacts):
             if answer.stream is not None:
                 stream = answer.stream
                 body = b"".join(self.cloud.store.read(stream.stored.content, stream.start, stream.end))
+                body = gzip.compress(body, mtime=0) if answer.gzip else body
         bytes_per_s = pace_of(call.op, self._request(call)) if answer.status < 300 else None
         if bytes_per_s:
             self._on_wait((len(call.body) or len(body)) / bytes_per_s)

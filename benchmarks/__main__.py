@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from . import report, wan_rows
+from . import report, wan_rows, widget_table
 from .rows import ROWS, Outcome, Setting
 from .sink import build, scratch
 
-__all__ = ["wan_rows"]  # enters its rows in the table
+__all__ = ["wan_rows", "widget_table"]  # they enter their rows in the table
 
 
 def main() -> int:

@@ -70,11 +70,12 @@ class Link:
         for sock in sockets:
             with contextlib.suppress(OSError):
                 info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
-                if self._count(sock, info) < _ENOUGH_SEGMENTS:
-                    continue
+                sent = self._count(sock, info)
                 rtt_s, own_least_s = _u32(info, _RTT_AT) / 1e6, _u32(info, _LEAST_RTT_AT) / 1e6
+                least_s.append(own_least_s)  # from connecting on; the kernel's "unknown" is the largest number
+                if sent < _ENOUGH_SEGMENTS:
+                    continue
                 queues_s.append(rtt_s - own_least_s)
-                least_s.append(own_least_s)
                 if not congestion:
                     name = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
                     congestion = name.rstrip(b"\0").decode("ascii", "replace")

@@ -25,9 +25,10 @@ PART_MAX_BYTES = 5 * GIB
 """Largest part, and largest PutObject. Source: as above."""
 PARTS_MAX = 10_000
 """Most parts of one object. Source: as above."""
-BROWSER_PART_BYTES = 2 * MIB
-"""Parts of a file that a browser sends through the kernel: one slice each, which every request in flight holds
-(measured: at 4 MiB the kernel grew by 86 MiB, at 2 MiB by nothing)."""
+BROWSER_PART_BYTES = 3 * MIB
+"""Parts of a file that a browser sends through the kernel: one slice each, which every request in flight holds.
+Measured on an idle and on a busy machine, share of a bare stream and growth of the kernel: 2 MiB 0.45 and 0 MiB;
+3 MiB 0.61, 0.65 and 52 MiB at most; 4 MiB 0.65, 0.73 and 72 MiB (`python -m benchmarks.widget_stream --part-mib N`)."""
 DIRECT_PART_BYTES = 16 * MIB
 """Parts that a browser sends straight to the storage, of files of at least four of them. A page that goes away loses
 the parts that are on their way, so a slow line is better served without `direct`."""

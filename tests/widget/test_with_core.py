@@ -148,7 +148,7 @@ def test_a_file_of_the_browser_goes_through_the_kernel_byte_for_byte(widget: VOD
     until(lambda: any(m["kind"] == "drop" for m in page.comm.custom()), "the page is told to let go")
     assert page.sent_bytes == len(data)
     parts = sorted(r.body_bytes for r in emulator.requests if r.op == "UploadPart")
-    assert parts == [21_000_000 % (2 * 2**20), *[2 * 2**20] * 10], "whole slices, however small a line asks for parts"
+    assert parts == [21_000_000 % (3 * 2**20), *[3 * 2**20] * 6], "whole slices, however small a line asks for parts"
     page.close()
 
 

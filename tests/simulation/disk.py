@@ -281,8 +281,13 @@ class _Os:
         for name in ("open", "close", "write", "pread", "pwrite", "fstat", "ftruncate", "fsync", "fdopen"):
             setattr(self, name, getattr(disk, name))
         for name in dir(os):
-            if name.startswith(("O_", "E")) or name in {"path", "environ", "fspath", "getpid", "geteuid", "strerror"}:
+            if name.startswith(("O_", "E")) or name in {"path", "environ", "fspath", "geteuid", "strerror"}:
                 setattr(self, name, getattr(os, name))
+
+    @staticmethod
+    def getpid() -> int:
+        """The same in every process: a lock holds it in digits, and how many are written decides what a tear leaves."""
+        return 31_234
 
 
 class _Fcntl:

@@ -91,10 +91,7 @@ class CloudFacts:
             LookupError: No such media.
         """
         with self.cloud.lock:
-            found = self.cloud.vod.assets.get(media_id)
-            if found is None:
-                raise LookupError(f"no media with id {media_id!r}")
-            return replace(found)
+            return replace(self._asset(media_id))
 
     @property
     def assets(self) -> list[Asset]:
@@ -109,10 +106,13 @@ class CloudFacts:
             LookupError: No such media.
         """
         with self.cloud.lock:
-            found = self.cloud.vod.assets.get(media_id)
-            if found is None:
-                raise LookupError(f"no media with id {media_id!r}")
-            return self.cloud.vod.status(found)
+            return self.cloud.vod.status(self._asset(media_id))
+
+    def _asset(self, media_id: str) -> Asset:
+        found = self.cloud.vod.assets.get(media_id)
+        if found is None:
+            raise LookupError(f"no media with id {media_id!r}")
+        return found
 
     @property
     def unfinished_uploads(self) -> list[UnfinishedUpload]:

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from .errors import InvalidStateError
 from .interfaces import Clock
+from .record import Run
 from .scheduler import Scheduler
 from .system import SystemClock
 
@@ -88,6 +89,8 @@ def die_in_child(queue: Scheduler) -> None:
     """In a forked child: no thread is left, and the condition may be held by one that is not here."""
     queue.cond = threading.Condition(threading.RLock())
     queue._closed = True
+    for record in queue._active.values():
+        record.run = Run()  # its sockets are the parent's too: to cut one here would end the parent's request
     for part in (queue.crew, queue._timers, queue.dispatcher):
         part.die_in_child()
 

@@ -150,11 +150,12 @@ def forking(where: dict[str, Any], path: str, told: Any) -> None:
     """Fork while parts are on their way; the child tries everything that a caller could."""
     from vod_widget.errors import InvalidStateError
 
-    up = uploader(where)
+    up = uploader(where, max_bandwidth_bytes_per_s=PART)
     info = up.add_file(path)
     up.start_upload()
-    while info.accepted_bytes < PART:
-        time.sleep(0.01)
+    (record,) = up._queue.records
+    while not any(0 < transfer.sent_bytes < PART for transfer in tuple(record.run.transfers)):
+        time.sleep(0.001)
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:  # pragma: no cover - another process
@@ -173,8 +174,8 @@ def forking(where: dict[str, Any], path: str, told: Any) -> None:
         os._exit(0)
     os.close(write_end)
     _, status = os.waitpid(child, 0)
+    up.max_bandwidth_bytes_per_s = None
     told.send((os.read(read_end, 1000).decode(), status))
-    told.recv()
     up.wait(20)
     told.send(str(info.state))
     up.close()

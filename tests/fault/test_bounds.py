@@ -39,11 +39,14 @@ class _Bounds(MemoryCloud):
     descriptors: int = 0
     bodies: int = 0
     looks: int = 0
+    looking: threading.Lock = field(default_factory=threading.Lock)
 
     def look(self) -> None:
         self.looks += 1
-        if self.looks % 16 == 0:
+        # One at a time: the list that another thread goes through keeps the bodies of requests that have ended.
+        if self.looks % 16 == 0 and self.looking.acquire(blocking=False):
             self.bodies = max(self.bodies, sum(isinstance(found, FileBody) for found in gc.get_objects()))
+            self.looking.release()
         self.threads = max(self.threads, sum(t.name.startswith("vod-") for t in threading.enumerate()))
         self.descriptors = max(
             self.descriptors, sum(1 for _ in Path("/proc/self/fd").iterdir()) - len(self.before.descriptors)

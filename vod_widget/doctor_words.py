@@ -137,7 +137,18 @@ _STEPS: Final[tuple[tuple[str, str], ...]] = (
     (r"not asked", "未询问"),
     (r"built-in", "内置"),
     (r"unusable", "不能使用"),
+    (r"environment \((.+)\)", r"环境变量（\1）"),
+    (r"environment", "环境变量"),
+    (r"ECS metadata", "ECS 元数据"),
+    (r"emulator", "模拟器"),
+    (r"there is no home folder", "没有主目录"),
+    (r"it is gone", "它已不存在"),
+    (r"keys are not needed", "不需要密钥"),
+    (r"HTTP (\d+) without the name of a role", r"HTTP \1，没有角色名称"),
+    (r"it gives no token \(HTTP (\d+)\), and version 1 is off", r"没有给出 Token（HTTP \1），且版本 1 已停用"),
+    (r"(.+) says that its current profile is (.+), and holds no such profile", r"\1 的当前配置 \2 不存在"),
     (r"profiles (.+)", r"配置 \1"),
+    (r"profile (\S+) of (.+)", r"\2 中的配置 \1"),
     (r"profile (.+)", r"配置 \1"),
     (r"no profile named (.+)", r"没有名为 \1 的配置"),
     (r"no profile of that name", "没有这个名称的配置"),
@@ -195,9 +206,41 @@ _STEPS: Final[tuple[tuple[str, str], ...]] = (
     (r"(.+) is a symbolic link, which is not followed; .+", r"\1 是符号链接，不会跟随；请放置文件本身"),
     (r"a quote in process_command is not closed", "process_command 的引号没有闭合"),
     (r"process_command is empty", "process_command 为空"),
+    (r"the name belongs to the built-in emulator; rename the profile", "此名称属于内置模拟器；请给配置改名"),
+    (r"(.+) has a profile of that name and wins; rename one", r"\1 中有同名的配置，优先使用；请给其中一个改名"),
+    (r"line (\d+) of (.+) is not `key = value`", r"\2 第 \1 行不是 key = value"),
+    (r"line (\d+) of (.+) stands before the first \[section\]", r"\2 第 \1 行在第一个 [section] 之前"),
+    (r"line (\d+) of (.+) is not a \[section\]", r"\2 第 \1 行不是 [section]"),
+    (r"(.+) is no name of a file", r"\1 不是文件名"),
+    # Why a command or a service gave no keys.
+    (r"there is no such program on this machine", "本机没有这个程序"),
+    (r"it cannot be split into words", "命令无法拆分"),
+    (r"it cannot be run \((.+)\)", r"无法运行（\1）"),
+    (r"it did not end within (.+) s", r"\1 秒内没有结束"),
+    (r"it prints too much", "输出过多"),
+    (r"it ended with status (.+)", r"退出状态为 \1"),
+    (r"it does not print JSON", "输出不是 JSON"),
+    (r"it does not print a JSON object", "输出不是 JSON 对象"),
+    (r"the address cannot be used \((.+)\)", r"地址不能使用（\1）"),
+    (r"the answer is too long", "应答过长"),
+    (r"the answer does not end", "应答没有结束"),
+    (r"the server's certificate is not good", "服务器证书无效"),
+    (r"the answer is not JSON", "应答不是 JSON"),
+    (r"the answer is not a JSON object", "应答不是 JSON 对象"),
+    (r"the service says that it failed", "服务报告失败"),
     (r'"profiles" of (.+) is not a list', r"\1 的 profiles 不是列表"),
 )
-_OF_THE_SOURCE = re.compile(r"its source_profile (\S+) cannot be used: (.+)")
+# Sentences about something, for a reason that the table above knows.
+_LINKED: Final[tuple[tuple[str, str], ...]] = (
+    (r"its source_profile (\S+) cannot be used: (.+)", "它的 source_profile {} 不能使用：{}"),
+    (r"source_profile (\S+ of \S+) cannot be used: (.+)", "source_profile {} 不能使用：{}"),
+    (r"(profile \S+ of .+) cannot be used: (.+)", "{} 不能使用：{}"),
+    (r"the OIDC token of (.+) cannot be used: (.+)", "{} 的 OIDC Token 不能使用：{}"),
+    (r"the command of (.+) gave no keys: (.+)", "{} 的命令没有给出密钥：{}"),
+    (r"the credentials URI of (.+) gave no keys: (.+)", "{} 的凭证 URI 没有给出密钥：{}"),
+    (r"the sign-in of (.+) gave no keys: (.+)", "{} 的登录没有给出密钥：{}"),
+    (r"the ECS metadata service gave no keys for (.+): (.+)", "ECS 元数据服务没有为 {} 给出密钥：{}"),
+)
 
 
 def choose_language(wish: str | None = None) -> str:
@@ -253,9 +296,10 @@ def reason_words(reason: str, language: str) -> str:
     """Say why a profile cannot be used; what no table knows stays in English, which names the file."""
     if language != "zh":
         return reason
-    linked = _OF_THE_SOURCE.fullmatch(reason)
-    if linked:
-        return f"它的 source_profile {linked[1]} 不能使用：{reason_words(linked[2], language)}"
+    for pattern, chinese in _LINKED:
+        linked = re.fullmatch(pattern, reason)
+        if linked:
+            return chinese.format(_in_chinese(linked[1]), reason_words(linked[2], language))
     return _in_chinese(reason)
 
 
@@ -272,5 +316,5 @@ def _known(code: str) -> tuple[str, str] | None:
 
 
 def _named(error: VODError) -> str:
-    """The English text holds names (of files, profiles, actions) that no table knows."""
-    return f"：{error.message}" if error.code.startswith(("Profile.", "Auth.")) else ""
+    """The text holds names (of files, profiles, actions), which a code does not."""
+    return f"：{reason_words(error.message, 'zh')}" if error.code.startswith(("Profile.", "Auth.")) else ""

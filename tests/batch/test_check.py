@@ -12,6 +12,7 @@ import pytest
 import vod_widget as vw
 from tests.batch.conftest import operations
 from tests.helpers.media import Media
+from tests.helpers.reasons import reasons_in_the_source
 from vod_widget import doctor_words
 from vod_widget._vod_probes import PROBES
 from vod_widget.batch import Checks
@@ -235,8 +236,19 @@ def test_printing_shows_the_table_and_its_sum() -> None:
         ("~/.aliyun/config.json is not valid JSON (line 3)", "第 3 行"),
         ("~/f may be changed by other users; run: chmod 600 ~/f", "chmod 600 ~/f"),
         ("keys would travel unencrypted over the network; write https://", "明文"),
+        (
+            "the command of profile p of ~/f gave no keys: it ended with status 2",
+            "~/f 中的配置 p 的命令没有给出密钥：退出",
+        ),
+        ("profile p of ~/f cannot be used: process_command is empty", "~/f 中的配置 p 不能使用：process_command 为空"),
     ],
 )
 def test_a_profile_that_cannot_be_used_says_why_in_chinese_too(reason: str, chinese: str) -> None:
     assert chinese in doctor_words.reason_words(reason, "zh")
     assert doctor_words.reason_words(reason, "en") == reason
+
+
+def test_no_reason_of_a_profile_is_without_chinese() -> None:
+    reasons = reasons_in_the_source()
+    assert reasons >= {"process_command is empty", "credentials_uri is missing; add it in 7"}
+    assert {reason for reason in reasons if doctor_words.reason_words(reason, "zh") == reason} == set()

@@ -173,7 +173,8 @@ class Authority:
         region, region_from = up.region, "argument" if self.region_is_given else "default"
         if not self.region_is_given and provider is not None and provider.region:
             region, region_from = provider.region, "profile"
-        endpoint = up.endpoint or (provider.endpoint if provider is not None else None) or endpoint_from_env()
+        # A provider with an endpoint is the emulator: its keys are good nowhere else, whatever was asked for before.
+        endpoint = (provider.endpoint if provider is not None else None) or up.endpoint or endpoint_from_env()
         if endpoint is not None:
             endpoint = check_api_endpoint(endpoint)
         loopback = is_loopback_url(endpoint)

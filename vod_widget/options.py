@@ -223,7 +223,7 @@ OPTIONS: tuple[Option, ...] = (
         None,
         True,
         "",
-        "Base URL of VOD and STS; plain http for loopback only.",
+        "Base URL of VOD and STS; plain http for loopback only. The profile `emulator` has its own.",
     ),
     Option(
         "checkpoint_dir",

@@ -401,6 +401,16 @@ def test_profile_emulator_needs_nothing_else(tmp_path: Any) -> None:
         assert row.verified == "crc64"
 
 
+def test_profile_emulator_goes_to_the_emulator_also_when_an_endpoint_was_given(emulator: Any, tmp_path: Any) -> None:
+    with vw.VODUpload(endpoint=emulator.endpoint, checkpoint_dir=str(tmp_path / "journal")) as up:
+        up.set_profile("emulator")
+        info = up.add_file(file_of(tmp_path))
+        (row,) = up.run(LONG_S)
+        assert row.state == "Success", row.error_message
+    with pytest.raises(LookupError):
+        emulator.object_path(info.video_id)
+
+
 def test_unknown_profile_is_named(tmp_path: Any) -> None:
     from vod_widget.errors import ProfileNotFoundError
 

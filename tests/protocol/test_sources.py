@@ -398,6 +398,14 @@ def test_a_name_that_is_not_unicode_still_works(tmp_path: Path) -> None:
     source.close()
 
 
+def test_what_stands_before_a_backslash_stays_in_the_name(tmp_path: Path) -> None:
+    (tmp_path / "a\\b.mp4").write_bytes(b"x")
+    source = LocalSource(tmp_path / "a\\b.mp4")
+    assert (source.name, source.path.name) == ("a_b.mp4", "a\\b.mp4")
+    assert source.read(0, 1) == b"x"
+    source.close()
+
+
 # Roots (S19) ----------------------------------------------------------------------------------------------------------
 
 

@@ -183,7 +183,8 @@ class LocalSource:
         folder, slash, leaf = text.rpartition(os.sep)
         # Folder and name apart, and the name once: a hundred thousand files have few folders.
         self._folder = sys.intern(folder + slash)
-        self.name = clean_name(name if name is not None else leaf)
+        # A backslash that is left in a leaf parts no folders here: what stands before it belongs to the name.
+        self.name = clean_name(name if name is not None else leaf.replace("\\", "_"))
         self._leaf = self.name if self.name == leaf else leaf
         self._roots = None if roots is None else tuple(os.path.realpath(root) for root in roots)
         self._handle: _Handle | None = None

@@ -147,5 +147,5 @@ class Commands:
 
 
 def _refusal(path: str, error: VODError) -> dict[str, str]:
-    name = path.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1] or path
+    name = os.path.basename(path.rstrip("/")) or path  # noqa: PTH119 -- an address is no Path
     return {"name": error.file_name or name, "code": error.code, "message": redact(error.message)}

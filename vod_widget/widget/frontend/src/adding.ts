@@ -45,7 +45,8 @@ export class Adding {
       const offers: Offer[] = await Promise.all(batch.map(async (file) => {
         const client_id = `c${this.#next_client++}`;
         by_client.set(client_id, file);
-        return { client_id, name: file.name, size_bytes: file.size, last_modified_ms: file.lastModified, type: file.type, edges: await edges(file) };
+        // Where a backslash is a character of a name, what stands before it must not be taken for folders.
+        return { client_id, name: file.name.replaceAll("\\", "_"), size_bytes: file.size, last_modified_ms: file.lastModified, type: file.type, edges: await edges(file) };
       }));
       const answer = await this.#session.ask(again ? "reoffer_files" : "offer_files", { files: offers }, this.#session.t("add"), ["add"]);
       if (!answer) break;

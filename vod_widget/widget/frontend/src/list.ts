@@ -115,7 +115,7 @@ export class List {
     this.#early_snapshot = null;
     if (this.#collecting) this.#collecting(message);
     else this.#session.store.apply_snapshot(message);
-        this.#session.saw(message.rows);
+    this.#session.saw(message.rows);
   }
 
   /**

@@ -54,7 +54,8 @@ export class Menu {
         type: "button", role: "menuitem", tabindex: -1, "data-action": item.action, disabled: item.off === true,
         onclick: () => {
           const question = item.sure?.() ?? null;
-          if (question !== null && label.textContent !== question) {
+          // Once: how many there are goes on changing while somebody reads.
+          if (question !== null && !label.className) {
             label.textContent = question;
             label.className = "t-err";
             return;

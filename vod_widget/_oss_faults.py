@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import calendar
-import time
 from xml.etree.ElementTree import Element
 
 from ._answer import Answer
@@ -32,6 +30,7 @@ from .errors import (
     UnexpectedAnswerError,
     VODError,
 )
+from .instants import unix_s
 
 __all__ = ["storage_error", "unexpected"]
 
@@ -86,7 +85,7 @@ def storage_error(what: str, answer: Answer, *, now_s: float, has_token: bool) -
     if status < 300:
         return unexpected(text if code else f"HTTP {status} is not an answer to it", what, answer, code=code or None)
     if code == "RequestTimeTooSkewed":
-        server_s = _iso_s(details.findtext("ServerTime", "")) if details is not None else None
+        server_s = unix_s(details.findtext("ServerTime", "")) if details is not None else None
         return ClockSkewError(
             message, server_time_s=server_s or date_s(headers.get("Date")), code=code, request_id=request_id
         )
@@ -156,12 +155,3 @@ def _details(answer: Answer) -> Element | None:
         except (binascii.Error, ValueError):
             return None
     return parse_xml(body, "Error")
-
-
-def _iso_s(text: str) -> float | None:
-    for form in ("%Y-%m-%dT%H:%M:%S.000Z", "%Y-%m-%dT%H:%M:%SZ"):
-        try:
-            return float(calendar.timegm(time.strptime(text.strip(), form)))
-        except ValueError:
-            continue
-    return None

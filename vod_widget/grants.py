@@ -1,20 +1,19 @@
 """Who may send, and where: keys, the upload credential of one file, the place of its object.
 
 Frozen values only, shared by any threads; the secrets in them show nothing. `model` gives these words on. Floor 0:
-imports `errors` and `secret`, does no I/O.
+imports `errors`, `secret` and `instants`, does no I/O.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import calendar
 import json
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from .errors import CredentialError, InvalidArgumentError
+from .instants import unix_s
 from .secret import Secret, mask
 
 __all__ = ["Credentials", "Grant", "UploadAddress", "UploadAuth"]
@@ -140,21 +139,14 @@ class UploadAuth:
 
 
 def _instant(data: dict[str, Any], now_s: float) -> float | None:
-    utc = data.get("ExpireUTCTime")
-    if utc:
-        try:
-            return float(calendar.timegm(time.strptime(str(utc), "%Y-%m-%dT%H:%M:%SZ")))
-        except ValueError:
-            pass
+    utc = unix_s(str(data.get("ExpireUTCTime") or ""))
+    if utc is not None:
+        return utc
     raw = str(data["Expiration"])
     try:
         return now_s + float(raw)
     except ValueError:
-        pass
-    try:
-        return float(calendar.timegm(time.strptime(raw, "%Y-%m-%dT%H:%M:%SZ")))
-    except ValueError:
-        return None
+        return unix_s(raw)
 
 
 def _decode_object(text: str) -> tuple[dict[str, Any], str]:

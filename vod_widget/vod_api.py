@@ -11,7 +11,6 @@ https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-
 
 from __future__ import annotations
 
-import calendar
 import json
 import posixpath
 import re
@@ -45,6 +44,7 @@ from .errors import (
     RequestRefusedError,
     VODError,
 )
+from .instants import unix_s
 from .interfaces import Clock
 from .model import Category, Credentials, Grant, UploadAddress, UploadAuth, UploadMetadata, VideoStatus
 from .secret import Secret
@@ -295,14 +295,15 @@ class SdkVodApi:
     def _role_key(self, data: dict[str, Any], answer: Answer, place: str) -> Credentials:
         given: Any = data.get("Credentials")
         try:
-            ends_s = calendar.timegm(time.strptime(given["Expiration"], "%Y-%m-%dT%H:%M:%SZ"))
-            return Credentials(
-                given["AccessKeyId"],
-                given["AccessKeySecret"],
-                given["SecurityToken"],
-                expires_at_s=ends_s - self._offset_s(answer),
-                place=place,
-            )
+            ends_s = unix_s(given["Expiration"])
+            if ends_s is not None:
+                return Credentials(
+                    given["AccessKeyId"],
+                    given["AccessKeySecret"],
+                    given["SecurityToken"],
+                    expires_at_s=ends_s - self._offset_s(answer),
+                    place=place,
+                )
         except (KeyError, TypeError, ValueError, AttributeError):
             pass
         raise unexpected("AssumeRole", "the answer has no usable Credentials", answer)

@@ -14,7 +14,11 @@ PACKAGE = Path(__file__).resolve().parents[2] / "vod_widget"
 
 # From below: name, whether its units may import one another, units. A unit is a folder or a file of the package.
 FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
-    ("0 words", True, ("_version", "errors", "secret", "grants", "model", "events", "options", "interfaces")),
+    (
+        "0 words",
+        True,
+        ("_version", "errors", "secret", "instants", "grants", "model", "events", "options", "interfaces"),
+    ),
     (
         "1 rules",
         True,

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeGuard
 
 from vod_widget.errors import CredentialError, VODError
+from vod_widget.instants import unix_s
 from vod_widget.model import Credentials
 from vod_widget.secret import Secret
 
@@ -85,11 +85,8 @@ def instant(value: Any) -> tuple[float | None, bool]:
         return float(value), True
     except (TypeError, ValueError):
         pass
-    try:
-        when = dt.datetime.fromisoformat(str(value))
-    except ValueError:
-        return None, False
-    return (when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp(), True
+    when_s = unix_s(str(value))
+    return when_s, when_s is not None
 
 
 def ask(function: Callable[[], Any], place: str) -> Credentials:

@@ -54,10 +54,16 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextlib.contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port for a server that is started in the block; until it listens there, nobody else is given that port.
+
+    Linux lets two sockets have one port while both reuse addresses and none of them listens, as servers do at first.
+    """
+    with socket.socket() as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        yield int(kept.getsockname()[1])
 
 
 class Lab:
@@ -84,7 +90,8 @@ class Lab:
         self.root.mkdir(parents=True)
         self.log_path = folder / "server.log"
         self._settings(folder / "settings", save_state=save_state)
-        port = _free_port()
+        self._kept = contextlib.ExitStack()
+        port = self._kept.enter_context(reserved_port())
         self.url = f"http://127.0.0.1:{port}"
         home = folder / "home"
         home.mkdir()
@@ -153,12 +160,12 @@ class Lab:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"token {TOKEN}"},
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             text = answer.read()
             return json.loads(text) if text else None
 
     def _wait_until_up(self) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 100
         while True:
             try:
                 self.api("GET", "status")
@@ -210,13 +217,14 @@ class Lab:
 
     def close(self) -> None:
         """End the server and its kernels."""
+        self._kept.close()
         if self._process.poll() is None:
             self._process.terminate()
             try:
-                self._process.wait(15)
+                self._process.wait(60)
             except subprocess.TimeoutExpired:
                 os.killpg(self._process.pid, signal.SIGKILL)
-                self._process.wait(15)
+                self._process.wait(60)
 
 
 class Notebook:
@@ -264,7 +272,7 @@ class Notebook:
                     && kernel?.connectionStatus === 'connected' && kernel.status === 'idle';
             }""",
             arg=self.path,
-            timeout=60_000,
+            timeout=100_000,
         )
 
     def command(self, name: str, arguments: dict[str, Any] | None = None) -> Any:
@@ -305,7 +313,7 @@ class Notebook:
                         error = message.content.traceback.join('\\n');
                 };
                 const late = new Promise((_, reject) =>
-                    setTimeout(() => reject(new Error('the kernel did not answer in 60 s')), 60000));
+                    setTimeout(() => reject(new Error('the kernel did not answer in 100 s')), 100000));
                 await Promise.race([future.done, late]);
                 return {text, error};
             }""",
@@ -323,6 +331,6 @@ class Notebook:
                 return !window.jupyterapp.shell.currentWidget.context.model.dirty;
             }""",
             polling=100,
-            timeout=20_000,
+            timeout=60_000,
         )
         return json.loads(self.file.read_text("utf-8"))

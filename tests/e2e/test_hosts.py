@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -18,7 +17,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.desk import Desk, keys
-from tests.e2e.harness import ROOT, TOKEN, Lab, _end_with_parent
+from tests.e2e.harness import ROOT, TOKEN, Lab, _end_with_parent, reserved_port
 from tests.e2e.screen import TRANSFER_MS, Screen
 from tests.helpers.media import Media
 from tests.helpers.until import until
@@ -62,35 +61,33 @@ def test_notebook_7_sends_a_file_of_the_browser(lab: Lab, page: Page, emulator: 
 @contextlib.contextmanager
 def _served(folder: Path, *command: str) -> Iterator[str]:
     """Run a server (`{port}` stands for its port) until the block ends; gives its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "HOME": str(folder),
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
     }
-    with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *(word.format(port=port) for word in command)],
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 -- it calls prctl and nothing that takes a lock
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        until(lambda: _answers(url), f"{command[0]} answers", within_s=60)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(15)
+    with reserved_port() as port:
+        with (folder / "server.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *(word.format(port=port) for word in command)],
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 -- it calls prctl and nothing that takes a lock
+            )
+        url = f"http://127.0.0.1:{port}"
+        try:
+            until(lambda: _answers(url), f"{command[0]} answers", within_s=100)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(60)
 
 
 def _answers(url: str) -> bool:
     try:
-        urllib.request.urlopen(f"{url}/favicon.ico", timeout=5).close()
+        urllib.request.urlopen(f"{url}/favicon.ico", timeout=60).close()
     except urllib.error.HTTPError:
         return True
     except OSError:
@@ -116,7 +113,7 @@ def test_voila_serves_strangers_who_may_send_their_own_files_and_no_more(
     notebook = tmp_path / "served.ipynb"
     nbformat.write(book, notebook)
     with _served(tmp_path, "voila", str(notebook), "--no-browser", "--port={port}", "--Voila.ip=127.0.0.1") as url:
-        page.goto(url, wait_until="domcontentloaded", timeout=60_000)
+        page.goto(url, wait_until="domcontentloaded", timeout=100_000)
         screen = Screen(page)
         expect(screen.root).to_have_attribute("data-link", "live", timeout=TRANSFER_MS)
         expect(screen.root.locator(".empty")).to_contain_text("At most 100 files")
@@ -151,7 +148,7 @@ def test_marimo_carries_the_widget_and_its_bytes(page: Page, emulator: Emulator,
     app.write_text(APP.format(cell=_cells(emulator).replace("\nvw.", "\nwidget = vw.").replace("\n", "\n    ")))
     serve = ("marimo", "-q", "run", str(app), "--headless", "--no-token", "--host", "127.0.0.1", "--port", "{port}")
     with _served(tmp_path, *serve) as url:
-        page.goto(url, wait_until="domcontentloaded", timeout=60_000)
+        page.goto(url, wait_until="domcontentloaded", timeout=100_000)
         screen = Screen(page)
         expect(screen.root).to_have_attribute("data-link", "live", timeout=TRANSFER_MS)
         _says_what_a_reload_costs(screen, media.png)

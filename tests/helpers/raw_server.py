@@ -81,7 +81,7 @@ class Peer:
 
     def hold(self) -> None:
         """Do nothing until the server is closed."""
-        self.server.released.wait(30)
+        self.server.released.wait(100)
 
 
 Script = Callable[[Peer], None]
@@ -123,12 +123,12 @@ class RawServer:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._acceptor.join(10)
+        self._acceptor.join(60)
         for sock in self._peers:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)
         assert self.failures == [], self.failures
 
     @property
@@ -159,6 +159,13 @@ class RawServer:
             return  # the client went away, which most scripts provoke
         except BaseException as exc:  # shown by __exit__
             self.failures.append(exc)
+
+
+def closed_door() -> socket.socket:
+    """A port of loopback that refuses, and that no other process is given while this socket is open: bound, not listening."""
+    door = socket.socket()
+    door.bind(("127.0.0.1", 0))
+    return door
 
 
 def answering(*answers: tuple[int, bytes, dict[str, str]]) -> Script:

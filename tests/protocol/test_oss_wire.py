@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from tests.helpers.raw_server import Peer, RawServer, answering
+from tests.helpers.raw_server import Peer, RawServer, answering, closed_door
 from tests.protocol.support import KEY_ID, SECRET, TOKEN, Bytes, WallClock, address, leaked, printed, upload_auth
 from vod_widget import errors
 from vod_widget._connection import head_of
@@ -246,10 +246,8 @@ def test_a_malformed_bucket_is_refused_before_anything_is_sent(make_store):
 
 
 def test_f1_f2_refused_and_unknown_hosts_never_got_anything(make_store):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    with pytest.raises(errors.ConnectError) as caught:
-        make_store().open(upload_auth(), address(f"http://127.0.0.1:{port}")).head()
+    with closed_door() as closed, pytest.raises(errors.ConnectError) as caught:
+        make_store().open(upload_auth(), address(f"http://127.0.0.1:{closed.getsockname()[1]}")).head()
     assert (caught.value.code, caught.value.was_sent) == ("Network.Refused", False)
     with pytest.raises(errors.ConnectError) as caught:
         make_store().open(upload_auth(), address("https://oss.invalid")).head()
@@ -370,7 +368,7 @@ def test_f37_early_refusal_is_read_at_once_and_stops_the_sending(make_store):
 
     class Waiting(Bytes):
         def __iter__(self):
-            sending.wait(10)
+            sending.wait(60)
             yield from super().__iter__()
 
     body = Waiting(bytes(64 << 20))
@@ -395,7 +393,7 @@ def test_a_success_before_the_whole_request_is_not_believed(make_store):
 
     class Waiting(Bytes):
         def __iter__(self):
-            sending.wait(10)
+            sending.wait(60)
             yield from super().__iter__()
 
     with RawServer(script) as server:
@@ -412,7 +410,7 @@ def test_f52_idle_connection_that_the_server_closed_is_replaced_without_a_fault(
         one = session(make_store(), server)
         one.upload_part("U", 1, Bytes(b"x"))
         for thread in server._threads:
-            thread.join(10)
+            thread.join(60)
         one.upload_part("U", 2, Bytes(b"y"))
         assert (server.connections, len(server.requests)) == (2, 2)
 
@@ -523,7 +521,7 @@ def test_close_ends_requests_under_way_and_refuses_later_ones(make_store):
         peer.hold()
 
     with RawServer(script) as server:
-        store = make_store(read_timeout_s=20.0)
+        store = make_store(read_timeout_s=100.0)
         one = session(store, server)
 
         def work() -> None:
@@ -534,9 +532,9 @@ def test_close_ends_requests_under_way_and_refuses_later_ones(make_store):
 
         thread = threading.Thread(target=work)
         thread.start()
-        assert asked.wait(10)
+        assert asked.wait(60)
         store.close()
-        thread.join(5)
+        thread.join(60)
         assert not thread.is_alive()
         assert isinstance(outcome[0], errors.ConnectionLostError)
         with pytest.raises(errors.ConnectionLostError):
@@ -565,7 +563,7 @@ def test_request_that_hangs_ends_when_it_is_cut_and_the_next_one_is_not_touched(
     body = Cuttable(bytes(1000 if reads else 16 << 20))
     raised: list[BaseException] = []
     with RawServer(silent, answering(STORED)) as server:
-        one = session(make_store(read_timeout_s=60.0), server)
+        one = session(make_store(read_timeout_s=100.0), server)
 
         def send() -> None:
             try:
@@ -575,9 +573,9 @@ def test_request_that_hangs_ends_when_it_is_cut_and_the_next_one_is_not_touched(
 
         thread = threading.Thread(target=send)
         thread.start()
-        assert hangs.wait(10)
+        assert hangs.wait(60)
         body.cut()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
         assert isinstance(raised[0], errors.ConnectionLostError)
         assert raised[0].was_sent is reads

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.invariants import check_deadlines
-from tests.helpers.raw_server import Peer, RawServer
+from tests.helpers.raw_server import Peer, RawServer, closed_door
 from tests.protocol.support import Bytes
 from vod_widget import _connection, errors
 from vod_widget._answer import Answer
@@ -406,8 +406,7 @@ def test_silence_is_told_alike(kind: str) -> None:
         peer.read_request()
         peer.hold()
 
-    with RawServer(hold) as server, socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))  # and does not listen
+    with RawServer(hold) as server, closed_door() as deaf:
         refused = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         place = {"refused": refused, "dns": "https://nowhere.invalid"}.get(kind, server.endpoint)
         there = UploadAddress(place, grant.address.bucket, grant.address.object)

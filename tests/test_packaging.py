@@ -129,10 +129,10 @@ def demo_url(installed: Path, clean_environment: dict[str, str], home: Path, tmp
         watchdog.cancel()
         running.send_signal(signal.SIGINT)
         try:
-            running.wait(20)
+            running.wait(60)
         except subprocess.TimeoutExpired:
             os.killpg(running.pid, signal.SIGKILL)
-            running.wait(20)
+            running.wait(60)
         running.stdout.close()
 
 

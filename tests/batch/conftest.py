@@ -68,7 +68,7 @@ def other_process(emulator: Any, to: dict[str, Any]) -> Iterator[Callable[..., s
     yield start
     for process in started:
         process.kill()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 def operations(emulator: Any, op: str) -> int:

@@ -124,10 +124,10 @@ def test_interrupted_upload_is_finished_by_resume(emulator: Any, media: Media, t
         stderr=subprocess.PIPE,
         text=True,
     )
-    until(lambda: stall.fired, "part 2 is on its way", within_s=30)
+    until(lambda: stall.fired, "part 2 is on its way", within_s=100)
     process.send_signal(signal.SIGTERM)
     stall.release()  # it waits for the part that is on its way
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
     assert err == ("vod-widget: stopped; what was sent is kept. Run the same command again, or: vod-widget resume\n")
     status, out, err = run("resume", "--list", emulator=emulator)
@@ -205,7 +205,7 @@ def test_emulator_is_served_until_a_signal() -> None:
     assert process.stdout is not None
     assert json.loads(process.stdout.readline())["endpoint"].startswith("http://127.0.0.1:")
     process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "")
 
 

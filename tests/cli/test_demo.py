@@ -98,10 +98,10 @@ def running(scratch: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[st
         watchdog.cancel()
         process.send_signal(signal.SIGINT)
         try:
-            process.communicate(timeout=30)
+            process.communicate(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.communicate(timeout=30)
+            process.communicate(timeout=60)
 
 
 def processes_below(folder: Path) -> list[str]:
@@ -139,7 +139,7 @@ def test_lab_opens_with_the_quick_start_and_ctrl_c_takes_it_all_down(
     assert row.image_url.startswith(facts["endpoint"])
 
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     assert process.returncode == 0
     assert leftovers(scratch) == []
     assert processes_below(private) == []

@@ -78,10 +78,10 @@ def server(person: dict[str, str], tmp_path: Path) -> Iterator[str]:
         watchdog.cancel()
         process.send_signal(signal.SIGINT)
         try:
-            process.communicate(timeout=30)
+            process.communicate(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.communicate(timeout=30)
+            process.communicate(timeout=60)
 
 
 def ask(address: str, path: str, *, method: str = "GET", body: Any = None) -> Any:

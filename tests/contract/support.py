@@ -11,15 +11,13 @@ from typing import Any
 
 import vod_widget as vw
 from tests.helpers.media import pattern_bytes
-from tests.helpers.until import until
+from tests.helpers.until import LONG_S, until
 from vod_widget.emulator.faults import Stall
 from vod_widget.model import UploadState
 from vod_widget.options import CALLBACKS
 
 PART = 102_400
 SMALL = 30_000
-LONG_S = 20.0
-"""Longest wait of a test; on a good day nothing takes a tenth of it."""
 
 
 class Heard(list):

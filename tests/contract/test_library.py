@@ -75,7 +75,7 @@ def test_a_stored_video_can_be_watched_and_one_without_a_stream_says_so(emulator
         runs(up)
         emulator.clock.advance(3600)
         url = up.play_url(info)
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             assert answer.read() == Path(path).read_bytes()
         emulator.faults.add(op="GetPlayInfo", action=faults.Status(403, "InvalidVideo.NoneStream"))
         with pytest.raises(vw.VODError) as caught:

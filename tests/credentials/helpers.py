@@ -105,7 +105,7 @@ class KeyServer:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(5)
+        self._thread.join(60)
 
 
 def keys_json(key_id: str = "STS.key0000000001", **more: Any) -> str:

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from tests.e2e.desk import PART_BYTES, Desk
 from tests.e2e.harness import CHROMIUM_FLAGS, ROOT, Lab, chromium_path
 from tests.helpers.media import make_mp4
 from vod_widget.emulator import Emulator
+
+# Playwright's own five seconds are too few on a busy machine; what comes at once is not waited for.
+expect.set_options(timeout=60_000)
 
 # Read before the tests, which see none of a person's variables.
 _PICTURES = Path(os.environ.get("VOD_WIDGET_PICTURES") or ROOT / "test-output" / "pictures")
@@ -59,7 +62,7 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     test-output/pictures.
     """
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     try:
         shown = context.new_page()
         yield shown

@@ -42,7 +42,7 @@ class Proxy:
             except OSError:
                 return
             try:
-                theirs = socket.create_connection(("127.0.0.1", self._port), timeout=10)
+                theirs = socket.create_connection(("127.0.0.1", self._port), timeout=60)
             except OSError:
                 ours.close()
                 continue

@@ -28,7 +28,7 @@ LINES = ".bar, .sum, .filt:not([role=toolbar]), .sh, .foot"
 def bare(browser: Browser) -> Iterator[Page]:
     """One page for all states; it remembers what was raised in it."""
     page = browser.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     yield page
     page.close()
 

@@ -127,7 +127,7 @@ def send(endpoint: str, method: str, target: str, headers: Mapping[str, str], bo
     if endpoint in IN_MEMORY:
         return IN_MEMORY[endpoint](method, target, headers, body)
     parts = urlsplit(endpoint)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
     try:
         connection.request(method, target, body=body, headers=dict(headers))
         answer = connection.getresponse()

@@ -23,7 +23,7 @@ def start(*args: str) -> subprocess.Popen[str]:
 
 def stop(process: subprocess.Popen[str], number: int) -> tuple[int, str, str]:
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     return process.returncode, out, err
 
 

@@ -40,7 +40,7 @@ class Server:
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.communicate(timeout=20)
+        self.process.communicate(timeout=60)
         assert self.process.returncode == -signal.SIGKILL
 
     def moved(self, grant: Grant) -> Grant:

@@ -120,7 +120,7 @@ def test_stall_until_released(emulator: Emulator, grant: Grant) -> None:
     assert statuses == []
     assert oss(grant, "HEAD").status == 404
     fault.release()
-    thread.join(5)
+    thread.join(60)
     assert statuses == [200]
 
 
@@ -148,7 +148,7 @@ def test_close_ends_a_stall() -> None:
     while not emulator.faults.fired:
         thread.join(0.005)
     emulator.close()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
 
 

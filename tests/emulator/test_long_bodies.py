@@ -32,7 +32,7 @@ def head_of(emulator: Emulator, grant: Grant, size_bytes: int, key: str = "") ->
 
 
 def connect(emulator: Emulator) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", urlsplit(emulator.endpoint).port), timeout=10)
+    return socket.create_connection(("127.0.0.1", urlsplit(emulator.endpoint).port), timeout=60)
 
 
 def answers(sock: socket.socket, count: int) -> list[int]:

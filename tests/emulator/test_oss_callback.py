@@ -34,7 +34,7 @@ class App:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 app.heard.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-                app.release.wait(20 if "/slow" in self.path else 0)
+                app.release.wait(100 if "/slow" in self.path else 0)
                 self.send_response(500 if "/broken" in self.path else 200)
                 said = b"no json" if "/rubbish" in self.path else b'{"Status":"OK"}'
                 self.send_header("Content-Length", str(len(said)))
@@ -178,7 +178,7 @@ def test_an_emulator_that_closes_waits_for_no_callback(app: App) -> None:
         client = threading.Thread(target=_put_in_vain, args=(grant, headers))
         client.start()
         until(lambda: app.heard, "the callback is heard")
-    client.join(5)
+    client.join(60)
     assert not client.is_alive(), "its connection has ended, though the callback's server has not answered"
     assert not app.release.is_set()
 

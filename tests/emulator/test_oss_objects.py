@@ -146,7 +146,7 @@ def test_expect_continue_is_answered_before_the_body(grant: Grant) -> None:
     headers = [*_signed_headers(grant, "PUT"), "Expect: 100-continue", "Content-Length: 3"]
     head = "\r\n".join([f"PUT /{grant.bucket}/{grant.key} HTTP/1.1", "Host: 127.0.0.1", *headers, "", ""])
     parts = urlsplit(grant.endpoint)
-    with socket.create_connection((parts.hostname, parts.port), timeout=5) as sock:
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as sock:
         sock.sendall(head.encode())
         assert sock.recv(1000).startswith(b"HTTP/1.1 100")
         sock.sendall(b"abc")
@@ -253,7 +253,7 @@ def _signed_headers(grant: Grant, method: str) -> list[str]:
 
 def _raw(grant: Grant, data: bytes, *, half_close: bool = False) -> bytes:
     parts = urlsplit(grant.endpoint)
-    with socket.create_connection((parts.hostname, parts.port), timeout=5) as sock:
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as sock:
         sock.sendall(data)
         if half_close:
             sock.shutdown(socket.SHUT_WR)

@@ -113,7 +113,7 @@ def test_bytes_that_are_no_utf8(emulator: Emulator) -> None:
 def test_what_is_no_http_gets_400_and_the_server_lives(emulator: Emulator) -> None:
     parts = urlsplit(emulator.endpoint)
     for data in (b"\x16\x03\x01\x00\xa5\x01", b"GARBAGE\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"):
-        with socket.create_connection((parts.hostname, parts.port), timeout=5) as sock:
+        with socket.create_connection((parts.hostname, parts.port), timeout=60) as sock:
             sock.sendall(data)
             sock.shutdown(socket.SHUT_WR)
             answer = b""
@@ -162,7 +162,7 @@ def test_client_that_leaves_in_the_middle_leaves_nothing(caplog: pytest.LogCaptu
         grant = create(emulator)
         head = [f"PUT /{grant.bucket}/{grant.key} HTTP/1.1", "Host: 127.0.0.1", "Content-Length: 5000000"]
         parts = urlsplit(emulator.tls_endpoint if secure else emulator.endpoint)
-        with socket.create_connection((parts.hostname, parts.port), timeout=5) as plain:
+        with socket.create_connection((parts.hostname, parts.port), timeout=60) as plain:
             sock = plain
             if secure:
                 context = ssl.create_default_context(cafile=str(emulator.tls_ca_file))

@@ -90,7 +90,7 @@ def test_forgotten_emulator_removes_its_folder() -> None:
 def test_emulator_left_running_does_not_trouble_the_end_of_a_process() -> None:
     code = "from vod_widget.emulator import Emulator; e = Emulator().start(); print(e.data_dir)"
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=100, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert not Path(done.stdout.strip()).exists()
@@ -309,11 +309,11 @@ def test_https_by_the_vendors_names(emulator_with_tls: Emulator, host: str) -> N
     context = ssl.create_default_context(cafile=str(emulator_with_tls.tls_ca_file))
     port = int(emulator_with_tls.tls_endpoint.rpartition(":")[2])
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as plain,
         context.wrap_socket(plain, server_hostname=f"{host}.aliyuncs.com") as sock,
     ):
         assert sock.version()
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as plain, pytest.raises(ssl.SSLError):
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as plain, pytest.raises(ssl.SSLError):
         context.wrap_socket(plain, server_hostname="ecs.aliyuncs.com")
 
 
@@ -360,7 +360,7 @@ def test_connections_are_kept_and_closed_when_asked(emulator: Emulator) -> None:
     from urllib.parse import urlsplit
 
     parts = urlsplit(emulator.endpoint)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=5)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
     sockets = set()
     for _ in range(5):
         connection.request("GET", "/?Action=X")
@@ -395,7 +395,7 @@ def test_a_client_that_never_reads_is_left_when_the_server_stops() -> None:
         oss(grant, "PUT", body=bytes(8 << 20))
         date = formatdate(time.time(), usegmt=True)
         signature = oss_sign("GET", f"/{grant.bucket}/{grant.key}", "", {}, keys.access_key_secret, date)
-        deaf = socket.create_connection(("127.0.0.1", urlsplit(emulator.endpoint).port), timeout=10)
+        deaf = socket.create_connection(("127.0.0.1", urlsplit(emulator.endpoint).port), timeout=60)
         deaf.sendall(
             f"GET /{grant.bucket}/{quote(grant.key)} HTTP/1.1\r\nHost: {urlsplit(emulator.endpoint).netloc}\r\n"
             f"Date: {date}\r\nAuthorization: OSS {keys.access_key_id}:{signature}\r\n\r\n".encode()

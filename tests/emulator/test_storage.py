@@ -77,7 +77,7 @@ def test_part_that_ends_after_the_abort_is_dropped(emulator: Emulator) -> None:
 
     def body() -> object:
         yield b"first"
-        gone.wait(5)
+        gone.wait(60)
         yield b"second"
 
     thread = threading.Thread(target=lambda: codes.append(put_part(grant, upload_id, 1, body()).code))  # type: ignore[arg-type]

@@ -60,7 +60,7 @@ class Site:
                 site.posts.append((self.path, json.loads(body)))
                 site.headers.append({name.lower(): value for name, value in self.headers.items()})
                 if self.path == "/slow":
-                    site.release.wait(20)
+                    site.release.wait(100)
                 if self.path == "/drip":
                     self.drip()
                     return

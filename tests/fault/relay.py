@@ -58,7 +58,7 @@ class Way:
     def forward(self, target: str | None = None) -> Answer:
         """Let it have its effect, and bring the answer."""
         host = urlsplit(self.relay.target).netloc
-        connection = http.client.HTTPConnection(host, timeout=20)
+        connection = http.client.HTTPConnection(host, timeout=60)
         try:
             connection.request(self.method, target or self.target, body=self.body or None, headers=self.headers)
             answer = connection.getresponse()

@@ -122,9 +122,9 @@ def interrupted_run(where: dict[str, Any], path: str, told: Any) -> None:
         told.send(time.monotonic())
         if told.recv() == "stop":
             up.stop_upload()
-            up.wait(10)
+            up.wait(60)
         else:
-            up.wait(10)
+            up.wait(60)
     told.send(str(info.state))
     told.recv()
     up.close()
@@ -176,6 +176,6 @@ def forking(where: dict[str, Any], path: str, told: Any) -> None:
     _, status = os.waitpid(child, 0)
     up.max_bandwidth_bytes_per_s = None
     told.send((os.read(read_end, 1000).decode(), status))
-    up.wait(20)
+    up.wait(60)
     told.send(str(info.state))
     up.close()

@@ -429,7 +429,7 @@ class Footprint:
         names = frozenset(t.name for t in threading.enumerate() if t.name.startswith("vod-"))
         return cls(names, tuple(sorted(found)))
 
-    def check(self, within_s: float = 2.0) -> None:
+    def check(self, within_s: float = 20.0) -> None:
         """I6: everything that was begun since has ended, at most `within_s` from now."""
         deadline_s = time.monotonic() + within_s
         pause = threading.Event()

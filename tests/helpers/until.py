@@ -6,10 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["until"]
+__all__ = ["LONG_S", "until"]
+
+LONG_S = 60.0
+"""Longest wait for what must happen: it costs nothing when it does, and a busy machine takes its time."""
 
 
-def until(condition: Callable[[], object], what: str, *, within_s: float = 10.0) -> None:
+def until(condition: Callable[[], object], what: str, *, within_s: float = LONG_S) -> None:
     """Wait until a condition of another thread or process is true; fail with `what` at the deadline.
 
     Args:

@@ -19,7 +19,7 @@ MIB = 1 << 20
 @pytest.fixture
 def edges():
     clock = WallClock()
-    store, api = OssStore(clock, pool_size=4, read_timeout_s=10), SdkVodApi(clock, timeout_s=10)
+    store, api = OssStore(clock, pool_size=4, read_timeout_s=60), SdkVodApi(clock, timeout_s=60)
     yield store, api
     store.close()
     api.close()

@@ -62,7 +62,7 @@ def all_logs(caplog):
 
 @pytest.fixture
 def edges():
-    store, api = OssStore(WallClock(), pool_size=1, read_timeout_s=10), SdkVodApi(WallClock(), timeout_s=10)
+    store, api = OssStore(WallClock(), pool_size=1, read_timeout_s=60), SdkVodApi(WallClock(), timeout_s=60)
     yield store, api
     store.close()
     api.close()

@@ -66,8 +66,8 @@ def edges():
 
     def calls(endpoint: str, ca_file: Path | None):
         clock, ca = WallClock(), str(ca_file) if ca_file else None
-        store = OssStore(clock, pool_size=1, ca_file=ca, read_timeout_s=10)
-        api = SdkVodApi(clock, ca_file=ca, timeout_s=10)
+        store = OssStore(clock, pool_size=1, ca_file=ca, read_timeout_s=60)
+        api = SdkVodApi(clock, ca_file=ca, timeout_s=60)
         made.extend((store, api))
         return (
             store.open(upload_auth(), address(endpoint)).head,
@@ -156,10 +156,10 @@ def test_a_part_over_tls_arrives_whole_and_early_refusals_are_heard(tmp_path, is
 
     class Waiting(Bytes):
         def __iter__(self):
-            answered.wait(10)
+            answered.wait(60)
             yield from super().__iter__()
 
-    store = OssStore(WallClock(), pool_size=1, ca_file=str(pem), read_timeout_s=10)
+    store = OssStore(WallClock(), pool_size=1, ca_file=str(pem), read_timeout_s=60)
     with RawServer(script, tls=server_context(pem)) as server:
         session = store.open(upload_auth(), address(server.endpoint))
         if is_kept:

@@ -257,7 +257,7 @@ def test_two_threads_may_write_one_entry(journal: FileJournal) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     found = left(journal)
     assert found is not None
     assert len(found.parts) == 400
@@ -626,7 +626,7 @@ def test_threads_that_race_for_one_entry_get_it_one_at_a_time(journal: FileJourn
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert won.is_set()
     assert max(worst) == 1
 
@@ -1226,7 +1226,7 @@ def test_f90_threads_that_race_for_one_lease_get_it_one_at_a_time(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert max(worst) == 1
 
 

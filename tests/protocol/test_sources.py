@@ -87,7 +87,7 @@ def test_many_threads_read_one_handle(source: LocalSource) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert wrong == []
 
 
@@ -112,14 +112,14 @@ def test_threads_that_open_at_once_leave_one_handle(path: Path) -> None:
     barrier = threading.Barrier(8)
 
     def work() -> None:
-        barrier.wait(10)
+        barrier.wait(60)
         source.read(0, 10)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert _descriptors() == before + 1
     source.close()
     assert _descriptors() == before

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def edges() -> Any:
-    store, api = OssStore(WallClock(), pool_size=1, read_timeout_s=10), SdkVodApi(WallClock(), timeout_s=10)
+    store, api = OssStore(WallClock(), pool_size=1, read_timeout_s=60), SdkVodApi(WallClock(), timeout_s=60)
     yield store, api
     store.close()
     api.close()

@@ -47,7 +47,7 @@ class Kernel:
         self.manager, self.client = start_new_kernel(kernel_name="python3", env=environment)
         self.published: list[dict[str, Any]] = []
 
-    def pump(self, condition: Any, what: str, within_s: float = 20.0) -> Any:
+    def pump(self, condition: Any, what: str, within_s: float = 60.0) -> Any:
         """Read what the kernel publishes until the condition gives something."""
         until_s = time.monotonic() + within_s
         while time.monotonic() < until_s:
@@ -95,15 +95,15 @@ class Kernel:
 
     def subshell(self) -> str | None:
         """Open a subshell as JupyterLab does for a widget's messages; None when the kernel has none."""
-        features = self.client.kernel_info(reply=True, timeout=20)["content"].get("supported_features", [])
+        features = self.client.kernel_info(reply=True, timeout=60)["content"].get("supported_features", [])
         if "kernel subshells" not in features:
             return None
         self.client.control_channel.send(self.client.session.msg("create_subshell_request", {}))
-        return str(self.client.get_control_msg(timeout=20)["content"]["subshell_id"])
+        return str(self.client.get_control_msg(timeout=60)["content"]["subshell_id"])
 
     def widget(self) -> str:
         cell = self.run(MAKE)
-        self.pump(lambda: self.idle(cell), "the widget is made", within_s=60)
+        self.pump(lambda: self.idle(cell), "the widget is made", within_s=100)
         errors = [m["content"] for m in self.published if m["msg_type"] == "error"]
         assert errors == []
         return next(
@@ -128,7 +128,7 @@ class Kernel:
         """Say one thing and wait for its answer; return the seconds that it took."""
         begun_s = time.monotonic()
         self.say(comm_id, number, kind, subshell, **keys)
-        self.pump(lambda: self.answer(number), f"{kind} is answered", within_s=20)
+        self.pump(lambda: self.answer(number), f"{kind} is answered", within_s=100)
         return time.monotonic() - begun_s
 
     def close(self) -> None:

@@ -61,7 +61,7 @@ class Reading:
         self.thread.start()
 
     def ended(self) -> Reading:
-        self.thread.join(10)
+        self.thread.join(60)
         assert not self.thread.is_alive(), "the read did not end"
         return self
 

@@ -40,7 +40,7 @@ class Sending:
         self.thread.start()
 
     def ended(self) -> Any:
-        self.thread.join(10)
+        self.thread.join(60)
         assert not self.thread.is_alive(), "the part is still waited for"
         return self.result
 
@@ -193,7 +193,7 @@ class DirectBrowser(Browser):
         try:
             if self.wall:
                 raise urllib.error.URLError("no route")
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 content |= {"kind": "put_done", "etag": answer.headers["ETag"].strip('"'), "crc64": str(crc64(data))}
                 content |= {"stored_crc64": answer.headers["x-oss-hash-crc64ecma"]}
         except urllib.error.HTTPError:
@@ -219,7 +219,7 @@ def direct(comms: type[FakeComm], emulator: Any) -> Iterator[VODUploadWidget]:
 def send_all(widget: VODUploadWidget, page: DirectBrowser, data: bytes) -> dict[str, Any]:
     file_id = page.offer("talk.mp4", data)
     page.ask("start")
-    until(lambda: page.last_row(file_id).get("state") in ("Success", "Failure"), "the end", within_s=30)
+    until(lambda: page.last_row(file_id).get("state") in ("Success", "Failure"), "the end")
     page.close()
     return page.last_row(file_id)
 

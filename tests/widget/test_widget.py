@@ -398,7 +398,7 @@ def test_the_cell_gets_an_output_for_the_results_which_follows_them(
     assert (update, html_text) == (False, '<div class="vod-saved"></div>')
     uploader.add_many(1, state=UploadState.SUCCESS)
     until(lambda: widget.results, "results")
-    widget.wait(1)
+    widget.wait(60)
     assert [(one, again) for one, again, _ in shell.outputs[1:]] == [(display_id, True)]
     assert "✓ Done" in shell.outputs[1][2]
     again = widget._repr_mimebundle_()
@@ -441,7 +441,7 @@ def test_everything_that_the_screen_can_do_is_a_method(widget: VODUploadWidget, 
     assert ("start_upload",) in uploader.calls
     assert widget.remove(b) == 1
     assert widget.clear("all") == 1
-    assert widget.wait(0.1) is True
+    assert widget.wait(60) is True
     assert widget.run() == []
     asyncio.run(widget.finished())
     assert widget.choose_profile("emulator") == "emulator"

@@ -128,7 +128,7 @@ def test_a_file_of_the_kernel_is_uploaded_and_shown(widget: VODUploadWidget, emu
     page = Browser(widget)
     [added] = page.ask("add_paths", paths=[str(tmp_path)])["added"]
     page.ask("start")
-    until(lambda: page.last_row(added["file_id"]).get("state") == "Success", "the row shows Success", within_s=30)
+    until(lambda: page.last_row(added["file_id"]).get("state") == "Success", "the row shows Success")
     row = page.last_row(added["file_id"])
     assert stored(emulator, row["video_id"]) == data
     assert (row["progress"], row["actions"]) == (1.0, ["remove"])
@@ -143,7 +143,7 @@ def test_a_file_of_the_browser_goes_through_the_kernel_byte_for_byte(widget: VOD
     page = Browser(widget)
     file_id = page.offer("browser.mp4", data)
     page.ask("start")
-    until(lambda: page.last_row(file_id).get("state") == "Success", "the row shows Success", within_s=60)
+    until(lambda: page.last_row(file_id).get("state") == "Success", "the row shows Success")
     assert stored(emulator, page.last_row(file_id)["video_id"]) == data
     until(lambda: any(m["kind"] == "drop" for m in page.comm.custom()), "the page is told to let go")
     assert page.sent_bytes == len(data)
@@ -158,11 +158,11 @@ def test_f106_after_a_reload_the_same_file_goes_on(widget: VODUploadWidget, emul
     old.silent = True
     file_id = old.offer("reload.mp4", data)
     old.ask("start")
-    until(lambda: any(m["kind"] == "pull" for m in old.comm.custom()), "bytes are asked for", within_s=20)
+    until(lambda: any(m["kind"] == "pull" for m in old.comm.custom()), "bytes are asked for")
     old.close()
     new = Browser(widget, first_id=1000)
     assert new.offer("reload.mp4", data, "reoffer_files") == file_id
-    until(lambda: new.last_row(file_id).get("state") == "Success", "the row shows Success", within_s=60)
+    until(lambda: new.last_row(file_id).get("state") == "Success", "the row shows Success")
     assert stored(emulator, new.last_row(file_id)["video_id"]) == data
     assert widget.total == 1
     new.close()
@@ -174,12 +174,12 @@ def test_pausing_and_resuming_a_browser_file_loses_nothing(widget: VODUploadWidg
     page.silent = True
     file_id = page.offer("pause.mp4", data)
     page.ask("start")
-    until(lambda: any(m["kind"] == "pull" for m in page.comm.custom()), "bytes are asked for", within_s=20)
+    until(lambda: any(m["kind"] == "pull" for m in page.comm.custom()), "bytes are asked for")
     assert page.ask("pause", file_ids=[file_id])["changed"] == 1
-    until(lambda: page.last_row(file_id).get("state") == "Stopped", "the row shows Stopped", within_s=20)
+    until(lambda: page.last_row(file_id).get("state") == "Stopped", "the row shows Stopped")
     page.silent = False
     assert page.ask("resume", file_ids=[file_id])["changed"] == 1
-    until(lambda: page.last_row(file_id).get("state") == "Success", "the row shows Success", within_s=60)
+    until(lambda: page.last_row(file_id).get("state") == "Success", "the row shows Success")
     assert stored(emulator, page.last_row(file_id)["video_id"]) == data
     page.close()
 
@@ -199,7 +199,7 @@ def test_without_an_account_the_widget_opens_and_one_click_takes_the_emulator(
     assert answer["error"]["code"] == "Auth.Missing"
     assert page.ask("choose_profile", name="emulator") == {"current_profile": "emulator"}
     page.ask("start")
-    until(lambda: widget.done == 1, "the file is stored", within_s=30)
+    until(lambda: widget.done == 1, "the file is stored")
     until(
         lambda: any(
             m["kind"] in ("rows", "snapshot") and (m["summary"]["profile"] or {}).get("is_emulator")
@@ -216,7 +216,7 @@ def test_closing_while_a_browser_file_is_awaited_ends_every_thread(widget: VODUp
     page.silent = True
     page.offer("stuck.mp4", a_video(3_000_000))
     page.ask("start")
-    until(lambda: any(m["kind"] == "pull" for m in page.comm.custom()), "bytes are asked for", within_s=20)
+    until(lambda: any(m["kind"] == "pull" for m in page.comm.custom()), "bytes are asked for")
     page.close()
     widget.close()
     assert [t.name for t in threading.enumerate() if t.name.startswith("vod-widget")] == []
@@ -255,7 +255,7 @@ def test_a_new_kernel_offers_what_the_old_one_left_and_goes_on_with_it(
     [info] = second.uploader.list_files()
     assert (info.state, info.video_id) == ("Stopped", video_id)
     other.ask("start")
-    until(lambda: info.state == "Success", "it is stored", within_s=30)
+    until(lambda: info.state == "Success", "it is stored")
     assert stored(emulator, str(video_id)) == data
     other.close()
     second.close()

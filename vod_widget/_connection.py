@@ -17,6 +17,7 @@ import functools
 import select
 import socket
 import ssl
+import struct
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -41,8 +42,12 @@ a sender that a busy machine wakes late leaves it dry (128 KiB each on 8: three 
 
 _BLOCK_BYTES = 16 * 1024
 
-_TCP_NOTSENT_LOWAT = 25
-"""From linux/tcp.h; Python's socket module has no name for it."""
+_TCP_NOTSENT_LOWAT, _SO_MAX_PACING_RATE = 25, 47
+"""From linux/tcp.h and asm-generic/socket.h; Python's socket module has no names for them."""
+_PACE_MOST_BYTES_PER_S = 2**32 - 2
+"""More than any line takes: it is not the rate that is wanted but that the system paces at all. Without, the bursts of
+many young connections look to cubic like a full line, and it ends their slow start at half of one: 200 MiB reached 0.81
+of a clean line of 200 Mbit/s and 100 ms, and 0.88 with it (measured)."""
 
 
 def head_of(method: str, target: str, host: str, headers: Mapping[str, str]) -> bytes:
@@ -216,6 +221,8 @@ def _tune(sock: socket.socket, congestion: str | None) -> bool:
     if sys.platform != "linux" or is_loopback(str(sock.getpeername()[0])):
         return False
     _hold_unsent(sock, _NOTSENT_BYTES)
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, _SO_MAX_PACING_RATE, struct.pack("=I", _PACE_MOST_BYTES_PER_S))
     if congestion:
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, congestion.encode())

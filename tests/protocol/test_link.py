@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from vod_widget import _connection
 from vod_widget._link import Link
 
 FAULT_KIND = "L"
@@ -76,3 +77,13 @@ def test_a_connection_that_hardly_sent_tells_the_round_trip_and_nothing_of_queue
     assert facts.rtt_s is not None
     assert facts.rtt_s < 0.5
     assert facts.queue_s is None
+
+
+def test_a_connection_to_another_machine_is_paced_and_holds_little_unsent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_connection, "is_loopback", lambda _host: False)
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as sock:
+        assert _connection._tune(sock, None)
+        rate = sock.getsockopt(socket.SOL_SOCKET, _connection._SO_MAX_PACING_RATE, 4)
+        held = sock.getsockopt(socket.IPPROTO_TCP, _connection._TCP_NOTSENT_LOWAT)
+    assert int.from_bytes(rate, sys.byteorder) == _connection._PACE_MOST_BYTES_PER_S
+    assert held == _connection._NOTSENT_BYTES

@@ -69,11 +69,13 @@ class Connection(HTTPConnection):
 
     Attributes:
         congestion: Congestion control to ask the system for (Linux), or None; read when it connects.
+        place: Where it leads, in the words of the pool.
         answered: Is told the seconds from the last byte of a request to the first of its answer.
     """
 
     debuglevel = 0  # http.client would print headers, and so the token, to the screen
     congestion: str | None = None
+    place: tuple[str, str] | None = None
     answered: Callable[[float], None] = staticmethod(lambda _took_s: None)
     _is_tuned = False
     _heard: bytes | None = None  # the beginning of an answer that came while the request was sent
@@ -83,8 +85,17 @@ class Connection(HTTPConnection):
             super().connect()
         self._is_tuned = _tune(self.sock, self.congestion)
 
-    def is_readable(self) -> bool:
-        """Tell whether something came, or the other end closed."""
+    def is_fresh(self) -> bool:
+        """Tell whether a request may be sent: the other end has neither closed nor said anything unasked."""
+        if self.sock is None or not self._is_readable():
+            return self.sock is not None
+        try:
+            self.sock.settimeout(0)
+            return not self._hears()
+        except OSError:  # it is broken
+            return False
+
+    def _is_readable(self) -> bool:
         return self.sock is not None and _wait(self.sock, 0.0, to_read=True)
 
     def cut(self) -> None:
@@ -120,7 +131,7 @@ class Connection(HTTPConnection):
         if not self._send(exchange, head):
             return False
         for block in body or ():
-            if (self.is_readable() and self._hears()) or not self._send(exchange, block):
+            if (self._is_readable() and self._hears()) or not self._send(exchange, block):
                 return False
             body_bytes += len(block)
         took_s = exchange.clock.monotonic_s() - began_s
@@ -150,7 +161,7 @@ class Connection(HTTPConnection):
     def _wait_to_send(self, timeout_s: float) -> bool:
         """Wait until the socket takes more; True when an answer came instead."""
         _wait_or_raise(self.sock, timeout_s, to_read=True, to_write=True)
-        return self.is_readable() and self._hears()
+        return self._is_readable() and self._hears()
 
     def _hears(self) -> bool:
         """Take in what came; True when it is an answer, or the end of the connection.

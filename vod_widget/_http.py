@@ -12,12 +12,14 @@ Why a pool of our own, each point seen with requests 2.34 and urllib3 2.8:
 
 from __future__ import annotations
 
+import logging
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
-from urllib.parse import SplitResult, urlencode, urlsplit
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlencode, urlsplit
 
 from ._answer import MAX_ANSWER_BYTES, Answer
 from ._connection import Connection, TlsConnection, head_of, tls_context, usual_tls_context
@@ -25,6 +27,7 @@ from ._exchange import BodyError, Exchange, WatchedBody, current
 from ._hosts import checked_base_url, is_loopback
 from ._http_faults import transport_error
 from ._link import Link
+from .baton import away
 from .errors import UnexpectedAnswerError, VODError
 from .model import LinkFacts
 
@@ -40,6 +43,18 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+_log = logging.getLogger("vod_widget")
+
+_COMING_S = 1.0
+"""How long a request waits for a connection that is being opened ahead, before it opens its own."""
+
+
+class _Place(NamedTuple):
+    """Where connections of one kind lead."""
+
+    scheme: str
+    netloc: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +80,12 @@ class _Session:
         self._wire = wire
         self._context = context
         self._pool_size = pool_size
-        self._lock = threading.Lock()
-        self._idle: dict[tuple[str, str], list[Connection]] = {}  # guarded by _lock
-        self._closed = False  # guarded by _lock
+        self._changed = threading.Condition()  # guards all below
+        self._idle: dict[_Place, list[Connection]] = {}
+        self._coming: Counter[_Place] = Counter()  # connections that are being opened ahead
+        self._awaited: Counter[_Place] = Counter()  # those of them that a request waits for
+        self._last: _Place | None = None  # where the last request went
+        self._closed = False
 
     def request(self, method: str, url: str, **options: Any) -> _Reply:
         """Send one request as it is given; a 3xx is an answer like any other."""
@@ -84,8 +102,8 @@ class _Session:
         if body is not None or method in {"POST", "PUT"}:
             headers["Content-Length"] = str(len(body) if body is not None else 0)
         head = head_of(method, target, parts.netloc, headers)
-        key = parts.scheme, parts.netloc
-        connection = self._take(key, parts, options["timeout"])
+        place = _Place(parts.scheme, parts.netloc)
+        connection = self._take(place, options["timeout"][0])
         exchange.hold(connection.cut)
         try:
             answer = connection.exchange(exchange, method, head, body)
@@ -94,7 +112,7 @@ class _Session:
             raise
         finally:
             exchange.hold(None)  # before another request may have this connection
-        self._give_back(key, connection)
+        self._give_back(place, connection)
         if not exchange.handed_over and answer.status < 300:
             raise UnexpectedAnswerError(
                 f"the server accepted {exchange.what} before it had all of it", status=answer.status
@@ -102,24 +120,68 @@ class _Session:
         exchange.answer = answer
         return _Reply(answer.status, answer.headers, answer.content if exchange.accept(answer.content) else b"")
 
-    def _take(self, key: tuple[str, str], parts: SplitResult, timeout: tuple[float, float]) -> Connection:
+    def connect_ahead(self, base_url: str | None, most: int, connect_s: float) -> None:
+        """Open one connection for a request to come, unless there are `most`; it does not matter when that fails.
+
+        Args:
+            base_url: Where to; None for where the last request went.
+            most: Connections to that place, idle, busy or being opened.
+            connect_s: Longest time for it.
+        """
+        with self._changed:
+            place = _Place(*urlsplit(base_url)[:2]) if base_url is not None else self._last
+            if place is None or self._closed:
+                return
+            if self._wire._count(place) + self._coming[place] >= most:
+                return
+            self._coming[place] += 1
+        connection: Connection | None = None
+        try:
+            connection = self._open(place, connect_s)
+        except Exception as exc:  # the request that needs it will say so
+            _log.debug("a connection could not be opened ahead: %s", type(exc).__name__)
+        with self._changed:
+            self._coming[place] -= 1
+            is_kept = connection is None or self._keep(place, connection)
+            self._changed.notify_all()
+        if connection is not None and not is_kept:
+            connection.close()
+
+    def _take(self, place: _Place, connect_s: float) -> Connection:
         """Return a connection that is open; one that the other end closed meanwhile is not used again."""
-        while True:
-            with self._lock:
-                idle = self._idle.get(key)
-                connection = idle.pop() if idle else None
-            if connection is None:
-                break
-            if connection.sock is not None and not connection.is_readable():
+        while (connection := self._take_idle(place)) is not None:
+            if connection.is_fresh():
                 return connection
             connection.close()
-        host, connect_s = parts.hostname or "", timeout[0]
-        if parts.scheme == "https":
+        return self._open(place, connect_s)
+
+    def _take_idle(self, place: _Place) -> Connection | None:
+        """Take an idle connection, or one that is coming and nobody else waits for; None when there is none."""
+        with self._changed:
+            self._last = place
+            if idle := self._idle.get(place):
+                return idle.pop()
+            if self._coming[place] <= self._awaited[place]:
+                return None
+            self._awaited[place] += 1
+        with away, self._changed:
+            try:
+                self._changed.wait_for(lambda: self._idle.get(place) or not self._coming[place], _COMING_S)
+            finally:
+                self._awaited[place] -= 1
+            return idle.pop() if (idle := self._idle.get(place)) else None
+
+    def _open(self, place: _Place, connect_s: float) -> Connection:
+        parts = urlsplit(f"{place.scheme}://{place.netloc}")
+        host = parts.hostname or ""
+        connection: Connection
+        if place.scheme == "https":
             # Not before: reading the authorities takes 50 ms, which a server on this machine does not need.
             context = self._context or usual_tls_context()
             connection = TlsConnection(host, parts.port, timeout=connect_s, ssl_context=context)
         else:
             connection = Connection(host, parts.port, timeout=connect_s)
+        connection.place = place
         connection.answered, connection.congestion = self._wire.link.answered, self._wire.congestion
         try:
             connection.connect()
@@ -129,20 +191,26 @@ class _Session:
             raise
         return connection
 
-    def _give_back(self, key: tuple[str, str], connection: Connection) -> None:
+    def _give_back(self, place: _Place, connection: Connection) -> None:
         if connection.sock is None:
             return
-        with self._lock:
-            idle = self._idle.setdefault(key, [])
-            fits = len(idle) < self._pool_size and not self._closed
-            if fits:
-                idle.append(connection)
-        if not fits:
+        with self._changed:
+            is_kept = self._keep(place, connection)
+            if self._awaited[place]:
+                self._changed.notify_all()
+        if not is_kept:
             connection.close()
+
+    def _keep(self, place: _Place, connection: Connection) -> bool:
+        idle = self._idle.setdefault(place, [])
+        if self._closed or len(idle) >= self._pool_size:
+            return False
+        idle.append(connection)
+        return True
 
     def close(self) -> None:
         """Close idle connections, and keep none from now on."""
-        with self._lock:
+        with self._changed:
             self._closed = True
             idle = [connection for some in self._idle.values() for connection in some]
             self._idle.clear()
@@ -179,6 +247,10 @@ class Wire:
             closed = self._closed
         if closed:
             raise ConnectionAbortedError("closed by close()")
+
+    def _count(self, place: _Place) -> int:
+        with self._lock:
+            return sum(c.place == place and c.sock is not None for c in self._open)
 
     def facts(self) -> LinkFacts:
         """Return what the connections tell of the line."""

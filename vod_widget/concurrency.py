@@ -237,6 +237,12 @@ class Concurrency:
         if self._ceiling is None:
             self._count = max(self._count, self._least)
 
+    def ahead(self, size_bytes: int) -> int:
+        """How many connections the parts of a file will want that are worth opening before; 0 at a near end."""
+        if self.link.answer_s is None or self._is_near:
+            return 0
+        return min(self.count, size_bytes // _FIRST_FAR_BYTES)
+
     def ended(self, now_s: float, failure: VODError | None) -> None:
         """Take how a request that carried bytes ended."""
         if failure is None:

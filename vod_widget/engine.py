@@ -122,6 +122,12 @@ class Engine:
         """What the connections of the data plane tell of the line."""
         return self._store.link()
 
+    def connect_ahead(self, most: int, effect: fx.Effect) -> None:
+        """Open a connection that the parts of a file will use, unless there are `most`."""
+        address = effect.grant.address if isinstance(effect, fx.Init) else None
+        with contextlib.suppress(VODError):  # Init says what is wrong with an address
+            self._store.connect_ahead(most, address)
+
     def perform(self, record: Record, machine: FileMachine, effect: fx.Effect) -> Any:
         """Do one effect and return its value.
 

@@ -205,6 +205,9 @@ class ObjectStore(Protocol):
     def open(self, auth: UploadAuth, address: UploadAddress) -> StoreSession:
         """Return a cheap session; nothing is sent."""
 
+    def connect_ahead(self, most: int, address: UploadAddress | None = None) -> None:
+        """Open one connection to there, or to where the last request went, unless there are `most`; may fail."""
+
     def link(self) -> LinkFacts:
         """What the connections tell of the line so far."""
 

@@ -91,13 +91,30 @@ class OssStore:
         Raises:
             EndpointRefusedError: The address is not https (http is for loopback only), or not a bucket of OSS.
         """
-        endpoint, _host = checked_base_url(address.endpoint, "the endpoint of the upload address")
         if not address.object:
             raise EndpointRefusedError("the upload address has no object key")
+        bucket = self._bucket(_Auth(auth.credentials, self.now_s), address)
+        return OssSession(self, bucket, address.object, has_token=auth.credentials.security_token is not None)
+
+    def connect_ahead(self, most: int, address: UploadAddress | None = None) -> None:
+        """Open one connection for a request to come, unless there are `most`; it does not matter when that fails.
+
+        Args:
+            most: Connections to that place in all, >= 1.
+            address: Where to; None for where the last request went.
+        """
+        base_url = None
+        if address is not None:
+            bucket = self._bucket(oss2.AnonymousAuth(), address)
+            base_url = bucket._make_url(bucket.bucket_name, "")
+        self._wire.session.connect_ahead(base_url, most, self._connect_timeout_s)
+
+    def _bucket(self, auth: Any, address: UploadAddress) -> Any:
+        endpoint, _host = checked_base_url(address.endpoint, "the endpoint of the upload address")
         bucket: Any = None
         with contextlib.suppress(oss2.exceptions.ClientError):
             bucket = oss2.Bucket(
-                _Auth(auth.credentials, self.now_s),
+                auth,
                 endpoint,
                 address.bucket,
                 session=self._session,
@@ -108,7 +125,7 @@ class OssStore:
             )
         if bucket is None:
             raise EndpointRefusedError("the upload address has no valid bucket or endpoint")
-        return OssSession(self, bucket, address.object, has_token=auth.credentials.security_token is not None)
+        return bucket
 
     def link(self) -> LinkFacts:
         """Return what the connections tell of the line so far."""

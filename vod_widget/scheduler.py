@@ -45,6 +45,7 @@ _LOOKAHEAD_FILES = 2
 _LOOKAHEAD_SMALL_FILES = 16
 """Small files whose permission is fetched while the bytes of others flow: a call takes about as long as such a file."""
 _ASKED_FILES_MAX = 8
+_BEFORE_PARTS = fx.CreateVideo | fx.RefreshVideo | fx.GetAuth | fx.Init
 _CROWD_FILES = 8
 _STOP_GRACE_S = 2.0
 _ANSWER_GRACE_S = 1.0
@@ -203,7 +204,21 @@ class Scheduler:
             elif isinstance(effect, fx.AskApp):
                 self._owner.ask_app(record, token, effect)
             else:
+                if isinstance(effect, _BEFORE_PARTS) and record.size_bytes > PART_DEFAULT_BYTES:
+                    self._connect_ahead(record, effect)
                 self.crew.follow(partial(self._perform, record, machine, token, effect))
+
+    def _connect_ahead(self, record: Record, effect: fx.Effect) -> None:
+        """Open connections for the first parts of a file while the calls before them are under way.
+
+        Each takes two round trips over TLS, as long as the two calls take together.
+        """
+        engine = self.engine
+        assert engine is not None
+        with self.cond:
+            most = self.concurrency.ahead(record.size_bytes)
+            for _ in range(most - len(self._flying)):
+                self.crew.submit(partial(engine.connect_ahead, most, effect))
 
     def _break_off(self, transfers: tuple[Transfer, ...]) -> None:
         """End requests that nobody wants: at once while their bytes leave, since then they have no effect.

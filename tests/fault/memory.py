@@ -169,6 +169,9 @@ class MemoryStore:
     def open(self, auth: UploadAuth, address: UploadAddress) -> _Session:
         return _Session(self.cloud, auth, address.object)
 
+    def connect_ahead(self, most: int, address: UploadAddress | None = None) -> None:
+        """Nothing to connect."""
+
     def link(self) -> LinkFacts:
         return LinkFacts()
 

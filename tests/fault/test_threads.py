@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.contract.support import LONG_S, PART, file_of, runs
-from tests.fault.memory import MemoryCloud, queue
+from tests.fault.memory import MemoryCloud, MemoryStore, queue
 from tests.helpers.until import until
 from vod_widget import crew, workers
 from vod_widget.errors import InvalidStateError
+from vod_widget.model import LinkFacts, UploadAddress
+from vod_widget.options import MIB
 
 FAULT_KIND = "F"
 
@@ -80,3 +83,43 @@ def test_f117_without_a_single_thread_the_start_fails_and_changes_nothing(
         assert info.state == "Success", info.error
         assert next(iter(cloud.objects.values())) == path.read_bytes()
         until(lambda: up.heard.names()[-1] == "on_upload_end", "the end was told", within_s=LONG_S)
+
+
+FAR, NEAR = LinkFacts(answer_s=0.1, rtt_s=0.1), LinkFacts(answer_s=0.001, rtt_s=0.001)
+
+
+class _Lines(MemoryStore):
+    """A store at the end of a line, that counts what is opened ahead: by whether it was said where to."""
+
+    def __init__(self, cloud: MemoryCloud, link: LinkFacts) -> None:
+        super().__init__(cloud)
+        self.told = link
+        self.opened: Counter[tuple[bool, int]] = Counter()
+
+    def link(self) -> LinkFacts:
+        return self.told
+
+    def connect_ahead(self, most: int, address: UploadAddress | None = None) -> None:
+        self.opened[address is not None, most] += 1
+
+
+@pytest.mark.parametrize(
+    ("link", "size_bytes", "opened"),
+    [
+        (FAR, 6 * MIB, {(False, 6): 6, (True, 6): 6}),  # while CreateUploadVideo, and while Init is under way
+        (FAR, 4 * MIB, {}),  # one PutObject
+        (NEAR, 6 * MIB, {}),
+    ],
+)
+def test_connections_of_a_large_file_to_a_far_storage_are_opened_while_the_calls_before_its_parts_run(
+    tmp_path: Path, link: LinkFacts, size_bytes: int, opened: dict[tuple[bool, int], int]
+) -> None:
+    cloud = MemoryCloud()
+    with queue(cloud, tmp_path, part_size_bytes=None) as up:
+        store = _Lines(cloud, link)
+        up._authority._store = store
+        info = up.add_file(file_of(tmp_path, "film.mp4", size_bytes))
+        runs(up)
+        assert info.state == "Success"
+        until(lambda: sum(store.opened.values()) >= sum(opened.values()), "every one was opened")
+        assert store.opened == opened

@@ -209,6 +209,9 @@ class SimStore:
     def open(self, auth: UploadAuth, address: UploadAddress) -> _Session:
         return _Session(self, auth, address)
 
+    def connect_ahead(self, most: int, address: UploadAddress | None = None) -> None:
+        """Nothing is connected."""
+
     def link(self) -> LinkFacts:
         return LinkFacts()
 

@@ -208,19 +208,26 @@ def _text(fields: dict[str, str]) -> str:
 def test_f24_callback_that_never_answers_fails_its_file_in_time_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert application.APP_ANSWER_S == 60.0
-    monkeypatch.setattr(application, "APP_ANSWER_S", 0.05)
-    cloud = MemoryCloud()
+    patience_s = application.APP_ANSWER_S
+    assert patience_s == 60.0
+    cloud, asked = MemoryCloud(), threading.Event()
 
     def started(info: Any) -> None:
-        if info.name != "clip0.mp4":
+        if info.name == "silent.mp4":
+            asked.set()
+        else:
             up.set_upload_auth_and_address(info, *_permission(cloud))
 
     with queue(cloud, tmp_path, credentials=None, on_upload_started=started) as up:
-        infos = _add_many(up, 5)
+        monkeypatch.setattr(application, "APP_ANSWER_S", 0.05)
+        silent = up.add_file(b"x", name="silent.mp4")
+        up.start_upload()
+        assert asked.wait(LONG_S)
+        monkeypatch.setattr(application, "APP_ANSWER_S", patience_s)  # the others are answered, also on a busy machine
+        infos = _add_many(up, 4)
         runs(up)
-        assert (infos[0].state, infos[0].error.code) == ("Failure", "Auth.Missing")
-        assert [info.state for info in infos[1:]] == ["Success"] * 4
+        assert (silent.state, silent.error.code) == ("Failure", "Auth.Missing")
+        assert [info.state for info in infos] == ["Success"] * 4
 
 
 def test_f24_second_answer_is_ignored_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -190,6 +190,8 @@ def test_delete_and_clean_from_inside_callbacks(emulator: Any, tmp_path: Any) ->
         if info.name == "2.mp4":
             up.clean_list()
 
+    # So that the list is cleaned before the fourth file is through, however late the callback comes.
+    emulator.faults.add(op="PutObject", nth=4, action=Stall())
     with uploader(emulator, tmp_path, parallel_files=1, on_upload_succeed=forget) as up:
         for n in range(5):
             up.add_file(file_of(tmp_path, f"{n}.mp4"))

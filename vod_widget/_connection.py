@@ -13,7 +13,9 @@ Why urllib3 does not send and read, each point seen with urllib3 2.8:
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
+import os
 import select
 import socket
 import ssl
@@ -24,6 +26,7 @@ from typing import Any
 
 import certifi
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NameResolutionError, NewConnectionError
 
 from ._answer import Answer, read_answer
 from ._exchange import Exchange
@@ -41,6 +44,8 @@ connections (Linux, measured; half of what is left is on the line). As much as t
 a sender that a busy machine wakes late leaves it dry (128 KiB each on 8: three quarters of a line of 200 Mbit/s)."""
 
 _BLOCK_BYTES = 16 * 1024
+_LOOK_AGAIN_S = 0.2
+"""How soon a connection that nobody answers is given up when nobody wants it any more."""
 
 _TCP_NOTSENT_LOWAT, _SO_MAX_PACING_RATE = 25, 47
 """From linux/tcp.h and asm-generic/socket.h; Python's socket module has no names for them."""
@@ -70,6 +75,8 @@ class Connection(HTTPConnection):
     Attributes:
         congestion: Congestion control to ask the system for (Linux), or None; read when it connects.
         place: Where it leads, in the words of the pool.
+        is_open: Whether it was opened; stays when it is closed.
+        is_closed: Whether it was closed.
         answered: Is told the seconds from the last byte of a request to the first of its answer.
     """
 
@@ -77,13 +84,92 @@ class Connection(HTTPConnection):
     congestion: str | None = None
     place: tuple[str, str] | None = None
     answered: Callable[[float], None] = staticmethod(lambda _took_s: None)
+    is_open = is_closed = False
+    _is_cut = False
+    _opening: socket.socket | None = None  # a second handle while TLS begins, which takes the first one over
     _is_tuned = False
     _heard: bytes | None = None  # the beginning of an answer that came while the request was sent
 
     def connect(self) -> None:
-        with away:
-            super().connect()
+        """Open it, unless `cut` comes first; only the look-up of the name cannot be cut."""
+        try:
+            with away:
+                super().connect()
+        except Exception:
+            if not self._is_cut:
+                raise
+        finally:
+            if self._opening is not None:
+                self._opening.close()
+                self._opening = None
+        self._check()  # in these words, whatever TLS says of a connection that ends
+        self.is_open = True
         self._is_tuned = _tune(self.sock, self.congestion)
+
+    def close(self) -> None:
+        self.is_closed = True
+        super().close()
+
+    def _new_conn(self) -> socket.socket:
+        """Connect as urllib3 does, with its errors, but look meanwhile whether it was cut."""
+        try:
+            sock = self._reach()
+        except socket.gaierror as exc:
+            raise NameResolutionError(self.host, self, exc) from exc
+        except UnicodeError as exc:
+            raise LocationParseError(self.host) from exc
+        except TimeoutError as exc:
+            raise ConnectTimeoutError(self, f"no connection to {self.host} in time") from exc
+        except OSError as exc:
+            raise NewConnectionError(self, f"no connection to {self.host}: {exc}") from exc
+        sys.audit("http.client.connect", self, self.host, self.port)
+        return sock
+
+    def _reach(self) -> socket.socket:
+        """Try each address of the host in turn; each has the whole time."""
+        failure = OSError("no address")
+        for family, kind, protocol, _, there in socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM):
+            self._check()
+            try:
+                sock = socket.socket(family, kind, protocol)
+            except OSError as exc:  # this machine does not know such addresses
+                failure = exc
+                continue
+            try:
+                for option in self.socket_options or ():
+                    sock.setsockopt(*option)
+                self._open_to(sock, there)
+                return sock
+            except OSError as exc:
+                failure = exc
+                sock.close()
+            except BaseException:
+                sock.close()
+                raise
+        raise failure
+
+    def _open_to(self, sock: socket.socket, there: Any) -> None:
+        left_s = float(self.timeout or 0.0)
+        sock.settimeout(left_s)
+        if not hasattr(select, "poll"):  # Windows: its select tells only where nobody listens that nobody does
+            sock.connect(there)
+            return
+        sock.settimeout(0)
+        error = sock.connect_ex(there)
+        if error == errno.EINPROGRESS:
+            while not _wait(sock, min(left_s, _LOOK_AGAIN_S), to_write=True):
+                self._check()
+                left_s -= _LOOK_AGAIN_S
+                if left_s <= 0:
+                    raise TimeoutError("no connection in time")
+            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+        sock.settimeout(self.timeout)
+
+    def _check(self) -> None:
+        if self._is_cut:
+            raise ConnectionAbortedError("cut while it was opened")
 
     def is_fresh(self) -> bool:
         """Tell whether a request may be sent: the other end has neither closed nor said anything unasked."""
@@ -99,9 +185,11 @@ class Connection(HTTPConnection):
         return self.sock is not None and _wait(self.sock, 0.0, to_read=True)
 
     def cut(self) -> None:
-        """End what is under way, from any thread."""
-        sock = self.sock
-        if sock is not None:
+        """End what is under way, from any thread; also while it is opened, within a moment."""
+        self._is_cut = True
+        for sock in (self._opening, self.sock):
+            if sock is None:
+                continue
             # The plain socket's shutdown: it wakes the thread that uses it. SSLSocket's own would drop the encryption
             # first, for a moment in which that thread could send in clear.
             with contextlib.suppress(OSError):
@@ -200,6 +288,14 @@ class Connection(HTTPConnection):
 
 class TlsConnection(Connection, HTTPSConnection):
     """The same over TLS."""
+
+    def _new_conn(self) -> socket.socket:
+        sock = super()._new_conn()
+        self._opening = sock.dup()
+        if self._is_cut:  # before there was anything to end
+            sock.close()
+        self._check()
+        return sock
 
 
 def _wait(sock: socket.socket, timeout_s: float, *, to_read: bool = False, to_write: bool = False) -> bool:

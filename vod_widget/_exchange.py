@@ -13,15 +13,18 @@ from ._answer import Answer
 from .errors import SourceChangedError
 from .interfaces import Body, Clock
 
-__all__ = ["BodyError", "Exchange", "WatchedBody", "current"]
+__all__ = ["BodyError", "Exchange", "Hold", "WatchedBody", "current", "hold_nothing"]
 
 
 def _any_content(_content: bytes) -> bool:
     return True
 
 
-def _hold_nothing(_cut: Callable[[], None] | None) -> None:
-    return
+Hold = Callable[[Callable[[], None] | None], None]
+
+
+def hold_nothing(_cut: Callable[[], None] | None) -> None:
+    """Nobody can end it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +55,7 @@ class Exchange:
     host: str = ""
     answer: Answer | None = field(default=None, repr=False)
     accept: Callable[[bytes], bool] = field(default=_any_content, repr=False)
-    hold: Callable[[Callable[[], None] | None], None] = field(default=_hold_nothing, repr=False)
+    hold: Hold = field(default=hold_nothing, repr=False)
     _send_until: float = field(default=0.0, repr=False)
     _answer_until: float = field(default=0.0, repr=False)
 

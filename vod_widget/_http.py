@@ -23,7 +23,7 @@ from urllib.parse import urlencode, urlsplit
 
 from ._answer import MAX_ANSWER_BYTES, Answer
 from ._connection import Connection, TlsConnection, head_of, tls_context, usual_tls_context
-from ._exchange import BodyError, Exchange, WatchedBody, current
+from ._exchange import BodyError, Exchange, Hold, WatchedBody, current, hold_nothing
 from ._hosts import checked_base_url, is_loopback
 from ._http_faults import transport_error
 from ._link import Link
@@ -103,13 +103,13 @@ class _Session:
             headers["Content-Length"] = str(len(body) if body is not None else 0)
         head = head_of(method, target, parts.netloc, headers)
         place = _Place(parts.scheme, parts.netloc)
-        connection = self._take(place, options["timeout"][0])
-        exchange.hold(connection.cut)
         try:
-            answer = connection.exchange(exchange, method, head, body)
-        except BaseException:
-            connection.close()
-            raise
+            connection = self._take(place, options["timeout"][0], exchange.hold)
+            try:
+                answer = connection.exchange(exchange, method, head, body)
+            except BaseException:
+                connection.close()
+                raise
         finally:
             exchange.hold(None)  # before another request may have this connection
         self._give_back(place, connection)
@@ -147,13 +147,17 @@ class _Session:
         if connection is not None and not is_kept:
             connection.close()
 
-    def _take(self, place: _Place, connect_s: float) -> Connection:
-        """Return a connection that is open; one that the other end closed meanwhile is not used again."""
+    def _take(self, place: _Place, connect_s: float, hold: Hold) -> Connection:
+        """Return a connection that is open; one that the other end closed meanwhile is not used again.
+
+        `hold` is given what ends it, before it is opened.
+        """
         while (connection := self._take_idle(place)) is not None:
             if connection.is_fresh():
+                hold(connection.cut)
                 return connection
             connection.close()
-        return self._open(place, connect_s)
+        return self._open(place, connect_s, hold)
 
     def _take_idle(self, place: _Place) -> Connection | None:
         """Take an idle connection, or one that is coming and nobody else waits for; None when there is none."""
@@ -171,7 +175,7 @@ class _Session:
                 self._awaited[place] -= 1
             return idle.pop() if (idle := self._idle.get(place)) else None
 
-    def _open(self, place: _Place, connect_s: float) -> Connection:
+    def _open(self, place: _Place, connect_s: float, hold: Hold = hold_nothing) -> Connection:
         parts = urlsplit(f"{place.scheme}://{place.netloc}")
         host = parts.hostname or ""
         connection: Connection
@@ -183,9 +187,10 @@ class _Session:
             connection = Connection(host, parts.port, timeout=connect_s)
         connection.place = place
         connection.answered, connection.congestion = self._wire.link.answered, self._wire.congestion
+        hold(connection.cut)
         try:
+            self._wire._admit(connection)
             connection.connect()
-            self._wire._connected(connection)
         except BaseException:
             connection.close()
             raise
@@ -240,17 +245,17 @@ class Wire:
         self.link = Link()
         self.session = _Session(self, tls_context(ca_file) if ca_file else None, pool_size)
 
-    def _connected(self, connection: Connection) -> None:
+    def _admit(self, connection: Connection) -> None:
+        """Take a connection before it is opened, so that `close` ends that too."""
         with self._lock:
-            self._open = {c for c in self._open if c.sock is not None}
+            if self._closed:
+                raise ConnectionAbortedError("closed by close()")
+            self._open = {c for c in self._open if not c.is_closed}
             self._open.add(connection)
-            closed = self._closed
-        if closed:
-            raise ConnectionAbortedError("closed by close()")
 
     def _count(self, place: _Place) -> int:
         with self._lock:
-            return sum(c.place == place and c.sock is not None for c in self._open)
+            return sum(c.place == place and c.is_open and not c.is_closed for c in self._open)
 
     def facts(self) -> LinkFacts:
         """Return what the connections tell of the line."""

@@ -34,25 +34,31 @@ class Transfer:
         was_cut: Whether it was ended on purpose.
     """
 
-    __slots__ = ("_cut", "_lock", "is_out", "sent_bytes", "was_cut")
+    __slots__ = ("_cut", "_is_unwanted", "_lock", "is_out", "sent_bytes", "was_cut")
 
     def __init__(self) -> None:
         self.sent_bytes = 0
         self.is_out = self.was_cut = False
         self._lock = threading.Lock()
+        self._is_unwanted = False
         self._cut: Callable[[], None] | None = None
 
     def hold(self, cut: Callable[[], None] | None) -> None:
         """Take what ends the request under way; None when it has ended."""
         with self._lock:
             self._cut = cut
+            self._end_if_unwanted()
 
     def cut(self) -> None:
         """End the request, also when the other end is silent; nothing is known of its effect then."""
         with self._lock:  # held over the shutdown of a socket, which never waits: a later request must not lose its own
-            if self._cut is not None:
-                self.was_cut = True
-                self._cut()
+            self._is_unwanted = True  # also if its connection is not even begun
+            self._end_if_unwanted()
+
+    def _end_if_unwanted(self) -> None:
+        if self._is_unwanted and self._cut is not None:
+            self.was_cut = True
+            self._cut()
 
 
 class Run:

@@ -9,10 +9,12 @@ import hmac
 import socket
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from tests.helpers.raw_server import Peer, RawServer, answering, closed_door
+from tests.helpers.until import until
 from tests.protocol.support import KEY_ID, SECRET, TOKEN, Bytes, WallClock, address, leaked, printed, upload_auth
 from vod_widget import errors
 from vod_widget._connection import head_of
@@ -546,9 +548,87 @@ class Cuttable(Bytes):
     """A body whose request can be ended from outside."""
 
     cut = None
+    held = is_unwanted = False
 
     def hold(self, cut):
-        self.cut = cut
+        self.cut, self.held = cut, True
+        if cut is not None and self.is_unwanted:
+            cut()
+
+
+@pytest.fixture
+def deaf_port() -> Iterator[int]:
+    """A port whose queue of connections is full: a further one is not answered, neither with yes nor with no."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        port = server.getsockname()[1]
+        waiting = []
+        while True:
+            waiting.append(socket.socket())
+            waiting[-1].settimeout(0.1)
+            try:
+                waiting[-1].connect(("127.0.0.1", port))
+            except TimeoutError:
+                break
+        yield port
+        for sock in waiting:
+            sock.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["cut", "cut before it began", "closed"])
+def test_connection_that_nobody_answers_ends_when_it_is_cut(make_store, deaf_port, how):
+    store, body, raised = make_store(connect_timeout_s=100.0), Cuttable(bytes(10)), []
+    one = store.open(upload_auth(), address(f"http://127.0.0.1:{deaf_port}"))
+
+    def send() -> None:
+        try:
+            one.put_object(body, {})
+        except errors.VODError as exc:
+            raised.append(exc)
+
+    body.is_unwanted = how == "cut before it began"
+    thread = threading.Thread(target=send)
+    thread.start()
+    until(lambda: body.held, "it connects")
+    if how == "cut":
+        body.cut()
+    elif how == "closed":
+        store.close()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert isinstance(raised[0], errors.TransportError)
+    assert raised[0].was_sent is False
+    assert body.cut is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["cut", "closed"])
+def test_server_that_is_silent_when_tls_begins_is_left_when_it_is_cut(make_store, how):
+    hangs, raised = threading.Event(), []
+
+    def silent(peer: Peer) -> None:
+        peer.sock.recv(1)
+        hangs.set()
+        peer.hold()
+
+    store, body = make_store(connect_timeout_s=100.0), Cuttable(bytes(10))
+    with RawServer(silent) as server:
+        one = store.open(upload_auth(), address(server.endpoint.replace("http:", "https:")))
+
+        def send() -> None:
+            try:
+                one.put_object(body, {})
+            except errors.VODError as exc:
+                raised.append(exc)
+
+        thread = threading.Thread(target=send)
+        thread.start()
+        assert hangs.wait(60)
+        body.cut() if how == "cut" else store.close()
+        thread.join(60)
+        assert not thread.is_alive()
+        assert isinstance(raised[0], errors.ConnectionLostError), "no word about TLS, which would not be tried again"
+        assert raised[0].was_sent is False
 
 
 @pytest.mark.parametrize("reads", [False, True], ids=["takes no more bytes", "does not answer"])

@@ -26,6 +26,15 @@ def test_request_that_is_out_has_a_second_for_its_answer_and_one_that_is_leaving
     assert cut == ["leaving", "out"]
 
 
+def test_request_that_is_broken_off_before_it_connects_ends_when_it_does() -> None:
+    cut: list[str] = []
+    transfer = Transfer()
+    transfer.cut()
+    assert transfer.was_cut is False
+    transfer.hold(lambda: cut.append("connecting"))
+    assert (cut, transfer.was_cut) == (["connecting"], True)
+
+
 def test_answer_that_comes_in_that_second_is_the_end_of_the_request() -> None:
     later: list[Callable[[], None]] = []
     queue: Any = SimpleNamespace(_timers=SimpleNamespace(after=lambda _wait_s, job: later.append(job)))

@@ -102,9 +102,12 @@ def make() -> Iterator[Callable[..., Desk]]:
 
     yield desk
     for each in desks:
-        each.source.close()
-        for reading in each.readings:
-            reading.ended()
+
+        def have_ended(desk: Desk = each) -> bool:
+            desk.source.close()  # again and again: a read that begins after it asks the page anew
+            return not any(reading.thread.is_alive() for reading in desk.readings)
+
+        until(have_ended, "the reads ended")
 
 
 def test_a_read_gives_exactly_the_bytes_asked_for(make: Callable[..., Desk]) -> None:

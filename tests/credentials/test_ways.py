@@ -525,7 +525,7 @@ def test_an_oauth_sign_in_is_renewed_and_its_rotated_tokens_written_back(
 def test_without_the_vendors_package_the_reason_names_both_ways_out(
     home: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vod_widget.credentials.places.has_keeper", lambda: False)
+    monkeypatch.setattr("vod_widget.credentials.cli_file.has_keeper", lambda: False)
     write_cli(home, sso("http://127.0.0.1:1", access_key_id=KEY_ID, access_key_secret=CANARY, sts_token=TOKEN))
     (row, _) = find_profiles({}, home=home, clock=clock)
     assert not row.usable

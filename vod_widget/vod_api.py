@@ -15,12 +15,12 @@ import json
 import posixpath
 import re
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from aliyunsdkcore.auth.composer import rpc_signature_composer
 from aliyunsdkcore.request import RpcRequest
 from aliyunsdkvod.request.v20170321.CreateUploadImageRequest import CreateUploadImageRequest
 from aliyunsdkvod.request.v20170321.CreateUploadVideoRequest import CreateUploadVideoRequest
@@ -33,6 +33,7 @@ from ._http import Answer, Exchange, Wire, checked_base_url, is_loopback, perfor
 from ._http_faults import date_s, guard_logs
 from ._vod_faults import NOT_FOUND, rpc_error, unexpected
 from ._vod_probes import PROBES
+from ._vod_signing import signed_form
 from .errors import (
     AccessDeniedError,
     ClockSkewError,
@@ -557,24 +558,10 @@ def _fill(request: Any, **params: Any) -> None:
             request.add_query_param(name, value)
 
 
-class _Params(dict[str, Any]):
-    """Parameters whose Timestamp is ours: the vendor's composer always stamps the local clock (core 2.16.1)."""
-
-    def __init__(self, timestamp: str, params: dict[str, Any]) -> None:
-        super().__init__(params)
-        self._timestamp = timestamp
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        super().__setitem__(name, self._timestamp if name == "Timestamp" else value)
-
-
 def _signed_form(request: Any, credentials: Credentials | Secret, region: str, *, now_s: float) -> bytes:
     """Return every parameter and the signature, url-encoded, for the body of a POST.
 
-    The signature covers query and form alike, so the composer's query string is a valid form. A call that is tried
-    again is signed again: a nonce is good for one request.
-
-    Source: https://www.alibabacloud.com/help/en/vod/developer-reference/signature-method, read 2026-11.
+    A call that is tried again is signed again: a nonce is good for one request.
     """
     params = {
         **request.get_query_params(),
@@ -589,15 +576,8 @@ def _signed_form(request: Any, credentials: Credentials | Secret, region: str, *
         return urlencode({**params, **proof}).encode("ascii")
     if credentials.security_token is not None:
         params["SecurityToken"] = credentials.security_token.reveal()
-    url, _string_to_sign = rpc_signature_composer.get_signed_url(
-        _Params(stamp, params),
-        credentials.access_key_id,
-        credentials.access_key_secret.reveal(),
-        "JSON",
-        "POST",
-        {},
-    )
-    return str(url).partition("?")[2].encode("ascii")
+    key_id, secret = credentials.access_key_id, credentials.access_key_secret.reveal()
+    return signed_form(params, key_id, secret, stamp=stamp, nonce=uuid.uuid4().hex)
 
 
 def _json_object(content: bytes) -> dict[str, Any] | None:

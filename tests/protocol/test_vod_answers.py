@@ -8,13 +8,18 @@ import hashlib
 import hmac
 import json
 import time
+from typing import Any
 from urllib.parse import parse_qsl, quote
 
 import pytest
+from aliyunsdkcore.auth.composer import rpc_signature_composer as composer
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from tests.helpers.raw_server import Peer, RawServer, answering
 from tests.protocol.support import SECRET, TOKEN, WallClock, sts_credentials
 from vod_widget import errors
+from vod_widget._vod_signing import sign, signed_form
 from vod_widget.model import Credentials, UploadMetadata, VideoStatus
 from vod_widget.vod_api import REGIONS, SdkVodApi
 
@@ -148,23 +153,25 @@ def test_everything_is_signed_and_nothing_stands_in_the_url(make_api):
     assert sent.headers["x-acs-action"] == "CreateUploadVideo"
 
 
-def test_the_published_vector_of_the_rpc_signature_comes_out_of_the_composer():
+def test_the_published_vector_of_the_rpc_signature_comes_out_of_the_signer():
     # https://www.alibabacloud.com/help/en/vod/developer-reference/signature-method
-    from aliyunsdkcore.auth.composer import rpc_signature_composer as composer
+    form = (
+        "AccessKeyId=testAccessKeyId&Action=GetVideoPlayAuth&Format=JSON&SignatureMethod=HMAC-SHA1"
+        "&SignatureNonce=8f8a035d-6496-4268-afd4-67c22837e38d&SignatureVersion=1.0&Timestamp=2017-10-10T12%3A02%3A54Z"
+        "&Version=2017-03-21&VideoId=5aed81b74ba84920be578cdfe004af4b"
+    )
+    assert sign("GET", form, "testAccessKeySecret") == "Ibgh7y8Vp47LBuAsf5Xhi1SvDss="
 
-    params = {
-        "AccessKeyId": "testAccessKeyId",
-        "Action": "GetVideoPlayAuth",
-        "Format": "JSON",
-        "SignatureMethod": "HMAC-SHA1",
-        "SignatureNonce": "8f8a035d-6496-4268-afd4-67c22837e38d",
-        "SignatureVersion": "1.0",
-        "Timestamp": "2017-10-10T12:02:54Z",
-        "Version": "2017-03-21",
-        "VideoId": "5aed81b74ba84920be578cdfe004af4b",
-    }
-    text = vars(composer)["__compose_string_to_sign"]("GET", params)
-    assert vars(composer)["__get_signature"](text, "testAccessKeySecret") == "Ibgh7y8Vp47LBuAsf5Xhi1SvDss="
+
+@given(st.dictionaries(st.text("ABab", min_size=1), st.text() | st.integers(), max_size=4), st.text(min_size=1))
+@example({"Title": " a+b*c~d/e%20=&'\u5f71\U0001f3ac\n"}, "s&/+=")
+def test_it_signs_whatever_the_vendors_composer_signs(params: dict[str, Any], secret: str) -> None:
+    form = signed_form(params, "key id", secret, stamp="2026-11-26T12:00:00Z", nonce="n").decode()
+    sent = dict(parse_qsl(form, keep_blank_values=True))
+    signature = sent.pop("Signature")
+    text = vars(composer)["__compose_string_to_sign"]("POST", sent)
+    assert signature == vars(composer)["__get_signature"](text, secret)
+    assert sent.items() >= {name: str(value) for name, value in params.items()}.items()
 
 
 def test_each_try_has_a_nonce_of_its_own(make_api):

@@ -73,6 +73,7 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
 # A unit that is one file with helpers beside it.
 PART_OF = {
     "_vod_probes": "vod_api",
+    "_vod_signing": "vod_api",
     "_answer": "_http",
     "_connection": "_http",
     "_exchange": "_http",

@@ -23,7 +23,8 @@ MAX_ANSWER_BYTES = 1 << 20
 _HEAD_MAX_BYTES = 64 * 1024
 _HEAD_MAX_FIELDS = 100
 _HEAD_END = re.compile(rb"\n\r?\n")
-_STATUS_LINE = re.compile(rb"HTTP/1\.(\d) (\d{3})(?: .*)?")
+_STATUS_LINE = re.compile(r"HTTP/1\.(\d) (\d{3})(?: .*)?", re.ASCII)
+_SPACE = " \t\r\n\v\f"
 _BEGIN = b"HTTP/1."
 _NO_BODY = frozenset({204, 304})
 
@@ -166,15 +167,15 @@ def _head(stream: _Stream) -> tuple[int, int, Headers]:
         pass
     if stream.held[: len(_BEGIN)] != _BEGIN[: len(stream.held)]:
         raise http.client.BadStatusLine("not HTTP/1")  # at once: what is no head may have no end
-    status_line, *lines = stream.until(_HEAD_END, _HEAD_MAX_BYTES).split(b"\n")
-    found = _STATUS_LINE.fullmatch(status_line.rstrip())
+    status_line, *lines = stream.until(_HEAD_END, _HEAD_MAX_BYTES).decode("latin-1").split("\n")
+    found = _STATUS_LINE.fullmatch(status_line.rstrip(_SPACE))
     if found is None or len(lines) > _HEAD_MAX_FIELDS:
         raise http.client.BadStatusLine("not HTTP/1.1, or too many header fields")
     headers = Headers({})
     for line in lines:
-        name, colon, value = line.partition(b":")
-        if colon and name and not name[0:1].isspace():  # a folded or torn line says nothing that we read
-            headers.add(name.decode("latin-1"), value.strip().decode("latin-1"))
+        name, colon, value = line.partition(":")
+        if colon and name and name[0] not in _SPACE:  # a folded or torn line says nothing that we read
+            headers.add(name, value.strip(_SPACE))
     return int(found[2]), int(found[1]), headers
 
 

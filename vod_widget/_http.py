@@ -92,8 +92,9 @@ class _Session:
         exchange = current.get()
         parts = urlsplit(url)
         exchange.host = parts.hostname or ""
-        query = urlencode([(k, v) for k, v in (options.get("params") or {}).items() if v is not None])
-        target = (parts.path or "/") + (f"?{query}" if query else "")
+        target = parts.path or "/"
+        if params := [(name, value) for name, value in (options.get("params") or {}).items() if value is not None]:
+            target += "?" + urlencode(params)
         headers = {name: value for name, value in options["headers"].items() if value is not None}
         headers.setdefault("Accept-Encoding", "identity")
         body = options.get("data") or None

@@ -6,7 +6,7 @@ Frozen values only; whoever holds one may pass it to any thread. Floor 0: import
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .grants import Credentials, Grant, UploadAddress, UploadAuth
@@ -280,6 +280,10 @@ class Checkpoint:
     metadata: dict[str, Any] = field(default_factory=dict)
     profile: str = ""
     completed_before: bool = False
+
+    def without_parts(self) -> Checkpoint:
+        """The same without its parts, which the journal keeps in lines of their own."""
+        return replace(self, parts=()) if self.parts else self
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,6 +165,8 @@ class DoneList:
 
     def find(self, key: str) -> dict[str, Any] | None:
         """Return the newest record of an entry, or None."""
+        if self._is_unknown(bytes.fromhex(key)):
+            return None
         try:
             descriptor = open_file(self._path, os.O_RDONLY)
         except FileNotFoundError:
@@ -183,6 +185,15 @@ class DoneList:
         if record is None or record.get("key") != key or not isinstance(record.get("result"), dict):
             return None
         return record
+
+    def _is_unknown(self, key: bytes) -> bool:
+        """Tell whether the list has not changed since it was read, and lacks this entry: of most files that is so."""
+        try:
+            found = self._path.lstat()
+        except OSError:
+            return False
+        with self._guard:
+            return (self._inode, self._read_bytes) == (found.st_ino, found.st_size) and key not in self._offsets
 
     def _index(self, descriptor: int) -> bool:
         """Read the lines that came since the last time; False when another thread was faster and may know less."""

@@ -145,7 +145,7 @@ class FileEntry:
             old = self._loaded()
             parts = {part.part_number: part for part in checkpoint.parts}
             new = State(
-                replace(checkpoint, parts=()),
+                checkpoint.without_parts(),
                 parts,
                 old.begun_s if old.checkpoint is not None else self._journal.clock.now_s(),
             )

@@ -151,7 +151,7 @@ class Context:
     def _save_quietly(self) -> Steps:
         if not self._entry_open:
             return
-        now = replace(self.checkpoint, parts=())
+        now = self.checkpoint.without_parts()
         try:
             yield fx.SaveCheckpoint(self._to_save(), durable=True)
         except VODError as error:
@@ -161,7 +161,7 @@ class Context:
 
     def _save_what_is_new(self) -> Steps:
         """Write ids down that came while the person stopped the file, so that another process finds them."""
-        now = replace(self.checkpoint, parts=())
+        now = self.checkpoint.without_parts()
         if now != self._saved and (now.media_id or now.upload_id):
             yield from self._save_quietly()
 

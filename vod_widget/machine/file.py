@@ -359,7 +359,7 @@ class FileMachine(Settling):
         part = replace(effect.part, etag=remote.etag, crc64=crc)
         out: list[Out] = []
         if self._board.part_done(part):
-            self.checkpoint = replace(self.checkpoint, parts=())
+            self.checkpoint = self.checkpoint.without_parts()
             self._token += 1
             out.append((self._token, fx.SavePart(part, effect.upload_id)))
             if self.state is UploadState.UPLOADING:

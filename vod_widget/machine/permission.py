@@ -117,7 +117,7 @@ class Authorizing(Context):
 
     def _save(self) -> Steps:
         """Make the checkpoint durable before anything that relies on it."""
-        now = replace(self.checkpoint, parts=())
+        now = self.checkpoint.without_parts()
         yield from self._call(lambda: fx.SaveCheckpoint(self._to_save(), durable=True))
         self._saved = now
 

@@ -63,7 +63,7 @@ class Transferring(Authorizing):
                 self.checkpoint = self._without_upload(self.checkpoint)
             # Durable before the bytes: what a PutObject left must never be taken for what a later upload brought.
             self.checkpoint = replace(self.checkpoint, completed_before=True)
-            if replace(self.checkpoint, parts=()) != self._saved:
+            if self.checkpoint.without_parts() != self._saved:
                 yield from self._save()
             self._board.plan_single()
             yield from self._send_all()

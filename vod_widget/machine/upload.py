@@ -101,7 +101,7 @@ class Uploading(Transferring):
             )
             if self._saved is None and may_be_created(found):
                 self._create_doubtful = True  # an earlier process wrote it; of its own calls this one knows the end
-            self._saved = replace(found, parts=())
+            self._saved = found.without_parts()
             self._known_before = self._hash_first = True
         elif not mine.fingerprint:
             self.checkpoint = self._blank(opened.fingerprint)

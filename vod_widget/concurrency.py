@@ -119,7 +119,7 @@ class Concurrency:
         self._good_parts = 0
         self._throttled_at_s = -1e9
         self._rate = 0.0
-        self._is_lossy = self._has_lost = self._was_queued = False
+        self._is_lossy = self._has_lost = False
         self._begin_window(now_s, 0, settling=True)
 
     @property
@@ -173,9 +173,7 @@ class Concurrency:
         # What was confirmed is the truer figure, but does not hold what a browser sends by itself.
         rate = (delivered if 2 * delivered > moved else moved) / passed_s
         was_queued = self._saw_queue
-        # What a full line dropped is sent again in the window after, when its queue is gone.
-        self._is_lossy = not was_queued and not self._was_queued and self._loses()
-        self._was_queued = was_queued
+        self._is_lossy = not was_queued and self._loses()
         self._has_lost |= self._is_lossy
         was_full = self._seen_full >= 0.8 * self._seen
         was_settling = self._is_settling

@@ -190,20 +190,6 @@ def test_where_losses_are_the_limit_the_last_parts_are_smaller(link: LinkFacts, 
     assert line.rules.part_size_bytes(16 * MIB) == 16 * MIB // (16 * cut)
 
 
-def test_what_a_full_line_dropped_is_no_loss_when_it_is_sent_again_a_window_later() -> None:
-    line = Line(lambda n: n * 500_000.0, replace(FAR, queue_s=0.06))
-    line.rules.fixed = 16
-    line.run(1)
-    line.link = FAR
-    line.run(0.5)  # the queue goes
-    line.loss = 0.01
-    line.run(0.5)
-    assert line.rules.part_size_bytes(16 * MIB) == 16 * MIB // (16 * 2)
-    line.loss = 0.02
-    line.run(0.5)
-    assert line.rules.part_size_bytes(16 * MIB) == 16 * MIB // (16 * 4)
-
-
 def test_the_very_last_parts_take_two_round_trips_since_each_costs_one() -> None:
     line = Line(lambda n: n * 500_000.0, replace(FAR, answer_s=0.4, rtt_s=0.4))
     line.rules.fixed = 16

@@ -237,7 +237,8 @@ class Concurrency:
 
     def ahead(self, size_bytes: int) -> int:
         """How many connections the parts of a file will want that are worth opening before; 0 at a near end."""
-        if self.link.answer_s is None or self._is_near:
+        distance_s = self.link.answer_s or self.link.rtt_s
+        if distance_s is None or distance_s < NEAR_S:
             return 0
         return min(self.count, size_bytes // _FIRST_FAR_BYTES)
 

@@ -119,8 +119,12 @@ class Engine:
         }
 
     def link(self) -> LinkFacts:
-        """What the connections of the data plane tell of the line."""
-        return self._store.link()
+        """What the connections of the data plane tell of the line; before there is one, those of the control plane.
+
+        Both are of one region as a rule.
+        """
+        facts = self._store.link()
+        return facts if facts.rtt_s or facts.answer_s else replace(facts, rtt_s=self._api.round_trip_s())
 
     def connect_ahead(self, most: int, effect: fx.Effect) -> None:
         """Open a connection that the parts of a file will use, unless there are `most`."""

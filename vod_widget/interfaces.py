@@ -239,6 +239,9 @@ class VodApi(Protocol):
     def open(self, credentials: Credentials, region: str, endpoint: str | None) -> VodSession:
         """Return a cheap session; nothing is sent. `endpoint` is the base URL, or None for the vendor's."""
 
+    def round_trip_s(self) -> float | None:
+        """How far the service is, seconds, where that is known."""
+
     def close(self) -> None:
         """Close every connection."""
 

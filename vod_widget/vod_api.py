@@ -131,6 +131,10 @@ class SdkVodApi:
         base = _base_url("vod", credentials, region, endpoint)
         return SdkVodSession(self, credentials, region, base)
 
+    def round_trip_s(self) -> float | None:
+        """Return how far the service is, seconds, or None where no connection tells."""
+        return self._wire.facts().rtt_s
+
     def assume_role(
         self,
         credentials: Credentials,

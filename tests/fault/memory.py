@@ -73,6 +73,7 @@ class MemoryCloud:
     rules: list[_Rule] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
     tokens: int = 0
+    away_s: float | None = None
     held: list[tuple[str, Callable[[str], bool], threading.Event]] = field(default_factory=list)
 
     def spoil(
@@ -129,6 +130,9 @@ class MemoryCloud:
         return self.does("AssumeRole", lambda: replace(GOOD, expires_at_s=time.time() + 3600.0))
 
     assume_role_with_oidc = assume_role
+
+    def round_trip_s(self) -> float | None:
+        return self.away_s
 
     def close(self) -> None:
         """Nothing to close."""

@@ -123,3 +123,13 @@ def test_connections_of_a_large_file_to_a_far_storage_are_opened_while_the_calls
         assert info.state == "Success"
         until(lambda: sum(store.opened.values()) >= sum(opened.values()), "every one was opened")
         assert store.opened == opened
+
+
+def test_before_the_first_byte_the_control_plane_tells_how_far_the_storage_is(tmp_path: Path) -> None:
+    cloud = MemoryCloud(away_s=0.1)
+    with queue(cloud, tmp_path, part_size_bytes=None) as up:
+        store = _Lines(cloud, LinkFacts())
+        up._authority._store = store
+        up.add_file(file_of(tmp_path, "film.mp4", 6 * MIB))
+        runs(up)
+        until(lambda: store.opened[True, 6] == 6, "every one was opened while Init was under way")

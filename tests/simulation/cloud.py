@@ -472,6 +472,10 @@ class SimApi(SdkVodApi):
     def close(self) -> None:
         """Nothing is open."""
 
+    def round_trip_s(self) -> float | None:
+        """Nothing tells."""
+        return None
+
     def _call(self, request: Any, credentials: Credentials, region: str, base: str, read: Any) -> Any:
         del base
         action = str(request.get_action_name())

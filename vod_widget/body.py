@@ -69,6 +69,10 @@ class FileBody:
         transfer: Where sent bytes are counted.
         rate: The bandwidth limit.
         clock: Monotonic time.
+
+    Attributes:
+        fingerprint: As given.
+        cancel: Set when nobody wants it any more; the file's flag of the moment in which it was made.
     """
 
     def __init__(
@@ -85,8 +89,8 @@ class FileBody:
         self.source = source
         self.part = part
         self.crc64 = 0
-        self._fingerprint = fingerprint
-        self._cancel = record.run.cancel
+        self.fingerprint = fingerprint
+        self.cancel = record.run.cancel
         self._record, self._run = record, record.run
         self._transfer = transfer
         self._rate = rate
@@ -113,14 +117,14 @@ class FileBody:
             self.crc64 = crc64(block, self.crc64)
             if (
                 position == self.part.end
-                and in_turn(self._record, self._cancel, self.source.fingerprint) != self._fingerprint
+                and in_turn(self._record, self.cancel, self.source.fingerprint) != self.fingerprint
             ):
                 raise SourceChangedError("the file changed while it was sent", file_name=self.source.name)
             start = 0
             while start < len(block):
                 piece = block[start : start + self._next_piece_bytes()]
                 start += len(piece)
-                self._rate.take(len(piece), self._cancel)
+                self._rate.take(len(piece), self.cancel)
                 self._check()
                 began_s = self._clock.monotonic_s()
                 yield piece
@@ -148,7 +152,7 @@ class FileBody:
 
     def _read_by(self, read: Callable[[], T]) -> T:
         try:
-            return in_turn(self._record, self._cancel, read)
+            return in_turn(self._record, self.cancel, read)
         except SourceError:
             self._check()  # a read that was woken because nobody wants its bytes any more
             raise
@@ -167,5 +171,5 @@ class FileBody:
             self._piece_bytes = max(_PIECE_LEAST_BYTES, self._piece_bytes // 2)
 
     def _check(self) -> None:
-        if self._cancel.is_set():
+        if self.cancel.is_set():
             raise BrokenOff

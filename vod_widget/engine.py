@@ -33,7 +33,7 @@ from .errors import (
 )
 from .interfaces import Clock, Journal, ObjectStore, SendsItself, Source, VodApi, VodSession
 from .machine import FileMachine
-from .model import Credentials, Grant, LinkFacts, ObjectInfo, Part, RemotePart, SourceKind
+from .model import Credentials, Grant, LinkFacts, ObjectInfo, Part, RemotePart, SourceKind, UploadState
 from .options import KIB, MIB
 from .pace import CallPace
 from .record import Record, Transfer
@@ -348,9 +348,13 @@ class Engine:
 
     def _body(self, record: Record, machine: FileMachine, part: Part, transfer: Transfer) -> FileBody:
         fingerprint = machine.checkpoint.fingerprint
-        return FileBody(
+        body = FileBody(
             record.source, part, fingerprint, record=record, transfer=transfer, rate=self.bandwidth, clock=self._clock
         )
+        # After it took its flag: an order to stop that came before has renewed that, and never reaches this body.
+        if machine.state is not UploadState.UPLOADING:
+            raise BrokenOff
+        return body
 
     def _send_part(self, record: Record, machine: FileMachine, effect: fx.SendPart) -> tuple[RemotePart, int]:
         with _moving(record) as transfer:
@@ -358,7 +362,7 @@ class Engine:
             session = self._open(effect.grant)
             digest = self._digest(body)
             if digest is None:
-                sent = self._sent_by_its_holder(record, machine, effect, session, transfer)
+                sent = self._sent_by_its_holder(record, body, effect, session, transfer)
                 if sent is not None:
                     return sent
             headers = digest.headers() if digest is not None else {}
@@ -369,7 +373,7 @@ class Engine:
             return remote, body.crc64
 
     def _sent_by_its_holder(
-        self, record: Record, machine: FileMachine, effect: fx.SendPart, session: Any, transfer: Transfer
+        self, record: Record, body: FileBody, effect: fx.SendPart, session: Any, transfer: Transfer
     ) -> tuple[RemotePart, int] | None:
         """Let a browser send the part by a signed URL; None when it cannot, or when a rate must be kept.
 
@@ -377,7 +381,7 @@ class Engine:
         other part, and the object's sum in the end is asked for by us. So a byte that changed on the way is noticed
         whatever the page says.
         """
-        source, part, cancel = record.source, effect.part, record.run.cancel
+        source, part, cancel = record.source, effect.part, body.cancel
         if not isinstance(source, SendsItself) or not source.sends_itself or self.bandwidth.per_s is not None:
             return None
         url = session.signed_part_url(effect.upload_id, part.part_number, _SIGNED_URL_LIFE_S)
@@ -394,7 +398,7 @@ class Engine:
         if answer is None:
             transfer.sent_bytes = 0
             return None
-        if source.fingerprint() != machine.checkpoint.fingerprint:
+        if source.fingerprint() != body.fingerprint:
             raise SourceChangedError("the file changed while it was sent", file_name=source.name)
         count(part.size_bytes)
         return RemotePart(part.part_number, part.size_bytes, answer.etag, answer.stored_crc64), answer.crc64

@@ -16,6 +16,8 @@ from tests.fault.memory import GOOD, MemoryCloud, queue
 from tests.helpers.invariants import Footprint
 from tests.helpers.media import pattern_bytes
 from tests.helpers.until import until
+from vod_widget import effects as fx
+from vod_widget.engine import Engine
 from vod_widget.errors import InvalidStateError, VODError
 from vod_widget.journal import FileJournal
 from vod_widget.system import SystemClock
@@ -230,6 +232,28 @@ def test_f128_stopping_and_starting_a_thousand_times_sends_no_part_twice_at_a_ti
     assert cloud.parts_sent <= 60 + 2 * stops
     assert len(cloud.videos) == 1
     assert starts.count("Start") <= stops + 2
+
+
+def test_f128_part_that_was_taken_when_the_queue_stopped_does_not_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stop comes between the moment in which a sender takes a part and that in which it begins."""
+    cloud, perform = GatedCloud(), Engine.perform
+    stopped: list[int] = []
+
+    def stops_before(engine: Engine, record: Any, machine: Any, effect: Any) -> Any:
+        if isinstance(effect, fx.SendPart) and not stopped:
+            stopped.append(1)
+            up.stop_upload()
+        return perform(engine, record, machine, effect)
+
+    monkeypatch.setattr(Engine, "perform", stops_before)
+    with queue(cloud, tmp_path, parallel=1) as up:
+        info = up.add_file(path := file_of(tmp_path, size=SIZE))
+        runs(up)
+        assert (info.state, cloud.parts_sent, info.sent_bytes) == ("Stopped", 0, 0)
+        runs(up)
+        whole(cloud, info, path)
 
 
 def test_f129_stopping_from_the_progress_callback_locks_nothing(tmp_path: Path) -> None:

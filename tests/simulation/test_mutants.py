@@ -1,4 +1,4 @@
-"""The list of mutants fits the code, and those with a quick test are noticed; all: python -m tests.simulation.mutants."""
+"""The mutants with a quick test are noticed; all: python -m tests.simulation.mutants."""
 
 from __future__ import annotations
 
@@ -8,13 +8,7 @@ import sys
 
 import pytest
 
-from tests.helpers.mutation import ROOT, misfits
-from tests.simulation.mutants import mutants
-
-
-def test_every_mutant_fits_the_code_of_today_and_has_a_test() -> None:
-    assert misfits(mutants()) == []
-    assert len(mutants()) >= 40
+from tests.helpers.mutation import ROOT
 
 
 @pytest.mark.slow

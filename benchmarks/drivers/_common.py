@@ -87,10 +87,10 @@ def congest(name):
     import socket
 
     class Socket(socket.socket):
-        def connect(self, address):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
             if self.family == socket.AF_INET and self.type == socket.SOCK_STREAM:
                 self.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, name.encode())
-            return super().connect(address)
 
     socket.socket = Socket
 

@@ -36,6 +36,8 @@ def work():
     results = up.results()
     bad = [r for r in results if r.state != "Success" or r.verified != "crc64"]
     assert not bad, bad[:3]
+    seen, asked = up._queue.concurrency.link.congestion, SPEC.get("congestion")
+    assert not asked or seen in {"", asked}, f"the line ran with {seen} and not with {asked}"
     return {"progress": progress if SPEC.get("keep_progress") else len(progress)}
 
 

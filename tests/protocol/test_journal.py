@@ -802,6 +802,53 @@ def test_a_list_that_was_cut_is_read_anew(journal: FileJournal) -> None:
     assert journal.finished("file:2", DESTINATION) is None
 
 
+@pytest.mark.parametrize("size", ["larger", "the same"])
+def test_another_list_under_the_number_of_the_old_one_is_read_anew(journal: FileJournal, size: str) -> None:
+    """A file that is removed gives its number to a later one: two compactions by another process are enough."""
+    for number in (1, 2):
+        journal.open(f"file:{number}", DESTINATION).finish({"n": number})
+    assert journal.finished("file:1", DESTINATION) == {"n": 1}
+    path = journal.folder / "done.jsonl"
+    other = FileJournal(journal.folder.parent / "other", journal.clock)
+    for number in (3, 4) if size == "the same" else (2, 3, 4):
+        other.open(f"file:{number}", DESTINATION).finish({"n": number})
+    other.close()
+    path.write_bytes((other.folder / "done.jsonl").read_bytes())  # in place: the number stays
+    assert [journal.finished(f"file:{n}", DESTINATION) for n in (1, 3, 4)] == [None, {"n": 3}, {"n": 4}]
+
+
+def test_list_that_was_compacted_is_read_anew_before_it_is_compacted_again(
+    journal: FileJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(done_module, "_SLACK_LINES", 5)
+    for number in range(10):
+        journal.open("file:x", DESTINATION).finish({"n": number})
+    assert journal.finished("file:x", DESTINATION) == {"n": 9}
+    compact, times = journal._done._compact, []
+    monkeypatch.setattr(journal._done, "_compact", lambda: times.append(1) or compact())
+    for number in range(5):
+        journal.open(f"file:{number}", DESTINATION).finish({"n": number})
+    assert len(times) == 1
+    assert [journal.finished(f"file:{n}", DESTINATION) for n in range(5)] == [{"n": n} for n in range(5)]
+
+
+def test_first_result_in_a_list_that_somebody_made_or_compacted_has_its_name_kept(
+    journal: FileJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power cut brings back the file that was there before, without it."""
+    other = FileJournal(journal.folder.parent, journal.clock)
+    other.open("file:a", DESTINATION).finish({"n": 1})
+    synced: list[Path] = []
+    monkeypatch.setattr(journal.disk, "sync_folder", synced.append)
+    journal.open("file:b", DESTINATION).finish({"n": 2})
+    journal.open("file:c", DESTINATION).finish({"n": 3})
+    assert synced == [journal.folder]
+    other._done._compact()
+    other.close()
+    journal.open("file:d", DESTINATION).finish({"n": 4})
+    assert synced == [journal.folder] * 2
+
+
 def test_many_threads_finish_at_once(journal: FileJournal) -> None:
     def work(first: int) -> None:
         for number in range(first, first + 10):

@@ -122,7 +122,11 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     (J("done"), 'torn = size_bytes > 0 and os.pread(descriptor, 1, size_bytes - 1) != b"\\n"', "torn = False", JOURNAL("test_a_damaged_line_of_the_list_costs_only_itself")),
     ("engine", "if entry is not None and machine.checkpoint.upload_id == effect.upload_id:", "if entry is not None:", ENGINE("test_part_of_an_upload_that_was_begun_again_meanwhile_is_not_written_behind_the_new_one")),
     ("engine", "            _forget_calls(error)\n            raise", "            raise", "fault/test_bounds::test_memory_threads_and_descriptors_stay_below_their_formulas_while_parts_fail"),
-    (J("done"), "            self._disk.sync(descriptor)\n        finally", "        finally", DISK("test_finished_file_is_known_as_finished_after_every_power_cut")),
+    (J("done"), "        is_new = is_new or os.pread(descriptor, len(last), start - len(last)) != last\n", "", JOURNAL("test_another_list_under_the_number_of_the_old_one_is_read_anew")),
+    (J("done"), "        self._forget()\n", "", JOURNAL("test_list_that_was_compacted_is_read_anew_before_it_is_compacted_again")),
+    (J("done"), "                self._named_inode = inode\n", "", JOURNAL("test_first_result_in_a_list_that_somebody_made_or_compacted_has_its_name_kept")),
+    (J("done"), "if inode != self._named_inode:", "if size_bytes == 0:", JOURNAL("test_first_result_in_a_list_that_somebody_made_or_compacted_has_its_name_kept")),
+    (J("done"), "            self._disk.sync(descriptor)\n            inode", "            inode", DISK("test_finished_file_is_known_as_finished_after_every_power_cut")),
     (J("lines"), 'if record.get("v") != VERSION:\n            return False', "if False:\n            return False", JOURNAL("test_f87_line_of_a_newer_version_is_not_taken_though_it_looks_like_ours")),
     # --- the retry rules
     ("retry", " + randomness.uniform(0.0, 1.0)", "", RULES("test_waits_are_spread_so_that_many_files_do_not_return_in_step")),

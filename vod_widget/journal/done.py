@@ -71,10 +71,13 @@ class DoneList:
         self._restore = restore
         self._make_lock = make_lock
         self._turn = threading.Lock()
-        self._guard = threading.Lock()  # guards the five below; never held over I/O
+        self._named_inode = -1  # the file whose name survives a power cut; whoever has the turn
+        self._guard = threading.Lock()  # guards all below; never held over I/O
         self._news: list[_News] = []
         self._inode = -1
         self._read_bytes = 0
+        self._changed_ns = 0
+        self._last = b""  # the last line that was read: the number of a file is given to a later one again
         self._offsets: dict[bytes, int] = {}
         self._lines = 0
 
@@ -134,10 +137,16 @@ class DoneList:
                     os.ftruncate(descriptor, size_bytes)
                 raise
             self._disk.sync(descriptor)
+            inode = os.fstat(descriptor).st_ino
         finally:
             os.close(descriptor)
-        if size_bytes == 0:
-            self._disk.sync_folder(self._folder)
+        if inode != self._named_inode:  # we made it, or somebody compacted it, and may not have come to this
+            try:
+                self._disk.sync_folder(self._folder)
+                self._named_inode = inode
+            except OSError:
+                if size_bytes == 0:
+                    raise
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -193,16 +202,18 @@ class DoneList:
         except OSError:
             return False
         with self._guard:
-            return (self._inode, self._read_bytes) == (found.st_ino, found.st_size) and key not in self._offsets
+            seen = self._inode, self._read_bytes, self._changed_ns
+            return seen == (found.st_ino, found.st_size, found.st_mtime_ns) and key not in self._offsets
 
     def _index(self, descriptor: int) -> bool:
         """Read the lines that came since the last time; False when another thread was faster and may know less."""
         found = os.fstat(descriptor)
         with self._guard:
-            inode, start = self._inode, self._read_bytes
-        if inode == found.st_ino and start == found.st_size:
-            return True
+            inode, start, last = self._inode, self._read_bytes, self._last
+            if (inode, start, self._changed_ns) == (found.st_ino, found.st_size, found.st_mtime_ns):
+                return True
         is_new = inode != found.st_ino or start > found.st_size
+        is_new = is_new or os.pread(descriptor, len(last), start - len(last)) != last
         offset = 0 if is_new else start
         news: dict[bytes, int] = {}
         lines = 0
@@ -212,7 +223,7 @@ class DoneList:
             position += len(block)
             *whole, rest = (rest + block).split(b"\n")
             for text in whole:
-                lines += 1
+                lines, last = lines + 1, text + b"\n"
                 hexes = text[len(DONE_HEAD) : len(DONE_HEAD) + 64]
                 if text.startswith(DONE_HEAD) and re.fullmatch(rb"[0-9a-f]{64}", hexes):
                     news[bytes.fromhex(hexes.decode())] = offset
@@ -226,8 +237,15 @@ class DoneList:
                 self._offsets, self._lines = {}, 0
             self._offsets.update(news)
             self._lines += lines
-            self._inode, self._read_bytes = found.st_ino, offset
+            self._inode, self._read_bytes, self._changed_ns = found.st_ino, offset, found.st_mtime_ns
+            self._last = last if offset else b""
         return True
+
+    def _forget(self) -> None:
+        """Read the list anew at the next look."""
+        with self._guard:
+            self._inode, self._read_bytes, self._last = -1, 0, b""
+            self._offsets, self._lines = {}, 0
 
     def _compact(self) -> None:
         """Keep the newest line of each entry; the caller holds the lock of the list."""
@@ -245,3 +263,6 @@ class DoneList:
             file.flush()
             self._disk.sync(file.fileno())
         temp.replace(self._path)
+        self._forget()
+        # Until the next line the old file would do as well; whoever adds that may be killed or know the number.
+        self._disk.sync_folder(self._folder)

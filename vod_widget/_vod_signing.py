@@ -1,7 +1,7 @@
 """The signature of the RPC gateways (VOD, STS), and the form that carries it.
 
 The vendor's composer signs alike but quotes each parameter twice, character by character: a tenth of all the processor
-time of a small image went there (core 2.16.1, measured). Base of floor 2, used by `vod_api.py` alone; pure.
+time of a small image went there (core 2.16.1, measured). Base of floor 2, used by `vod_api.py` alone; imports floor 0.
 """
 
 from __future__ import annotations
@@ -9,13 +9,46 @@ from __future__ import annotations
 import base64
 import hmac
 import re
+import time
+import uuid
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-__all__ = ["sign", "signed_form"]
+from .model import Credentials
+from .secret import Secret
+
+__all__ = ["form_of", "sign", "signed_form"]
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
+
+
+def form_of(request: Any, credentials: Credentials | Secret, region: str, *, now_s: float) -> bytes:
+    """Return every parameter and the signature, url-encoded, for the body of a POST.
+
+    A call that is tried again is signed again: a nonce is good for one request.
+
+    Args:
+        request: The vendor's typed request.
+        credentials: Keys that sign, or the token of an OIDC provider, with which nothing is signed.
+        region: Id of a region.
+        now_s: Server time, Unix seconds.
+    """
+    params = {
+        **request.get_query_params(),
+        "Version": request.get_version(),
+        "Action": request.get_action_name(),
+        "RegionId": region,
+    }
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now_s))
+    if isinstance(credentials, Secret):
+        # What the vendor's own SDK sends: no key, no signature, and a time.
+        proof = {"OIDCToken": credentials.reveal(), "Format": "JSON", "Timestamp": stamp}
+        return urlencode({**params, **proof}).encode("ascii")
+    if credentials.security_token is not None:
+        params["SecurityToken"] = credentials.security_token.reveal()
+    key_id, secret = credentials.access_key_id, credentials.access_key_secret.reveal()
+    return signed_form(params, key_id, secret, stamp=stamp, nonce=uuid.uuid4().hex)
 
 
 def signed_form(params: Mapping[str, Any], access_key_id: str, secret: str, *, stamp: str, nonce: str) -> bytes:

@@ -11,15 +11,10 @@ https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-
 
 from __future__ import annotations
 
-import json
 import posixpath
-import re
-import time
-import uuid
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import urlencode
 
 from aliyunsdkcore.request import RpcRequest
 from aliyunsdkvod.request.v20170321.CreateUploadImageRequest import CreateUploadImageRequest
@@ -29,25 +24,24 @@ from aliyunsdkvod.request.v20170321.GetPlayInfoRequest import GetPlayInfoRequest
 from aliyunsdkvod.request.v20170321.GetVideoInfoRequest import GetVideoInfoRequest
 from aliyunsdkvod.request.v20170321.RefreshUploadVideoRequest import RefreshUploadVideoRequest
 
-from ._http import Answer, Exchange, Wire, checked_base_url, is_loopback, perform
+from ._http import Answer, Exchange, Wire, perform
 from ._http_faults import date_s, guard_logs
-from ._vod_faults import NOT_FOUND, rpc_error, unexpected
+from ._vod_answers import categories, grant, json_object, role_key, stream, texts, video
+from ._vod_faults import NOT_FOUND, rpc_error
+from ._vod_hosts import REGIONS, base_url_of
 from ._vod_probes import PROBES
-from ._vod_signing import signed_form
+from ._vod_signing import form_of
 from .errors import (
     AccessDeniedError,
     ClockSkewError,
-    CredentialError,
-    EndpointRefusedError,
     InvalidArgumentError,
     KeysRefusedError,
     NotFoundError,
     RequestRefusedError,
     VODError,
 )
-from .instants import unix_s
 from .interfaces import Clock
-from .model import Category, Credentials, Grant, UploadAddress, UploadAuth, UploadMetadata, VideoStatus
+from .model import Category, Credentials, Grant, UploadMetadata, VideoStatus
 from .secret import Secret
 
 __all__ = ["REGIONS", "SdkVodApi"]
@@ -55,26 +49,9 @@ __all__ = ["REGIONS", "SdkVodApi"]
 T = TypeVar("T")
 Reader = Callable[[dict[str, Any], Answer], T]
 
-REGIONS = (
-    "cn-shanghai",
-    "cn-beijing",
-    "cn-shenzhen",
-    "cn-hongkong",
-    "ap-southeast-1",
-    "ap-southeast-5",
-    "ap-northeast-1",
-    "eu-central-1",
-    "us-west-1",
-    "me-central-1",
-)
-"""Service regions. Source: https://www.alibabacloud.com/help/en/vod/product-overview/region-ids, read 2026-01."""
-
-_REGION = re.compile(r"[a-z]{2}-[a-z]+(-\d{1,2})?")
-_HOST = re.compile(r"(vod|sts)(-vpc)?(\.[a-z]{2}-[a-z]+(-\d{1,2})?)?\.aliyuncs\.com")
 _IMAGE_EXTENSIONS = frozenset({"png", "jpg", "jpeg", "gif"})
 # Not transcoded yet, or of a kind that nothing plays. Source: GetPlayInfo, error codes.
 _NOTHING_TO_PLAY = frozenset({"InvalidVideo.NoneStream", "InvalidVideo.NoneHDRStream"})
-_PLAYED_BY_BROWSERS = frozenset({"mp4", "m3u8", "mp3", "webm", "m4a"})
 _STEADY_S = 5.0
 """A Date header is cut to the second and was written before it arrived: less than this is no difference of clocks."""
 
@@ -128,7 +105,7 @@ class SdkVodApi:
             EndpointRefusedError: The endpoint is neither the vendor's by https nor this machine.
             CredentialError: A real key would go to an emulator.
         """
-        base = _base_url("vod", credentials, region, endpoint)
+        base = base_url_of("vod", credentials, region, endpoint)
         return SdkVodSession(self, credentials, region, base)
 
     def round_trip_s(self) -> float | None:
@@ -169,9 +146,7 @@ class SdkVodApi:
             ExternalId=external_id,
         )
         place = f"role {role_arn.rpartition('/')[2]}"
-        return self._sts(
-            request, credentials, region, endpoint, lambda data, answer: self._role_key(data, answer, place)
-        )
+        return self._sts(request, credentials, region, endpoint, partial(self._role_key, place))
 
     def assume_role_with_oidc(
         self,
@@ -212,10 +187,8 @@ class SdkVodApi:
             Policy=policy,
         )
         place = f"role {role_arn.rpartition('/')[2]}"
-        base = _base_url("sts", None, region, endpoint)
-        return self._call(
-            request, token, region or "cn-hangzhou", base, lambda data, answer: self._role_key(data, answer, place)
-        )
+        base = base_url_of("sts", None, region, endpoint)
+        return self._call(request, token, region or "cn-hangzhou", base, partial(self._role_key, place))
 
     def get_caller_identity(
         self, credentials: Credentials, region: str | None = None, endpoint: str | None = None
@@ -226,7 +199,7 @@ class SdkVodApi:
             The texts of the answer: AccountId, Arn, IdentityType, PrincipalId, ... as far as they are given.
         """
         request = RpcRequest("Sts", "2015-04-01", "GetCallerIdentity")
-        return self._sts(request, credentials, region, endpoint, _texts)
+        return self._sts(request, credentials, region, endpoint, texts)
 
     def close(self) -> None:
         """Close every connection; calls under way fail with ConnectionLostError."""
@@ -238,7 +211,7 @@ class SdkVodApi:
     def _sts(
         self, request: Any, credentials: Credentials, region: str | None, endpoint: str | None, read: Reader[T]
     ) -> T:
-        base = _base_url("sts", credentials, region, endpoint)
+        base = base_url_of("sts", credentials, region, endpoint)
         return self._call(request, credentials, region or "cn-hangzhou", base, read)
 
     def _call(self, request: Any, credentials: Credentials | Secret, region: str, base: str, read: Reader[T]) -> T:
@@ -261,7 +234,7 @@ class SdkVodApi:
             self._wire.session.request(
                 "POST",
                 f"{base}/",
-                data=_signed_form(request, credentials, region, now_s=self._clock.now_s() + self.clock_offset_s),
+                data=form_of(request, credentials, region, now_s=self._clock.now_s() + self.clock_offset_s),
                 headers={
                     **request.get_signed_header(),
                     "Accept": "application/json",
@@ -273,7 +246,7 @@ class SdkVodApi:
                 timeout=(self._connect_timeout_s, self._timeout_s),
             )
             answer = exchange.answer
-            data = _json_object(answer.content) if answer is not None else None
+            data = json_object(answer.content) if answer is not None else None
             if answer is None or answer.status != 200 or data is None:
                 raise explain(None)
             return read(data, answer)
@@ -285,7 +258,7 @@ class SdkVodApi:
             return rpc_error(
                 action,
                 answer,
-                _json_object(answer.content),
+                json_object(answer.content),
                 now_s=self._clock.now_s() + self.clock_offset_s,
                 with_reference="ReferenceId" in request.get_query_params(),
             )
@@ -297,60 +270,14 @@ class SdkVodApi:
                 self.clock_offset_s = exc.server_time_s - self._clock.now_s()
             raise
 
-    def _role_key(self, data: dict[str, Any], answer: Answer, place: str) -> Credentials:
-        given: Any = data.get("Credentials")
-        try:
-            ends_s = unix_s(given["Expiration"])
-            if ends_s is not None:
-                return Credentials(
-                    given["AccessKeyId"],
-                    given["AccessKeySecret"],
-                    given["SecurityToken"],
-                    expires_at_s=ends_s - self._offset_s(answer),
-                    place=place,
-                )
-        except (KeyError, TypeError, ValueError, AttributeError):
-            pass
-        raise unexpected("AssumeRole", "the answer has no usable Credentials", answer)
+    def _role_key(self, place: str, data: dict[str, Any], answer: Answer) -> Credentials:
+        return role_key(data, answer, place=place, offset_s=self._offset_s(answer))
 
     def _offset_s(self, answer: Answer) -> float:
         """Return the server's time minus ours: instants that it tells are compared with our clock from here on."""
         server_s = date_s(answer.headers.get("Date"))
         offset_s = server_s - self._clock.now_s() if server_s is not None else self.clock_offset_s
         return offset_s if abs(offset_s) >= _STEADY_S else 0.0
-
-    def _grant(self, action: str, data: dict[str, Any], answer: Answer, id_name: str) -> Grant:
-        media_id = data.get(id_name)
-        if not isinstance(media_id, str) or not media_id:
-            raise unexpected(action, f"the answer has no {id_name}", answer)
-        now_s, offset_s = self._clock.now_s(), self._offset_s(answer)
-        reason = ""
-        try:
-            auth = UploadAuth.decode(data.get("UploadAuth", ""), now_s=now_s + offset_s)
-            address = UploadAddress.decode(data.get("UploadAddress", ""))
-        except (CredentialError, InvalidArgumentError) as exc:
-            reason = exc.message
-        if reason:
-            raise unexpected(action, reason, answer, code="Protocol.Auth")
-        if offset_s:
-            ends_s = auth.expires_at_s - offset_s
-            keys = auth.credentials
-            auth = replace(
-                auth,
-                credentials=Credentials(
-                    keys.access_key_id, keys.access_key_secret, keys.security_token, ends_s, keys.place
-                ),
-                expires_at_s=ends_s,
-                issued_at_s=now_s,
-            )
-        image_url = data.get("ImageURL") if id_name == "ImageId" else None
-        return Grant(
-            auth,
-            address,
-            media_id,
-            image_url=str(image_url) if image_url else None,
-            request_id=str(data.get("RequestId") or "") or None,
-        )
 
 
 class SdkVodSession:
@@ -428,7 +355,7 @@ class SdkVodSession:
         request = GetVideoInfoRequest()
         _fill(request, VideoId=video_id or None, ReferenceId=reference_id or None)
         try:
-            return self._api._call(request, self._credentials, self._region, self._base, _video)
+            return self._api._call(request, self._credentials, self._region, self._base, video)
         except NotFoundError as exc:
             if exc.code in NOT_FOUND:
                 return None
@@ -443,7 +370,7 @@ class SdkVodSession:
         request = GetCategoriesRequest()
         _fill(request, CateId=parent.cate_id if parent else -1, PageNo=1, PageSize=100)
         return self._api._call(
-            request, self._credentials, self._region, self._base, lambda data, _: _categories(data, parent)
+            request, self._credentials, self._region, self._base, lambda data, _: categories(data, parent)
         )
 
     def play_url(self, video_id: str) -> str | None:
@@ -451,7 +378,7 @@ class SdkVodSession:
         request = GetPlayInfoRequest()
         _fill(request, VideoId=video_id)
         try:
-            return self._api._call(request, self._credentials, self._region, self._base, lambda data, _: _stream(data))
+            return self._api._call(request, self._credentials, self._region, self._base, lambda data, _: stream(data))
         except VODError as exc:
             if exc.code in _NOTHING_TO_PLAY:
                 return None
@@ -473,7 +400,7 @@ class SdkVodSession:
         probe = request()
         _fill(probe, **wrong)
         try:
-            self._api._call(probe, self._credentials, self._region, self._base, _texts)
+            self._api._call(probe, self._credentials, self._region, self._base, texts)
         except KeysRefusedError:
             raise
         except AccessDeniedError:
@@ -483,54 +410,16 @@ class SdkVodSession:
         return True
 
     def _grant(self, request: Any, id_name: str) -> Grant:
-        action = str(request.get_action_name())
-        return self._api._call(
+        action, api = str(request.get_action_name()), self._api
+        return api._call(
             request,
             self._credentials,
             self._region,
             self._base,
-            lambda data, answer: self._api._grant(action, data, answer, id_name),
+            lambda data, answer: grant(
+                action, data, answer, id_name, now_s=api._clock.now_s(), offset_s=api._offset_s(answer)
+            ),
         )
-
-
-def _texts(data: dict[str, Any], _answer: Answer) -> dict[str, str]:
-    return {name: value for name, value in data.items() if isinstance(value, str)}
-
-
-def _video(data: dict[str, Any], answer: Answer) -> VideoStatus:
-    video = data.get("Video")
-    if not isinstance(video, dict) or not video.get("VideoId"):
-        raise unexpected("GetVideoInfo", "the answer has no Video", answer)
-    size = str(video.get("Size") or "")  # numbers come as numbers or as texts
-    return VideoStatus(
-        str(video["VideoId"]),
-        str(video.get("Status") or ""),
-        title=str(video.get("Title") or ""),
-        size_bytes=int(size) if size.isascii() and size.isdigit() and int(size) else None,
-    )
-
-
-def _categories(data: dict[str, Any], parent: Category | None) -> list[tuple[Category, bool]]:
-    below = data.get("SubCategories")
-    found = below.get("Category") if isinstance(below, dict) else None
-    nodes = []
-    for node in found if isinstance(found, list) else []:
-        cate_id, name = node.get("CateId"), str(node.get("CateName") or "")
-        if isinstance(cate_id, int) and name:
-            path = f"{parent.path} / {name}" if parent else name
-            category = Category(cate_id, name, path, parent.level + 1 if parent else 0)
-            nodes.append((category, bool(node.get("SubTotal"))))
-    return nodes
-
-
-def _stream(data: dict[str, Any]) -> str | None:
-    """Choose what a browser plays: mp4, m3u8 or mp3 before anything else, in the order of the answer."""
-    listed = data.get("PlayInfoList")
-    found = listed.get("PlayInfo") if isinstance(listed, dict) else None
-    streams = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-    streams.sort(key=lambda one: str(one.get("Format")).lower() not in _PLAYED_BY_BROWSERS)
-    urls = [str(one.get("PlayURL") or "") for one in streams]
-    return next((url for url in urls if url.startswith(("https://", "http://"))), None)
 
 
 def _base_name(file_name: str) -> str:
@@ -560,62 +449,3 @@ def _fill(request: Any, **params: Any) -> None:
             setter(value)
         else:
             request.add_query_param(name, value)
-
-
-def _signed_form(request: Any, credentials: Credentials | Secret, region: str, *, now_s: float) -> bytes:
-    """Return every parameter and the signature, url-encoded, for the body of a POST.
-
-    A call that is tried again is signed again: a nonce is good for one request.
-    """
-    params = {
-        **request.get_query_params(),
-        "Version": request.get_version(),
-        "Action": request.get_action_name(),
-        "RegionId": region,
-    }
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now_s))
-    if isinstance(credentials, Secret):
-        # What the vendor's own SDK sends: no key, no signature, and a time.
-        proof = {"OIDCToken": credentials.reveal(), "Format": "JSON", "Timestamp": stamp}
-        return urlencode({**params, **proof}).encode("ascii")
-    if credentials.security_token is not None:
-        params["SecurityToken"] = credentials.security_token.reveal()
-    key_id, secret = credentials.access_key_id, credentials.access_key_secret.reveal()
-    return signed_form(params, key_id, secret, stamp=stamp, nonce=uuid.uuid4().hex)
-
-
-def _json_object(content: bytes) -> dict[str, Any] | None:
-    try:
-        data = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    return data if isinstance(data, dict) else None
-
-
-def _base_url(service: str, credentials: Credentials | None, region: str | None, endpoint: str | None) -> str:
-    if region is not None and not _REGION.fullmatch(region):
-        raise InvalidArgumentError("the region is not a region id", code="Region")
-    if endpoint is None:
-        if service == "sts":
-            return f"https://sts.{region}.aliyuncs.com" if region else "https://sts.aliyuncs.com"
-        if region not in REGIONS:
-            raise InvalidArgumentError(
-                f"ApsaraVideo VOD has no region {region}",
-                code="Region",
-                hint=f"Choose one of {', '.join(REGIONS)}.",
-            )
-        return f"https://vod.{region}.aliyuncs.com"
-    base, host = checked_base_url(endpoint, f"the {service} endpoint")
-    if is_loopback(host):
-        if credentials is not None and credentials.access_key_id.upper().startswith("LTAI"):
-            raise CredentialError(
-                "a key of a real account is not sent to an emulator on this machine",
-                code="Auth.RealKey",
-                hint="Use the emulator's own keys, or remove the endpoint.",
-            )
-    elif not _HOST.fullmatch(host):
-        raise EndpointRefusedError(
-            f"{host} is not a host of ApsaraVideo VOD or STS",
-            hint="Remove the endpoint, or give https://vod.<region>.aliyuncs.com.",
-        )
-    return base

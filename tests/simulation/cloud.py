@@ -22,7 +22,9 @@ import vod_widget.oss as oss_module
 import vod_widget.parts as parts_module
 from vod_widget._answer import Answer
 from vod_widget._oss_faults import storage_error
+from vod_widget._vod_answers import json_object
 from vod_widget._vod_faults import rpc_error
+from vod_widget._vod_signing import form_of
 from vod_widget.emulator import Clock as EmulatedClock
 from vod_widget.emulator import Cloud
 from vod_widget.emulator.clock import http_date
@@ -41,7 +43,7 @@ from vod_widget.errors import (
     VODError,
 )
 from vod_widget.model import Credentials, LinkFacts, ObjectInfo, Part, PartsPage, RemotePart, UploadAddress, UploadAuth
-from vod_widget.vod_api import SdkVodApi, _json_object, _signed_form
+from vod_widget.vod_api import SdkVodApi
 
 __all__ = ["PART", "Killed", "Network", "SimApi", "SimStore", "make_cloud", "tiny_parts"]
 
@@ -481,8 +483,8 @@ class SimApi(SdkVodApi):
         action = str(request.get_action_name())
         ears = self.network.ears
         now_s = ears.client_s() + self.clock_offset_s
-        answer = self._answer(action, _signed_form(request, credentials, region, now_s=now_s), credentials)
-        data = _json_object(answer.content)
+        answer = self._answer(action, form_of(request, credentials, region, now_s=now_s), credentials)
+        data = json_object(answer.content)
         if answer.status == 200 and data is not None:
             return read(data, answer)
         with_reference = "ReferenceId" in request.get_query_params()

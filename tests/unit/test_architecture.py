@@ -74,6 +74,8 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
 PART_OF = {
     "_vod_probes": "vod_api",
     "_vod_signing": "vod_api",
+    "_vod_answers": "vod_api",
+    "_vod_hosts": "vod_api",
     "_answer": "_http",
     "_connection": "_http",
     "_exchange": "_http",

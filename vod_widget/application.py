@@ -26,9 +26,9 @@ from .errors import (
 )
 from .interfaces import Clock, Randomness, Source
 from .machine import FileMachine, Job
-from .model import Grant, SourceKind, UploadAddress, UploadAuth, UploaderState, UploadMetadata, UploadState
-from .options import APP_ANSWER_S, BROWSER_PART_BYTES
-from .parts import choose_direct_part_size, choose_part_size
+from .model import Grant, UploadAddress, UploadAuth, UploaderState, UploadMetadata, UploadState
+from .options import APP_ANSWER_S, DIRECT_LANES
+from .parts import choose_part_size
 from .record import Record
 from .retry import RetryPolicy
 from .secret import RedactingFilter, bare, redact
@@ -149,12 +149,6 @@ class Application:
         part_size_bytes, limit = up.part_size_bytes, up.max_bandwidth_bytes_per_s
         if part_size_bytes is None and limit is not None:
             part_size_bytes = choose_part_size(record.size_bytes, None, limit, self.queue.parallel_now)
-        elif part_size_bytes is None and record.source.kind is SourceKind.BROWSER:
-            # A slice of a page never spans two parts, and each costs a round trip through the browser: with parts as
-            # small as a busy line is given, a third of the bytes came in the same time (measured).
-            sends_itself = getattr(record.source, "sends_itself", False)
-            part_size_bytes = choose_direct_part_size(record.size_bytes) if sends_itself else None
-            part_size_bytes = part_size_bytes or choose_part_size(record.size_bytes, BROWSER_PART_BYTES, None, 1)
         job = Job(
             file_id=record.file_id,
             name=record.name,
@@ -167,6 +161,7 @@ class Application:
             cheap_reads=record.source.cheap_reads,
             has_cover=record.cover is not None,
             part_size_bytes=part_size_bytes,
+            lanes=DIRECT_LANES if getattr(record.source, "sends_itself", False) else None,
             skip_uploaded=up.skip_uploaded,
             asks_app=self._asks_app(to),
             get_auth=up.get_auth is not None,

@@ -143,6 +143,9 @@ class SendsItself(Protocol):
     ) -> DirectPart | None:
         """Send one part by a signed URL; None: it did not work, send it the usual way."""
 
+    def part_size_bytes(self, left_bytes: int) -> int:
+        """Choose the size of the next part, bytes, of which so many are in none yet."""
+
 
 class Body(Protocol):
     """What is sent in one request: knows its length, can be iterated again for a second try.

@@ -30,10 +30,13 @@ BROWSER_PART_BYTES = 3 * MIB
 Measured on an idle and on a busy machine, share of a bare stream and growth of the kernel: 2 MiB 0.45 and 0 MiB;
 3 MiB 0.61, 0.65 and 52 MiB at most; 4 MiB 0.65, 0.73 and 72 MiB (`python -m benchmarks.widget_stream --part-mib N`)."""
 DIRECT_PART_BYTES = 16 * MIB
-"""Parts that a browser sends straight to the storage, of files of at least four of them. A page that goes away loses
-the parts that are on their way, so a slow line is better served without `direct`."""
-DIRECT_PART_MOST_BYTES = 32 * MIB
-"""The same of files of at least sixteen of these: a fifth less of the browser's processor time a byte than at 8 MiB."""
+"""Smallest part that a browser sends straight to the storage, of files of at least four of them. A page that goes away
+loses the parts that are on their way, so a slow line is better served without `direct`."""
+DIRECT_PART_MOST_BYTES = 64 * MIB
+"""The same on a line that carries one within seconds. Each part costs the notebook eight messages, of which four make
+it draw its busy sign: with parts of 32 MiB a sixth more of the processor time of all of it (measured)."""
+DIRECT_LANES = 6
+"""Parts that a page is given at a time: a browser opens no more connections to one host, so more would wait in it."""
 
 PART_DEFAULT_BYTES = 4 * MIB
 """Up to this size a file is one PutObject. Parts follow the line (`concurrency.py`); 10,000 of this size hold 39 GiB:

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator
 from .errors import InvalidArgumentError
 from .model import Part
 from .options import (
-    DIRECT_PART_BYTES,
-    DIRECT_PART_MOST_BYTES,
     KIB,
     PART_AT_A_LIMIT_S,
     PART_DEFAULT_BYTES,
@@ -21,7 +19,7 @@ from .options import (
     PARTS_MAX,
 )
 
-__all__ = ["choose_direct_part_size", "choose_part_size", "fill_gaps", "fitting", "plan_next"]
+__all__ = ["choose_part_size", "fill_gaps", "fitting", "plan_next"]
 
 OBJECT_MAX_BYTES = PARTS_MAX * PART_MAX_BYTES
 """48.8 TiB. Source: "Upload media files", limits, https://www.alibabacloud.com/help/en/vod, read 2026-11."""
@@ -60,22 +58,6 @@ def choose_part_size(
         least = -(-size_bytes // PARTS_MAX)
         part = -(-least // KIB) * KIB
     return min(part, PART_MAX_BYTES)
-
-
-def choose_direct_part_size(size_bytes: int) -> int | None:
-    """Choose the part size of a file that a browser sends straight to the storage.
-
-    Each part costs the page a preflight and a message there and back (measured: 46 MB/s at 4 MiB, 89 at 16).
-
-    Args:
-        size_bytes: Whole file, bytes.
-
-    Returns:
-        Bytes, a multiple of 1 KiB, or None: the file is too small to be sent so.
-    """
-    if size_bytes < 4 * DIRECT_PART_BYTES:
-        return None
-    return min(max(DIRECT_PART_BYTES, size_bytes // 16 // KIB * KIB), DIRECT_PART_MOST_BYTES)
 
 
 def plan_next(size_bytes: int, part_size_bytes: int, parts_before: int, offset: int) -> Part | None:

@@ -19,7 +19,7 @@ from .crew import Crew
 from .dispatcher import Dispatcher
 from .engine import BrokenOff, Engine
 from .errors import VODError
-from .interfaces import Clock
+from .interfaces import Clock, SendsItself, Source
 from .load import Load
 from .machine import FileMachine, Out
 from .model import Phase, SourceKind, UploaderState, UploadState
@@ -492,7 +492,7 @@ class Scheduler:
 
     def _take(self) -> Callable[[], None] | None:
         """The next request that carries bytes, as a job of the crew; its permit is held until it has ended."""
-        if not self._may_take():
+        if (engine := self.engine) is None or not self._may_take():
             return None
         for record in tuple(self._active.values()):
             machine = record.machine
@@ -502,7 +502,7 @@ class Scheduler:
                 if effects:
                     self.crew.submit(partial(self._act, record, machine, effects))
             phase = machine.phase
-            taken = machine.next_transfer(self._part_size_bytes)
+            taken = machine.next_transfer(partial(self._part_size_bytes, record.source, engine.bandwidth.per_s))
             if taken is not None:
                 self._flying.add((machine, taken[0]))
                 self.load.note(record)
@@ -511,8 +511,9 @@ class Scheduler:
                 return partial(self._perform, record, machine, *taken)
         return None
 
-    def _part_size_bytes(self, left_bytes: int) -> int:
-        limit = self.engine.bandwidth.per_s if self.engine is not None else None
+    def _part_size_bytes(self, source: Source, limit: float | None, left_bytes: int) -> int:
+        if isinstance(source, SendsItself) and limit is None:
+            return source.part_size_bytes(left_bytes)
         return self.concurrency.part_size_bytes(left_bytes, limit)
 
     # ---- ticks

@@ -866,6 +866,20 @@ def test_part_that_is_refused_while_its_credential_is_renewed_waits_a_second() -
     assert run.machine.state is UploadState.SUCCESS
 
 
+def test_a_page_that_sends_parts_itself_is_given_no_more_at_a_time_than_it_has_lanes() -> None:
+    run = _calm(size=5 * PART, parallel=5)
+    run.machine.job = replace(run.machine.job, lanes=2)
+    run.start()
+    _until(run, lambda: run.machine.wants_transfer)
+    assert run.machine.wants_transfer == 2
+    run.take_transfer()
+    run.take_transfer()
+    assert run.machine.wants_transfer == 0
+    assert run.machine.next_transfer() is None
+    run.drain()
+    assert run.machine.state is UploadState.SUCCESS
+
+
 def test_credential_of_an_image_is_not_renewed_ahead_since_that_would_make_another() -> None:
     run = _calm(media_type=MediaType.IMAGE)
     run.start()

@@ -16,7 +16,7 @@ from vod_widget.crc64 import combine, combine_all, crc64
 from vod_widget.errors import InvalidArgumentError, InvalidStateError
 from vod_widget.model import Part, Phase, UploaderState, UploadState
 from vod_widget.options import KIB, MIB, OPTIONS, PARTS_MAX, check_options
-from vod_widget.parts import OBJECT_MAX_BYTES, choose_direct_part_size, choose_part_size, fitting, plan_next
+from vod_widget.parts import OBJECT_MAX_BYTES, choose_part_size, fitting, plan_next
 from vod_widget.progress import Ledger, SpeedMeter
 from vod_widget.retry import Action, RetryPolicy, classify, is_doubtful, send_deadline_s
 from vod_widget.states import (
@@ -132,11 +132,6 @@ def test_part_size_keeps_every_limit(size_bytes: int, wished: int | None) -> Non
     assert -(-size_bytes // part) <= PARTS_MAX
     if wished is not None and wished * PARTS_MAX >= size_bytes:
         assert part == wished
-
-
-@pytest.mark.parametrize(("size_mib", "part_mib"), [(63, None), (64, 16), (256, 16), (400, 25), (512, 32), (2048, 32)])
-def test_parts_that_a_page_sends_grow_with_the_file(size_mib: int, part_mib: int | None) -> None:
-    assert choose_direct_part_size(size_mib * MIB) == (part_mib and part_mib * MIB)
 
 
 def test_a_file_beyond_the_service_is_refused() -> None:

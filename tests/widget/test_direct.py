@@ -17,7 +17,9 @@ from tests.widget.test_with_core import Browser, a_video, stored
 from vod_widget import Credentials, VODUploadWidget
 from vod_widget.crc64 import crc64
 from vod_widget.interfaces import DirectPart
+from vod_widget.options import MIB
 from vod_widget.secret import Secret
+from vod_widget.sources.browser import BrowserSource
 from vod_widget.sources.direct import DirectSender, PutPart
 from vod_widget.widget.policy import Policy
 
@@ -108,6 +110,37 @@ def test_a_silent_page_loses_the_part_after_half_a_minute(line: Line) -> None:
     assert sending.ended() is None
     assert line.asked[-1] == PutPart(put_id), "it is told to stop"
     line.sender.done(put_id, ANSWER)  # too late: nobody waits
+
+
+def test_parts_follow_the_speed_of_the_line_and_the_last_ones_are_small(line: Line) -> None:
+    left_bytes = 10**10
+
+    def part_takes(seconds: float, *, size_bytes: int | None = None) -> int:
+        before = len(line.asked)
+        sending = Sending(line.sender, 0, size_bytes or line.sender.part_size_bytes(left_bytes))
+        until(lambda: len(line.asked) > before, "the page is asked")
+        line.clock.advance(seconds)
+        line.sender.done(line.asked[before].put_id, ANSWER)
+        sending.ended()
+        return line.sender.part_size_bytes(left_bytes) // MIB
+
+    assert line.sender.part_size_bytes(left_bytes) == 16 * MIB
+    assert [part_takes(s) for s in (1, 4, 1, 1)] == [32, 32, 64, 64]
+    assert part_takes(9, size_bytes=32 * MIB) == 64, "a part of before says nothing of this size"
+    assert [line.sender.part_size_bytes(n * MIB) // MIB for n in (600, 240, 50)] == [64, 40, 16]
+    assert [part_takes(s) for s in (9, 9, 9)] == [32, 16, 16]
+
+
+def test_a_small_file_and_one_that_goes_through_the_kernel_are_cut_in_slices() -> None:
+    clock = FakeClock()
+
+    def part_bytes(size_bytes: int, *, direct: bool) -> int:
+        source = BrowserSource("talk.mp4", size_bytes, 1, None, clock)
+        source.attach(lambda *_: None, put=(lambda _: None) if direct else None)
+        return source.part_size_bytes(size_bytes)
+
+    sizes = [part_bytes(100 * MIB, direct=True), part_bytes(63 * MIB, direct=True), part_bytes(100 * MIB, direct=False)]
+    assert sizes == [16 * MIB, 3 * MIB, 3 * MIB]
 
 
 @pytest.mark.parametrize("end", ["stop", "attach"])

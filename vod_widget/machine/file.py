@@ -71,7 +71,8 @@ class FileMachine(Settling):
         """How many requests could be sent now."""
         if not self._sending or self.state is not UploadState.UPLOADING:
             return 0
-        return self._board.available(self._clock.monotonic_s())
+        available = self._board.available(self._clock.monotonic_s())
+        return available if self.job.lanes is None else min(available, max(0, self.job.lanes - len(self._flight)))
 
     @property
     def asks_with_own_keys(self) -> bool:
@@ -165,6 +166,8 @@ class FileMachine(Settling):
                 asked when the job states an exact size.
         """
         if not self._sending or self.state is not UploadState.UPLOADING or self.grant is None:
+            return None
+        if self.job.lanes is not None and len(self._flight) >= self.job.lanes:
             return None
         part = self._board.take(self._clock.monotonic_s(), choose_size)
         if part is None:

@@ -93,6 +93,7 @@ class Job:
         cheap_reads: Whether a resumed part may be read and hashed again.
         has_cover: Whether a cover must be uploaded before the asset is created.
         part_size_bytes: Exact part size, or None.
+        lanes: Most parts that may be on their way at a time, or None.
         skip_uploaded: Whether a finished entry with the same fingerprint ends the file at once.
         asks_app: Whether the application wants to hear of the file before it begins, or alone gives authority.
         get_auth: Whether `get_auth` is set.
@@ -115,6 +116,7 @@ class Job:
     cheap_reads: bool = True
     has_cover: bool = False
     part_size_bytes: int | None = None
+    lanes: int | None = None
     skip_uploaded: bool = False
     asks_app: bool = True
     get_auth: bool = False

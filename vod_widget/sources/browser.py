@@ -25,6 +25,7 @@ from vod_widget.errors import (
 from vod_widget.interfaces import Clock, DirectPart
 from vod_widget.metadata import clean_name
 from vod_widget.model import SourceKind
+from vod_widget.options import BROWSER_PART_BYTES, DIRECT_PART_BYTES
 from vod_widget.secret import Secret
 
 from .direct import DirectSender, PutPart
@@ -184,6 +185,16 @@ class BrowserSource:
     ) -> DirectPart | None:
         """Have the page send one part straight to the storage (see `direct.DirectSender.send`)."""
         return self._direct.send(url, start, end, is_unwanted, sent)
+
+    def part_size_bytes(self, left_bytes: int) -> int:
+        """Choose the size of the next part: what the page sends itself is large, what comes in slices is one slice.
+
+        A slice never spans two parts, and each costs a round trip through the browser: with parts as small as a busy
+        line is given, a third of the bytes came in the same time (measured).
+        """
+        if self.size_bytes < 4 * DIRECT_PART_BYTES or not self._direct.is_on:
+            return BROWSER_PART_BYTES
+        return self._direct.part_size_bytes(left_bytes)
 
     def _wait_for(self, mine: _Read) -> memoryview:
         while True:

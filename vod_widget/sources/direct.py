@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vod_widget.interfaces import Clock, DirectPart
+from vod_widget.options import DIRECT_LANES, DIRECT_PART_BYTES, DIRECT_PART_MOST_BYTES, KIB
 from vod_widget.secret import Secret
 
 __all__ = ["DirectSender", "PutPart"]
@@ -27,6 +28,9 @@ STALL_S = 30.0
 SUSPECT_S = 5.0
 RETRY_AFTER_S = 30.0
 _FAILURES_IN_A_ROW = 3
+# What a page that goes away loses is a few seconds of the line, whatever its speed.
+_QUICK_PART_S = 2.0
+_LONG_PART_S = 6.0
 # An order to stop is seen at once, for it wakes the wait; this is the net below it.
 _LOOK_S = 1.0
 
@@ -73,6 +77,7 @@ class DirectSender:
         self._ask: Callable[[PutPart], None] | None = None
         self._jobs: dict[int, _Job] = {}
         self._next_id = 0
+        self._part_bytes = DIRECT_PART_BYTES
         self._worked = False
         self._failures = 0
         self._off_until_s = 0.0
@@ -92,6 +97,15 @@ class DirectSender:
         """True while parts should be sent by the page."""
         with self._changed:
             return self._ask is not None and self._clock.monotonic_s() >= self._off_until_s
+
+    def part_size_bytes(self, left_bytes: int) -> int:
+        """Choose the size of the next part, bytes; the last ones are smaller, so that no lane is the last for long.
+
+        Args:
+            left_bytes: Bytes of the file that are in no part yet.
+        """
+        with self._changed:
+            return min(self._part_bytes, max(DIRECT_PART_BYTES, left_bytes // DIRECT_LANES // KIB * KIB))
 
     def send(
         self, url: Secret, start: int, end: int, is_unwanted: Callable[[], bool], sent: Callable[[int], None]
@@ -117,12 +131,15 @@ class DirectSender:
             if not self._jobs:
                 self._silent_at_s = self._clock.monotonic_s() + STALL_S
             self._jobs[put_id] = job
+            began_s = self._clock.monotonic_s()
         ask(PutPart(put_id, start, end - start, url))
         try:
             self._wait(job, is_unwanted, sent)
         finally:
             with self._changed:
                 self._jobs.pop(put_id, None)
+                if job.answer is not None:
+                    self._learn(end - start, self._clock.monotonic_s() - began_s)
             if job.answer is None:
                 ask(PutPart(put_id))
         return job.answer
@@ -143,6 +160,15 @@ class DirectSender:
             if now_sent != shown:
                 shown = now_sent
                 sent(shown)
+
+    def _learn(self, length: int, took_s: float) -> None:
+        """Follow the line (the condition is held); parts of another size say nothing of this one."""
+        if length != self._part_bytes:
+            return
+        if took_s < _QUICK_PART_S:
+            self._part_bytes = min(2 * length, DIRECT_PART_MOST_BYTES)
+        elif took_s > _LONG_PART_S:
+            self._part_bytes = max(length // 2, DIRECT_PART_BYTES)
 
     # ---- the page's word ---------------------------------------------------------------------------
 

@@ -58,7 +58,7 @@ export function direct_kit(kit: () => Sum, say: (word: Word) => void): (message:
       if (!mine) return;
       mine[0] = loaded;
       const now = Date.now();
-      if (now - told < 500) return;
+      if (now - told < 1_000) return;
       told = now;
       // The one of which most is not told yet: each message costs a notebook more than its bytes.
       const [most, of] = [...moved].reduce((a, b) => (b[1][0] - b[1][1] > a[1][0] - a[1][1] ? b : a));
@@ -67,7 +67,8 @@ export function direct_kit(kit: () => Sum, say: (word: Word) => void): (message:
     };
     request.onloadend = async () => {
       moved.delete(id);
-      if (request.status !== 200) live.delete(id);
+      if (request.status === 200) told = Date.now(); // its end says more
+      else live.delete(id);
       const read_sum = await summed.catch(() => "");
       live.delete(id);
       const header = (name: string) => request.getResponseHeader(name);

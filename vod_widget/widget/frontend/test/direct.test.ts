@@ -50,18 +50,29 @@ describe("parts that go straight to the storage", () => {
       { kind: "put_done", file_id: "f", put_id: 3, etag: "E1", crc64: String(BigInt(`0x${hex(data.slice(100, 300))}`)), stored_crc64: "77" },
     ]);
   });
-  it("tells of all parts together at most twice a second, first of the one that has moved most", () => {
+  it("tells of all parts together at most once a second, first of the one that has moved most", () => {
     const clock = vi.spyOn(Date, "now").mockReturnValue(1_000);
     for (const put_id of [1, 2, 3]) put(put_id, 0, 300, "https://b/o");
     const moves = (...loaded: number[]) => loaded.forEach((bytes, k) => Request.all[k]?.upload.onprogress?.({ loaded: bytes }));
     moves(10, 200, 30);
-    clock.mockReturnValue(1_499);
+    clock.mockReturnValue(1_999);
     moves(20, 210, 150);
-    clock.mockReturnValue(1_500);
-    moves(25, 215, 160);
     clock.mockReturnValue(2_000);
+    moves(25, 215, 160);
+    clock.mockReturnValue(3_000);
     moves(25, 216, 160);
     expect(out.map(({ put_id, sent_bytes }) => [put_id, sent_bytes])).toEqual([[1, 10], [2, 210], [3, 160]]);
+  });
+  it("tells of no progress just after the end of a part, which says more", async () => {
+    const clock = vi.spyOn(Date, "now").mockReturnValue(1_000);
+    for (const put_id of [1, 2]) put(put_id, 0, 300, "https://b/o");
+    Request.all[0]?.answer(200, { ETag: "E" });
+    clock.mockReturnValue(1_999);
+    Request.all[1]?.upload.onprogress?.({ loaded: 100 });
+    clock.mockReturnValue(2_000);
+    Request.all[1]?.upload.onprogress?.({ loaded: 200 });
+    await tick();
+    expect(out.map(({ kind, put_id }) => [kind, put_id])).toEqual([["put_progress", 2], ["put_done", 1]]);
   });
   it.each([[0, {}, "network"], [403, {}, "status"], [200, {}, "status"]])("status %s with %o is no success: %s", async (status, headers, reason) => {
     put(1, 0, 10, "https://b/o");

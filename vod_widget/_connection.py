@@ -103,6 +103,7 @@ class Connection(HTTPConnection):
                 self._opening.close()
                 self._opening = None
         self._check()  # in these words, whatever TLS says of a connection that ends
+        self.sock.settimeout(0)  # for good: each change of it is a call of the system, where another thread takes over
         self.is_open = True
         self._is_tuned = _tune(self.sock, self.congestion)
 
@@ -176,7 +177,6 @@ class Connection(HTTPConnection):
         if self.sock is None or not self._is_readable():
             return self.sock is not None
         try:
-            self.sock.settimeout(0)
             return not self._hears()
         except OSError:  # it is broken
             return False
@@ -213,13 +213,13 @@ class Connection(HTTPConnection):
     def _send_all(self, exchange: Exchange, head: bytes, body: Any) -> bool:
         """Send a request; False when an answer came before it was sent to its end."""
         began_s, body_bytes = exchange.clock.monotonic_s(), 0
-        self.sock.settimeout(0)
         if isinstance(body, bytes):
             return self._send(exchange, head + body)  # one packet for a call of the control plane
         if not self._send(exchange, head):
             return False
         for block in body or ():
-            if (self._is_readable() and self._hears()) or not self._send(exchange, block):
+            # Before the first block there is no time for an answer.
+            if (body_bytes and self._is_readable() and self._hears()) or not self._send(exchange, block):
                 return False
             body_bytes += len(block)
         took_s = exchange.clock.monotonic_s() - began_s
@@ -264,16 +264,16 @@ class Connection(HTTPConnection):
 
     def _answer(self, exchange: Exchange, method: str) -> Answer:
         exchange.begin_waiting()
-        sock, began_s = self.sock, exchange.clock.monotonic_s()
+        began_s = exchange.clock.monotonic_s()
         took_s: float | None = None
 
         def receive() -> bytes:
             nonlocal took_s
-            block, self._heard = self._heard, None
-            if block is None:
-                sock.settimeout(exchange.answer_timeout_s())
-                with away:
-                    block = sock.recv(_BLOCK_BYTES)
+            while (block := self._heard) is None:
+                # TLS holds nothing back for which this would wait in vain: a record is no longer than what is read.
+                _wait_or_raise(self.sock, exchange.answer_timeout_s(), to_read=True)
+                self._hears()
+            self._heard = None
             if took_s is None:
                 took_s = exchange.clock.monotonic_s() - began_s
             return block
@@ -311,7 +311,7 @@ def _wait_or_raise(sock: socket.socket, timeout_s: float, *, to_read: bool = Fal
     with away:
         is_ready = _wait(sock, timeout_s, to_read=to_read, to_write=to_write)
     if not is_ready:
-        raise TimeoutError("the other end takes no more")
+        raise TimeoutError("the other end neither takes nor says any more")
 
 
 def _hold_unsent(sock: socket.socket, size_bytes: int) -> None:

@@ -12,13 +12,16 @@ from vod_widget import effects as fx
 from vod_widget.engine import BrokenOff, Engine, _forget_calls, _moving
 from vod_widget.errors import (
     AuthExpiredError,
+    ClockSkewError,
     ConnectionLostError,
     IntegrityError,
     InvalidStateError,
     JournalError,
+    SourceError,
     ThrottledError,
 )
-from vod_widget.model import ObjectInfo, Part, SourceKind
+from vod_widget.interfaces import DirectPart
+from vod_widget.model import ObjectInfo, Part, RemotePart, SourceKind
 from vod_widget.record import Transfer
 
 UPLOAD = "u1"
@@ -120,6 +123,104 @@ def test_entry_that_cannot_be_read_is_let_go_at_once() -> None:
         its.perform(record, machine, fx.OpenEntry())
     assert done == ["released"]
     assert record.run.entry is None
+
+
+@pytest.mark.parametrize("kind", [SourceKind.LOCAL, SourceKind.BROWSER])
+@pytest.mark.parametrize("how", fx.Closing)
+def test_file_is_let_go_with_its_entry_but_a_page_that_may_go_on_keeps_its_own(
+    kind: SourceKind, how: fx.Closing
+) -> None:
+    closed: list[str] = []
+
+    def close() -> None:
+        closed.append("source")
+        raise SourceError("it is gone already")
+
+    entry = SimpleNamespace(finish=lambda _: None, discard=lambda: None, release=lambda: closed.append("entry"))
+    source = SimpleNamespace(kind=kind, close=close, cheap_reads=False)
+    record: Any = SimpleNamespace(machine=None, source=source, run=SimpleNamespace(turn=None, entry=entry))
+    engine().perform(record, MACHINE, fx.CloseEntry(how))
+    keeps = kind is SourceKind.BROWSER and how is fx.Closing.RELEASE
+    assert closed == (["entry"] if keeps else ["entry", "source"])
+
+
+# ---- a browser that sends by itself
+
+
+class Page:
+    """A source whose holder sends parts, or tries to."""
+
+    sends_itself, name = True, "clip.mp4"
+
+    def __init__(self, answer: DirectPart | None, meanwhile: Any = lambda: None) -> None:
+        self.answer, self.meanwhile, self.asked = answer, meanwhile, 0
+
+    def fingerprint(self) -> str:
+        return "same"
+
+    def part_size_bytes(self, left_bytes: int) -> int:
+        return left_bytes
+
+    def send_part(self, _url: Any, _start: int, _end: int, _is_unwanted: Any, sent: Any) -> DirectPart | None:
+        self.asked += 1
+        sent(4)
+        self.meanwhile()
+        return self.answer
+
+
+def sending_itself(page: Page, limit_bytes_per_s: float | None = None) -> tuple[Any, Transfer, threading.Event]:
+    cancel, transfer = threading.Event(), Transfer()
+    record: Any = SimpleNamespace(source=page, run=SimpleNamespace(total_sent_bytes=0))
+    body: Any = SimpleNamespace(cancel=cancel, fingerprint="same")
+    session = SimpleNamespace(signed_part_url=lambda *_: "url")
+    effect: Any = SimpleNamespace(upload_id=UPLOAD, part=SAVE.part)
+    its = engine(bandwidth=SimpleNamespace(per_s=limit_bytes_per_s))
+    return lambda: its._sent_by_its_holder(record, body, effect, session, transfer), transfer, cancel
+
+
+def test_page_sends_a_part_unless_a_rate_is_to_be_kept() -> None:
+    page = Page(DirectPart("E", 7, 7))
+    send, transfer, _ = sending_itself(page)
+    assert send() == (RemotePart(1, 10, "E", 7), 7)
+    assert transfer.sent_bytes == 10
+    send, _, _ = sending_itself(page, 1000.0)
+    assert send() is None
+    assert page.asked == 1
+
+
+def test_part_that_the_page_could_not_send_has_sent_nothing_yet() -> None:
+    send, transfer, _ = sending_itself(Page(None))
+    assert send() is None
+    assert transfer.sent_bytes == 0
+
+
+@pytest.mark.parametrize("answer", [None, DirectPart("E", 7, 7)])
+def test_part_of_a_page_that_is_not_wanted_any_more_is_broken_off_whatever_came_of_it(
+    answer: DirectPart | None,
+) -> None:
+    page = Page(answer)
+    send, _, cancel = sending_itself(page)
+    page.meanwhile = cancel.set
+    with pytest.raises(BrokenOff):
+        send()
+
+
+# ---- clocks
+
+
+@pytest.mark.parametrize("server_time_s", [1_000.0, None])
+def test_clock_that_one_plane_was_told_to_be_wrong_is_put_right_for_both(server_time_s: float | None) -> None:
+    planes: Any = [SimpleNamespace(clock_offset_s=0.0) for _ in range(2)]
+    its = engine(store=planes[0], api=planes[1], clock=SimpleNamespace(now_s=lambda: 100.0))
+
+    def skewed(*_: Any) -> None:
+        raise ClockSkewError("RequestTimeTooSkewed", server_time_s=server_time_s)
+
+    its._do[fx.Head] = skewed
+    record: Any = SimpleNamespace(machine=None, run=SimpleNamespace(turn=object()))
+    with pytest.raises(ClockSkewError):
+        its.perform(record, MACHINE, fx.Head(None))  # type: ignore[arg-type]
+    assert [plane.clock_offset_s for plane in planes] == ([900.0] * 2 if server_time_s else [0.0] * 2)
 
 
 # ---- calls of the control plane

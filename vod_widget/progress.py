@@ -70,23 +70,26 @@ class Ledger:
 class SpeedMeter:
     """Smoothed bytes per second from samples of a counter.
 
-    An exponential mean with a time constant of 3 s: quick enough to show a stall, slow enough to be read.
+    An exponential mean with a time constant of 3 s: quick enough to show a stall, slow enough to be read. What has not
+    moved for 12 s stands still: the rest of a mean would promise an end in weeks.
     """
 
-    __slots__ = ("_at_s", "_bytes", "_rate", "_samples")
+    __slots__ = ("_at_s", "_bytes", "_moved_s", "_rate", "_samples")
 
     TIME_CONSTANT_S = 3.0
+    STILL_S = 12.0
 
     def __init__(self) -> None:
         self._at_s: float | None = None
         self._bytes = 0
+        self._moved_s = 0.0
         self._rate = 0.0
         self._samples = 0
 
     def sample(self, total_bytes: int, now_s: float) -> None:
         """Take one reading of the counter; a fall (a repeated request) counts as no progress."""
         if self._at_s is None:
-            self._at_s, self._bytes = now_s, total_bytes
+            self._at_s, self._bytes, self._moved_s = now_s, total_bytes, now_s
             return
         passed_s = now_s - self._at_s
         if passed_s <= 0:
@@ -94,6 +97,10 @@ class SpeedMeter:
         rate = max(0, total_bytes - self._bytes) / passed_s
         weight = min(1.0, passed_s / self.TIME_CONSTANT_S) if self._samples else 1.0
         self._rate += weight * (rate - self._rate)
+        if rate:
+            self._moved_s = now_s
+        elif now_s - self._moved_s >= self.STILL_S:
+            self._rate = 0.0
         self._at_s, self._bytes = now_s, total_bytes
         self._samples += 1
 

@@ -47,6 +47,7 @@ _LOOKAHEAD_SMALL_FILES = 16
 _ASKED_FILES_MAX = 8
 _BEFORE_PARTS = fx.CreateVideo | fx.RefreshVideo | fx.GetAuth | fx.Init
 _CROWD_FILES = 8
+_PAGE_LOOK_S = 1.0
 _STOP_GRACE_S = 2.0
 _ANSWER_GRACE_S = 1.0
 
@@ -91,6 +92,7 @@ class Scheduler:
         )
         self._watchdog = Watchdog(clock)
         self._ticking = False
+        self._looking_again = False
         self._stopped_at_s = 0.0
         self._closed = False
         self.takes_new = True
@@ -343,6 +345,9 @@ class Scheduler:
             self._scan_from += 1
             if record.state is not UploadState.READY:
                 continue
+            if _is_absent(record):
+                self._look_again_soon()
+                continue
             if leaving is None:
                 leaving = {r.source.source_id for r in self._active.values() if r.removed} if load.leaving else set()
             if record.source.source_id in leaving:
@@ -352,6 +357,38 @@ class Scheduler:
             self._begin(record)
         if later is not None:
             self._scan_from = later
+
+    def _look_again_soon(self) -> None:
+        """A file waits for its page, which tells nobody when it is back."""
+        if not self._looking_again and not self._closed:
+            self._looking_again = True
+            self._timers.after(_PAGE_LOOK_S, self._look_again)
+
+    def _look_again(self) -> None:
+        with self.cond:
+            self._looking_again = False
+            self._scan_from = 0
+        self.kick()
+
+    def _give_way(self) -> None:
+        """Files whose page is gone keep no place that others wait for: what was sent is kept, and they are Ready.
+
+        Else a browser that is closed in the middle of ten uploads would hold up the kernel's own files for as long as
+        somebody may open it again.
+        """
+        if self.state is not UploaderState.START or self.held or not self.counts[UploadState.READY]:
+            return
+        gone = [r for r in self._active.values() if r.state is UploadState.UPLOADING and _is_absent(r)]
+        if not gone or not any(r.state is UploadState.READY and not _is_absent(r) for r in self.records):
+            return
+        for record in gone:
+            machine = record.machine
+            assert machine is not None
+            effects = self._decide(record, machine, lambda m: m.interrupt(FileEvent.STOP))
+            if effects is not None:
+                self.make_ready(record, FileEvent.RESUME)
+                self.crew.submit(partial(self._act, record, machine, effects))
+        self.settle()
 
     def _begin(self, record: Record) -> None:
         before = record.state
@@ -546,6 +583,7 @@ class Scheduler:
             self.concurrency.sample(now_s, moved, is_full=requests >= 0.8 * self.parallel_now)
             if self._active or not self.dispatcher.idle:
                 self._tick_soon()
+            self._give_way()
             hanging = self._watchdog.look(r.run.turn for r in self._active.values())
             self.crew.give_up(hanging)
         for give_up in hanging.values():
@@ -578,3 +616,7 @@ class Scheduler:
             self.cond.notify_all()
         ended = self._timers.close(timeout_s)
         return self.crew.join(threads, timeout_s) and ended
+
+
+def _is_absent(record: Record) -> bool:
+    return getattr(record.source, "is_absent", False)

@@ -141,6 +141,55 @@ def test_f106_after_a_reload_the_row_waits_and_the_same_file_brings_it_back(rig:
     assert reading.ended().result == b"12345"
 
 
+def test_after_a_reload_a_file_that_has_not_begun_waits_to_be_picked_as_well(rig: Rig) -> None:
+    old = rig.hello()["token"]
+    [added] = offer(rig, old)["added"]
+    new = rig.hello()["token"]
+    rig.run(6.0)
+    row = rig.data("detail", file_id=added["file_id"], token=new)["row"]
+    assert (row["state"], row["error"]["next_step"]) == ("Ready", "pick_file")
+    assert offer(rig, new, "reoffer_files")["added"][0]["file_id"] == added["file_id"]
+    rig.run()
+    row = rig.data("detail", file_id=added["file_id"], token=new)["row"]
+    assert (row["state"], row["error"]) == ("Ready", None)
+
+
+def test_a_page_that_was_given_up_gets_its_files_back_when_it_speaks(rig: Rig) -> None:
+    mine = rig.hello()["token"]
+    [added] = offer(rig, mine)["added"]
+    rig.hello()
+    rig.run(6.0)
+    assert source_of(rig, added["file_id"]).is_detached
+    rig.data("ping", token=mine)
+    assert not source_of(rig, added["file_id"]).is_detached
+    reading = read_all(rig, added["file_id"])
+    feed(rig, mine)
+    assert reading.ended().result == b"12345"
+
+
+def test_a_page_that_answers_the_roll_keeps_its_files(rig: Rig) -> None:
+    mine = rig.hello()["token"]
+    [added] = offer(rig, mine)["added"]
+    rig.hello()
+    rig.data("ping", token=mine)
+    rig.run(60.0)
+    assert not source_of(rig, added["file_id"]).is_detached
+
+
+def test_a_page_of_which_nothing_is_heard_for_two_minutes_loses_all_its_files(rig: Rig) -> None:
+    mine = rig.hello()["token"]
+    [wanted] = offer(rig, mine)["added"]
+    [idle] = offer(rig, mine, name="other.mp4")["added"]
+    reading = read_all(rig, wanted["file_id"])
+    rig.clock.advance(119.0)
+    assert rig.pages.owed() == {wanted["file_id"]: "Source.Waiting"}
+    rig.clock.advance(1.1)
+    assert set(rig.pages.owed()) == {wanted["file_id"], idle["file_id"]}
+    assert set(rig.pages.owed().values()) == {"Source.Detached"}
+    rig.pages.close()
+    assert isinstance(reading.failed(), Exception)
+
+
 def test_the_same_file_offered_plainly_after_a_reload_is_no_second_file(rig: Rig) -> None:
     [added] = offer(rig, rig.hello()["token"])["added"]
     new = rig.hello()["token"]

@@ -14,7 +14,9 @@ import pytest
 from tests.helpers.site import serving
 from tests.helpers.until import until
 from tests.widget.fakes import FakeComm
-from vod_widget import VODUploadWidget
+from vod_widget import Credentials, VODUpload, VODUploadWidget
+from vod_widget.sources.browser import BrowserSource
+from vod_widget.system import SystemClock
 
 FAULT_KIND = "W"
 
@@ -87,8 +89,6 @@ class Browser:
 
 @pytest.fixture
 def widget(comms: type[FakeComm], emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[VODUploadWidget]:
-    from vod_widget import Credentials
-
     made = VODUploadWidget(
         credentials=Credentials(emulator.access_key_id, emulator.access_key_secret), endpoint=emulator.endpoint
     )
@@ -166,6 +166,28 @@ def test_f106_after_a_reload_the_same_file_goes_on(widget: VODUploadWidget, emul
     assert stored(emulator, new.last_row(file_id)["video_id"]) == data
     assert widget.total == 1
     new.close()
+
+
+def test_files_whose_page_is_gone_hold_up_no_other_and_go_on_with_it(emulator: Any, tmp_path: Path) -> None:
+    data = a_video(300_000)
+    (tmp_path / "kernel.mp4").write_bytes(data)
+    sources = [BrowserSource(f"{k}.mp4", len(data), 1, lambda *_pull: None, SystemClock()) for k in range(60)]
+    keys = Credentials(emulator.access_key_id, emulator.access_key_secret)
+    with VODUpload(endpoint=emulator.endpoint, credentials=keys) as up:
+        waiting = [up.add_file(source) for source in sources]
+        last = up.add_file(tmp_path / "kernel.mp4")
+        up.start_upload()
+        until(lambda: any(source._pulls for source in sources), "the page is asked")
+        assert last.state == "Ready", "no place is free"
+        for source in sources:
+            source.detach()
+        until(lambda: last.state == "Success", "the kernel's file is stored")
+        until(lambda: {info.state for info in waiting} == {"Ready"}, "the others wait")
+        first = sources[0]
+        first.attach(lambda number, at, length: first.deliver(number, at, data[at : at + length]))
+        until(lambda: waiting[0].state == "Success", "what is there again is stored")
+        assert stored(emulator, str(waiting[0].video_id)) == data
+        assert {info.state for info in waiting[1:]} == {"Ready"}
 
 
 def test_pausing_and_resuming_a_browser_file_loses_nothing(widget: VODUploadWidget, emulator: Any) -> None:

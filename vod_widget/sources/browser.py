@@ -478,6 +478,12 @@ class BrowserSource:
         return self._detached_s is not None
 
     @property
+    def is_absent(self) -> bool:
+        """True while no page holds the file and one may still come back: an upload that began now would only wait."""
+        with self._changed:
+            return self.is_detached and self._clock.monotonic_s() < self._given_up_s()
+
+    @property
     def is_doubted(self) -> bool:
         """True while it is not known whether the page that holds the file still lives."""
         return self._doubted

@@ -26,7 +26,7 @@ from .assets import asset
 from .commands import Commands
 from .details import Details
 from .messages import MAX_VIEW_ROWS, PROTOCOL_VERSION, Intent, message_id, parse
-from .pages import Pages
+from .pages import ROLL_S, Pages
 from .paths import KernelFiles
 from .policy import Policy, RateLimit
 from .publisher import Publisher
@@ -162,7 +162,9 @@ class Handler:
         kind = content.get("kind") if isinstance(content, dict) else None
         counted = not isinstance(kind, str) or kind not in _UNCOUNTED
         token = content.get("token", "") if isinstance(content, dict) else ""
-        self._publisher.hear(self._pages.number_of(token if isinstance(token, str) else ""))
+        speaker = token if isinstance(token, str) else ""
+        self._pages.hear(speaker)
+        self._publisher.hear(self._pages.number_of(speaker))
         try:
             if counted and not self._rate.take():
                 self._refuse(answer, "RateLimit", "Too many messages at once; wait a second.")
@@ -238,6 +240,7 @@ class Handler:
         token = self._pages.greet()
         page = self._pages.number_of(token)
         self._publisher.call_the_roll(page)
+        self._publisher.call_later(self._clock.monotonic_s() + ROLL_S, self._publisher.refresh)
         data = {
             "session": self._session,
             "token": token,

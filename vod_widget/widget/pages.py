@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Pages"]
 
+# A page that holds files has so long to answer when another one comes: its own files are kept for it.
+ROLL_S = 5.0
+# A page whose bytes are wanted and that says nothing at all for so long was closed.
+_SILENCE_S = 120.0
 # A page that was reloaded so often has left nothing that is worth remembering.
 _MAX_PAGES = 64
 _AT_REST = frozenset({UploadState.STOPPED, UploadState.CANCELED, UploadState.FAILURE})
@@ -45,6 +49,7 @@ class _Held:
     source: BrowserSource
     owner: str
     info: UploadInfo
+    is_given_up: bool = False
 
 
 class Pages:
@@ -79,6 +84,10 @@ class Pages:
         self._tokens: OrderedDict[str, int] = OrderedDict()
         self._reach: dict[str, int] = {}
         self._greeted = 0
+        # When each page spoke last; when it must have spoken, else it is gone; those that are thought to be gone.
+        self._heard_s: dict[str, float] = {}
+        self._due_s: dict[str, float] = {}
+        self._gone: set[str] = set()
         self._held: dict[str, _Held] = {}
 
     # ---- who is who --------------------------------------------------------------------------------
@@ -86,15 +95,54 @@ class Pages:
     def greet(self) -> str:
         """Take a new page; return its token. Files of older pages are doubted until these speak."""
         token = secrets.token_hex(16)
+        now_s = self._clock.monotonic_s()
         with self._lock:
+            self._due_s.update({page: now_s + ROLL_S for page in self._tokens if page not in self._gone})
             self._greeted += 1
             self._tokens[token] = self._greeted
+            self._heard_s[token] = now_s
             while len(self._tokens) > _MAX_PAGES:
-                self._reach.pop(self._tokens.popitem(last=False)[0], None)
+                oldest, _ = self._tokens.popitem(last=False)
+                for known in (self._reach, self._heard_s, self._due_s):
+                    known.pop(oldest, None)
+                self._gone.discard(oldest)
             held = list(self._held.values())
         for one in held:
             one.source.suspect()
         return token
+
+    def hear(self, token: str) -> None:
+        """Take note that a page lives; one that was given up by mistake gets its files back."""
+        page = self.page_of(token)
+        with self._lock:
+            if not page:
+                return
+            self._heard_s[page] = self._clock.monotonic_s()
+            self._due_s.pop(page, None)
+            if page not in self._gone:
+                return
+            self._gone.discard(page)
+            back = [(file_id, one) for file_id, one in self._held.items() if one.owner == page and one.is_given_up]
+        for file_id, one in back:
+            if one.source.is_detached:
+                self._attach(file_id, one.source, page)
+
+    def _give_up_silent_pages(self) -> None:
+        """A page that is gone (a reload, a closed tab) holds no file any more: all of its files wait for one."""
+        now_s = self._clock.monotonic_s()
+        with self._lock:
+            late = {page for page, due_s in self._due_s.items() if now_s >= due_s}
+            waiting = {one.owner for one in self._held.values() if one.owner and one.source.waits_for_browser}
+            late |= {page for page in waiting if now_s - self._heard_s.get(page, now_s) >= _SILENCE_S}
+            late -= self._gone
+            self._gone |= late
+            for page in late:
+                self._due_s.pop(page, None)
+            lost = [one for one in self._held.values() if one.owner in late and not one.source.is_detached]
+            for one in lost:
+                one.is_given_up = True
+        for one in lost:
+            one.source.detach()
 
     def page_of(self, token: str) -> str:
         """Return the page that speaks: its token, or the only page there is; "" when that cannot be told."""
@@ -141,6 +189,7 @@ class Pages:
 
     def owed(self) -> Mapping[str, str]:
         """Codes of what pages owe: the file itself ("Source.Detached") or an answer ("Source.Waiting")."""
+        self._give_up_silent_pages()
         with self._lock:
             held = list(self._held.items())
         owed = {}
@@ -182,14 +231,19 @@ class Pages:
                 attached.append((file_id, source))
 
         def go_on() -> None:
-            with self._lock:
-                reach = self._reach.get(page, FIRST_SLICE_BYTES)
             for file_id, source in attached:
-                put = self._put_of(file_id) if self._direct else None
-                source.attach(self._pull_of(file_id), slice_bytes=reach, put=put)
+                self._attach(file_id, source, page)
                 self._resume_if_it_failed_for_want_of_a_page(file_id)
 
         return {"added": added, "refused": refused}, go_on
+
+    def _attach(self, file_id: str, source: BrowserSource, page: str) -> None:
+        with self._lock:
+            reach = self._reach.get(page, FIRST_SLICE_BYTES)
+            if file_id in self._held:
+                self._held[file_id].is_given_up = False
+        put = self._put_of(file_id) if self._direct else None
+        source.attach(self._pull_of(file_id), slice_bytes=reach, put=put)
 
     def _take(self, offer: Mapping[str, Any], page: str, *, again: bool) -> tuple[str, BrowserSource]:
         name, size_bytes = clean_name(offer["name"]), offer["size_bytes"]

@@ -98,10 +98,10 @@ def row(file: FileSnapshot, *, owed: str = "") -> dict[str, Any]:
     if error is None and file.state == UploadState.EXPIRED:
         error = _KEYS_RAN_OUT
     wait, phase = None, str(file.phase)
+    if owed == _PAGE_IS_GONE.code and file.state in (UploadState.UPLOADING, UploadState.READY):
+        error = _PAGE_IS_GONE
     if owed and file.state == UploadState.UPLOADING:
         wait, phase = {"seconds": 0.0, "reason": owed}, str(Phase.WAITING)
-        if owed == _PAGE_IS_GONE.code:
-            error = _PAGE_IS_GONE
     elif file.wait_s is not None and file.wait_reason:
         wait = {"seconds": _number(file.wait_s) or 0.0, "reason": str(file.wait_reason)}
     done = file.state == UploadState.SUCCESS

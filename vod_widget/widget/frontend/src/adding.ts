@@ -56,7 +56,7 @@ export class Adding {
       }
       answers.push(answer);
     }
-    if (answers.length && !quiet) this.#told_added(answers);
+    if (answers.length && !quiet) this.#told_added(answers, again);
     // Last: a probe that is too large for the server costs the socket, and with it what is on its way.
     void this.#probe();
   }
@@ -89,12 +89,12 @@ export class Adding {
     if (files.size) void this.offer([...files], true, true);
   }
 
-  #told_added(answers: AddAnswer[]): void {
+  #told_added(answers: AddAnswer[], again = false): void {
     const { store, t } = this.#session;
     const added = answers.reduce((sum, answer) => sum + answer.added.length, 0);
     const refused = answers.flatMap((answer) => answer.refused);
     store.refused = refused;
-    const words = [added ? t("added", { n: added }) : "", refused.length ? `${t("refused_add", { n: refused.length })}${t("stop_mark")}` : "", added && store.hello?.reload_ends ? t("reload_ends") : ""];
+    const words = [added ? t(again ? "goes_on" : "added", { n: added }) : "", refused.length ? `${t("refused_add", { n: refused.length })}${t("stop_mark")}` : "", added && store.hello?.reload_ends ? t("reload_ends") : ""];
     this.#session.say(words.filter(Boolean).join(t.locale === "en" ? " " : "") || t("added_none"), refused.length ? "warn" : "");
   }
 }

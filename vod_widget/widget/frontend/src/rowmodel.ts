@@ -54,6 +54,7 @@ export function look(row: Row, t: Translate, waited_s = 0): Look {
   const browser_lost = row.error?.next_step === "pick_file" || row.error?.code === "Source.Detached";
   switch (row.state) {
     case "Ready":
+      if (browser_lost) return failure(row, t, { ...base, icon: "hold", tone: "warn" });
       return base.percent > 0 ? { ...base, percent_text: p, bar: "hold" } : base;
     case "Uploading": {
       if (row.wait || row.phase === "waiting") return waiting(row, t, base, waited_s);

@@ -162,6 +162,7 @@ export const WORDS = {
   note_page: ["{name} waits for this page.", "{name} 在等待此页面。"],
   note_keys: ["New keys are needed to go on.", "需要新密钥才能继续。"],
   added: ["{n} {n|file|files} added.", "已添加 {n} 个文件。"],
+  goes_on: ["{n} {n|file goes|files go} on.", "{n} 个文件继续上传。"],
   added_none: ["No file was added.", "未添加文件。"],
   removed_n: ["{n} {n|file|files} cleared.", "已清除 {n} 个文件。"],
   offering: ["Adding {a} of {b} files…", "正在添加 {a} / {b} 个文件…"],

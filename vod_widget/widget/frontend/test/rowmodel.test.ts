@@ -33,6 +33,8 @@ describe("what a row shows in each state", () => {
   it("asks for the file when its page is gone", () => {
     const file = row("a", "Uploading", { source: "browser", phase: "waiting", wait: { seconds: 0, reason: "Source.Detached" }, error: fault("Source.Detached", "pick_file") });
     expect(look(file, t)).toMatchObject({ word: "Waiting: the page was reloaded", next: { step: "pick_file" } });
+    const unbegun = row("a", "Ready", { source: "browser", error: fault("Source.Detached", "pick_file") });
+    expect(look(unbegun, t)).toMatchObject({ word: "Ready", rest: "the page was reloaded", facts: "Source.Detached · nothing was sent", next: { step: "pick_file" }, buttons: ["remove"] });
   });
   it("fails with cause, code, what is kept, and one next step", () => {
     expect(look(row("a", "Failure", { error: fault("Source.Changed") }), t)).toMatchObject({

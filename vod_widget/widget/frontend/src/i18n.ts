@@ -13,12 +13,11 @@ export function choose_locale(trait: unknown, page = document.documentElement.la
 export type Facts = Record<string, string | number>;
 export type Translate = ((key: Key, facts?: Facts) => string) & { readonly locale: Locale };
 
-type Words = Partial<Record<Key, string>>;
 /** As built, the bundle has most words in English alone, and none of the panels (scripts/build.mjs); the rest is learned. */
 const TABLE: Partial<Record<Key, readonly [string, string] | string>> = WORDS;
-const LEARNED: Record<Locale, Words> = { en: {}, "zh-CN": {} };
+const LEARNED: Record<Locale, Record<string, string>> = { en: {}, "zh-CN": {} };
 
-export function learn(locale: Locale, words: Words): void {
+export function learn(locale: Locale, words: Record<string, string>): void {
   Object.assign(LEARNED[locale], words);
 }
 
@@ -100,10 +99,14 @@ const CAUSES: Record<string, Key> = Object.fromEntries([
   return codes.map((code) => [code, key as Key]);
 }));
 
-/** A cause in words, as part of a sentence: our own for a code that we know, else the kernel's text. */
+/**
+ * A cause in words, as part of a sentence: our own for a code that we know, else the kernel's text. That is English, so
+ * what it may say has words in causes.zh.json, which come with the Chinese ones.
+ */
 export function cause_of(t: Translate, code: string, message: string): string {
   const key = own(CAUSES, code);
-  if (key) return t(key);
+  const told = key ? t(key) : own(LEARNED[t.locale], code);
+  if (told) return told;
   const plain = message.trim().replace(/[.。]$/, "");
   return plain || code;
 }

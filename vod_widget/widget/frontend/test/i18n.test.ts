@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { cause_of, choose_locale, translator } from "../src/i18n";
+import CHINESE_CAUSES from "../src/causes.zh.json";
+import { cause_of, choose_locale, learn, translator } from "../src/i18n";
 import { WORDS } from "../src/words";
 
 const ENGLISH = Object.values(WORDS).map(([english]) => english as string);
-const CHINESE = Object.values(WORDS).map(([, chinese]) => chinese as string);
+const CHINESE = [...Object.values(WORDS).map(([, chinese]) => chinese as string), ...Object.values(CHINESE_CAUSES)];
 
 const holes = (text: string): string[] => [...text.matchAll(/\{(\w+)[|}]/g)].map((m) => m[1] ?? "").sort();
 
@@ -61,5 +62,13 @@ describe("translate", () => {
     expect(cause_of(translator("en"), "Odd.Code", "")).toBe("Odd.Code");
     for (const code of known_codes()) expect(cause_of(translator("en"), code, "?"), code).toMatch(/^[a-z]/);
     expect(known_codes().length).toBeGreaterThan(50);
+  });
+  it("has Chinese words for the rarer codes, once they have come", () => {
+    const t = translator("zh-CN");
+    expect(cause_of(t, "Auth.External", "The command gave no keys.")).toBe("The command gave no keys");
+    learn("zh-CN", CHINESE_CAUSES);
+    expect(cause_of(t, "Auth.External", "The command gave no keys.")).toBe("配置中的命令没有给出密钥");
+    expect(cause_of(translator("en"), "Auth.External", "The command gave no keys.")).toBe("The command gave no keys");
+    expect(Object.keys(CHINESE_CAUSES).filter((code) => known_codes().includes(code))).toEqual([]);
   });
 });

@@ -15,7 +15,7 @@ from .model import Phase, UploadState
 from .options import PART_DEFAULT_BYTES
 from .record import Record
 
-__all__ = ["Load"]
+__all__ = ["Load", "giving_way", "is_absent"]
 
 _WAITING_FILES_MAX = 32
 """Files in backoff that do not count for the room; more do, so that an outage does not start the whole list."""
@@ -114,3 +114,15 @@ class Load:
             return _Share(files=1, demand=1)
         part = self.part_size_bytes or PART_DEFAULT_BYTES
         return _Share(files=1, demand=min(self.parallel, -(-record.size_bytes // part)))
+
+
+def is_absent(record: Record) -> bool:
+    """Whether a file's bytes are with a page that is gone and may come back."""
+    return getattr(record.source, "is_absent", False)
+
+
+def giving_way(active: Iterable[Record], listed: Iterable[Record]) -> list[Record]:
+    """The active files that only wait for their page, when there are others that could run."""
+    gone = [record for record in active if record.state is UploadState.UPLOADING and is_absent(record)]
+    others = (record for record in listed if record.state is UploadState.READY and not is_absent(record))
+    return gone if gone and any(others) else []

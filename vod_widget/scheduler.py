@@ -20,7 +20,7 @@ from .dispatcher import Dispatcher
 from .engine import BrokenOff, Engine
 from .errors import VODError
 from .interfaces import Clock, SendsItself, Source
-from .load import Load
+from .load import Load, giving_way, is_absent
 from .machine import FileMachine, Out
 from .model import Phase, SourceKind, UploaderState, UploadState
 from .options import PART_DEFAULT_BYTES
@@ -92,7 +92,7 @@ class Scheduler:
         )
         self._watchdog = Watchdog(clock)
         self._ticking = False
-        self._looking_again = False
+        self._looks_again = False
         self._stopped_at_s = 0.0
         self._closed = False
         self.takes_new = True
@@ -200,7 +200,7 @@ class Scheduler:
             elif isinstance(effect, fx.SavePart):
                 self._save_part(record, machine, effect)
             elif isinstance(effect, fx.Timer):
-                self._timers.after(effect.wait_s, lambda r=record, t=token: self._outcome(r, t, None))  # type: ignore[misc]
+                self._timers.after(effect.wait_s, lambda r=record, t=token: self.answer(r, t, None))  # type: ignore[misc]
             elif isinstance(effect, fx.Wake):
                 self._timers.after(effect.wait_s, self.kick)
             elif isinstance(effect, fx.AskApp):
@@ -234,12 +234,9 @@ class Scheduler:
             else:
                 transfer.cut()
 
-    def _outcome(self, record: Record, token: int, value: Any) -> None:
-        self.step(record, lambda machine: machine.succeed(token, value))
-
     def answer(self, record: Record, token: int, value: Any) -> None:
-        """Bring the application's answer."""
-        self._outcome(record, token, value)
+        """Bring the outcome of an effect, the application's answer too."""
+        self.step(record, lambda machine: machine.succeed(token, value))
 
     def refuse(self, record: Record, token: int, error: VODError) -> None:
         """Bring a failure, the application's to answer too."""
@@ -260,7 +257,7 @@ class Scheduler:
             _log.exception("an effect failed in a way that nobody expected")
             say = partial(self.refuse, record, token, VODError(f"an internal error ({type(raised).__name__})"))
         else:
-            say = partial(self._outcome, record, token, value)
+            say = partial(self.answer, record, token, value)
         if isinstance(effect, fx.SendPart | fx.SendObject):
             with self.cond:
                 self._flying.discard((machine, token))
@@ -297,6 +294,8 @@ class Scheduler:
     def kick(self) -> None:
         """Look again for work, also for what only time has changed."""
         with self.cond:
+            if self._looks_again:
+                self._looks_again, self._scan_from = False, 0
             self._recount()
             self.settle()
 
@@ -345,8 +344,10 @@ class Scheduler:
             self._scan_from += 1
             if record.state is not UploadState.READY:
                 continue
-            if _is_absent(record):
-                self._look_again_soon()
+            if is_absent(record):
+                if not self._looks_again:  # a page that is back tells nobody here
+                    self._looks_again = True
+                    self._timers.after(_PAGE_LOOK_S, self.kick)
                 continue
             if leaving is None:
                 leaving = {r.source.source_id for r in self._active.values() if r.removed} if load.leaving else set()
@@ -358,18 +359,6 @@ class Scheduler:
         if later is not None:
             self._scan_from = later
 
-    def _look_again_soon(self) -> None:
-        """A file waits for its page, which tells nobody when it is back."""
-        if not self._looking_again and not self._closed:
-            self._looking_again = True
-            self._timers.after(_PAGE_LOOK_S, self._look_again)
-
-    def _look_again(self) -> None:
-        with self.cond:
-            self._looking_again = False
-            self._scan_from = 0
-        self.kick()
-
     def _give_way(self) -> None:
         """Files whose page is gone keep no place that others wait for: what was sent is kept, and they are Ready.
 
@@ -378,17 +367,23 @@ class Scheduler:
         """
         if self.state is not UploaderState.START or self.held or not self.counts[UploadState.READY]:
             return
-        gone = [r for r in self._active.values() if r.state is UploadState.UPLOADING and _is_absent(r)]
-        if not gone or not any(r.state is UploadState.READY and not _is_absent(r) for r in self.records):
-            return
-        for record in gone:
-            machine = record.machine
-            assert machine is not None
-            effects = self._decide(record, machine, lambda m: m.interrupt(FileEvent.STOP))
-            if effects is not None:
-                self.make_ready(record, FileEvent.RESUME)
-                self.crew.submit(partial(self._act, record, machine, effects))
-        self.settle()
+        for record in giving_way(self._active.values(), self.records):
+            self._put_back(record)
+
+    def _put_back(self, record: Record) -> None:
+        """Make a running file Ready again; under the condition, so that the crew does what follows."""
+        decided = self._begin_anew(record)
+        if decided is not None:
+            self.crew.submit(partial(self._act, *decided))
+
+    def _begin_anew(self, record: Record) -> Decided | None:
+        machine = record.machine
+        assert machine is not None
+        effects = self._decide(record, machine, lambda m: m.interrupt(FileEvent.STOP))
+        if effects is None:
+            return None
+        self.make_ready(record, FileEvent.RESUME)
+        return record, machine, effects
 
     def _begin(self, record: Record) -> None:
         before = record.state
@@ -429,16 +424,8 @@ class Scheduler:
         """
         first, self.held = not self.held, True
         for record in list(self._active.values()):
-            machine = record.machine
-            assert machine is not None
-            if record is failed or not machine.asks_with_own_keys:
-                continue
-            effects = self._decide(record, machine, lambda m: m.interrupt(FileEvent.STOP))
-            if effects is None:
-                continue
-            self.make_ready(record, FileEvent.RESUME)
-            if effects:
-                self.crew.submit(lambda r=record, m=machine, e=effects: self._act(r, m, e))  # type: ignore[misc]
+            if record is not failed and record.machine is not None and record.machine.asks_with_own_keys:
+                self._put_back(record)
         if first and self.counts[UploadState.READY]:
             text = "these keys cannot be used: the other files wait until the queue is started again with better ones"
             self._owner.on_note(failed, fx.Warned("Auth.Held", text))
@@ -455,16 +442,9 @@ class Scheduler:
 
         Under the condition; the caller acts on what is returned, then settles.
         """
-        work = []
-        for record in list(self._active.values()):
-            machine = record.machine
-            assert machine is not None
-            if machine.phase is Phase.WAITING and not machine.checkpoint.media_id:
-                effects = self._decide(record, machine, lambda m: m.interrupt(FileEvent.STOP))
-                if effects is not None:
-                    work.append((record, machine, effects))
-                    self.make_ready(record, FileEvent.RESUME)
-        return work
+        machines = [(record, record.machine) for record in self._active.values() if record.machine is not None]
+        waiting = [r for r, m in machines if m.phase is Phase.WAITING and not m.checkpoint.media_id]
+        return [decided for decided in map(self._begin_anew, waiting) if decided is not None]
 
     def stop(self) -> list[Decided]:
         """Halt the queue and every file that runs; under the condition. The caller acts on what is returned."""
@@ -616,7 +596,3 @@ class Scheduler:
             self.cond.notify_all()
         ended = self._timers.close(timeout_s)
         return self.crew.join(threads, timeout_s) and ended
-
-
-def _is_absent(record: Record) -> bool:
-    return getattr(record.source, "is_absent", False)

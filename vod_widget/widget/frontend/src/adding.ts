@@ -17,22 +17,21 @@ export class Adding {
     this.#session = session;
   }
 
-  /** Answers true when nothing was refused. */
-  async add_paths(paths: string[]): Promise<boolean> {
-    const answer = await this.#session.ask("add_paths", { paths }, this.#session.t("add"), ["add"]);
-    if (!answer) return false;
-    this.#told_added([answer]);
-    return answer.refused.length === 0 && answer.added.length > 0;
+  add_paths(paths: string[]): Promise<AddAnswer | null> {
+    return this.#add(this.#session.ask("add_paths", { paths }, this.#session.t("add"), ["add"]));
   }
 
-  /** Answers what was refused, or null when there was no answer. */
-  async add_addresses(urls: string[]): Promise<AddAnswer["refused"] | null> {
-    const answer = await this.#session.ask("add_addresses", { urls }, this.#session.t("add"), ["add"]);
+  add_addresses(urls: string[]): Promise<AddAnswer | null> {
+    return this.#add(this.#session.ask("add_addresses", { urls }, this.#session.t("add"), ["add"]));
+  }
+
+  async #add(asked: Promise<AddAnswer | null>): Promise<AddAnswer | null> {
+    const answer = await asked;
     if (!answer) return null;
     this.#told_added([answer]);
-    // They are said in the panel, where they can be mended.
+    // Refusals are said in the panel, where they can be mended.
     this.#session.store.refused = [];
-    return answer.refused;
+    return answer;
   }
 
   /** `again`: files that rows wait for since a reload of the page; `quiet`: nobody picked them just now. */

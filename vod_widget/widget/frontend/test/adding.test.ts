@@ -140,8 +140,11 @@ describe("adding", () => {
     const path = page.root.querySelector("input[data-action=path]") as HTMLInputElement;
     await page.type(path, "/bad.mp4");
     await page.key(path, "Enter");
-    expect(page.root.querySelector(".side")).not.toBeNull();
-    expect(page.root.querySelector(".ref")?.textContent).toContain("the file is not there");
+    const told = page.root.querySelector(".side .told") as HTMLElement;
+    expect(told.textContent).toBe("1 file was not added/bad.mp4: the file is not there");
+    expect((page.root.querySelector(".ref") as HTMLElement).hidden).toBe(true);
+    await page.type(path, "/bad.mp");
+    expect(told.textContent).toBe("");
   });
 });
 

@@ -32,6 +32,7 @@ describe("details", () => {
     await page.click(page.by_name("Close"));
     expect(page.root.querySelector(".side")).not.toBeNull();
     expect(page.status()).toContain("not applied");
+    expect(page.root.querySelector(".body [role=status]:not(.told)"), "a sheet would cover it").toBeNull();
     await page.click(page.by_name("Close"));
     expect(page.root.querySelector(".side")).toBeNull();
   });

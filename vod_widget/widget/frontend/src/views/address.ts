@@ -1,8 +1,6 @@
 /** Links, one a line, which the kernel reads by itself; what it cannot take stays in the field, with its reason below. */
 import { h, replace, set, text, uid } from "../dom";
-import { cause_of } from "../i18n";
-import type { Refusal } from "../protocol";
-import { field, frame, type Panel } from "./panel";
+import { field, frame, type Panel, refusals } from "./panel";
 import { button, enable, type Host, press } from "./parts";
 
 /** The kernel takes so many in one message. */
@@ -71,22 +69,17 @@ export class AddressPanel implements Panel {
     const lines = this.#lines;
     const { session } = this.#host;
     replace(this.#told, session.t("asking"));
-    const refused = await session.adding.add_addresses(lines);
+    const answer = await session.adding.add_addresses(lines);
     replace(this.#told);
-    if (!refused) return; // no answer: what was typed stays
+    if (!answer) return; // what was typed stays
+    const { refused } = answer;
     if (refused.length === 0) {
       this.#host.close_panel(true);
       return;
     }
-    this.#tell(refused);
+    replace(this.#told, refusals(session.t, session.t("refused_add", { n: refused.length }), refused));
     // What joined the list need not be typed again; a refusal names its address without what follows the question mark.
     this.#input.value = lines.filter((line) => refused.some((one) => one.address === line.split(/[?#]/)[0])).join("\n");
     this.update();
-  }
-
-  #tell(refused: Refusal[]): void {
-    const { t } = this.#host.session;
-    replace(this.#told, h("p", { class: "t-err" }, t("refused_add", { n: refused.length })),
-      h("ul", null, refused.map((one) => h("li", null, h("b", null, one.name), t("colon"), cause_of(t, one.code, one.message)))));
   }
 }

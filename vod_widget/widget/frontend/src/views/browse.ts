@@ -5,7 +5,7 @@ import { cause_of } from "../i18n";
 import { icon } from "../icons";
 import type { DirEntry, Listing } from "../protocol";
 import { button, enable, fit_names, type Host, name_element, press } from "./parts";
-import { field, frame, type Panel } from "./panel";
+import { field, frame, type Panel, refusals } from "./panel";
 
 const COMPLETE_AFTER_MS = 150;
 /** More entries than this are not drawn; the path can be typed further. */
@@ -19,6 +19,7 @@ export class BrowsePanel implements Panel {
   readonly #list = h("div", { class: "dir", role: "group" });
   readonly #count = h("span", { class: "mut" });
   readonly #add: HTMLButtonElement;
+  readonly #told = h("div", { class: "told", role: "status" });
   readonly #chosen = new Map<string, DirEntry>();
   #listing: Listing | null = null;
   /** What entering a folder wrote into the field: this alone is not typed. */
@@ -45,7 +46,7 @@ export class BrowsePanel implements Panel {
     });
     this.#add = button(t("add_this"), "plus", { "data-action": "add-paths", onclick: press(() => void this.#submit()) }, "pri sm");
     const box = h("div", { class: "pth" }, field(t("path"), null, this.#input), this.#options,
-      h("p", { class: "mut hint" }, t("path_sub")));
+      h("p", { class: "mut hint" }, t("path_sub")), this.#told);
     this.element = frame(host, t("browse_title"), h("div", null, h("h4", null, t("browse_title"))), box,
       h("div", { class: "sc dirs" }, this.#list), h("div", { class: "sf" }, this.#count, this.#add));
     void this.#enter(host.session.store.hello?.roots?.[0] ?? "");
@@ -141,6 +142,7 @@ export class BrowsePanel implements Panel {
 
   #typed(): void {
     clearTimeout(this.#timer);
+    replace(this.#told);
     this.update();
     this.#timer = setTimeout(() => {
       void this.#follow();
@@ -241,12 +243,13 @@ export class BrowsePanel implements Panel {
     const paths = this.#chosen.size > 0 ? [...this.#chosen.keys()] : this.#typed_paths();
     if (paths.length === 0) return;
     const { session } = this.#host;
-    const before = session.store.refused;
-    const clean = await session.adding.add_paths(paths);
-    if (!clean && session.store.refused === before) return; // no answer: what was chosen stays
+    const answer = await session.adding.add_paths(paths);
+    if (!answer) return; // what was chosen stays
+    const { added, refused } = answer;
     this.#chosen.clear();
     this.#draw();
     this.update();
-    if (clean) this.#host.close_panel(true);
+    if (added.length && !refused.length) this.#host.close_panel(true);
+    else replace(this.#told, refused.length ? refusals(session.t, session.t("refused_add", { n: refused.length }), refused) : session.t("added_none"));
   }
 }

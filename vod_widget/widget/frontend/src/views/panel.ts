@@ -1,6 +1,10 @@
 /** The frame of the side panel: a titled complementary region, one at a time, closed by × or Escape. */
 import { type Child, h } from "../dom";
+import { cause_of, type Translate } from "../i18n";
+import type { Refusal } from "../protocol";
 import { type Host, icon_button } from "./parts";
+
+const MOST_REFUSALS = 20;
 
 export interface Panel {
   readonly kind: string;
@@ -23,4 +27,11 @@ export function frame(host: Host, label: string, head: Child, ...rest: Child[]):
 
 export function field(label: string, right: Child, control: HTMLElement, wide = true): HTMLElement {
   return h("div", { class: wide ? "fd w" : "fd" }, h("div", null, h("label", { for: control.id || null }, label), right), control);
+}
+
+/** What was refused and why, where it can be mended. */
+export function refusals(t: Translate, title: string, refused: readonly Refusal[]): Child {
+  return [h("p", { class: "t-err" }, title), h("ul", null,
+    refused.slice(0, MOST_REFUSALS).map((one) => h("li", null, h("b", null, one.name), t("colon"), cause_of(t, one.code, one.message))),
+    refused.length > MOST_REFUSALS && h("li", { class: "mut" }, t("and_more", { n: refused.length - MOST_REFUSALS })))];
 }

@@ -107,7 +107,7 @@ export class View implements Host {
     this.#banner = new Banner(this);
     this.#refused = new Refused(this);
     this.#main = h("div", { class: "main" }, this.#strip.element, this.#filters.element, this.#refused.element, this.#grid.element,
-      this.#grid.position, this.#empty.element, this.#foot.element, this.#banner.element);
+      this.#grid.position, this.#empty.element, this.#banner.element);
     this.#body = h("div", { class: "body" }, this.#main);
     this.#input = h("input", {
       type: "file", multiple: true, class: "sr", tabindex: -1, "aria-hidden": "true", "aria-label": t("from_computer"),
@@ -124,7 +124,8 @@ export class View implements Host {
         } else if (files.length) void this.session.adding.offer(files, again);
       },
     });
-    this.root.append(this.#toolbar.element, this.#body, this.#input);
+    // What is said is seen beside a sheet too, for it may answer the panel; and it is heard before what a panel says itself.
+    this.root.append(this.#toolbar.element, this.#foot.element, this.#body, this.#input);
     this.#drop = new Drop(this);
   }
 

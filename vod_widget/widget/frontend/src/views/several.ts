@@ -2,10 +2,8 @@
 import { categories } from "../covers";
 import { type Child, h, replace, set, text, uid } from "../dom";
 import { utf8_length } from "../format";
-import { cause_of } from "../i18n";
-import type { Refusal } from "../protocol";
 import { DESCRIPTION_BYTES, split_tags, TAG_BYTES, TAGS } from "./metadata";
-import { field, frame, type Panel } from "./panel";
+import { field, frame, type Panel, refusals } from "./panel";
 import { button, enable, type Host, press } from "./parts";
 
 type Field = "tags" | "description" | "cate_id" | "template_group_id" | "workflow_id";
@@ -118,15 +116,7 @@ export class SeveralPanel implements Panel {
     if (!answer) return;
     session.say(t("edited", { n: answer.changed }), answer.refused.length ? "warn" : "");
     if (answer.refused.length === 0) this.#host.close_panel(true);
-    else this.#tell(answer.changed, answer.refused);
-  }
-
-  #tell(changed: number, refused: Refusal[]): void {
-    const { t } = this.#host.session;
-    const most = 20;
-    replace(this.#told, h("p", null, t("edited", { n: changed })), h("p", { class: "t-err" }, t("not_edited", { n: refused.length })),
-      h("ul", null, refused.slice(0, most).map((one) => h("li", null, h("b", null, one.name), t("colon"), cause_of(t, one.code, one.message))),
-        refused.length > most && h("li", { class: "mut" }, t("and_more", { n: refused.length - most }))));
+    else replace(this.#told, h("p", null, t("edited", { n: answer.changed })), refusals(t, t("not_edited", { n: answer.refused.length }), answer.refused));
   }
 
   focus(): void {

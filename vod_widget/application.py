@@ -26,7 +26,7 @@ from .errors import (
 )
 from .interfaces import Clock, Randomness, Source
 from .machine import FileMachine, Job
-from .model import Grant, UploadAddress, UploadAuth, UploaderState, UploadMetadata, UploadState
+from .model import Grant, Phase, UploadAddress, UploadAuth, UploaderState, UploadMetadata, UploadState
 from .options import APP_ANSWER_S, DIRECT_LANES
 from .parts import choose_part_size
 from .record import Record
@@ -182,12 +182,17 @@ class Application:
         return up.on_upload_started is not None or nobody_else
 
     def on_state(self, record: Record) -> None:
-        """Tell the listeners."""
+        """Tell the listeners, and with the first byte that is about to go where progress begins."""
         self.emit(ev.StateChanged, record, state=str(record.state), phase=str(record.phase))
+        if record.phase is Phase.SENDING and record.run.shown_bytes < 0:
+            record.run.shown_bytes = record.sent_bytes
+            self.on_progress(record)
 
     def on_progress(self, record: Record) -> None:
         """Tell listeners and on_upload_progress of a tick; 1 is left to the success itself, so that it comes once."""
-        if record.loaded_percent < 1.0:
+        if record.phase in {Phase.PREPARING, Phase.AUTHORIZING} and not record.sent_bytes:
+            record.run.shown_bytes = -1  # on_upload_started may not have been called yet
+        elif record.loaded_percent < 1.0:
             self._progress(record, coalesce="tick")
 
     def on_note(self, record: Record, note: fx.Note) -> None:

@@ -121,8 +121,13 @@ def is_absent(record: Record) -> bool:
     return getattr(record.source, "is_absent", False)
 
 
-def giving_way(active: Iterable[Record], listed: Iterable[Record]) -> list[Record]:
-    """The active files that only wait for their page, when there are others that could run."""
-    gone = [record for record in active if record.state is UploadState.UPLOADING and is_absent(record)]
+def giving_way(active: Iterable[Record], listed: Iterable[Record]) -> list[tuple[Record, FileMachine]]:
+    """The active files that only wait for their page, when there are others that could run.
+
+    A browser that is closed in the middle of ten uploads would hold up the kernel's own files for as long as somebody
+    may open it again.
+    """
+    running = ((r, r.machine) for r in active if r.state is UploadState.UPLOADING and is_absent(r))
+    gone = [(record, machine) for record, machine in running if machine is not None]
     others = (record for record in listed if record.state is UploadState.READY and not is_absent(record))
     return gone if gone and any(others) else []

@@ -359,31 +359,12 @@ class Scheduler:
         if later is not None:
             self._scan_from = later
 
-    def _give_way(self) -> None:
-        """Files whose page is gone keep no place that others wait for: what was sent is kept, and they are Ready.
-
-        Else a browser that is closed in the middle of ten uploads would hold up the kernel's own files for as long as
-        somebody may open it again.
-        """
-        if self.state is not UploaderState.START or self.held or not self.counts[UploadState.READY]:
-            return
-        for record in giving_way(self._active.values(), self.records):
-            self._put_back(record)
-
-    def _put_back(self, record: Record) -> None:
+    def _put_back(self, record: Record, machine: FileMachine) -> None:
         """Make a running file Ready again; under the condition, so that the crew does what follows."""
-        decided = self._begin_anew(record)
-        if decided is not None:
-            self.crew.submit(partial(self._act, *decided))
-
-    def _begin_anew(self, record: Record) -> Decided | None:
-        machine = record.machine
-        assert machine is not None
         effects = self._decide(record, machine, lambda m: m.interrupt(FileEvent.STOP))
-        if effects is None:
-            return None
-        self.make_ready(record, FileEvent.RESUME)
-        return record, machine, effects
+        if effects is not None:
+            self.make_ready(record, FileEvent.RESUME)
+            self.crew.submit(partial(self._act, record, machine, effects))
 
     def _begin(self, record: Record) -> None:
         before = record.state
@@ -424,8 +405,8 @@ class Scheduler:
         """
         first, self.held = not self.held, True
         for record in list(self._active.values()):
-            if record is not failed and record.machine is not None and record.machine.asks_with_own_keys:
-                self._put_back(record)
+            if record is not failed and (machine := record.machine) is not None and machine.asks_with_own_keys:
+                self._put_back(record, machine)
         if first and self.counts[UploadState.READY]:
             text = "these keys cannot be used: the other files wait until the queue is started again with better ones"
             self._owner.on_note(failed, fx.Warned("Auth.Held", text))
@@ -437,14 +418,15 @@ class Scheduler:
         self.state = next_uploader_state(self.state, event)
         self._owner.on_uploader_state()
 
-    def switch_waiting(self) -> list[Decided]:
+    def switch_waiting(self) -> None:
         """Begin files anew that wait for another try and have no asset yet, since keys or place have changed.
 
-        Under the condition; the caller acts on what is returned, then settles.
+        Under the condition; the caller settles.
         """
-        machines = [(record, record.machine) for record in self._active.values() if record.machine is not None]
-        waiting = [r for r, m in machines if m.phase is Phase.WAITING and not m.checkpoint.media_id]
-        return [decided for decided in map(self._begin_anew, waiting) if decided is not None]
+        for record in list(self._active.values()):
+            machine = record.machine
+            if machine is not None and machine.phase is Phase.WAITING and not machine.checkpoint.media_id:
+                self._put_back(record, machine)
 
     def stop(self) -> list[Decided]:
         """Halt the queue and every file that runs; under the condition. The caller acts on what is returned."""
@@ -563,7 +545,8 @@ class Scheduler:
             self.concurrency.sample(now_s, moved, is_full=requests >= 0.8 * self.parallel_now)
             if self._active or not self.dispatcher.idle:
                 self._tick_soon()
-            self._give_way()
+            for record, machine in giving_way(self._active.values(), self.records):
+                self._put_back(record, machine)
             hanging = self._watchdog.look(r.run.turn for r in self._active.values())
             self.crew.give_up(hanging)
         for give_up in hanging.values():

@@ -170,9 +170,8 @@ class Answering(Core):
             with self._queue.cond:
                 self._app.destination = destination
                 self._queue.held = False
-                work = self._queue.switch_waiting()
+                self._queue.switch_waiting()
                 self._queue.settle()
-            self._queue.act_all(work)
 
     @property
     def credentials(self) -> Any:

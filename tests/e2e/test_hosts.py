@@ -166,16 +166,16 @@ def test_a_kernel_that_ends_is_seen_and_its_successor_brings_the_file_back(
 ) -> None:
     with desk.hold(long_mp4, nth=3) as (notebook, screen, stall):
         video_id = notebook.run("print(widget.uploader.list_files()[0].video_id)")
-        # Ten seconds is what a person may believe in a dead screen.
+        # That ten seconds are enough is shown on a played clock (frontend/test/connection.test.ts); here a busy machine may lag.
         if end == "restart":
             page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
         else:
             kernel = int(notebook.run("import os; print(os.getpid())"))
             os.kill(kernel, signal.SIGSTOP)
-            expect(screen.root).to_have_attribute("data-link", "lost", timeout=10_000)
+            expect(screen.root).to_have_attribute("data-link", "lost")
             expect(screen.button("Add files")).to_be_disabled()
             os.kill(kernel, signal.SIGKILL)
-        expect(screen.root).to_have_attribute("data-link", "gone", timeout=10_000)
+        expect(screen.root).to_have_attribute("data-link", "gone")
         expect(screen.button("Add files")).to_be_disabled()
         expect(screen.root).to_contain_text("The kernel restarted.")
         stall.release()

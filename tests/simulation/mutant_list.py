@@ -21,6 +21,7 @@ INIT = "fault/test_init_sim::{}".format
 ANSWERS = "protocol/test_oss_answers::{}".format
 WIRE = "protocol/test_oss_wire::{}".format
 VOD = "protocol/test_vod_answers::{}".format
+AHEAD = "protocol/test_connections_ahead::{}".format
 LINE = "unit/test_http_faults::{}".format
 SIM = "simulation/test_simulation::test_histories_of_a_plan_keep_every_promise[{}]".format
 
@@ -207,6 +208,11 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     ("_http", "    if isinstance(exc, MemoryError):\n        return exc.with_traceback(None)\n", "", WIRE("test_what_is_not_the_lines_fault_is_not_called_so")),
     ("_http", "    if exchange.answer is not None:  # the network did its part\n        return explain(exc)\n", "", WIRE("test_what_is_not_the_lines_fault_is_not_called_so")),
     ("_http", "            exchange.hold(None)  # before another request may have this connection\n", "            pass\n", WIRE("test_request_that_hangs_ends_when_it_is_cut_and_the_next_one_is_not_touched")),
+    ("_http", "if self._wire._count(place) + self._coming[place] >= most:", F, AHEAD("test_no_more_are_opened_than_asked_for_in_all")),
+    ("_connection", "            return not self._hears()", "            return False", AHEAD("test_tickets_that_tls_sends_after_connecting_do_not_cost_the_connection")),
+    ("_connection", "            return not self._hears()", "            return True", AHEAD("test_one_that_the_server_ended_before_any_request_is_replaced")),
+    ("concurrency", "if distance_s is None or distance_s < NEAR_S:", "if distance_s is None:", "fault/test_threads::test_connections_of_a_large_file_to_a_far_storage_are_opened_while_the_calls_before_its_parts_run"),
+    ("_vod_signing", '.replace("=", "%3D")', "", VOD("test_the_published_vector_of_the_rpc_signature_comes_out_of_the_signer")),
     ("_answer", "        _bound(int(length), what, status)\n", "", "unit/test_answer::test_a_large_answer_is_broken_off"),
     ("_answer", '        if coding != "chunked":\n            raise http.client.HTTPException("an unknown transfer coding")\n', "", "unit/test_answer::test_what_cannot_be_told_for_certain_is_refused"),
     ("_connection", "        exchange.send_timeout_s()  # raises when the time is over, also where each block is taken at once\n", "", WIRE("test_request_has_one_deadline_also_where_each_block_is_taken_at_once")),

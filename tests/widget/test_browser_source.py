@@ -129,6 +129,30 @@ def test_f139_slices_may_come_in_any_order_and_twice(make: Callable[..., Desk]) 
     assert reading.ended().result == desk.page.data
 
 
+def test_a_slice_that_three_later_ones_overtook_is_asked_for_once_more_at_once(make: Callable[..., Desk]) -> None:
+    desk = make(24 * MIB)
+    reading = desk.read(0, 24 * MIB)
+    desk.asked(4)
+    lost, *rest = desk.page.open_pulls()
+    for pull in rest[:2]:
+        desk.page.answer(pull)
+    desk.asked(6)
+    assert desk.page.pulls.count(lost) == 1, "two may come before it by chance"
+    desk.page.answer(rest[2])
+    until(lambda: desk.page.pulls.count(lost) == 2, "it is asked for again")
+
+    def others() -> list[tuple[int, int, int]]:
+        return [pull for pull in desk.page.open_pulls() if pull != lost]
+
+    for _ in range(8):
+        until(lambda: bool(others()), "the rest is asked for")
+        desk.page.answer(others()[0])
+    assert desk.page.pulls.count(lost) == 2, "what is lost again waits for its time: it may be too large"
+    desk.page.answer(lost)
+    assert reading.ended().result == desk.page.data
+    assert desk.source.slice_bytes == SLICE_BYTES, "it says nothing of the size"
+
+
 def test_f140_at_most_the_window_is_asked_for_over_all_reads(make: Callable[..., Desk]) -> None:
     desk = make(64 * MIB)
     readings = [desk.read(n * 8 * MIB, (n + 1) * 8 * MIB) for n in range(4)]

@@ -39,6 +39,9 @@ WINDOW_BYTES = 8 * 1024 * 1024
 SUSPECT_TIMEOUT_S = 5.0
 # After this silence the person is told that the row waits for the browser.
 SILENCE_S = 60.0
+# A server drops what is above its rate of messages and says nothing. A page reads a few slices at a time, so one comes
+# before another that was asked for earlier, but hardly three.
+_OVERTAKEN = 3
 
 
 class _Read:
@@ -64,6 +67,8 @@ class _Pull:
     length: int
     asked_s: float | None = None
     due_s: float = 0.0
+    turn: int = 0
+    overtaken: int = 0
 
 
 @dataclass(slots=True)
@@ -128,6 +133,7 @@ class BrowserSource:
         self._pace = Pace(slice_bytes)
         self._direct = DirectSender(self.name, clock)
         self._next_pull_id = 0
+        self._turn = 0
         self._in_flight_bytes = 0
         self._lost_s = float("-inf")
         self._heard_s = clock.monotonic_s()
@@ -259,6 +265,8 @@ class BrowserSource:
 
     def _ask(self, pull_id: int, pull: _Pull, now_s: float) -> tuple[int, int, int]:
         pull.asked_s, pull.due_s = now_s, now_s + self._pace.timeout_s
+        self._turn += 1
+        pull.turn = self._turn
         self._in_flight_bytes += pull.length
         if self._doubted and self._suspect_until_s is None:
             self._suspect_until_s = now_s + SUSPECT_TIMEOUT_S
@@ -353,11 +361,20 @@ class BrowserSource:
             if isinstance(pull, _Pull):
                 if pull.asked_s is not None:
                     self._pace.came(self._heard_s - pull.asked_s, pull.length)
+                    self._ask_again_what_was_overtaken(pull.turn)
                 self._forget_pull(pull_id)
             else:
                 for piece in self._cut.pop(pull_id).pieces:
                     self._forget_pull(piece)
             self._changed.notify_all()
+
+    def _ask_again_what_was_overtaken(self, turn: int) -> None:
+        """Take what three later ones came before for lost, once, without waiting for its time: the line carries it."""
+        for pull in self._pulls.values():
+            if pull.asked_s is not None and pull.turn < turn:
+                pull.overtaken += 1
+                if pull.overtaken == _OVERTAKEN:
+                    self._unask(pull)
 
     def _still_whole(self, pull_id: int) -> _Cut | None:
         """A slice that comes late, when none of the pieces that it was cut into has come."""

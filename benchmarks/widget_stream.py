@@ -7,8 +7,8 @@ the same storage by signed URLs; goal: at least 0.9 of it.
 
 Goals: kernel memory grows by less than 64 MiB, renderer by less than 200 MiB, at least half of the bare stream's speed
 (4 MiB messages, four in flight, written to a file), and the object is the file. While it streams a filter is pressed
-again and again: from the click until the kernel's rows are on the screen, p95 at most 500 ms. Ratios of one run are
-what counts.
+again and again: from the click until the kernel's rows are on the screen, p95 at most 500 ms (it is pressed beside the
+peer too: clicks cost the whole machine something). Ratios of one run are what counts.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ _FETCH = """
 _PEER_PART_BYTES = 8 * MIB
 
 # Presses two filters in turn until told to end; another number of rows is on the screen when the kernel has answered.
+# (No file has failed, so the second one shows none, whatever is sent.)
 _CLICKS = """
 (async () => {
     const root = document.querySelector('.vod-widget'), times = window.click_ms = [];
@@ -97,7 +98,7 @@ _CLICKS = """
     const rest = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
     for (let k = 0; !window.clicked_enough; k++) {
         const before = rows(), begin = performance.now();
-        root.querySelector(`[data-filter=${k % 2 ? 'all' : 'done'}]`).click();
+        root.querySelector(`[data-filter=${k % 2 ? 'all' : 'failed'}]`).click();
         while (rows() === before && performance.now() - begin < 10000) await rest(4);
         times.push(performance.now() - begin);
         await rest(200);
@@ -217,12 +218,13 @@ def measure(
             if direct:
                 urls = _fetch_urls(cloud, bare_bytes // 2 // _PEER_PART_BYTES)
                 peer = _FETCH % (json.dumps(urls), _PEER_PART_BYTES)
+            at.chromium.run(_CLICKS)
             before = at.chromium.run(peer)
             with Peak([at.kernel_pid]) as kernel, Peak(at.chromium.renderer_pids()) as renderer:
-                took_s = _upload(at, big, 900, while_it_runs=_CLICKS)
-            at.chromium.run("window.clicked_enough = true")
-            clicks_ms = at.chromium.run("window.click_ms")
+                took_s = _upload(at, big, 900, while_it_runs="window.click_ms.length = 0")
+            clicks_ms = at.chromium.run("window.click_ms.slice()")
             after = at.chromium.run(peer)
+            at.chromium.run("window.clicked_enough = true")
             said = at.python("import ipykernel; print(ipykernel.__version__, widget.results[-1]['video_id'])")
             version, video = said.split()
             return Found(

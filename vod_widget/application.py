@@ -24,10 +24,10 @@ from .errors import (
     UnexpectedAnswerError,
     VODError,
 )
-from .interfaces import Clock, Randomness, Source
+from .interfaces import Clock, Randomness, SendsItself, Source
 from .machine import FileMachine, Job
 from .model import Grant, Phase, UploadAddress, UploadAuth, UploaderState, UploadMetadata, UploadState
-from .options import APP_ANSWER_S, DIRECT_LANES
+from .options import APP_ANSWER_S, BROWSER_LANES, DIRECT_LANES
 from .parts import choose_part_size
 from .record import Record
 from .retry import RetryPolicy
@@ -161,7 +161,7 @@ class Application:
             cheap_reads=record.source.cheap_reads,
             has_cover=record.cover is not None,
             part_size_bytes=part_size_bytes,
-            lanes=DIRECT_LANES if getattr(record.source, "sends_itself", False) else None,
+            lanes=_lanes(record.source),
             skip_uploaded=up.skip_uploaded,
             asks_app=self._asks_app(to),
             get_auth=up.get_auth is not None,
@@ -453,3 +453,10 @@ class Application:
         except VODError as error:
             del answer
             raise bare(error) from None
+
+
+def _lanes(source: Source) -> int | None:
+    """How many parts of a file a page can have on their way; None when no page is asked for its bytes."""
+    if not isinstance(source, SendsItself):
+        return None
+    return DIRECT_LANES if source.sends_itself else BROWSER_LANES

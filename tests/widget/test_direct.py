@@ -15,10 +15,12 @@ from tests.widget.fakes import FakeClock, FakeComm, Rig
 from tests.widget.test_pages import offer, source_of
 from tests.widget.test_with_core import Browser, a_video, stored
 from vod_widget import Credentials, VODUploadWidget
+from vod_widget.application import _lanes
 from vod_widget.crc64 import crc64
 from vod_widget.interfaces import DirectPart
 from vod_widget.options import MIB
 from vod_widget.secret import Secret
+from vod_widget.sources import open_source
 from vod_widget.sources.browser import BrowserSource
 from vod_widget.sources.direct import DirectSender, PutPart
 from vod_widget.widget.policy import Policy
@@ -141,6 +143,19 @@ def test_a_small_file_and_one_that_goes_through_the_kernel_are_cut_in_slices() -
 
     sizes = [part_bytes(100 * MIB, direct=True), part_bytes(63 * MIB, direct=True), part_bytes(100 * MIB, direct=False)]
     assert sizes == [16 * MIB, 3 * MIB, 3 * MIB]
+
+
+def test_a_page_has_a_bounded_number_of_parts_on_their_way() -> None:
+    def lanes(source: BrowserSource, *, direct: bool) -> int | None:
+        source.attach(lambda *_: None, put=(lambda _: None) if direct else None)
+        return _lanes(source)
+
+    source = BrowserSource("talk.mp4", 100 * MIB, 1, None, FakeClock())
+    assert lanes(source, direct=True) == 6, "as many connections as a browser opens to one host"
+    through_kernel = lanes(source, direct=False)
+    assert through_kernel == 12
+    assert through_kernel * source.part_size_bytes(100 * MIB) <= 36 * MIB, "what the kernel holds of it"
+    assert _lanes(open_source(b"x" * 10, "talk.mp4")) is None
 
 
 @pytest.mark.parametrize("end", ["stop", "attach"])

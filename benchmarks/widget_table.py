@@ -17,8 +17,8 @@ _COLUMNS = (
 )
 
 _CLICKED = (
-    "The widget's time is from Start to a verified object. A filter of the widget is pressed about three times a second "
-    "beside both, and those beside the widget are timed."
+    "The widget's time is from Start to a verified object. A filter of the widget is pressed about three times a "
+    "second beside both, and those beside the widget are timed."
 )
 
 

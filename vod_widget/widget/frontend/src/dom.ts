@@ -67,7 +67,9 @@ export function measurer(element: Element): ((text: string) => number) | null {
   }
   if (!canvas) return null;
   const context = canvas;
-  const style = getComputedStyle(element);
-  context.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
-  return (value) => context.measureText(value).width;
+  const { fontWeight, fontSize, fontFamily } = getComputedStyle(element);
+  return (value) => {
+    context.font = `${fontWeight} ${fontSize} ${fontFamily}`;
+    return context.measureText(value).width;
+  };
 }

@@ -5,8 +5,8 @@ import { MAX_VIEW_ROWS, type Filter, type Look, type Row, type SnapshotMessage, 
 import type { Session } from "./session";
 import type { Range } from "./virtual";
 
-/** Control messages are limited to 20 a second; scrolling may use a few of them. */
-const VIEW_EVERY_MS = 120;
+/** Control messages are limited to 20 a second, and each window that arrives while the list is scrolled costs a frame. */
+const VIEW_EVERY_MS = 250;
 const SEARCH_AFTER_MS = 200;
 const EARLY_SNAPSHOT_MS = 150;
 

@@ -1,6 +1,6 @@
 """Where VOD and STS are, and where else a call may go.
 
-Base of floor 2, used by `vod_api.py` alone; pure.
+Base of floor 2, used by `vod_api.py` alone; imports floors 0 and 1; pure.
 """
 
 from __future__ import annotations
@@ -8,24 +8,11 @@ from __future__ import annotations
 import re
 
 from ._hosts import checked_base_url, is_loopback
+from .addresses import KNOWN_REGIONS
 from .errors import CredentialError, EndpointRefusedError, InvalidArgumentError
 from .model import Credentials
 
-__all__ = ["REGIONS", "base_url_of"]
-
-REGIONS = (
-    "cn-shanghai",
-    "cn-beijing",
-    "cn-shenzhen",
-    "cn-hongkong",
-    "ap-southeast-1",
-    "ap-southeast-5",
-    "ap-northeast-1",
-    "eu-central-1",
-    "us-west-1",
-    "me-central-1",
-)
-"""Service regions. Source: https://www.alibabacloud.com/help/en/vod/product-overview/region-ids, read 2026-01."""
+__all__ = ["base_url_of"]
 
 _REGION = re.compile(r"[a-z]{2}-[a-z]+(-\d{1,2})?")
 _HOST = re.compile(r"(vod|sts)(-vpc)?(\.[a-z]{2}-[a-z]+(-\d{1,2})?)?\.aliyuncs\.com")
@@ -50,11 +37,11 @@ def base_url_of(service: str, credentials: Credentials | None, region: str | Non
     if endpoint is None:
         if service == "sts":
             return f"https://sts.{region}.aliyuncs.com" if region else "https://sts.aliyuncs.com"
-        if region not in REGIONS:
+        if region not in KNOWN_REGIONS:
             raise InvalidArgumentError(
                 f"ApsaraVideo VOD has no region {region}",
                 code="Region",
-                hint=f"Choose one of {', '.join(REGIONS)}.",
+                hint=f"Choose one of {', '.join(KNOWN_REGIONS)}.",
             )
         return f"https://vod.{region}.aliyuncs.com"
     base, host = checked_base_url(endpoint, f"the {service} endpoint")

@@ -28,7 +28,7 @@ from ._http import Answer, Exchange, Wire, perform
 from ._http_faults import date_s, guard_logs
 from ._vod_answers import categories, grant, json_object, role_key, stream, texts, video
 from ._vod_faults import NOT_FOUND, rpc_error
-from ._vod_hosts import REGIONS, base_url_of
+from ._vod_hosts import base_url_of
 from ._vod_probes import PROBES
 from ._vod_signing import form_of
 from .errors import (
@@ -44,7 +44,7 @@ from .interfaces import Clock
 from .model import Category, Credentials, Grant, UploadMetadata, VideoStatus
 from .secret import Secret
 
-__all__ = ["REGIONS", "SdkVodApi"]
+__all__ = ["SdkVodApi"]
 
 T = TypeVar("T")
 Reader = Callable[[dict[str, Any], Answer], T]
@@ -97,7 +97,7 @@ class SdkVodApi:
 
         Args:
             credentials: Keys of an account, a RAM user or a role.
-            region: Service region, one of `REGIONS`; with an endpoint any well-formed id.
+            region: Service region, one of `addresses.KNOWN_REGIONS`; with an endpoint any well-formed id.
             endpoint: Base URL, or None for `https://vod.<region>.aliyuncs.com`.
 
         Raises:

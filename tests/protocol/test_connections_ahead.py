@@ -96,23 +96,11 @@ def test_without_a_place_it_is_where_the_last_request_went_and_nowhere_before_an
         until(lambda: server.connections == 2, "it is connected")
 
 
-def test_a_request_waits_for_the_one_that_is_coming_and_opens_none(
-    store: OssStore, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("failure", [None, ConnectionRefusedError("nobody")], ids=["it comes", "it fails"])
+def test_a_request_waits_for_the_one_that_is_coming_and_opens_its_own_only_when_that_fails(
+    store: OssStore, monkeypatch: pytest.MonkeyPatch, failure: Exception | None
 ) -> None:
-    gate = Gate(monkeypatch)
-    with RawServer(answering(FOUND)) as server:
-        threads = ahead(store, server), ask(store, server)
-        gate.opens.set()
-        for thread in threads:
-            thread.join(10)
-        assert (server.connections, len(server.requests)) == (1, 1)
-    assert coming(store, server) == (0, 0)
-
-
-def test_when_the_one_that_was_coming_fails_the_request_opens_its_own(
-    store: OssStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gate = Gate(monkeypatch, ConnectionRefusedError("nobody"))
+    gate = Gate(monkeypatch, failure)
     with RawServer(answering(FOUND)) as server:
         threads = ahead(store, server), ask(store, server)
         gate.opens.set()

@@ -154,6 +154,7 @@ def forking(where: dict[str, Any], path: str, told: Any) -> None:
     info = up.add_file(path)
     up.start_upload()
     (record,) = up._queue.records
+    # In the middle of a part, which takes a second at this rate: nothing tells that moment.
     while not any(0 < transfer.sent_bytes < PART for transfer in tuple(record.run.transfers)):
         time.sleep(0.001)
     read_end, write_end = os.pipe()

@@ -191,6 +191,30 @@ describe("ten thousand rows", () => {
     await settle();
     expect(page.kernel.last("remove")?.["file_ids"]).toEqual([file_id]);
   });
+  it("gives words to a few rows a frame while it moves, and to all of them when it stands", async () => {
+    const page = await open(files(10_000));
+    const grid = page.root.querySelector(".grid") as HTMLElement;
+    const skeletons = (): number => page.root.querySelectorAll(".skel").length;
+    grid.scrollTop = 20 * 40; // in the window that the kernel sent, beyond what was drawn
+    grid.dispatchEvent(new Event("scroll"));
+    const drawn = page.rows().length + skeletons();
+    expect(page.rows()).toHaveLength(3);
+    grid.dispatchEvent(new Event("scroll"));
+    await vi.advanceTimersByTimeAsync(50);
+    expect(skeletons(), "it may move on").toBeGreaterThan(0);
+    await vi.advanceTimersByTimeAsync(60);
+    expect(skeletons()).toBe(0);
+    expect(page.rows()).toHaveLength(drawn);
+  });
+  it("the row that a key leads to has its words and the focus at once, also while it moves", async () => {
+    const page = await open(files(40));
+    const grid = page.root.querySelector(".grid") as HTMLElement;
+    page.rows()[0]!.focus();
+    grid.dispatchEvent(new Event("scroll"));
+    page.rows()[0]!.dispatchEvent(new KeyboardEvent("keydown", { key: "End", bubbles: true }));
+    expect(page.root.querySelectorAll(".skel").length).toBeGreaterThan(0);
+    expect(document.activeElement).toBe(page.row("clip-00040.mp4"));
+  });
   it("asks less than twenty times a second while scrolling wildly", async () => {
     const page = await open(files(10_000));
     const before = page.kernel.sent.length;

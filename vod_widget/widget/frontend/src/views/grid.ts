@@ -14,6 +14,10 @@ const POSITION_MS = 1_000;
 /** Below this many rows the scroll bar says enough. */
 const POSITION_FROM = 100;
 const MOST_SPARE = 40;
+/** While the list moves, so many rows a frame get their words and the others wait as skeletons: a dozen at once, each
+ * time a window of rows arrives, cost three frames. */
+const MOVING_ROWS = 3;
+const MOVING_MS = 100;
 
 export class Grid {
   readonly element: HTMLElement;
@@ -30,6 +34,7 @@ export class Grid {
   #active = 0;
   #anchor = 0;
   #position_timer: ReturnType<typeof setTimeout> | undefined;
+  #moving_timer: ReturnType<typeof setTimeout> | undefined;
   #drawn: Range = { first: 0, count: 0 };
   #order = "";
   #viewport = 0;
@@ -114,9 +119,12 @@ export class Grid {
     const elements: HTMLElement[] = [];
     const order: string[] = [];
     let bones = 0;
+    let room = this.#moving_timer === undefined ? Infinity : MOVING_ROWS;
     drawn.forEach((cached, k) => {
       const index = this.#drawn.first + k;
-      if (!cached || order.includes(cached.row.file_id)) {
+      // The one that is to have the focus does not wait.
+      const waits = cached && !this.#views.has(cached.row.file_id) && index !== this.#active && room-- <= 0;
+      if (!cached || waits || order.includes(cached.row.file_id)) {
         const bone = this.#bones[bones++] ??= skeleton();
         set(bone, "aria-rowindex", index + 2);
         elements.push(bone);
@@ -186,6 +194,11 @@ export class Grid {
     const { store, t } = this.#host.session;
     const total = store.matching;
     const drawn = drawn_range(top, this.#viewport, this.#row_height, total);
+    clearTimeout(this.#moving_timer);
+    this.#moving_timer = setTimeout(() => {
+      this.#moving_timer = undefined;
+      this.update();
+    }, MOVING_MS);
     if (this.#viewport === 0 || drawn.first !== this.#drawn.first || drawn.count !== this.#drawn.count) this.update();
     if (total < POSITION_FROM) return;
     const height = this.#row_height;
@@ -202,6 +215,7 @@ export class Grid {
 
   close(): void {
     clearTimeout(this.#position_timer);
+    clearTimeout(this.#moving_timer);
   }
 
   // ---- focus and keys --------------------------------------------------------------------------------

@@ -12,8 +12,7 @@ thread sleeps on a condition until there is something to say and says it at a bo
 No page is believed to have got anything: each of its rows messages has a number, a gap makes it ask again, two
 seconds after the last change one snapshot repeats the final truth, and a failed send makes the next message a snapshot.
 A send that raises is swallowed: a dead front-end never slows a transfer. `step` is the whole decision and takes the
-time from the clock, so that tests need no thread. Imports words, the frozen copies of `upload_info`, `view` and
-`page_views`.
+time from the clock, so that tests need no thread. Imports words, `view`, `watch` and `page_views`.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ from typing import Any, Protocol
 
 from vod_widget import events
 from vod_widget.interfaces import Clock
-from vod_widget.model import UploadState
-from vod_widget.upload_info import FileSnapshot, Totals, UploaderSnapshot
+from vod_widget.upload_info import FileSnapshot
 
 from .page_views import PageViews
-from .view import Overview, Window, row, summary
+from .view import Overview, Window, summary
+from .watch import Core, Watch
 
-__all__ = ["Core", "Publisher", "Screen"]
+__all__ = ["Publisher", "Screen"]
 
 _log = logging.getLogger(__name__)
 
@@ -53,19 +52,6 @@ PAGE_SILENCE_S = 45.0
 NOTES_S = 2.0
 # Above this the whole list is asked for once instead of each file.
 _RESEED_ABOVE = 2_000
-
-
-class Core(Protocol):
-    """What the publisher asks of the uploader; every call is cheap and returns frozen copies."""
-
-    def totals(self) -> Totals:
-        """The numbers of the queue."""
-
-    def file_snapshot(self, file_id: str) -> FileSnapshot | None:
-        """One file; None or an error when it is not in the queue."""
-
-    def snapshot(self) -> UploaderSnapshot:
-        """Everything, in the order of the queue."""
 
 
 class Screen(Protocol):
@@ -125,20 +111,17 @@ class Publisher:
         self._closed = False
         self._thread: threading.Thread | None = None
         # Below: of the publisher's thread alone.
-        self._overview = Overview()
+        self._watch = Watch(core, screen.finished)
         self._views = PageViews(
-            lambda: self._overview, self._row, lambda content: self._send(content, None), self._may_send
+            lambda: self._watch.overview, self._watch.row, lambda content: self._send(content, None), self._may_send
         )
         self._silent: set[int] = set()
         self._traits: dict[str, Any] = {}
         self._traits_s = float("-inf")
         self._tick_s = float("-inf")
         self._free_s = 0.0
-        self._owed: dict[str, str] = {}
         self._looked_s = float("-inf")
         self._closing_s: float | None = None
-        self._short_since_s: float | None = None
-        self._notes: dict[str, list[dict[str, Any]]] = {}
         self._notes_s = float("-inf")
         self._sent_s: deque[float] = deque()
 
@@ -295,7 +278,7 @@ class Publisher:
         except Exception:
             _log.debug("the last update of a closing widget failed", exc_info=True)
         # The widget may live on in IPython's history of outputs; ten thousand files are eight megabytes here.
-        self._overview = Overview()
+        self._watch.overview = Overview()
         self._views.forget()
 
     def step(self) -> float | None:
@@ -351,17 +334,17 @@ class Publisher:
         self._tick_s = now_s
         if asked:
             self._free_s = now_s + SOON_S
-        totals = self._core.totals()
+        totals, watch = self._core.totals(), self._watch
         # A number that differs while no event is on its way: one was lost, or a slow callback holds it up.
-        short_s = 0.0 if self._short_since_s is None else now_s - self._short_since_s
-        reseed = reseed or (not dirty and self._differs_from(totals)) or short_s >= CLOSING_S
-        changed = self._update_overview(dirty, reseed=reseed)
-        self._note_shortness(now_s, totals)
+        short_s = 0.0 if watch.short_since_s is None else now_s - watch.short_since_s
+        reseed = reseed or (not dirty and watch.differs_from(totals)) or short_s >= CLOSING_S
+        changed = watch.update(dirty, whole=reseed)
+        watch.note_shortness(now_s, totals)
         news = bool(changed) or reseed
         changed |= self._changes_without_event(now_s)
         for page, window in asked.items():
             self._views.look(page, window)
-        facts = summary(self._overview, totals, **self._account())
+        facts = summary(watch.overview, totals, **self._account())
         self._views.show(now_s, changed, facts, silent=self._silent, repeat=repeat)
         self._show_traits(now_s, facts)
         self._tell_notes(now_s)
@@ -376,7 +359,7 @@ class Publisher:
         with self._word:
             if runs:
                 self._want(HEARTBEAT_S)
-            if self._notes:
+            if self._watch.notes:
                 self._want(NOTES_S)
             if self._late_traits(facts):
                 self._want(TRAITS_S)
@@ -388,108 +371,21 @@ class Publisher:
         if news and not runs:
             self._closing_s = now_s + CLOSING_S
 
-    # ---- rows --------------------------------------------------------------------------------------
-
-    def _differs_from(self, totals: Totals) -> bool:
-        own = self._overview
-        mine = (len(own), own.done, own.failed, own.canceled)
-        return mine != (totals.total, totals.done, totals.failed, totals.canceled)
-
-    def _note_shortness(self, now_s: float, totals: Totals) -> None:
-        """Note since when files are missing (or too many): while others change there is no quiet moment to ask."""
-        if len(self._overview) == totals.total:
-            self._short_since_s = None
-        elif self._short_since_s is None:
-            self._short_since_s = now_s
-
-    def _update_overview(self, dirty: Sequence[str], *, reseed: bool) -> set[str]:
-        """Bring the overview up to date; return the ids of files that may look different now."""
-        ended: list[FileSnapshot] = []
-        gone: list[str] = []
-        if reseed:
-            files = list(self._core.snapshot().files)
-            before = self._overview.states()
-            self._overview.replace(files)
-            for file in files:
-                self._sort_by_end(file, before.pop(file.file_id, None), ended, gone)
-            gone += before
-            self._tell_finished(ended, gone)
-            return {file.file_id for file in files}
-        for file_id in dirty:
-            snap = self._file(file_id)
-            if snap is None:
-                self._overview.drop(file_id)
-                gone.append(file_id)
-                continue
-            old = self._overview.put(snap)
-            self._note_change(snap, old)
-            self._sort_by_end(snap, old, ended, gone)
-        self._tell_finished(ended, gone)
-        return set(dirty)
-
-    def _file(self, file_id: str) -> FileSnapshot | None:
-        """One file, or None when it has left the queue."""
-        try:
-            return self._core.file_snapshot(file_id)
-        except (LookupError, ValueError):
-            return None
-
-    @staticmethod
-    def _sort_by_end(file: FileSnapshot, before: str | None, ended: list[FileSnapshot], gone: list[str]) -> None:
-        state = str(file.state)
-        if state in _ENDED and state != before:
-            ended.append(file)
-        elif state not in _ENDED and before in _ENDED:
-            gone.append(file.file_id)
-
     def _changes_without_event(self, now_s: float) -> set[str]:
         """Files whose row changes by the mere passing of time: a page that is silent, a speed that falls."""
-        owed = dict(self._owed_by())
-        changed = {f for f in owed.keys() | self._owed.keys() if owed.get(f) != self._owed.get(f)}
-        for file_id in owed.keys() - self._owed.keys():
-            name = self._overview.name_of(file_id)
-            self._notes.setdefault("file_waiting_browser", []).append({"name": name})
-        self._owed = owed
+        changed = self._watch.owed(self._owed_by())
         if now_s - self._looked_s >= HEARTBEAT_S:
             self._looked_s = now_s
             changed |= self._views.moving()
         return changed
 
-    def _tell_finished(self, ended: Sequence[FileSnapshot], gone: Sequence[str]) -> None:
-        if not ended and not gone:
-            return
-        try:
-            self._screen.finished(ended, gone)
-        except Exception:
-            _log.debug("an observer of results failed", exc_info=True)
-
-    def _row(self, file_id: str) -> dict[str, Any] | None:
-        file = self._file(file_id)
-        return None if file is None else row(file, owed=self._owed.get(file_id, ""))
-
     # ---- notes and traits --------------------------------------------------------------------------
 
-    def _note_change(self, file: FileSnapshot, before: str | None) -> None:
-        state = str(file.state)
-        if before is None or before == state:
-            return
-        facts: dict[str, Any] = {"name": file.name}
-        code = {
-            UploadState.SUCCESS: "file_done",
-            UploadState.FAILURE: "file_failed",
-            UploadState.EXPIRED: "keys_needed",
-        }.get(UploadState(state))
-        if code is None:
-            return
-        if code == "file_failed":
-            facts["code"] = file.error.code if file.error is not None else "Internal"
-        self._notes.setdefault(code, []).append(facts)
-
     def _tell_notes(self, now_s: float) -> None:
-        if not self._notes or now_s - self._notes_s < NOTES_S:
+        if not self._watch.notes or now_s - self._notes_s < NOTES_S:
             return
         self._notes_s = now_s
-        notes, self._notes = self._notes, {}
+        notes, self._watch.notes = self._watch.notes, {}
         if not self._views:
             return
         for code, facts in notes.items():
@@ -544,9 +440,6 @@ class Publisher:
             self._views.doubt()
             return False
         return True
-
-
-_ENDED = frozenset({str(UploadState.SUCCESS), str(UploadState.FAILURE), str(UploadState.CANCELED)})
 
 
 def _guarded(job: Callable[[], None]) -> None:

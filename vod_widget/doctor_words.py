@@ -113,7 +113,7 @@ _ERRORS: Final[tuple[tuple[str, str, str], ...]] = (
         "检查 AccessKey Secret，再试一次。",
     ),
     (r"(Missing|Invalid)SecurityToken(\..+)?|Auth\.Refused", "密钥未被接受。", "检查 ID、Secret 和 Token，再试一次。"),
-    (r"Forbidden(\..+)?|NoPermission|Permission", "RAM 没有允许这个操作。", ""),
+    (r"Forbidden(\..+)?|NoPermission|Permission", "RAM 没有允许这个操作。", "在 RAM 中给这些密钥授权，再试一次。"),
     (r"EntityNotExist\.Role", "没有这个角色。", "检查角色的 ARN。"),
     (r"Clock\.Skew|InvalidTime[Ss]tamp\..+|IllegalTimestamp", "本机时钟不准。", "校准本机时钟，再试一次。"),
     (r"Network(\..+)?", "无法到达服务。", "检查网络、代理和地域，再试一次。"),
@@ -123,7 +123,34 @@ _ERRORS: Final[tuple[tuple[str, str, str], ...]] = (
     (r"Region", "没有这个地域。", "换一个 VOD 支持的地域，例如 cn-shanghai。"),
     (r"Endpoint(\.Refused)?", "不允许这个服务地址。", "去掉 endpoint，或者使用阿里云的地址。"),
     (r"Server\.Fault|InternalError|ServiceUn[aA]vailable", "服务故障。", "稍后再试一次。"),
+    (r"Journal\.Write", "断点记录不能写入。", "释放磁盘空间，或者传入另一个 checkpoint_dir，再试一次。"),
     (r"Journal\..+", "断点记录不能写入。", "传入 checkpoint_dir=，或者设置 VOD_WIDGET_HOME。"),
+    # What ends one file.
+    (r"Auth\.Mismatch", "上传凭证不属于这个文件或地域。", "使用此文件的 VideoId 调用 RefreshUploadVideo。"),
+    (r"InvalidUploadAuth|Protocol\.Auth", "上传凭证或上传地址无效。", "原样传入 VOD 返回的凭证和地址。"),
+    (r"AccessDenied|Auth", "没有权限。", "检查密钥和 RAM 权限，再试一次。"),
+    (r"Bucket|NoSuchBucket", "存储空间不存在。", "检查 VOD 账号的存储设置，再试一次。"),
+    (r"Callback", "回调失败。", "修正回调函数，再试一次。"),
+    (r"Conflict", "此 VideoId 下已有其他内容。", "在控制台查看该视频；移除文件后重新添加，会存为新视频。"),
+    (r"Create\.Unknown", "不清楚媒体是否已创建。", "在控制台按 ReferenceId 查找；没有该视频时，移除文件后重新添加。"),
+    (r"Integrity", "收到的内容与发送的不一致。", "再试一次；若再次发生，检查本机的内存、磁盘和代理。"),
+    (r"Internal", "内部错误。", "请附上错误码报告此问题。"),
+    (r"Locked", "此文件正由另一个上传发送。", "等待另一个上传结束或将其停止，再试一次。"),
+    (r"NoSuchUpload", "上传将从头开始。", "再试一次；文件会以同一 ID 重新发送。"),
+    (r"NotFound|Video\.Gone", "媒体已被删除。", "移除文件后重新添加，会创建新的媒体。"),
+    (r"Protocol|Redirect", "无法识别的应答。", "检查代理和服务地址，再试一次。"),
+    (r"Reference\.Conflict|ReferenceIdExists", "ReferenceId 已被使用。", "换一个 reference_id 重新添加，或者不指定。"),
+    (r"Restriction(\..+)?|EmptyFile", "文件或元数据不符合规则。", "修改后重新添加。"),
+    (r"Source\.Busy", "打开的文件过多。", "关闭一些文件，或提高 ulimit -n，再试一次。"),
+    (r"Source\.Changed", "发送过程中文件被修改。", "文件写完后再重试；将从头开始。"),
+    (r"Source\.Detached", "页面已刷新。", "重新选择同一个文件，会从断点继续。"),
+    (r"Source\.Expired", "网址可能已失效。", "用新的网址重新添加。"),
+    (r"Source\.Length|Source\.NoRange", "服务器没有给出完整的文件。", "下载文件后添加其路径。"),
+    (r"Source\.Missing", "文件不存在。", "检查路径；文件恢复后再试一次。"),
+    (r"Source\.Permission", "没有读取文件的权限。", "授予此用户读取权限，再试一次。"),
+    (r"Source\.Stalled", "文件的磁盘没有应答。", "检查存放文件的磁盘或网络挂载，再试一次。"),
+    (r"Source(\..+)?", "文件无法读取。", "确认文件可以读取，再试一次。"),
+    (r"Threads", "无法启动线程。", "关闭其他程序，或提高 ulimit -u，再试一次。"),
 )
 # What a step of a search says: pattern of the English, Chinese.
 _STEPS: Final[tuple[tuple[str, str], ...]] = (
@@ -277,7 +304,7 @@ def fix_words(advice: str, facts: Mapping[str, str], error: VODError | None, lan
         return ""
     if language != "zh":
         return error.hint
-    known = _known(error.code)
+    known = _known(error.code) or _known(error.default_code)
     actions = re.findall(r"\b(?:vod|sts):[A-Za-z]+", error.hint)
     if actions:
         return f"在 RAM 中允许 {'、'.join(actions)}，再试一次。"

@@ -124,5 +124,6 @@ def actions(state: UploadState, phase: Phase) -> frozenset[str]:
         _S.SUCCESS: frozenset({"remove"}),
         _S.FAILURE: frozenset({"retry", "remove"}),
         _S.CANCELED: frozenset({"resume", "remove"}),
-        _S.STOPPED: frozenset({"resume", "remove"}),
+        # Cancel gives up what was sent and keeps the row; Remove takes the row, too.
+        _S.STOPPED: frozenset({"resume", "cancel", "remove"}),
     }[state]

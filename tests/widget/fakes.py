@@ -390,7 +390,13 @@ class Rig:
         self.screen = RecordingScreen()
         self.policy = policy or Policy.private()
         self.accounts = Accounts(self.uploader, self.clock)
-        self.publisher = Publisher(self.uploader, self.screen, self.clock, account=self.accounts.facts)
+        self.publisher = Publisher(
+            self.uploader,
+            self.screen,
+            self.clock,
+            account=self.accounts.facts,
+            is_answered=self.accounts.is_answered,
+        )
         self.pages = Pages(self.uploader, self.publisher.post, self.clock, self.policy, patience_s=900.0, direct=direct)
         self.publisher.ask_for_owed(self.pages.owed)
         files = KernelFiles(root, self.clock)

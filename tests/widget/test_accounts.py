@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,8 +15,10 @@ import pytest
 
 import vod_widget as vw
 from tests.credentials.helpers import ak, write_cli
+from tests.emulator.raw import call
 from tests.helpers.media import Media
 from tests.widget.fakes import FakeClock
+from vod_widget.emulator import faults
 from vod_widget.errors import CredentialError, InvalidStateError, VODError
 from vod_widget.model import UploadMetadata, UploadState
 from vod_widget.secret import Secret
@@ -97,10 +100,57 @@ def test_an_upload_by_a_pasted_answer_needs_no_key_of_an_account(
     assert upload.get_auth is None
 
 
+def test_a_file_that_failed_for_its_keys_asks_for_a_retry_once_others_came(
+    emulator: Any, upload: vw.VODUpload, media: Media
+) -> None:
+    accounts = Accounts(upload, SystemClock())
+    accounts.use_keys(emulator.access_key_id, Secret("not-the-secret-of-this-key-0000"), None, "")
+    upload.add_file(media.png)
+    upload.run()
+    (info,) = upload.list_files()
+    assert not accounts.is_answered(info.file_id, info.error)
+    accounts.use_keys(emulator.access_key_id, Secret("not-the-secret-either-0000000000"), None, "")
+    assert accounts.is_answered(info.file_id, info.error)
+    assert accounts.answered() == [info.file_id]
+    upload.retry_failed()
+    upload.wait(60)
+    assert info.state == UploadState.FAILURE
+    assert not accounts.is_answered(info.file_id, info.error), "the new keys are no better"
+
+
+@pytest.mark.parametrize("way", ["keys of the account", "keys of a role", "UploadAuth"])
+def test_an_expired_file_goes_on_with_what_is_typed(emulator: Any, media: Media, way: str) -> None:
+    def begin(info: Any) -> None:
+        made = call(emulator, "CreateUploadVideo", {"Title": "t", "FileName": info.name}).json
+        upload.set_upload_auth_and_address(info, made["UploadAuth"], made["UploadAddress"], made["VideoId"])
+
+    expired = threading.Event()
+    with vw.VODUpload(
+        endpoint=emulator.endpoint, on_upload_started=begin, on_upload_token_expired=lambda _info: expired.set()
+    ) as upload:
+        accounts = Accounts(upload, SystemClock())
+        emulator.faults.add(op="PutObject", action=faults.ExpireToken())
+        upload.add_file(media.mp4)
+        upload.start_upload()
+        assert expired.wait(60)
+        (info,) = upload.list_files()
+        video_id = info.video_id
+        if way == "UploadAuth":
+            new = session_answer(emulator, video_id)
+            accounts.use_grant(Secret(new["UploadAuth"]), Secret(new["UploadAddress"]), video_id)
+        elif way == "keys of a role":
+            role = call(emulator, "AssumeRole", {"RoleArn": emulator.role_arn, "RoleSessionName": "typed"}).json
+            keys = role["Credentials"]
+            token = Secret(keys["SecurityToken"])
+            accounts.use_keys(keys["AccessKeyId"], Secret(keys["AccessKeySecret"]), token, "")
+        else:
+            accounts.use_keys(emulator.access_key_id, Secret(emulator.access_key_secret), None, "")
+        assert upload.wait(60)
+        assert (info.state, info.video_id) == (UploadState.SUCCESS, video_id)
+
+
 def session_answer(emulator: Any, video_id: str) -> dict[str, str]:
     """What RefreshUploadVideo answers, as an application's server would hand it on."""
-    from tests.emulator.raw import call
-
     answer = call(emulator, "RefreshUploadVideo", {"VideoId": video_id})
     return dict(answer.json)
 

@@ -172,7 +172,7 @@ def test_the_panels_of_another_build_are_refused_with_the_way_out(tmp_path: Path
     rig, _token = prepared(Policy.public(), tmp_path)
     error = rig.ask("asset", name="panels", sha256="0" * 64)["error"]
     assert error["code"] == "Version"
-    assert "Restart the kernel" in error["message"]
+    assert "Restart the kernel" in error["hint"]
     right = hashlib.sha256((STATIC / "panels.js").read_bytes()).hexdigest()
     assert rig.data("asset", name="panels", sha256=right)["text"].startswith(("var ", "function ", "let ", "const "))
 
@@ -315,14 +315,15 @@ def test_an_error_of_the_core_says_code_message_and_next_step(rig: Rig) -> None:
     rig.uploader.fail_with = AccessDeniedError("not allowed, Signature=abcdefgh", code="Forbidden.RAM")
     error = rig.ask("start")["error"]
     assert error["code"] == "Forbidden.RAM"
-    assert "RAM policy" in error["message"]
+    assert "RAM policy" in error["hint"]
+    assert "RAM" in error["hint_zh"]
     assert "abcdefgh" not in error["message"]
 
 
 def test_start_without_credentials_says_so_in_words(rig: Rig) -> None:
     error = rig.ask("start")["error"]
     assert error["code"] == "Auth.Missing"
-    assert "emulator" in error["message"]
+    assert "emulator" in error["hint"]
     assert ("start_upload",) not in rig.uploader.calls
 
 
@@ -464,6 +465,18 @@ def test_hello_is_answered_before_its_snapshot(rig: Rig) -> None:
     rig.hello()
     rig.run(0.2)
     assert [m["kind"] for m in rig.screen.messages[:2]] == ["answer", "snapshot"]
+
+
+@pytest.mark.parametrize(
+    ("code", "hint", "hint_zh"),
+    [("Journal.Write", "disk space", "磁盘空间"), ("Network.Lost", "by itself", "自动继续"), ("", "", "")],
+)
+def test_the_detail_says_what_helps_a_file_that_waits(rig: Rig, code: str, hint: str, hint_zh: str) -> None:
+    [only] = rig.uploader.add_many(1, wait_s=3.0, wait_reason=code)
+    detail = rig.data("detail", file_id=only)
+    assert hint in detail["wait_hint"]
+    assert hint_zh in detail["wait_hint_zh"]
+    assert bool(detail["wait_hint"]) == bool(code)
 
 
 def test_detail_and_metadata(rig: Rig) -> None:

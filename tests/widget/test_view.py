@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 import pytest
@@ -19,12 +20,12 @@ from vod_widget.widget.view import Overview, Window, error_facts, next_step, row
 NO_ACCOUNT: dict[str, Any] = {"profile": None, "destination": ""}
 
 
-def a_row(*, owed: str = "", **fields: Any) -> dict[str, Any]:
+def a_row(*, owed: str = "", answered: bool = False, **fields: Any) -> dict[str, Any]:
     uploader = FakeUploader()
     [file_id] = uploader.add_many(1, **fields)
     snapshot = uploader.file_snapshot(file_id)
     assert snapshot is not None
-    return row(snapshot, owed=owed)
+    return row(snapshot, owed=owed, answered=answered)
 
 
 @settings(max_examples=60)
@@ -107,7 +108,7 @@ def test_an_error_is_shown_without_what_was_signed() -> None:
     facts = error_facts(errors.AccessDeniedError("<StringToSign>PUT secret</StringToSign> SecurityToken=abcdef"))
     assert "secret" not in facts["message"]
     assert "abcdef" not in facts["message"]
-    assert set(facts) == {"code", "message", "hint", "next_step"}
+    assert set(facts) == {"code", "message", "hint", "hint_zh", "next_step"}
 
 
 def test_a_row_has_exactly_the_keys_of_the_protocol_and_is_json() -> None:
@@ -129,6 +130,48 @@ def test_words_of_a_row_are_plain_texts() -> None:
 
 def test_an_expired_row_asks_for_keys_even_without_an_error() -> None:
     assert a_row(state=UploadState.EXPIRED)["error"]["next_step"] == "keys"
+
+
+def test_keys_that_came_after_the_failure_leave_a_retry_to_do() -> None:
+    refused = errors.KeysRefusedError("no")
+    assert a_row(state=UploadState.FAILURE, error=refused)["error"]["next_step"] == "keys"
+    assert a_row(state=UploadState.FAILURE, error=refused, answered=True)["error"]["next_step"] == "retry"
+
+
+def test_a_service_that_is_not_activated_is_tried_again_not_removed() -> None:
+    assert next_step(errors.RequestRefusedError("Activate it.", code="OperationDenied")) == "retry"
+
+
+def _leaves(cls: type[errors.VODError]) -> list[type[errors.VODError]]:
+    return [cls, *(leaf for sub in cls.__subclasses__() for leaf in _leaves(sub))]
+
+
+# What no file fails with has no words there: the caller's own mistakes, and the last of several attempts.
+_OF_CALLS = {"Usage", "InvalidArgument", "InvalidState", "Retries", "Service", "Request.Refused"}
+
+
+@pytest.mark.parametrize("cls", [cls for cls in _leaves(errors.VODError) if cls.default_code not in _OF_CALLS])
+def test_every_failure_has_its_next_step_in_chinese(cls: type[errors.VODError]) -> None:
+    bare = cls.__new__(cls)
+    errors.VODError.__init__(bare, "what happened")
+    assert re.search("[\u4e00-\u9fff]", error_facts(bare)["hint_zh"]), bare.code
+    errors.VODError.__init__(bare, "what happened", code="Of.The.Cloud")
+    assert re.search("[\u4e00-\u9fff]", error_facts(bare)["hint_zh"]), "a code of the cloud's own"
+
+
+def test_the_summary_groups_the_failures_by_their_cause() -> None:
+    uploader = FakeUploader()
+    uploader.add_many(2, state=UploadState.FAILURE, error=errors.SourceChangedError("it changed"))
+    many = uploader.add_many(5, state=UploadState.FAILURE, error=errors.KeysRefusedError("no; Signature=abcdefgh"))
+    uploader.add_many(1, state=UploadState.SUCCESS)
+    overview = Overview()
+    overview.replace(uploader.snapshot().files)
+    told = summary(overview, uploader.totals(), **NO_ACCOUNT)["causes"]
+    assert [(code, n) for code, _, n in told] == [("Auth.Refused", 5), ("Source.Changed", 2)]
+    assert "abcdefgh" not in json.dumps(told)
+    for file_id in many:
+        overview.drop(file_id)
+    assert [code for code, _, _ in overview.causes()] == ["Source.Changed"]
 
 
 def test_a_retry_says_when_and_why() -> None:

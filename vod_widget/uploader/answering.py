@@ -12,7 +12,7 @@ from vod_widget.application import current_record
 from vod_widget.arguments import sts_keys
 from vod_widget.errors import CredentialError, InvalidStateError, VODError
 from vod_widget.interfaces import CredentialProvider
-from vod_widget.model import Grant, UploadAddress, UploadAuth, UploadState
+from vod_widget.model import Credentials, Grant, UploadAddress, UploadAuth, UploadState
 from vod_widget.record import Record
 from vod_widget.secret import bare
 from vod_widget.upload_info import UploadInfo
@@ -172,6 +172,11 @@ class Answering(Core):
                 self._queue.held = False
                 self._queue.switch_waiting()
                 self._queue.settle()
+
+    def _resume_with_keys(self, keys: Credentials, upload_info: UploadInfo) -> bool:
+        """Give an expired file keys of any kind; the library refreshes its asset with them."""
+        record = self._expired_record(upload_info)
+        return record is not None and self._app.answer(record, keys)
 
     @property
     def credentials(self) -> Any:

@@ -12,13 +12,16 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from vod_widget.errors import InvalidArgumentError, InvalidStateError, MissingCredentialError
-from vod_widget.model import Credentials
-from vod_widget.secret import Secret
+from vod_widget.model import Credentials, UploadState
+from vod_widget.secret import Secret, mask
 
 from .grants import Grants
+from .view import next_step
 
 if TYPE_CHECKING:
+    from vod_widget.errors import VODError
     from vod_widget.interfaces import Clock
+    from vod_widget.upload_info import UploadInfo
     from vod_widget.uploader import VODUpload
 
 __all__ = ["SESSION", "Accounts"]
@@ -46,6 +49,7 @@ class Accounts:
         self._session: Credentials | None = None
         self._grants: Grants | None = None
         self._facts: dict[str, Any] = {"profile": None, "destination": ""}
+        self._answered: dict[str, VODError | None] = {}
 
     @property
     def has_typed_keys(self) -> bool:
@@ -66,6 +70,21 @@ class Accounts:
         """What the summary says of the account, as of the last look; cheap."""
         with self._lock:
             return self._facts
+
+    def is_answered(self, file_id: str, error: VODError | None) -> bool:
+        """Tell whether other keys came since a file failed for its keys: then only a retry is left to do."""
+        return error is not None and self._answered.get(file_id) is error
+
+    def answered(self) -> list[str]:
+        """Files of which `is_answered` may be true."""
+        return list(self._answered)
+
+    def _keys_came(self) -> None:
+        """Note which files failed for the keys before, by their very errors: the next failure is a new one."""
+        failed = [info for info in self._uploader.list_files() if info.state == UploadState.FAILURE]
+        self._answered = {
+            info.file_id: info.error for info in failed if info.error is not None and next_step(info.error) == "keys"
+        }
 
     def refresh(self) -> str | None:
         """Look again who is used; return its name, None when nobody is."""
@@ -167,6 +186,7 @@ class Accounts:
         else:
             self._uploader.set_profile(name)
             self._put_grants_away()
+        self._keys_came()
         return self.refresh()
 
     def _put_grants_away(self) -> None:
@@ -196,6 +216,9 @@ class Accounts:
         self._uploader.set_credentials(keys)
         with self._lock:
             self._session, self._grants = keys, None
+        self._keys_came()
+        for info in self._expired():
+            self._uploader._resume_with_keys(keys, info)
         return {"masked_id": keys.masked_id, "current_profile": self.refresh()}
 
     def use_grant(self, upload_auth: Secret, upload_address: Secret, media_id: str) -> dict[str, Any]:
@@ -210,6 +233,11 @@ class Accounts:
             InvalidStateError: The notebook's code gives the permissions.
             CredentialError: It is no such answer, or it has ended.
         """
+        for info in self._expired():
+            if media_id in (info.video_id, info.image_id):
+                # It waits for just this, and goes on where it stopped.
+                self._uploader.resume_upload_with_auth(upload_auth.reveal(), info)
+                return {"masked_id": mask(media_id), "current_profile": self.refresh()}
         given = self._uploader.get_auth
         if given is not None and not isinstance(given, Grants):
             raise InvalidStateError("The notebook's code gives the permissions here.", hint="")
@@ -223,7 +251,11 @@ class Accounts:
         if session is not None and self._uploader.credentials is session:
             self._uploader.set_credentials(None)
         self._uploader.get_auth = grants
+        self._keys_came()
         return {"masked_id": masked_id, "current_profile": self.refresh()}
+
+    def _expired(self) -> list[UploadInfo]:
+        return [info for info in self._uploader.list_files() if info.state == UploadState.EXPIRED]
 
     def test(self) -> dict[str, Any]:
         """Ask who the keys belong to and whether they may upload; what was found as sentences in both languages."""

@@ -30,6 +30,20 @@ _OF_SEVERAL = ("description", "tags", "cate_id", "template_group_id", "workflow_
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 
 
+# What to do about a fault that is tried again by itself: beginning of its code, English, Chinese.
+_WAIT_HINTS = (
+    ("Journal", "Free some disk space; the file then goes on by itself.", "释放磁盘空间，文件随后会自动继续。"),
+    ("Source", "Close other files; this one then goes on by itself.", "关闭其他文件，此文件随后会自动继续。"),
+    ("Clock", "Set the clock of this machine; the file then goes on by itself.", "校准本机时钟，文件随后会自动继续。"),
+    ("", "It goes on by itself; what was sent is kept.", "会自动继续，已发送的部分已保留。"),
+)
+
+
+def _wait_hints(code: str) -> dict[str, str]:
+    found = next((row for row in _WAIT_HINTS if code and code.startswith(row[0])), ("", "", ""))
+    return {"wait_hint": found[1], "wait_hint_zh": found[2]}
+
+
 class Details:
     """Looks at one file and changes what it says about itself.
 
@@ -38,15 +52,22 @@ class Details:
         files: Files of the kernel's machine, for covers.
         policy: A page for strangers may not name files of the kernel nor choose how the cloud processes a video.
         owed: What pages owe, by file id.
+        is_answered: Whether other keys came since a file failed by an error.
     """
 
     def __init__(
-        self, uploader: VODUpload, files: KernelFiles, policy: Policy, owed: Callable[[], Mapping[str, str]]
+        self,
+        uploader: VODUpload,
+        files: KernelFiles,
+        policy: Policy,
+        owed: Callable[[], Mapping[str, str]],
+        is_answered: Callable[[str, VODError | None], bool],
     ) -> None:
         self._uploader = uploader
         self._files = files
         self._policy = policy
         self._owed = owed
+        self._is_answered = is_answered
 
     def _snapshot(self, file_id: str) -> FileSnapshot:
         file = self._uploader.file_snapshot(file_id)
@@ -55,7 +76,8 @@ class Details:
         return file
 
     def _row(self, file_id: str) -> dict[str, Any]:
-        return row(self._snapshot(file_id), owed=self._owed().get(file_id, ""))
+        file = self._snapshot(file_id)
+        return row(file, owed=self._owed().get(file_id, ""), answered=self._is_answered(file_id, file.error))
 
     def facts(self, info: UploadInfo) -> dict[str, Any]:
         """Return everything about a file that a page may know."""
@@ -67,6 +89,7 @@ class Details:
                 {"number": number, "code": code, "message": redact(message), "waited_s": round(waited_s, 3)}
                 for number, code, message, waited_s in file.attempts
             ],
+            **_wait_hints(file.wait_reason),
             "request_id": file.request_id or "",
             "reference_id": file.reference_id or "",
             "object": file.object or "",

@@ -31,7 +31,7 @@ from .paths import KernelFiles
 from .policy import Policy, RateLimit
 from .publisher import Publisher
 from .unfinished import Unfinished
-from .view import Window
+from .view import Window, hint_zh
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -89,13 +89,13 @@ class _Answer:
             # The page was told that it took too long; what it asked for has happened all the same.
             reply.after()
 
-    def no(self, code: str, message: str) -> None:
+    def no(self, code: str, message: str, **hints: str) -> None:
         if self._take():
-            error = {"code": code, "message": redact(message)}
+            error = {"code": code, "message": redact(message), **{name: redact(hint) for name, hint in hints.items()}}
             self._publisher.post({"kind": "answer", "id": self._number, "error": error})
 
     def error(self, error: VODError) -> None:
-        self.no(error.code, " ".join(part for part in (_sentence(error.message), error.hint) if part))
+        self.no(error.code, _sentence(error.message), hint=error.hint, hint_zh=hint_zh(error))
 
 
 def _sentence(text: str) -> str:
@@ -140,7 +140,7 @@ class Handler:
         self._accounts = accounts
         self._files = files
         self._commands = commands
-        self._details = Details(uploader, files, policy, pages.owed)
+        self._details = Details(uploader, files, policy, pages.owed, accounts.is_answered)
         self._unfinished = Unfinished(uploader)
         self._clock = clock
         self._session = session
@@ -389,7 +389,7 @@ class Handler:
         return self._shown({"current_profile": self._accounts.forget_keys()})
 
     def _shown(self, data: dict[str, Any]) -> _Reply:
-        return _Reply(data, after=self._publisher.refresh)
+        return _Reply(data, after=lambda: self._publisher.refresh(self._accounts.answered()))
 
     # ---- one file ----------------------------------------------------------------------------------
 

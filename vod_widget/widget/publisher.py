@@ -27,6 +27,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from vod_widget import events
+from vod_widget.errors import VODError
 from vod_widget.interfaces import Clock
 from vod_widget.upload_info import FileSnapshot
 
@@ -82,6 +83,7 @@ class Publisher:
         screen: Where messages and traits go.
         clock: Monotonic time.
         account: Gives `{"profile": ..., "destination": ...}` of the summary; must be cheap.
+        is_answered: Tells whether other keys came since a file failed by an error.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Publisher:
         clock: Clock,
         *,
         account: Callable[[], dict[str, Any]],
+        is_answered: Callable[[str, VODError | None], bool],
     ) -> None:
         self._core = core
         self._screen = screen
@@ -111,7 +114,7 @@ class Publisher:
         self._closed = False
         self._thread: threading.Thread | None = None
         # Below: of the publisher's thread alone.
-        self._watch = Watch(core, screen.finished)
+        self._watch = Watch(core, screen.finished, is_answered)
         self._views = PageViews(
             lambda: self._watch.overview, self._watch.row, lambda content: self._send(content, None), self._may_send
         )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vod_widget import errors
+from vod_widget.doctor_words import fix_words
 from vod_widget.model import Phase, UploaderState, UploadState
 from vod_widget.secret import redact
 from vod_widget.upload_info import FileSnapshot, Totals
@@ -23,6 +24,7 @@ __all__ = [
     "Overview",
     "Window",
     "error_facts",
+    "hint_zh",
     "next_step",
     "row",
     "summary",
@@ -41,6 +43,7 @@ _BUCKETS = ("uploading", "ready", "stopped", "failed", "done")
 # What moves first, then what wants a person.
 _STATE_ORDER = ("uploading", "failed", "stopped", "ready", "done")
 _MAX_SORTED = 16
+_CAUSES_TOLD = 3
 # Longer numbers are no counters, and int() of a thousand digits is slow.
 _DIGITS = re.compile(r"(\d{1,18})")
 _ACTION_ORDER = ("retry", "pause", "resume", "cancel", "remove")
@@ -57,6 +60,8 @@ def next_step(error: errors.VODError) -> str:
         return "pick_file"
     if isinstance(error, (errors.CredentialError, errors.AuthExpiredError, errors.AccessDeniedError)):
         return "keys"
+    if error.code.startswith("OperationDenied"):
+        return "retry"  # once the service is activated for the account
     if isinstance(
         error,
         (
@@ -70,12 +75,19 @@ def next_step(error: errors.VODError) -> str:
     return "retry"
 
 
+def hint_zh(error: errors.VODError) -> str:
+    """Say in Chinese what to do next; "" where only English is known."""
+    said = fix_words("error", {}, error, "zh")
+    return "" if said == error.hint else redact(said)
+
+
 def error_facts(error: errors.VODError) -> dict[str, str]:
     """Say an error as the screen needs it: code, message, hint, next step; without any secret."""
     return {
         "code": error.code,
         "message": redact(error.message),
         "hint": redact(error.hint),
+        "hint_zh": hint_zh(error),
         "next_step": next_step(error),
     }
 
@@ -86,13 +98,14 @@ _KEYS_RAN_OUT = errors.AuthExpiredError("the keys ran out")
 _PAGE_IS_GONE = errors.SourceDetachedError("the page that held the file is gone")
 
 
-def row(file: FileSnapshot, *, owed: str = "") -> dict[str, Any]:
+def row(file: FileSnapshot, *, owed: str = "", answered: bool = False) -> dict[str, Any]:
     """Make the row of one file as plain JSON.
 
     Args:
         file: Its snapshot.
         owed: What a page owes while the file's bytes are wanted: "" nothing, "Source.Waiting" an answer,
             "Source.Detached" the file itself, which the person must pick again.
+        answered: True when other keys came since it failed for its keys.
     """
     error = file.error
     if error is None and file.state == UploadState.EXPIRED:
@@ -105,6 +118,9 @@ def row(file: FileSnapshot, *, owed: str = "") -> dict[str, Any]:
     elif file.wait_s is not None and file.wait_reason:
         wait = {"seconds": _number(file.wait_s) or 0.0, "reason": str(file.wait_reason)}
     done = file.state == UploadState.SUCCESS
+    facts = error_facts(error) if error is not None else None
+    if facts is not None and answered:
+        facts["next_step"] = "retry"
     return {
         "file_id": file.file_id,
         "name": file.name,
@@ -123,7 +139,7 @@ def row(file: FileSnapshot, *, owed: str = "") -> dict[str, Any]:
         "view_url": file.image_url if done and (file.image_url or "").startswith(("https://", "http://")) else "",
         "can_play": done and bool(file.video_id),
         "title": file.title or "",
-        "error": error_facts(error) if error is not None else None,
+        "error": facts,
         "wait": wait,
         "duration_s": _number(file.duration_s) if done else None,
         "actions": [name for name in _ACTION_ORDER if name in file.actions],
@@ -168,12 +184,14 @@ class Window:
 class _Entry:
     """What counting and searching need of one file."""
 
-    __slots__ = ("bucket", "name", "size_bytes", "sort_name", "state", "words")
+    __slots__ = ("bucket", "cause", "name", "size_bytes", "sort_name", "state", "words")
 
     def __init__(self, file: FileSnapshot) -> None:
         self.state = str(file.state)
         self.bucket = _BUCKET_OF.get(self.state, "ready")
         self.size_bytes = file.size_bytes or 0
+        error = file.error if self.bucket == "failed" else None
+        self.cause = (error.code, error.message) if error is not None else None
         self.name = file.name
         self.sort_name = _natural(file.name)
         parts = (file.name, file.title, file.video_id, file.image_id)
@@ -201,6 +219,9 @@ class Overview:
         self._counts = dict.fromkeys(_BUCKETS, 0)
         self._bytes = dict.fromkeys(_BUCKETS, 0)
         self._canceled = 0
+        # How often each code; the text of one file stands for all of them.
+        self._causes: dict[str, int] = {}
+        self._said: dict[str, str] = {}
         # The last sorted lists; what they depend on changes far more rarely than bytes move.
         self._sorted: dict[Window, list[str]] = {}
 
@@ -248,6 +269,10 @@ class Overview:
         self._counts[entry.bucket] += by
         self._bytes[entry.bucket] += by * entry.size_bytes
         self._canceled += by * (entry.state == UploadState.CANCELED)
+        if entry.cause is not None:
+            code, text = entry.cause
+            self._causes[code] = self._causes.get(code, 0) + by
+            self._said.setdefault(code, text)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -268,6 +293,11 @@ class Overview:
     def canceled(self) -> int:
         """Files in Canceled."""
         return self._canceled
+
+    def causes(self) -> list[tuple[str, str, int]]:
+        """Why files failed: code, the text of one of them, how many; the most frequent three."""
+        often = sorted(((n, code) for code, n in self._causes.items() if n), key=lambda pair: (-pair[0], pair[1]))
+        return [(code, redact(self._said[code]), n) for n, code in often[:_CAUSES_TOLD]]
 
     def bytes_in(self, bucket: str) -> int:
         """Length of all files under one filter."""
@@ -316,6 +346,7 @@ def summary(overview: Overview, totals: Totals, *, profile: dict[str, Any] | Non
         "size_bytes": totals.size_bytes,
         "sent_bytes": totals.sent_bytes,
         "failed_bytes": overview.bytes_in("failed"),
+        "causes": overview.causes(),
         "done_bytes": overview.bytes_in("done"),
         "speed_bytes_per_s": _number(totals.speed_bytes_per_s) or 0.0,
         "time_left_s": _number(totals.time_left_s),

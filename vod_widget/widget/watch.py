@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from vod_widget.errors import VODError
 from vod_widget.model import UploadState
 from vod_widget.upload_info import FileSnapshot, Totals, UploaderSnapshot
 
@@ -46,6 +47,7 @@ class Watch:
     Args:
         core: The uploader.
         finished: Is told of files that ended, and of ones that did not stay so; may raise.
+        is_answered: Tells whether other keys came since a file failed by an error.
 
     Attributes:
         overview: What is known of all files.
@@ -53,18 +55,26 @@ class Watch:
         short_since_s: Monotonic time since when files are missing (or too many); None while none are.
     """
 
-    def __init__(self, core: Core, finished: Callable[[Sequence[FileSnapshot], Sequence[str]], None]) -> None:
+    def __init__(
+        self,
+        core: Core,
+        finished: Callable[[Sequence[FileSnapshot], Sequence[str]], None],
+        is_answered: Callable[[str, VODError | None], bool],
+    ) -> None:
         self.overview = Overview()
         self.notes: dict[str, list[dict[str, Any]]] = {}
         self.short_since_s: float | None = None
         self._core = core
         self._finished = finished
+        self._is_answered = is_answered
         self._owed: dict[str, str] = {}
 
     def row(self, file_id: str) -> dict[str, Any] | None:
         """What a page is told of a file; None when it has left the queue."""
         file = self._file(file_id)
-        return None if file is None else row(file, owed=self._owed.get(file_id, ""))
+        if file is None:
+            return None
+        return row(file, owed=self._owed.get(file_id, ""), answered=self._is_answered(file_id, file.error))
 
     def differs_from(self, totals: Totals) -> bool:
         """Whether the core counts otherwise."""

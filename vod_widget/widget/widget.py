@@ -194,7 +194,9 @@ class VODUploadWidget(anywidget.AnyWidget):
         self._accounts = Accounts(uploader, clock)
         # The publisher must not keep the widget alive, and must end with it.
         screen = _Screen(weakref.ref(self))
-        self._publisher = Publisher(uploader, screen, clock, account=self._accounts.facts)
+        self._publisher = Publisher(
+            uploader, screen, clock, account=self._accounts.facts, is_answered=self._accounts.is_answered
+        )
         pages = Pages(uploader, self._publisher.post, clock, self._policy, patience_s=patience_s, direct=self._direct)
         self._publisher.ask_for_owed(pages.owed)
         if earlier is not None:
@@ -317,7 +319,7 @@ class VODUploadWidget(anywidget.AnyWidget):
     def choose_profile(self, name: str) -> str | None:
         """Use a profile by its name; `emulator` starts the built-in service. Return the name of what is used."""
         name_used = self._accounts.choose(name)
-        self._publisher.refresh()
+        self._publisher.refresh(self._accounts.answered())
         return name_used
 
     def set_credentials(
@@ -334,7 +336,7 @@ class VODUploadWidget(anywidget.AnyWidget):
         masked_id: str = self._accounts.use_keys(
             access_key_id, _secret(access_key_secret), _secret(security_token) if security_token else None, region
         )["masked_id"]
-        self._publisher.refresh()
+        self._publisher.refresh(self._accounts.answered())
         return masked_id
 
     def test_credentials(self) -> bool:
@@ -344,7 +346,7 @@ class VODUploadWidget(anywidget.AnyWidget):
     def forget_credentials(self) -> str | None:
         """Forget the keys of this session; return the name of what is used then."""
         name = self._accounts.forget_keys()
-        self._publisher.refresh()
+        self._publisher.refresh(self._accounts.answered())
         return name
 
     def profiles(self) -> list[dict[str, Any]]:

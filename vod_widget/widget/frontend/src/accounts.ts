@@ -36,7 +36,7 @@ export async function choose_profile(session: Session, name: string): Promise<vo
   const answer = await session.ask("choose_profile", { name }, session.t("credentials"), ["credentials"]);
   if (!answer) return;
   uses(session, answer.current_profile);
-  session.say(session.t("profile_chosen", { name: name === "emulator" ? session.t("emulator") : name }));
+  session.say(session.t("profile_chosen", { name: name === "emulator" ? session.t("emulator") : session.profile_label({ name, masked_id: "", region: "" }) }));
 }
 
 export async function load_profiles(session: Session): Promise<void> {

@@ -6,7 +6,7 @@ import type { AnswerMessage, Down, Intents, Kind, Model, WhoMessage } from "./pr
 
 /** The kernel said no, or said nothing in time (code "NoAnswer", a slice also "Overtaken") or is not there (code "Offline"). */
 export class IntentError extends Error {
-  constructor(readonly code: string, message: string) {
+  constructor(readonly code: string, message: string, readonly hint = "", readonly hint_zh = "") {
     super(message);
     this.name = "IntentError";
   }
@@ -144,7 +144,7 @@ export class Connection {
       clearTimeout(lost.timer);
       lost.reject(new IntentError("Overtaken", "slice"));
     }
-    if (message.error) waiting.reject(new IntentError(message.error.code, message.error.message));
+    if (message.error) waiting.reject(new IntentError(message.error.code, message.error.message, message.error.hint, message.error.hint_zh));
     else waiting.resolve({ ...message.data as object, buffer: buffers[0] });
   };
 

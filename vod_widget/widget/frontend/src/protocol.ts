@@ -17,7 +17,7 @@ export type Sort = "queue" | "name" | "size" | "state";
 /** What a page looks at, beside where. */
 export interface Look { filter: Filter; search: string; sort: Sort; descending: boolean }
 
-export interface RowError { code: string; message: string; hint?: string | null; next_step?: NextStep | null }
+export interface RowError { code: string; message: string; hint?: string | null; hint_zh?: string; next_step?: NextStep | null }
 
 export interface Row {
   file_id: string;
@@ -59,6 +59,8 @@ export interface Summary {
   speed_bytes_per_s: number;
   time_left_s: number | null;
   progress: number;
+  /** Why files failed, the most frequent first: code, the kernel's text, how many. */
+  causes?: [code: string, message: string, files: number][];
   can_start: boolean;
   can_stop: boolean;
   profile: { name: string; region: string; is_emulator: boolean; masked_id: string; region_is_default?: boolean } | null;
@@ -131,6 +133,9 @@ export interface Attempt { number: number; code: string; message: string; waited
 export interface Detail {
   row: Row;
   attempts: Attempt[];
+  /** What helps while it waits for its next attempt. */
+  wait_hint?: string;
+  wait_hint_zh?: string;
   request_id: string | null;
   reference_id: string | null;
   object: string | null;
@@ -222,7 +227,7 @@ export interface AnswerMessage {
   id: number;
   ok?: true;
   data?: unknown;
-  error?: { code: string; message: string };
+  error?: { code: string; message: string; hint?: string; hint_zh?: string };
 }
 export interface SnapshotMessage {
   kind: "snapshot";

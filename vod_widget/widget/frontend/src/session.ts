@@ -138,7 +138,8 @@ export class Session {
     if (error.code === "Offline") return this.t("offline", { action: label });
     if (error.code === "Timeout") return this.t("slow", { action: label });
     if (error.code === "Auth.Missing" && this.may_choose) return this.t("keys_missing", { action: label });
-    return this.t("refused_intent", { action: label, cause: cause_of(this.t, error.code, error.message) });
+    const said = this.t("refused_intent", { action: label, cause: cause_of(this.t, error.code, error.message) });
+    return this.t.locale === "en" ? `${said} ${error.hint}`.trim() : said + error.hint_zh;
   }
 
   /** `no_keys` opens the place where the person can choose some. */
@@ -281,8 +282,7 @@ export class Session {
   }
 
   profile_label(profile: Pick<Profile, "name" | "masked_id" | "region">): string {
-    if (profile.name === "emulator") return this.t("emulator");
-    if (profile.name === "session") return [this.t("keys_title"), profile.masked_id].filter(Boolean).join(" · ");
-    return [profile.name, profile.masked_id, profile.region].filter(Boolean).join(" · ");
+    const { name, masked_id } = profile;
+    return [name === "session" ? this.t("keys_title") : name === "environment" && this.t.locale !== "en" ? this.t("place_environment") : name, masked_id, profile.region].filter(Boolean).join(" · ");
   }
 }

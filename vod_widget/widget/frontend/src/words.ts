@@ -138,7 +138,6 @@ export const WORDS = {
   banner_done: ["{n} {n|file is|files are} stored.", "{n} 个文件已存储。"],
   banner_done_sub: ["{size}. Every file was verified.", "{size}，每个文件都已校验。"],
   banner_failed: ["{done} done, {failed} failed.", "完成 {done} 个，失败 {failed} 个。"],
-  banner_failed_sub: ["What was sent of them is kept where it can be.", "已发送的部分会尽量保留。"],
   retry_failed: ["Retry {n} failed", "重试 {n} 个失败文件"],
   copy_ids: ["Copy {n} {n|id|ids}", "复制 {n} 个 ID"],
   copy_table: ["Copy as table", "复制为表格"],

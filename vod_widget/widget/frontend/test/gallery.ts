@@ -21,7 +21,7 @@ const running = (): Row[] => [
   row("发布会-上海站-开场.mp4", "Uploading", { size_bytes: 320 * MB, phase: "authorizing" }),
   row("podcast-ep-114.wav", "Ready", { media_type: "audio", size_bytes: 284 * MB }),
   row("poster-main.png", "Success", { media_type: "image", source: "browser", size_bytes: 2.4 * MB, image_id: "5b0177aa90bb9e12", view_url: "https://example.com/poster.png", duration_s: 1 }),
-  row("classroom-07.mp4", "Stopped", { size_bytes: 640 * MB, progress: 0.35, phase: "paused", actions: ["resume", "cancel"] }),
+  row("classroom-07.mp4", "Stopped", { size_bytes: 640 * MB, progress: 0.35, phase: "paused", actions: ["resume", "cancel", "remove"] }),
 ];
 const failures = (): Row[] => [
   row("bumper-old-logo.avi", "Failure", { size_bytes: 38 * MB, error: { code: "Source.Changed", message: "The file changed while it was sent.", hint: "Add it again.", next_step: "retry" } }),

@@ -10,7 +10,7 @@ type Handler = (...args: never[]) => void;
 
 export const ACTIONS: Record<string, Action[]> = {
   Ready: ["remove"], Uploading: ["pause", "cancel"], Success: ["remove"], Failure: ["retry", "remove"],
-  Canceled: ["resume", "remove"], Stopped: ["resume", "cancel"], Expired: ["cancel"],
+  Canceled: ["resume", "remove"], Stopped: ["resume", "cancel", "remove"], Expired: ["cancel"],
 };
 
 let made = 0;

@@ -64,7 +64,7 @@ export class CredentialsPanel implements Panel {
       k === 0 && icon(found_out?.ok ? "ok" : "fail"), h("span", null, line, k === 0 && found_out?.ok ? ` ${t("in_ms", { n: found_out.took_ms })}` : ""))));
     const inline = store.hello?.policy.inline_credentials !== false;
     const had = this.#list.contains(document.activeElement);
-    const found = store.profiles.filter((profile) => profile.name !== "emulator");
+    const found = store.profiles.filter((profile) => profile.place !== "built-in");
     replace(this.#list,
       found.length === 0 && h("p", { class: "mut none" }, t("no_profiles")),
       found.map((profile) => this.#entry(profile, current)),
@@ -96,7 +96,7 @@ export class CredentialsPanel implements Panel {
   #entry(profile: Profile, current: string): HTMLElement {
     const { session } = this.#host;
     const { t } = session;
-    const chosen = profile.name === current;
+    const chosen = profile.usable && profile.name === current;
     const own_region = session.store.summary.profile;
     const region = profile.region || (chosen && own_region?.region_is_default ? `${own_region.region} (${t("by_default")})` : "");
     const facts = [word(t, PLACES, profile.place), word(t, MODES, profile.mode), region].filter(Boolean).join(" · ");
@@ -165,8 +165,11 @@ export class KeysPanel implements Panel {
 
   readonly #host: Host;
 
-  constructor(host: Host) {
+  readonly #for_file: string;
+
+  constructor(host: Host, for_file = "") {
     this.#host = host;
+    this.#for_file = for_file;
     const { t } = host.session;
     const tab = (label: string, pasting: boolean): HTMLElement => h("button", { type: "button", onclick: () => this.#mode(pasting) }, label);
     this.#tabs = [tab(t("three_fields"), false), tab(t("paste_json"), true)];
@@ -191,7 +194,7 @@ export class KeysPanel implements Panel {
       h("div", { class: "fl reg" }, field(t("key_region"), small(t("optional")), this.#region)), this.#complaint, h("p", { class: "mut note" }, t("keys_note"))),
     h("div", { class: "sf" }, h("span"), this.#forget, this.#use));
     this.element = frame(host, t("keys_title"), h("div", null, h("h4", null, t("keys_title"))), form);
-    this.#mode(false);
+    this.#mode(host.session.store.profiles.some((profile) => profile.is_current && profile.mode === "UploadAuth"));
   }
 
   update(): void {
@@ -251,12 +254,16 @@ export class KeysPanel implements Panel {
         return;
       }
     }
+    const single = "upload_auth" in taken;
+    const stuck = session.store.cached_rows().filter((row) => row.state === "Failure" && (single ? row.file_id === this.#for_file : row.error?.next_step === "keys"));
     const answered = set_credentials(session, taken);
     // Sent in this very turn: from here on neither the page nor this closure holds them.
     taken = null;
     this.#empty();
-    if (await answered) this.#host.close_panel(true);
-    else this.#complain(session.store.status.text);
+    if (await answered) {
+      this.#host.close_panel(true);
+      if (this.#for_file) session.act("retry", stuck.map((row) => row.file_id));
+    } else this.#complain(session.store.status.text);
   }
 }
 

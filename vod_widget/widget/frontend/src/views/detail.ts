@@ -42,7 +42,7 @@ export class DetailPanel implements Panel {
     this.#host = host;
     const { t, store } = host.session;
     const row = store.row(file_id);
-    const bad = row?.state === "Failure" || row?.state === "Expired" || policy;
+    const bad = row?.state === "Failure" || row?.state === "Expired" || row?.wait || policy;
     this.#show_policy = policy;
     this.#tab = bad ? "transfer" : "metadata";
     const tab = (which: "metadata" | "transfer"): HTMLElement => h("button", {
@@ -127,7 +127,7 @@ export class DetailPanel implements Panel {
       enable(control, session.controllable && !store.busy.has(`${control.dataset["action"] ?? ""}:${row.file_id}`));
     }
     const shape = JSON.stringify([this.#tab, this.#detail !== null, row.state === "Ready", row.state,
-      this.#tab === "transfer" ? [row.error, asset_id(row), this.#detail?.attempts, this.#show_policy, row.sent_bytes] : ""]);
+      this.#tab === "transfer" ? [row.error, row.wait?.reason, asset_id(row), this.#detail?.attempts, this.#show_policy, row.sent_bytes] : ""]);
     if (shape !== this.#shape) {
       this.#shape = shape;
       if (this.#tab === "transfer") this.#build_transfer(row);
@@ -189,18 +189,20 @@ export class DetailPanel implements Panel {
     const { t } = session;
     const detail = this.#detail;
     set(this.#foot, "hidden", true);
-    const now = look(row, t);
+    // Without a countdown, which nobody would count down here.
+    const now = look(row, t, Infinity);
     const id = asset_id(row);
     const mono = (what: string, value: string | null | undefined): Child => value
       ? [h("span", { class: "mono el", title: value }, value), copy_button(session, what, t("copy_id_of", { what, name: row.name }), () => value)]
       : NOTHING;
     const line = (label: string, ...value: Child[]): Child => [h("dt", null, label), h("dd", null, ...value)];
     const attempts = detail?.attempts ?? [];
+    const english = t.locale === "en";
+    const { error } = row;
     replace(this.#content,
-      row.error && (row.state === "Failure" || row.state === "Expired" || row.state === "Stopped") && h("div", { class: row.state === "Failure" ? "why" : "why soft" },
+      now.trouble && h("div", { class: row.state === "Failure" ? "why" : "why soft" },
         h("b", { class: row.state === "Failure" ? "t-err" : "t-warn" }, now.word, now.rest && t("colon"), now.rest),
-        // The kernel's own sentence stands below; here it would say the cause twice, and in Chinese in another language.
-        h("p", null, t.locale === "en" && row.error.hint),
+        h("p", null, error ? (english ? error.hint : error.hint_zh) : english ? detail?.wait_hint : detail?.wait_hint_zh),
         now.next && button(now.next.label, now.next.step === "retry" ? "retry" : now.next.step === "remove" ? "trash" : now.next.step === "pick_file" ? "pc" : "key", {
           "data-action": now.next.step, onclick: press(() => {
             if (now.next) run_step(this.#host, now.next.step, row.file_id);
@@ -213,9 +215,10 @@ export class DetailPanel implements Panel {
       this.#show_policy && h("div", { class: "pol" }, h("div", { class: "polh" }, h("b", null, t("policy_title")), copy_button(session, "policy", t("copy"), () => POLICY)),
         h("pre", { tabindex: 0 }, POLICY)),
       h("dl", null,
-        row.error && line(t("error_code"), h("span", { class: "el" }, row.error.code)),
-        row.error && !row.error.message.toLowerCase().startsWith(now.rest.toLowerCase()) && line(t("cause"), h("span", { class: "brk" }, row.error.message)),
-        (row.error || detail?.request_id) && line(t("request_id"), mono("RequestId", detail?.request_id)),
+        error && line(t("error_code"), h("span", { class: "el" }, error.code)),
+        // The kernel's own sentence is English; "Copy details" has it in every language.
+        english && error && !error.message.toLowerCase().startsWith(now.rest.toLowerCase()) && line(t("cause"), h("span", { class: "brk" }, error.message)),
+        (error || detail?.request_id) && line(t("request_id"), mono("RequestId", detail?.request_id)),
         line(t("source"), source_word(t, row.source)),
         detail?.path && line(t("path"), mono(t("path"), detail.path)),
         line(t("sent"), bytes_pair(t, row.state === "Success" ? row.size_bytes ?? 0 : row.sent_bytes, row.size_bytes ?? 0)),
@@ -223,7 +226,7 @@ export class DetailPanel implements Panel {
         line(t("reference_id"), mono("ReferenceId", detail?.reference_id)),
         detail?.bucket && line(t("bucket"), h("span", { class: "mono el", title: detail.bucket }, detail.bucket)),
         detail?.object && line(t("object"), mono("Object", detail.object)),
-        attempts.length > 0 && line(t("attempts"), h("ol", { class: "att" }, attempts.map((one) => h("li", { title: one.message },
+        attempts.length > 0 && line(t("attempts"), h("ol", { class: "att" }, attempts.map((one) => h("li", { title: english && one.message },
           cause_of(t, one.code, one.message), h("small", null, ` · ${one.code}${one.waited_s > 0 ? ` · ${duration(t, one.waited_s)}` : ""}`)))))));
   }
 }

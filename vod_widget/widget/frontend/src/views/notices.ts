@@ -44,7 +44,7 @@ export class Foot {
     if (key === this.#chip_key) return;
     this.#chip_key = key;
     const emulator = profile?.is_emulator ?? false;
-    const where = emulator ? t("emulator_chip") : profile ? [profile.name, profile.region].filter(Boolean).join(" · ") : store.summary.destination;
+    const where = emulator ? t("emulator_chip") : profile ? session.profile_label({ ...profile, masked_id: "" }) : store.summary.destination;
     set(this.#chip, "title", where);
     replace(this.#chip, where && icon(emulator ? "plug" : "cloud"), h("span", null, where));
   }
@@ -79,10 +79,10 @@ export class Banner {
     const over = summary.total > 0 && summary.left === 0 && summary.counts.uploading === 0 && summary.state !== "Start";
     const kind = store.link === "gone" ? "gone"
       : store.link === "lost" ? (store.hello ? "lost" : "none")
-        : store.link === "live" && over && !store.dismissed_done && summary.done + summary.failed > 0 ? (summary.failed > 0 ? "failed" : "done")
+        : store.link === "live" && (over || store.filter === "failed") && !store.dismissed_done && summary.done + summary.failed > 0 ? (summary.failed > 0 ? "failed" : over ? "done" : "")
           : store.link === "live" && store.known && store.unfinished.files + store.unfinished.browser > 0 ? "left" : "";
     for (const control of this.element.querySelectorAll<HTMLElement>("[data-action=take-back]")) enable(control, !store.busy.has("take_back"));
-    const shape = JSON.stringify([t.locale, kind, store.unfinished, kind === "lost" ? session.since() : "", summary.done, summary.failed, summary.done_bytes]);
+    const shape = JSON.stringify([t.locale, kind, store.unfinished, kind === "lost" ? session.since() : "", summary.done, summary.failed, summary.causes, summary.done_bytes]);
     for (const control of this.element.querySelectorAll<HTMLElement>("[data-action=retry-failed]")) enable(control, !store.busy.has("retry_failed"));
     if (shape === this.#shape) return;
     this.#shape = shape;
@@ -110,7 +110,8 @@ export class Banner {
       switch (kind) {
         case "done": return [t("banner_done", { n: summary.done }), t("banner_done_sub", { size: bytes(summary.done_bytes) }), [ids(true), table, dismiss]];
         case "failed": return [
-          t("banner_failed", { done: count(summary.done), failed: count(summary.failed) }), t("banner_failed_sub"),
+          t("banner_failed", { done: count(summary.done), failed: count(summary.failed) }),
+          t("cause") + t("colon") + (summary.causes ?? []).map(([code, message, n]) => cause_of(t, code, message) + (n < summary.failed ? ` (${count(n)})` : "")).join(" · "),
           [button(t("retry_failed", { n: summary.failed }), "retry", { "data-action": "retry-failed", onclick: press(() => session.retry_failed()) }, "pri sm"),
             ...summary.done > 0 ? [ids(false)] : [], dismiss],
         ];

@@ -9,7 +9,7 @@ export interface Host {
   readonly session: Session;
   readonly root: HTMLElement;
   open_detail(file_id: string): void;
-  open_credentials(keys: boolean): void;
+  open_credentials(keys: boolean, for_file?: string): void;
   open_browser(): void;
   open_address(): void;
   open_policy(file_id: string): void;

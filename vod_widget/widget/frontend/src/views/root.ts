@@ -205,12 +205,13 @@ export class View implements Host {
     this.#open("edit_several", (panels) => new panels.SeveralPanel(this));
   }
 
-  open_credentials(keys: boolean): void {
+  /** `for_file`: it failed for its keys, and goes on with new ones. */
+  open_credentials(keys: boolean, for_file = ""): void {
     if (!keys && this.#panel?.kind === "credentials") {
       this.close_panel();
       return;
     }
-    this.#open("credentials", (panels) => keys ? new panels.KeysPanel(this) : new panels.CredentialsPanel(this));
+    this.#open("credentials", (panels) => keys ? new panels.KeysPanel(this, for_file) : new panels.CredentialsPanel(this));
   }
 
   open_browser(): void {

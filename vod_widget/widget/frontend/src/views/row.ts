@@ -218,7 +218,7 @@ export class RowView {
 /** What the next step or a button of a row does; the panel's head uses the same. */
 export function run_step(host: Host, step: Step, file_id: string): void {
   switch (step) {
-    case "keys": host.open_credentials(true); return;
+    case "keys": host.open_credentials(true, file_id); return;
     case "policy": host.open_policy(file_id); return;
     case "pick_file": host.pick(true); return;
     case "play": void host.session.extras.play(file_id); return;

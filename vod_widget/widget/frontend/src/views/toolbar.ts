@@ -76,9 +76,10 @@ export class Toolbar {
     const key = JSON.stringify([t.locale, store.profiles, current, store.summary.profile, inline]);
     if (key !== this.#options_key) {
       this.#options_key = key;
-      const known = store.profiles.filter((profile) => profile.name !== "emulator");
+      // A person's own profile of that name cannot be used; it stands there and says why.
+      const known = store.profiles.filter((profile) => profile.place !== "built-in");
       const listed = known.map((profile) => h("option", {
-        value: profile.name, disabled: !profile.usable, title: session.reason_of(profile) || null,
+        value: profile.name === "emulator" ? "" : profile.name, disabled: !profile.usable, title: session.reason_of(profile) || null,
       }, session.profile_label(profile)));
       const own = store.summary.profile;
       const missing = current !== "" && current !== "emulator" && !known.some((profile) => profile.name === current);

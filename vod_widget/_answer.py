@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import http.client
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,17 +33,13 @@ class Headers(Mapping[str, str]):
     """Header fields; names in any case, those that came twice joined by a comma."""
 
     __slots__ = ("_fields",)
+    _fields: dict[str, str]
 
-    def __init__(self, fields: Mapping[str, str]) -> None:
-        self._fields: dict[str, str] = {}
-        for name, value in fields.items():
-            self.add(name, value)
-
-    def add(self, name: str, value: str) -> None:
-        """Put one more."""
-        name = name.lower()
-        known = self._fields.get(name)
-        self._fields[name] = value if known is None else f"{known}, {value}"
+    def __init__(self, fields: Iterable[tuple[str, str]]) -> None:
+        mine = self._fields = {}
+        for given, value in fields:
+            name = given.lower()
+            mine[name] = value if name not in mine else f"{mine[name]}, {value}"
 
     def __getitem__(self, name: str) -> str:
         return self._fields[name.lower()]
@@ -171,12 +167,14 @@ def _head(stream: _Stream) -> tuple[int, int, Headers]:
     found = _STATUS_LINE.fullmatch(status_line.rstrip(_SPACE))
     if found is None or len(lines) > _HEAD_MAX_FIELDS:
         raise http.client.BadStatusLine("not HTTP/1.1, or too many header fields")
-    headers = Headers({})
+    return int(found[2]), int(found[1]), Headers(_fields(lines))
+
+
+def _fields(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     for line in lines:
         name, colon, value = line.partition(":")
         if colon and name and name[0] not in _SPACE:  # a folded or torn line says nothing that we read
-            headers.add(name, value.strip(_SPACE))
-    return int(found[2]), int(found[1]), headers
+            yield name, value.strip(_SPACE)
 
 
 _LINE_END = re.compile(rb"\r?\n")

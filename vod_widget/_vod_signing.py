@@ -7,6 +7,7 @@ time of a small image went there (core 2.16.1, measured). Base of floor 2, used 
 from __future__ import annotations
 
 import base64
+import functools
 import hmac
 import re
 import time
@@ -88,8 +89,12 @@ def sign(method: str, form: str, secret: str) -> str:
 
 
 def _joined(params: Mapping[str, Any]) -> str:
-    return "&".join(f"{_quoted(name)}={_quoted(str(value))}" for name, value in sorted(params.items()))
+    return "&".join([f"{_quoted_name(name)}={_quoted(str(value))}" for name, value in sorted(params.items())])
 
 
 def _quoted(text: str) -> str:
     return text if _PLAIN.fullmatch(text) else quote(text, safe="~")
+
+
+_quoted_name = functools.lru_cache(maxsize=256)(_quoted)
+"""Names of parameters are few and come again; what they carry may be a secret and is not kept."""

@@ -8,6 +8,7 @@ threads, any number at once; a session holds no state but its keys.
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -35,6 +36,8 @@ from .secret import Secret
 __all__ = ["OssStore"]
 
 T = TypeVar("T")
+
+_BUCKETS_MAX = 64
 
 _COMPLETE_ANSWER_S = 300.0
 """OSS joins up to 10,000 parts before it answers; 90 s were reported, so the usual minute would be a false alarm."""
@@ -82,6 +85,7 @@ class OssStore:
         # does not allow it keeps its own.
         self._wire = Wire(pool_size=pool_size, ca_file=ca_file, congestion="bbr")
         self._session = _Session(self._wire)
+        self._buckets: dict[tuple[str, str], Any] = {}
 
     def open(self, auth: UploadAuth, address: UploadAddress) -> OssSession:
         """Return a cheap session for one object; nothing is sent.
@@ -108,11 +112,23 @@ class OssStore:
         self._wire.session.connect_ahead(base_url, most, self._connect_timeout_s)
 
     def _bucket(self, auth: Any, address: UploadAddress) -> Any:
+        """One of oss2's with these keys; to make one takes as long as to sign with it, and all files have the same."""
+        place = address.endpoint, address.bucket
+        known = self._buckets.get(place)
+        if known is None:
+            if len(self._buckets) >= _BUCKETS_MAX:
+                self._buckets.clear()
+            known = self._buckets[place] = self._new_bucket(address)
+        bucket = copy.copy(known)
+        bucket.auth = auth
+        return bucket
+
+    def _new_bucket(self, address: UploadAddress) -> Any:
         endpoint, _host = checked_base_url(address.endpoint, "the endpoint of the upload address")
         bucket: Any = None
         with contextlib.suppress(oss2.exceptions.ClientError):
             bucket = oss2.Bucket(
-                auth,
+                oss2.AnonymousAuth(),
                 endpoint,
                 address.bucket,
                 session=self._session,

@@ -118,8 +118,6 @@ def test_a_large_answer_is_broken_off(head: bytes) -> None:
 
 
 def test_fields_are_found_in_any_case_and_joined() -> None:
-    fields = Headers({"ETag": '"a"'})
-    fields.add("X-Two", "1")
-    fields.add("x-two", "2")
+    fields = Headers([("ETag", '"a"'), ("X-Two", "1"), ("x-two", "2")])
     assert (fields["etag"], fields.get("X-TWO"), fields.get("none"), len(fields)) == ('"a"', "1, 2", None, 2)
     assert '"a"' not in repr(fields)

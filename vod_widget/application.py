@@ -24,7 +24,7 @@ from .errors import (
     UnexpectedAnswerError,
     VODError,
 )
-from .interfaces import Clock, Randomness, SendsItself, Source
+from .interfaces import Clock, Randomness, Source
 from .machine import FileMachine, Job
 from .model import Grant, Phase, UploadAddress, UploadAuth, UploaderState, UploadMetadata, UploadState
 from .options import APP_ANSWER_S, BROWSER_LANES, DIRECT_LANES
@@ -183,7 +183,8 @@ class Application:
 
     def on_state(self, record: Record) -> None:
         """Tell the listeners, and with the first byte that is about to go where progress begins."""
-        self.emit(ev.StateChanged, record, state=str(record.state), phase=str(record.phase))
+        if self.listeners:
+            self.emit(ev.StateChanged, record, state=str(record.state), phase=str(record.phase))
         if record.phase is Phase.SENDING and record.run.shown_bytes < 0:
             record.run.shown_bytes = record.sent_bytes
             self.on_progress(record)
@@ -457,6 +458,8 @@ class Application:
 
 def _lanes(source: Source) -> int | None:
     """How many parts of a file a page can have on their way; None when no page is asked for its bytes."""
-    if not isinstance(source, SendsItself):
+    # Not by isinstance: for a Protocol that takes as long as all other decisions on a small file that begins.
+    sends_itself: bool | None = getattr(source, "sends_itself", None)
+    if sends_itself is None:
         return None
-    return DIRECT_LANES if source.sends_itself else BROWSER_LANES
+    return DIRECT_LANES if sends_itself else BROWSER_LANES

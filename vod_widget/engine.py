@@ -144,7 +144,7 @@ class Engine:
         if run.turn is None and record.machine is not None and record.source.cheap_reads:
             run.turn = ReadTurn(self._clock, record.name)
         try:
-            if isinstance(effect, fx.SendPart | fx.SendObject) and effect.part.size_bytes > _SMALL_BYTES:
+            if isinstance(effect, fx.WITH_BYTES) and effect.part.size_bytes > _SMALL_BYTES:
                 with away:
                     return self._do[type(effect)](record, machine, effect)
             return self._do[type(effect)](record, machine, effect)

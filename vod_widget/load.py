@@ -72,6 +72,10 @@ class Load:
         """Requests that those files may keep busy."""
         return self._demand + max(0, self._waiting - _WAITING_FILES_MAX)
 
+    def wants(self, record: Record) -> bool:
+        """Whether a file has a request that could be sent now."""
+        return self._shares.get(record, _NOTHING).wanted > 0
+
     def note(self, record: Record) -> None:
         """Take an active file as it is now."""
         assert record.machine is not None

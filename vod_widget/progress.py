@@ -53,6 +53,11 @@ class Ledger:
         self.verified = True
 
     @property
+    def has_bytes(self) -> bool:
+        """Whether there is anything to count."""
+        return self.accepted_bytes > 0 or self.in_flight_bytes > 0 or self._high > 0
+
+    @property
     def sent_bytes(self) -> int:
         """Accepted bytes and those of the requests in flight."""
         return min(self.total_bytes, self.accepted_bytes + self.in_flight_bytes)

@@ -344,6 +344,11 @@ class Record:
         return ledger.sent_bytes
 
     @property
+    def has_bytes(self) -> bool:
+        """Whether any of its bytes may be on their way or acknowledged."""
+        return self.machine is None or bool(self.run.transfers) or self.machine.ledger.has_bytes
+
+    @property
     def accepted_bytes(self) -> int:
         """Acknowledged bytes."""
         if self._outcome is not None:

@@ -45,7 +45,7 @@ _LOOKAHEAD_FILES = 2
 _LOOKAHEAD_SMALL_FILES = 16
 """Small files whose permission is fetched while the bytes of others flow: a call takes about as long as such a file."""
 _ASKED_FILES_MAX = 8
-_BEFORE_PARTS = fx.CreateVideo | fx.RefreshVideo | fx.GetAuth | fx.Init
+_BEFORE_PARTS = (fx.CreateVideo, fx.RefreshVideo, fx.GetAuth, fx.Init)
 _CROWD_FILES = 8
 _PAGE_LOOK_S = 1.0
 _STOP_GRACE_S = 2.0
@@ -258,7 +258,7 @@ class Scheduler:
             say = partial(self.refuse, record, token, VODError(f"an internal error ({type(raised).__name__})"))
         else:
             say = partial(self.answer, record, token, value)
-        if isinstance(effect, fx.SendPart | fx.SendObject):
+        if isinstance(effect, fx.WITH_BYTES):
             with self.cond:
                 self._flying.discard((machine, token))
                 self.concurrency.ended(self._clock.monotonic_s(), failure)
@@ -493,7 +493,7 @@ class Scheduler:
         """The next request that carries bytes, as a job of the crew; its permit is held until it has ended."""
         if (engine := self.engine) is None or not self._may_take():
             return None
-        for record in tuple(self._active.values()):
+        for record in [r for r in self._active.values() if self.load.wants(r)]:
             machine = record.machine
             assert machine is not None
             if machine.refresh_due():

@@ -66,6 +66,8 @@ class Sums:
 
     def count_bytes(self, record: Record) -> None:
         """Take a file's acknowledged bytes and its fraction as they are now."""
+        if record.file_id not in self._counted and not record.has_bytes:
+            return
         if record.removed:
             return
         accepted, found, progress = self._counted.get(record.file_id, (0, 0, 0))

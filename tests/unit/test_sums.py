@@ -22,6 +22,7 @@ def record(file_id: str, size_bytes: int) -> Any:
         size_bytes=size_bytes,
         state=WAITING,
         removed=False,
+        has_bytes=True,
         accepted_bytes=0,
         found_bytes=0,
         progress_bytes=0,

@@ -57,6 +57,10 @@ from .words import (
 
 __all__ = ["FileMachine"]
 
+# Tuples: a union is made anew at each look, and takes three times as long to ask.
+_WITHOUT_OUTCOME = (fx.SavePart, fx.StopSending, fx.Wake)
+_NOT_PERFORMED = (Parked, Drained)
+
 
 class FileMachine(Settling):
     """Decides for one file."""
@@ -297,12 +301,12 @@ class FileMachine(Settling):
                 resume, value = self._steps.send, None
                 continue
             self._token += 1
-            if isinstance(step, fx.SavePart | fx.StopSending | fx.Wake):
+            if isinstance(step, _WITHOUT_OUTCOME):
                 out.append((self._token, step))
                 resume, value = self._steps.send, None
                 continue
             self._main = (self._token, step)
-            if not isinstance(step, Parked | Drained):
+            if not isinstance(step, _NOT_PERFORMED):
                 out.append((self._token, step))
             return out
         self._steps = None

@@ -62,7 +62,8 @@ class Transferring(Authorizing):
                 yield from self._drop_old_upload()
                 self.checkpoint = self._without_upload(self.checkpoint)
             # Durable before the bytes: what a PutObject left must never be taken for what a later upload brought.
-            self.checkpoint = replace(self.checkpoint, completed_before=True)
+            if not self.checkpoint.completed_before:
+                self.checkpoint = replace(self.checkpoint, completed_before=True)
             if self.checkpoint.without_parts() != self._saved:
                 yield from self._save()
             self._board.plan_single()

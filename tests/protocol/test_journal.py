@@ -195,8 +195,8 @@ def test_f93_history_does_not_grow_without_end(journal: FileJournal) -> None:
 def test_history_that_cannot_be_written_anew_now_costs_nothing_that_was_to_be_kept(
     journal: FileJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, flags: int) -> int:
-        if path.suffix == ".tmp":
+    def full(path: str, flags: int) -> int:
+        if Path(path).suffix == ".tmp":
             tries.append(1)
             raise OSError(28, "No space left on device")
         return files.open_file(path, flags)

@@ -280,6 +280,8 @@ class _Os:
     def __init__(self, disk: Disk) -> None:
         for name in ("open", "close", "write", "pread", "pwrite", "fstat", "ftruncate", "fsync", "fdopen"):
             setattr(self, name, getattr(disk, name))
+        self.stat = self.lstat = disk.stat
+        self.unlink, self.replace = disk.unlink, disk.replace
         for name in dir(os):
             if name.startswith(("O_", "E")) or name in {"path", "environ", "fspath", "geteuid", "strerror"}:
                 setattr(self, name, getattr(os, name))
@@ -349,6 +351,7 @@ def installed(disk: Disk) -> Iterator[Disk]:
         (journal_module, "os", fake),
         (journal_module, "Path", _Path),
         (entry, "os", fake),
+        (entry, "Path", _Path),
         (done, "os", fake),
         (files, "os", fake),
         (files, "fcntl", _Fcntl(disk)),

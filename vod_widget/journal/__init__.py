@@ -74,7 +74,7 @@ class FileJournal:
         self._entries: set[FileEntry] = set()
         self._keeper = LeaseKeeper()
         self.disk = Disk(clock)
-        self._make_lock: Callable[[Path], AnyLock] = Lock
+        self._make_lock: Callable[[str], AnyLock] = Lock
         self.folder = self._choose(folder)
         self._done = DoneList(
             self.folder, clock, self.disk, warn=self.warn, restore=self.restore_folder, make_lock=self._make_lock
@@ -104,7 +104,7 @@ class FileJournal:
             JournalError: The folder cannot be used.
         """
         key = _key(source_id, destination)
-        lock = self._make_lock(self.folder / f"{key}.lock")
+        lock = self._make_lock(os.path.join(self.folder, f"{key}.lock"))
         try:
             try:
                 lock.take()
@@ -197,7 +197,7 @@ class FileJournal:
     def _prepare(self, home: Path) -> Path:
         """Make the folder, and find out whether files can be made and locked in it."""
         folder = _make_folder(home)
-        if not locks_work(folder / "probe.lock"):
+        if not locks_work(str(folder / "probe.lock")):
             self._make_lock = self._keeper.lease
             self.warn(f"The file system of {folder} has no locks; leases that are renewed take their place.")
         return folder

@@ -33,9 +33,10 @@ _LOCK_PAUSE_S = 0.002
 class _News:
     """A line that is to be written, and what became of it."""
 
-    __slots__ = ("error", "is_over", "text")
+    __slots__ = ("error", "is_over", "key", "text")
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, key: bytes, text: bytes) -> None:
+        self.key = key
         self.text = text
         self.is_over = False
         self.error: OSError | JournalError | None = None
@@ -61,10 +62,11 @@ class DoneList:
         *,
         warn: Callable[[str], None],
         restore: Callable[[], bool],
-        make_lock: Callable[[Path], AnyLock],
+        make_lock: Callable[[str], AnyLock],
     ) -> None:
         self._folder = folder
-        self._path = folder / "done.jsonl"
+        self._path = os.path.join(folder, "done.jsonl")
+        self._lock_path = os.path.join(folder, "done.lock")
         self._clock = clock
         self._disk = disk
         self._warn = warn
@@ -89,7 +91,8 @@ class DoneList:
             result: Plain JSON.
             written: `stamp` of the entry's file.
         """
-        mine = _News(line("done", {"key": key, "at_s": self._clock.now_s(), "entry": written, "result": result}))
+        text = line("done", {"key": key, "at_s": self._clock.now_s(), "entry": written, "result": result})
+        mine = _News(bytes.fromhex(key), text)
         with self._guard:
             self._news.append(mine)
         if not self._turn.acquire(blocking=False):
@@ -113,7 +116,7 @@ class DoneList:
         error: OSError | JournalError | None = InterruptedError("it was broken off")
         try:
             with self._locked():
-                self._append(b"".join(one.text for one in news))
+                self._append(news)
                 if self._lines > _SLACK_LINES + 2 * len(self._offsets):
                     with suppress(OSError):
                         self._compact()
@@ -124,10 +127,12 @@ class DoneList:
             for one in news:
                 one.is_over, one.error = True, error
 
-    def _append(self, text: bytes) -> None:
+    def _append(self, news: list[_News]) -> None:
+        text = b"".join([one.text for one in news])
         descriptor = open_file(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
-            size_bytes = os.fstat(descriptor).st_size
+            before = os.fstat(descriptor)
+            size_bytes = before.st_size
             # A line torn by a kill gets its end, so that it spoils no other.
             torn = size_bytes > 0 and os.pread(descriptor, 1, size_bytes - 1) != b"\n"
             try:
@@ -137,9 +142,12 @@ class DoneList:
                     os.ftruncate(descriptor, size_bytes)
                 raise
             self._disk.sync(descriptor)
-            inode = os.fstat(descriptor).st_ino
+            after = os.fstat(descriptor)
         finally:
             os.close(descriptor)
+        if after.st_size == size_bytes + len(text):
+            self._note(news, before, after)
+        inode = after.st_ino
         if inode != self._named_inode:  # we made it, or somebody compacted it, and may not have come to this
             try:
                 self._disk.sync_folder(self._folder)
@@ -148,9 +156,25 @@ class DoneList:
                 if size_bytes == 0:
                     raise
 
+    def _note(self, news: list[_News], before: os.stat_result, after: os.stat_result) -> None:
+        """Know lines of our own without reading them, if all before them are known."""
+        with self._guard:
+            if not self._has_read(before):
+                return
+            offset = before.st_size
+            for one in news:
+                self._offsets[one.key] = offset
+                offset += len(one.text)
+            self._lines += len(news)
+            self._read_bytes, self._changed_ns, self._last = offset, after.st_mtime_ns, news[-1].text
+
+    def _has_read(self, found: os.stat_result) -> bool:
+        """Whether all of the list is known; under the guard."""
+        return (self._inode, self._read_bytes, self._changed_ns) == (found.st_ino, found.st_size, found.st_mtime_ns)
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        lock = self._make_lock(self._folder / "done.lock")
+        lock = self._make_lock(self._lock_path)
         pause = threading.Event()
         self._restore()
         for attempt in range(_LOCK_TRIES):
@@ -198,19 +222,18 @@ class DoneList:
     def _is_unknown(self, key: bytes) -> bool:
         """Tell whether the list has not changed since it was read, and lacks this entry: of most files that is so."""
         try:
-            found = self._path.lstat()
+            found = os.lstat(self._path)
         except OSError:
             return False
         with self._guard:
-            seen = self._inode, self._read_bytes, self._changed_ns
-            return seen == (found.st_ino, found.st_size, found.st_mtime_ns) and key not in self._offsets
+            return self._has_read(found) and key not in self._offsets
 
     def _index(self, descriptor: int) -> bool:
         """Read the lines that came since the last time; False when another thread was faster and may know less."""
         found = os.fstat(descriptor)
         with self._guard:
             inode, start, last = self._inode, self._read_bytes, self._last
-            if (inode, start, self._changed_ns) == (found.st_ino, found.st_size, found.st_mtime_ns):
+            if self._has_read(found):
                 return True
         is_new = inode != found.st_ino or start > found.st_size
         is_new = is_new or os.pread(descriptor, len(last), start - len(last)) != last
@@ -256,13 +279,13 @@ class DoneList:
                 record = parse(text.rstrip(b"\n"))
                 if record is not None:
                     newest[str(record.get("key")).encode()] = text.rstrip(b"\n") + b"\n"
-        temp = self._path.with_suffix(".tmp")
+        temp = os.path.join(self._folder, "done.tmp")
         descriptor = open_file(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         with os.fdopen(descriptor, "wb") as file:
             file.writelines(newest.values())
             file.flush()
             self._disk.sync(file.fileno())
-        temp.replace(self._path)
+        os.replace(temp, self._path)
         self._forget()
         # Until the next line the old file would do as well; whoever adds that may be killed or know the number.
         self._disk.sync_folder(self._folder)

@@ -10,21 +10,22 @@ import os
 import threading
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from vod_widget.errors import InvalidStateError, JournalError
+from vod_widget.model import MediaType
 
-from .files import AnyLock, Disk, failed, open_file, stamp, write_all
+from .files import AnyLock, Disk, failed, open_file, remove, stamp, write_all
 from .lines import State, part_line, read_lines, refuse_secrets
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from vod_widget.interfaces import Clock
     from vod_widget.model import Checkpoint, Part
 
 # History is worth keeping up to this; 10,000 parts make about 1 MB of live lines.
 _SLACK_BYTES = 64 * 1024
+_SPARE = ".who"
 _ENTRY_MAX_BYTES = 64 * 1024 * 1024  # 30 times what 10,000 parts need; more is not ours
 
 
@@ -51,7 +52,7 @@ class Home(Protocol):
         """Strike the entry off the list of those that are held."""
 
 
-def read_entry(path: Path) -> bytes | None:
+def read_entry(path: str | Path) -> bytes | None:
     """Read a whole entry; None when there is none."""
     try:
         descriptor = open_file(path, os.O_RDONLY)
@@ -61,12 +62,12 @@ def read_entry(path: Path) -> bytes | None:
         return file.read(_ENTRY_MAX_BYTES)
 
 
-def spare_of(path: Path) -> Path:
+def spare_of(path: str | Path) -> Path:
     """Where a copy of who the asset is stands, beside its entry."""
-    return path.with_suffix(".who")
+    return Path(path).with_suffix(_SPARE)
 
 
-def read_state(path: Path, data: bytes) -> tuple[State, str]:
+def read_state(path: str | Path, data: bytes) -> tuple[State, str]:
     """Read an entry, of which `data` is the content; see `lines.read_lines` for the verdict.
 
     Of a damaged one survives who the asset is, and under which id parts were sent: from its good lines, else from the
@@ -103,8 +104,8 @@ class FileEntry:
     def __init__(self, journal: Home, key: str, lock: AnyLock) -> None:
         self._journal = journal
         self._key = key
-        self._path = journal.folder / f"{key}.jsonl"
-        self._temp, self._copy = self._path.with_suffix(".tmp"), spare_of(self._path)
+        stem = os.path.join(journal.folder, key)
+        self._path, self._temp, self._copy = f"{stem}.jsonl", f"{stem}.tmp", f"{stem}{_SPARE}"
         self._lock = lock
         self._pid = os.getpid()
         self._turn = threading.RLock()  # orders the appends to this one file
@@ -252,13 +253,13 @@ class FileEntry:
 
     def _set_aside(self, why: str) -> None:
         name = f"{self._key}.bad-{int(self._journal.clock.now_s())}"
-        target = self._path.with_name(name)
+        target = Path(self._path).with_name(name)
         number = 1
         while target.exists():
             number += 1
-            target = self._path.with_name(f"{name}-{number}")
+            target = target.with_name(f"{name}-{number}")
         try:
-            self._path.replace(target)
+            os.replace(self._path, target)
         except OSError as exc:
             raise failed("a damaged checkpoint cannot be set aside", exc) from exc
         self._journal.warn(f"A checkpoint had {why}; it was kept as {target.name}, and its file starts over.")
@@ -321,16 +322,16 @@ class FileEntry:
             descriptor = open_file(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             try:
                 write_all(descriptor, data)
-                if durable or self._path.exists():  # never trade a durable file for one that is not
+                if durable or stamp(self._path):  # never trade a durable file for one that is not
                     self._journal.disk.sync(descriptor)
             finally:
                 os.close(descriptor)
             # Until here the file is as it was, and where it was whole it can still be appended to.
             self._size_bytes, self._is_named = -1, False
-            temp.replace(self._path)
+            os.replace(temp, self._path)
         except OSError:
             with suppress(OSError):
-                temp.unlink()
+                os.unlink(temp)
             raise
         if durable:
             self._journal.disk.sync_folder(self._journal.folder)
@@ -343,6 +344,8 @@ class FileEntry:
         Not synced, and let be where it cannot be written: it is needed only when something else has gone wrong.
         """
         assert new.checkpoint is not None
+        if new.checkpoint.media_type is MediaType.IMAGE:
+            return  # what is known of an image helps nobody: no later process can get a credential for it
         ids = new.checkpoint.reference_id, new.checkpoint.media_id, new.checkpoint.upload_id
         if ids == self._spared:
             return
@@ -357,10 +360,10 @@ class FileEntry:
 
     def _remove(self) -> None:
         try:
-            self._copy.unlink(missing_ok=True)
+            remove(self._copy)
             self._spared = "", "", ""
-            self._path.unlink(missing_ok=True)
-            self._temp.unlink(missing_ok=True)
+            remove(self._path)
+            remove(self._temp)
         except OSError as exc:
             raise failed("the checkpoint cannot be removed", exc) from exc
         self._state, self._size_bytes = State(), -1

@@ -1,7 +1,8 @@
 """Files and locks of the journal: ours alone, no link followed, gone with the process.
 
 Source of the rules: the journal decides where bytes go, so who can write it can redirect an upload. The only door to
-`filelock`, for systems without flock. Any thread.
+`filelock`, for systems without flock. Paths are texts: a `Path` made and taken apart for each of many files costs more
+than the calls of the system. Any thread.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def failed(what: str, exc: OSError) -> JournalError:
     return JournalError(f"{what}: {exc.strerror or exc}")
 
 
-def unsafe(path: Path, why: str) -> JournalError:
+def unsafe(path: str | Path, why: str) -> JournalError:
     """Say that a file or folder is not ours alone."""
     return JournalError(
         f"{path} {why}, so another user could change what is sent",
@@ -44,7 +45,7 @@ def unsafe(path: Path, why: str) -> JournalError:
     )
 
 
-def check_owner(path: Path, found: os.stat_result, *, is_folder: bool) -> None:
+def check_owner(path: str | Path, found: os.stat_result, *, is_folder: bool) -> None:
     """Refuse what another user could have made or could change.
 
     Raises:
@@ -62,7 +63,7 @@ def check_owner(path: Path, found: os.stat_result, *, is_folder: bool) -> None:
             raise unsafe(path, "has a second name")
 
 
-def open_file(path: Path, flags: int) -> int:
+def open_file(path: str | Path, flags: int) -> int:
     """Open a file of ours: no link followed, 0600, owner and rights checked on the handle."""
     try:
         descriptor = os.open(path, flags | _NOFOLLOW, 0o600)
@@ -76,6 +77,12 @@ def open_file(path: Path, flags: int) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def remove(path: str) -> None:
+    """Remove a file, if it is there."""
+    with suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -150,7 +157,7 @@ class AnyLock(Protocol):
 class Lock:
     """One flock'ed file. It is removed at release, so each taker checks that the name is still the file it locked."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         self.path = path
         self.descriptor = -1
         self._other: Any = None
@@ -192,7 +199,7 @@ class Lock:
         if descriptor < 0:
             return False
         try:
-            return os.path.samestat(os.fstat(descriptor), self.path.lstat())
+            return os.path.samestat(os.fstat(descriptor), os.lstat(self.path))
         except FileNotFoundError:
             return False
 
@@ -204,7 +211,7 @@ class Lock:
         if self.descriptor >= 0:
             with suppress(OSError):
                 if not self.is_lost():
-                    self.path.unlink()
+                    os.unlink(self.path)
             os.close(self.descriptor)
             self.descriptor = -1
 
@@ -229,7 +236,7 @@ class Lock:
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 
-def locks_work(path: Path) -> bool:
+def locks_work(path: str) -> bool:
     """Try whether this file system locks, and whether its locks exclude: some only say that they do.
 
     Raises:
@@ -244,7 +251,7 @@ def locks_work(path: Path) -> bool:
         if exc.errno not in _NO_LOCKS:
             raise
         with suppress(OSError):
-            path.unlink()
+            os.unlink(path)
         return False
     try:
         second.take()
@@ -264,10 +271,10 @@ def locked_error(pid: int | None) -> LockedError:
     return LockedError(f"{who} is sending this file to this destination", pid=pid)
 
 
-def stamp(path: Path) -> list[int]:
+def stamp(path: str | Path) -> list[int]:
     """Tell one writing of a file from another."""
     try:
-        found = path.stat()
+        found = os.stat(path)
     except OSError:
         return []
     return [found.st_ino, found.st_mtime_ns]

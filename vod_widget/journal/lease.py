@@ -17,12 +17,10 @@ import threading
 import weakref
 from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from .files import locked_error, open_file, write_all
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["Lease", "LeaseKeeper"]
 
@@ -39,9 +37,9 @@ class LeaseKeeper:
         self._leases: weakref.WeakSet[Lease] = weakref.WeakSet()
         self._thread: threading.Thread | None = None
 
-    def lease(self, path: Path) -> Lease:
+    def lease(self, path: str) -> Lease:
         """Make a lease that this keeper touches while it is held."""
-        return Lease(path, self)
+        return Lease(Path(path), self)
 
     def add(self, lease: Lease) -> None:
         """Begin to touch it."""
@@ -210,9 +208,9 @@ def _this_host() -> str:
     """What tells machines, and containers with process numbers of their own, apart."""
     words = [socket.gethostname()]
     with suppress(OSError):
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123 - one short line
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             words.append(file.read().strip())
-        words.append(os.readlink("/proc/self/ns/pid"))  # noqa: PTH115 - no path, a name such as pid:[4026531836]
+        words.append(os.readlink("/proc/self/ns/pid"))  # a name such as pid:[4026531836]
     return "/".join(words)
 
 

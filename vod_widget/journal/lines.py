@@ -11,6 +11,7 @@ and after which one: the loss of a whole line shows. Pure; safe in any thread.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import zlib
@@ -189,11 +190,16 @@ def read_lines(data: bytes) -> tuple[State, str]:
     return state, "torn" if is_ours else "content that is not ours"
 
 
+@functools.lru_cache(maxsize=256)  # the same few keys come with each file
+def _sounds_secret(key: str) -> bool:
+    return _SECRET_KEY.search(key) is not None
+
+
 def refuse_secrets(value: Any) -> None:
     """Stop a key that sounds like a secret; the journal outlives the process and is not encrypted."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            if isinstance(key, str) and _SECRET_KEY.search(key):
+            if isinstance(key, str) and _sounds_secret(key):
                 raise InvalidArgumentError(f"{key!r} must not be written to the journal", code="Journal.Secret")
             refuse_secrets(inner)
     elif isinstance(value, (list, tuple)):

@@ -5,7 +5,7 @@ A `Note` is news for the callbacks and listeners; it has no answer. Floor 1, pur
 
     OpenEntry       Opened              Init            str (upload id)
     CheckSource     str (fingerprint)   SendPart        (RemotePart, int: our CRC)
-    HashParts       tuple[int, ...]     SendObject      (ObjectInfo, int: our CRC)
+    HashParts       tuple[int, ...]     SendObject      (ObjectInfo, int: our CRC, str: fingerprint after it)
     SaveCheckpoint  None                ListParts       PartsPage
     CloseEntry      None                Complete        ObjectInfo
     AskApp          Grant, UploadAuth,  Head            ObjectInfo or None

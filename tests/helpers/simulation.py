@@ -554,7 +554,7 @@ class Simulation:
                 self.sent_bytes += part.size_bytes
                 stored = (*sent[:3], self.lucky(self.plan.damage_ratio))
                 cloud.objects[grant.address.object] = (stored,)
-                return cloud.info((stored,)), crc_of(sent)
+                return cloud.info((stored,)), crc_of(sent), f"v{self.version}"
             case fx.ListParts(grant, upload_id, after):
                 return cloud.list_parts(grant, upload_id, after)
             case fx.ListUploads(grant):

@@ -338,7 +338,8 @@ def test_object_without_crc_that_an_earlier_version_left_is_no_proof(size: int, 
             _until(run, lambda kind=kind: _performing(run, kind))  # type: ignore[misc]
             _outcome_of(run, kind, lambda token: run.machine.fail(token, denied))
     else:
-        _until(run, lambda: _performing(run, fx.CheckSource))
+        _until(run, lambda: run.transfers)
+        run.send(run.transfers[0])
         run.interrupt("stop")
     run.drain()
     assert run.cloud.objects
@@ -351,6 +352,18 @@ def test_object_without_crc_that_an_earlier_version_left_is_no_proof(size: int, 
     run.drain()  # a success is compared with the file by the simulation
     assert run.machine.state is UploadState.SUCCESS
     assert "Complete" in _done(run)
+
+
+def test_small_file_that_changed_while_its_answer_was_awaited_is_no_success() -> None:
+    run = _calm(size=50_000)
+    run.start()
+    _until(run, lambda: run.transfers)
+    token, effect, _ = run.transfers.pop()
+    info, crc, _ = run.apply(effect)
+    run.take(run.machine.succeed(token, (info, crc, "another")))
+    run.drain()
+    assert run.machine.state is UploadState.FAILURE
+    assert run.machine.error is not None and run.machine.error.code == "Source.Changed"
 
 
 def test_state_of_an_asset_that_only_this_upload_can_have_filled_is_proof() -> None:

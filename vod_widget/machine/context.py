@@ -92,6 +92,7 @@ class Context:
         self._interrupt: FileEvent | None = None
         self._discard = False
         self._stored = False
+        self._seen_after = ""  # fingerprint of the source after the whole of it was sent as one object
         self._settling = False
         self._committed = False
         self._restart_wanted = False

@@ -341,7 +341,7 @@ class FileMachine(Settling):
     def _transfer_done(self, token: int, value: Any) -> list[Out]:
         effect, _ = self._flight.pop(token)
         if isinstance(effect, fx.SendObject):
-            info, crc = value
+            info, crc, self._seen_after = value
             if self._board.single:
                 if info.crc64 is not None and info.crc64 != crc:
                     if not self._sending:

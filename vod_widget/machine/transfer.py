@@ -67,8 +67,12 @@ class Transferring(Authorizing):
             if self.checkpoint.without_parts() != self._saved:
                 yield from self._save()
             self._board.plan_single()
+            self._seen_after = ""
             yield from self._send_all()
-            yield from self._check_source()
+            if self._seen_after:
+                self._compare_source(self._seen_after)
+            else:  # its answer was lost, and the object was found
+                yield from self._check_source()
             return self._board.single_info
         if self.checkpoint.upload_id:
             yield from self._check_parts()
@@ -111,7 +115,9 @@ class Transferring(Authorizing):
         self._board.plan(part_size_bytes, self.checkpoint.parts, exact=self.job.part_size_bytes is not None)
 
     def _check_source(self) -> Steps:
-        fingerprint: str = yield fx.CheckSource()
+        self._compare_source((yield fx.CheckSource()))
+
+    def _compare_source(self, fingerprint: str) -> None:
         if fingerprint != self.checkpoint.fingerprint:
             raise SourceChangedError("the file changed while it was sent")
 

@@ -215,13 +215,14 @@ def images(setting: Setting) -> Outcome:
     count, few = setting.pick(60, 1000), setting.pick(15, 150)
     files = files_for(setting.folder, count, 100_000, ".jpg")
     vendor = Variant(VOD.name, VOD.driver, VOD.peer, spec={"files": files[:few]})
+    bare = Variant("bare calls, 16 threads: no queue, no journal", "bare_images")
     with Sink(setting.folder, options={"api_ms": 30, "store_ms": 20}) as sink:
         spec = spec_for(setting, sink, files)
 
         def after(sample: Sample) -> None:
             _per_file(sample["sink_api_calls"] - 1)(sample)
 
-        measured = interleave((OURS, vendor), setting.times(3), spec, sink, say=setting.say, after=after)
+        measured = interleave((OURS, bare, vendor), setting.times(3), spec, sink, say=setting.say, after=after)
     verdicts = [
         above(
             "files/s against the vendor's uploader in a loop",

@@ -36,6 +36,8 @@ class _Share(NamedTuple):
 
 
 _NOTHING = _Share()
+_ONE = _Share(files=1, demand=1)
+"""That of nearly every small file, at nearly every step of it."""
 
 
 class Load:
@@ -93,7 +95,7 @@ class Load:
             self.note(record)
 
     def _replace(self, old: _Share, new: _Share) -> None:
-        if old == new:
+        if old is new or old == new:
             return
         self.asked += new.asked - old.asked
         self._waiting += new.waiting - old.waiting
@@ -114,9 +116,9 @@ class Load:
             return _Share(waiting=1, wanted=wanted)  # its turn comes later; the room is for others
         if busy:
             return _Share(files=1, demand=min(self.parallel, busy), wanted=wanted)
-        if machine.ledger.accepted_bytes:
-            return _Share(files=1, demand=1)
         part = self.part_size_bytes or PART_DEFAULT_BYTES
+        if machine.ledger.accepted_bytes or record.size_bytes <= part:
+            return _ONE
         return _Share(files=1, demand=min(self.parallel, -(-record.size_bytes // part)))
 
 

@@ -479,7 +479,7 @@ class Scheduler:
 
     def _may_take(self) -> int:
         """How many such requests may begin."""
-        if self._closed or not self.takes_new or self.engine is None:
+        if not self.load.wanted or self._closed or not self.takes_new or self.engine is None:
             return 0
         return max(0, min(self.load.wanted, self.parallel_now - len(self._flying)))
 

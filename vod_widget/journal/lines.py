@@ -27,6 +27,7 @@ _SUFFIX_BYTES = 18
 _HEAD = b'{"v":1,"kind":"'
 DONE_HEAD = b'{"v":1,"kind":"done","key":"'
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_NESTED = (dict, list, tuple)
 _SECRET_KEY = re.compile(r"(?i)secret|token|password|signature|access_?key|upload_?auth|credential|authorization")
 
 
@@ -201,7 +202,8 @@ def refuse_secrets(value: Any) -> None:
         for key, inner in value.items():
             if isinstance(key, str) and _sounds_secret(key):
                 raise InvalidArgumentError(f"{key!r} must not be written to the journal", code="Journal.Secret")
-            refuse_secrets(inner)
+            if isinstance(inner, _NESTED):
+                refuse_secrets(inner)
     elif isinstance(value, (list, tuple)):
         for inner in value:
             refuse_secrets(inner)

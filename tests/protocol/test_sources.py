@@ -247,6 +247,15 @@ def test_a_closed_source_takes_the_file_as_it_is_now(source: LocalSource, path: 
     assert source.fingerprint() == first
 
 
+def test_a_file_that_was_missing_at_its_start_is_taken_as_it_came_back(source: LocalSource, path: Path) -> None:
+    path.unlink()
+    with pytest.raises(SourceNotFoundError):
+        source.fingerprint()
+    path.write_bytes(b"restored")
+    source.fingerprint()
+    assert (source.size_bytes, bytes(source.read(0, 8))) == (8, b"restored")
+
+
 def test_a_closed_source_whose_file_became_empty_says_so(source: LocalSource, path: Path) -> None:
     source.close()
     path.write_bytes(b"")

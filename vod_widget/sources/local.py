@@ -297,6 +297,8 @@ class LocalSource:
         try:
             identity = _Identity.of(_stat_regular(self._text))
         except OSError as exc:
+            # Nothing was read of it: whoever tries again takes the file that is there by then.
+            self._is_fresh = True
             raise self._failed(exc) from exc
         with _SWAP:
             starts_over, self._is_fresh = self._is_fresh, False

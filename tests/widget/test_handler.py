@@ -479,6 +479,11 @@ def test_the_detail_says_what_helps_a_file_that_waits(rig: Rig, code: str, hint:
     assert bool(detail["wait_hint"]) == bool(code)
 
 
+def test_a_file_of_a_browser_has_no_path(rig: Rig) -> None:
+    [only] = rig.uploader.add_many(1, source="browser", path="browser")
+    assert rig.data("detail", file_id=only)["path"] == ""
+
+
 def test_detail_and_metadata(rig: Rig) -> None:
     [only] = rig.uploader.add_many(1, attempts=((1, "Network.Lost", "lost; Signature=abcdefgh", 2.0),))
     detail = rig.data("detail", file_id=only)

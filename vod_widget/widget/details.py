@@ -94,7 +94,7 @@ class Details:
             "reference_id": file.reference_id or "",
             "object": file.object or "",
             "bucket": file.bucket or "",
-            "path": file.path if self._policy.allows_kernel_files else "",
+            "path": file.path if self._policy.allows_kernel_files and file.source != "browser" else "",
             "verified": file.verified,
             "description": metadata.description or "",
             "tags": list(metadata.tags),

@@ -146,6 +146,7 @@ export const WORDS = {
   kernel_gone_sub: ["What was sent is kept. Run the cell again to bring it back; pick browser files again.", "已发送的部分已保留。重新运行单元格即可恢复，浏览器文件需重新选择。"],
   copy_resume: ["Copy vw.resume().run()", "复制 vw.resume().run()"],
   lost_sub: ["No answer from the kernel since {time}; a cell may keep it busy. The rows show what it said then.", "内核自 {time} 起没有应答，可能正忙于运行单元格。列表显示的是当时的状态。"],
+  offline_sub: ["This computer is offline. The rows show what the kernel said at {time}.", "这台电脑已离线。列表显示的是 {time} 的状态。"],
   reload_ends: ["Keep this page open: loading it again ends its uploads.", "请保持页面打开：重新加载会中止其中的上传。"],
   live_empty: ["Ready. Add files to begin.", "就绪。先添加文件。"],
   live_ready: ["{n} {n|file is|files are} ready. Press Start to send.", "{n} 个文件就绪，按“开始”发送。"],

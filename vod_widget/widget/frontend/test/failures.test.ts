@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { cause_of, type Translate } from "../src/i18n";
 import type { NextStep, Row, RowError } from "../src/protocol";
 import { row } from "./kernel";
@@ -66,6 +66,14 @@ describe("a failure", () => {
     expect(page.root.querySelector(".ban")?.textContent).toContain("Cause: the keys are not accepted (2) · The sky fell (1)");
     await page.click(page.by_name("Retry 3 failed"));
     expect(page.kernel.of("retry_failed")).toHaveLength(1);
+  });
+  it("of this computer's own network is not laid at the kernel's door", async () => {
+    const page = await open([row("a.mp4", "Uploading")]);
+    vi.spyOn(navigator, "onLine", "get").mockReturnValue(false);
+    page.kernel.alive = false;
+    await settle(20_000);
+    expect(page.root.querySelector(".ban")?.textContent).toMatch(/This computer is offline\. The rows show what the kernel said at \d/);
+    vi.restoreAllMocks();
   });
   it("of a button comes with what to do", async () => {
     const page = await open([row("a.mp4", "Ready")], (kernel) => { kernel.state = "Init"; });

@@ -82,7 +82,7 @@ export class Banner {
         : store.link === "live" && (over || store.filter === "failed") && !store.dismissed_done && summary.done + summary.failed > 0 ? (summary.failed > 0 ? "failed" : over ? "done" : "")
           : store.link === "live" && store.known && store.unfinished.files + store.unfinished.browser > 0 ? "left" : "";
     for (const control of this.element.querySelectorAll<HTMLElement>("[data-action=take-back]")) enable(control, !store.busy.has("take_back"));
-    const shape = JSON.stringify([t.locale, kind, store.unfinished, kind === "lost" ? session.since() : "", summary.done, summary.failed, summary.causes, summary.done_bytes]);
+    const shape = JSON.stringify([t.locale, kind, store.unfinished, kind === "lost" && [navigator.onLine, session.since()], summary.done, summary.failed, summary.causes, summary.done_bytes]);
     for (const control of this.element.querySelectorAll<HTMLElement>("[data-action=retry-failed]")) enable(control, !store.busy.has("retry_failed"));
     if (shape === this.#shape) return;
     this.#shape = shape;
@@ -123,7 +123,7 @@ export class Banner {
           return [files ? t("left_files", { n: files }) : t("left_browser", { n: browser }), files && browser ? t("left_browser", { n: browser }) : "",
             [...files ? [button(t("bring_back"), "retry", { "data-action": "take-back", onclick: press(() => void session.extras.take_back()) }, "pri sm")] : [], dismiss]];
         }
-        case "lost": return [t("lost"), t("lost_sub", { time: session.since() }), []];
+        case "lost": return [t("lost"), t(navigator.onLine === false ? "offline_sub" : "lost_sub", { time: session.since() }), []];
         default: return [t("no_kernel"), t("no_kernel_sub"), []];
       }
     })();

@@ -88,6 +88,7 @@ class Connection(HTTPConnection):
     _is_cut = False
     _opening: socket.socket | None = None  # a second handle while TLS begins, which takes the first one over
     _is_tuned = False
+    _ear: Any = None  # tells whether something came; made once, since it is asked before each block
     _heard: bytes | None = None  # the beginning of an answer that came while the request was sent
 
     def connect(self) -> None:
@@ -182,7 +183,12 @@ class Connection(HTTPConnection):
             return False
 
     def _is_readable(self) -> bool:
-        return self.sock is not None and _wait(self.sock, 0.0, to_read=True)
+        if self.sock is None or not hasattr(select, "poll"):
+            return self.sock is not None and _wait(self.sock, 0.0, to_read=True)
+        if self._ear is None:
+            self._ear = select.poll()
+            self._ear.register(self.sock, select.POLLIN)
+        return bool(self._ear.poll(0))
 
     def cut(self) -> None:
         """End what is under way, from any thread; also while it is opened, within a moment."""

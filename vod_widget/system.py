@@ -21,9 +21,8 @@ class SystemClock:
         """Unix time in seconds; it jumps when somebody sets the clock, so it serves signing and expiry only."""
         return time.time()
 
-    def monotonic_s(self) -> float:
-        """Seconds that never go back, since an unknown instant."""
-        return time.monotonic()
+    monotonic_s = staticmethod(time.monotonic)
+    """Seconds that never go back, since an unknown instant; asked several times for each block that is sent."""
 
 
 class SystemRandomness:

@@ -197,9 +197,26 @@ def test_the_very_last_parts_take_two_round_trips_since_each_costs_one() -> None
     assert line.rules.part_size_bytes(MIB) == pytest.approx(2 * 0.4 * 500_000, abs=64 * KIB)
 
 
-@pytest.mark.parametrize(("answer_s", "size"), [(0.0002, 32 * MIB), (0.1, MIB)])
+@pytest.mark.parametrize(("answer_s", "size"), [(0.0002, 64 * MIB), (0.1, MIB)])
 def test_the_first_parts_are_small_where_it_is_not_known_how_fast_they_go(answer_s: float, size: int) -> None:
     assert Line(lambda n: n, LinkFacts(answer_s)).rules.part_size_bytes(GIB) == size
+
+
+def test_at_a_near_end_a_file_has_few_parts_since_each_costs_as_much_as_a_megabyte() -> None:
+    """No rate is known of a file that is over in half a second."""
+    rules, left_bytes, sizes = Line(lambda n: n, LinkFacts(0.0002)).rules, GIB, []
+    while left_bytes:
+        sizes.append(min(left_bytes, rules.part_size_bytes(left_bytes)))
+        left_bytes -= sizes[-1]
+    assert len(sizes) <= 40
+    assert max(sizes[-2:]) <= MIB
+
+
+def test_the_last_parts_of_one_connection_are_no_smaller_since_nobody_shares_them() -> None:
+    line = Line(lambda n: n * 1e9, LinkFacts(0.0002))
+    line.rules.fixed = 1
+    line.run(5)
+    assert line.rules.part_size_bytes(32 * MIB) >= 32 * MIB
 
 
 def test_the_rate_is_what_was_confirmed() -> None:

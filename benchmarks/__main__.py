@@ -48,7 +48,7 @@ def show(outcome: Outcome) -> None:
             f"{heading} {report._cell([s.get(key) for s in samples], factor, digits)}"
             for heading, key, factor, digits in outcome.columns
         ]
-        print(f"  {variant}: " + ", ".join(cells))
+        print(f"  {variant}: " + ", ".join((f"runs {report.runs_of(samples)}", *cells)))
     for v in outcome.verdicts:
         word = {True: "met", False: "MISSED", None: "?"}[v.met]
         print(f"  {word}: {v.what}: {v.value} (bar {v.bar}{', stretch ' + v.stretch if v.stretch else ''})")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .rows import ROWS, Outcome
+from .runner import Sample
 from .sink import HERE
 from .venvs import PEERS, version_of
 
@@ -19,7 +20,8 @@ RESULTS = HERE / "results"
 
 HOW = """Written by `python -m benchmarks`, not by hand. Variants of a row take turns, each run is a fresh process;
 figures are medians, with the least and the most in brackets. CPU is user and system time of the client's process around
-the upload. Ratios within one row are what to trust; wall times depend on what else the machine does."""
+the upload. Ratios within one row are what to trust; wall times depend on what else the machine does. A run of a
+peer that failed counts with what it had sent by then."""
 
 SLOW = "**There was no C compiler: the sink was the one in Python, and it may be what was measured.**"
 
@@ -28,7 +30,7 @@ def save(name: str, outcome: Outcome, *, is_slow_sink: bool) -> None:
     """Keep one row as JSON, with the day and the commit at which it was measured."""
     RESULTS.mkdir(exist_ok=True)
     table = [
-        [variant, len(samples), *(_cell([s.get(key) for s in samples], f, d) for _, key, f, d in outcome.columns)]
+        [variant, runs_of(samples), *(_cell([s.get(key) for s in samples], f, d) for _, key, f, d in outcome.columns)]
         for variant, samples in outcome.measured.samples.items()
     ]
     kept = {
@@ -42,6 +44,12 @@ def save(name: str, outcome: Outcome, *, is_slow_sink: bool) -> None:
         "slow_sink": is_slow_sink,
     }
     (RESULTS / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n")
+
+
+def runs_of(samples: list[Sample]) -> str:
+    """How many runs there were, and what those that failed failed with."""
+    failed = [str(s["failed"]) for s in samples if "failed" in s]
+    return f"{len(samples)}" + (f" ({len(failed)} failed: {', '.join(sorted(set(failed)))})" if failed else "")
 
 
 def _cell(values: list[Any], factor: float, digits: int) -> str:

@@ -202,6 +202,8 @@ _FILES_S = ("files/s", "files_a_s", 1.0, 1)
 def _per_file(count: int) -> Callable[[Sample], None]:
     def add(sample: Sample) -> None:
         share_of_sink(sample)
+        if "wall_s" not in sample:  # it failed
+            return
         n = len(sample.get("files_done") or ()) or count
         sample["files_a_s"] = n / sample["wall_s"]
         sample["cpu_ms_a_file"] = 1000 * sample["cpu_s"] / n

@@ -9,6 +9,7 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,10 +84,14 @@ class Measured:
 
 
 def run_variant(variant: Variant, spec: Sample, sink: Sink, *, prefix: Sequence[str] = (), timeout_s: float) -> Sample:
-    """Run one variant once and return its figures, with the sink's own."""
+    """Run one variant once and return its figures, with the sink's own.
+
+    A peer that fails has got as far as the sink saw it get, in the time until then: `failed` says why.
+    """
     python = str(python_of(variant.peer)) if variant.peer else sys.executable
     sink.ask("reset")
     command = [*prefix, python, str(HERE / "drivers" / f"{variant.driver}.py"), json.dumps(spec)]
+    began_s = time.monotonic()
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=timeout_s, check=False, cwd=str(HERE.parent), env=_env()
@@ -94,6 +99,9 @@ def run_variant(variant: Variant, spec: Sample, sink: Sink, *, prefix: Sequence[
     except subprocess.TimeoutExpired:
         return {"unfinished_s": timeout_s, **_of_sink(sink)}
     lines = done.stdout.strip().splitlines()
+    if done.returncode and variant.peer and done.stderr.strip():
+        why = done.stderr.strip().splitlines()[-1].partition(":")[0].rpartition(".")[2]
+        return {"unfinished_s": time.monotonic() - began_s, "failed": why, **_of_sink(sink)}
     if done.returncode or not lines:
         raise RuntimeError(f"{variant.name} failed:\n{done.stderr[-2000:]}")
     sample: Sample = json.loads(lines[-1])
@@ -133,8 +141,9 @@ def interleave(
             sample = run_variant(variant, make_spec(variant), sink, prefix=prefix, timeout_s=timeout_s)
             after(sample)
             measured.add(variant.name, sample)
-            wall = sample.get("wall_s")
-            say(f"  {number + 1}/{rounds} {variant.name}: " + (f"{wall:.2f} s" if wall else "not finished"))
+            wall, failed = sample.get("wall_s"), sample.get("failed")
+            ended = f"failed with {failed}" if failed else "not finished"
+            say(f"  {number + 1}/{rounds} {variant.name}: " + (f"{wall:.2f} s" if wall else ended))
     return measured
 
 

@@ -4,9 +4,11 @@ import sys
 
 import pytest
 
+from benchmarks import runner
 from benchmarks import sink as sinks
+from benchmarks.report import runs_of
 from benchmarks.rows import LIMIT, OURS, ROWS, Setting, spec_for
-from benchmarks.runner import Measured, files_for, run_variant
+from benchmarks.runner import Measured, Variant, files_for, run_variant
 
 MIB = 2**20
 
@@ -38,6 +40,23 @@ def test_a_ratio_is_that_of_the_medians():
     measured.add("b", {"cpu_s": 4.0})
 
     assert measured.ratio("a", "cpu_s", "b") == 0.5
+
+
+def test_a_peer_that_fails_counts_with_what_it_sent_and_the_table_says_why(monkeypatch):
+    class Silent:
+        def ask(self, what):
+            return {"bytes": 5} if what == "stats" else {}
+
+    monkeypatch.setattr(runner, "python_of", lambda _peer: sys.executable)
+    peer = Variant("peer", "no_such_driver", "oss2")
+    sample = run_variant(peer, {}, Silent(), timeout_s=60)
+    assert sample["sink_bytes"] == 5
+    assert sample["unfinished_s"] > 0
+    assert "wall_s" not in sample
+    assert runs_of([{"wall_s": 1.0}, {**sample, "failed": "SSLEOFError"}]) == "2 (1 failed: SSLEOFError)"
+
+    with pytest.raises(RuntimeError, match="ours failed"):
+        run_variant(Variant("ours", "no_such_driver"), {}, Silent(), timeout_s=60)
 
 
 def test_every_row_says_what_it_measures():

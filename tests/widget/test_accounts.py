@@ -118,8 +118,8 @@ def test_a_file_that_failed_for_its_keys_asks_for_a_retry_once_others_came(
     assert not accounts.is_answered(info.file_id, info.error), "the new keys are no better"
 
 
-@pytest.mark.parametrize("way", ["keys of the account", "keys of a role", "UploadAuth"])
-def test_an_expired_file_goes_on_with_what_is_typed(emulator: Any, media: Media, way: str) -> None:
+@pytest.mark.parametrize("way", ["keys of the account", "keys of a role", "UploadAuth", "profile"])
+def test_an_expired_file_goes_on_with_what_the_person_gives(emulator: Any, media: Media, home: Path, way: str) -> None:
     def begin(info: Any) -> None:
         made = call(emulator, "CreateUploadVideo", {"Title": "t", "FileName": info.name}).json
         upload.set_upload_auth_and_address(info, made["UploadAuth"], made["UploadAddress"], made["VideoId"])
@@ -138,6 +138,9 @@ def test_an_expired_file_goes_on_with_what_is_typed(emulator: Any, media: Media,
         if way == "UploadAuth":
             new = session_answer(emulator, video_id)
             accounts.use_grant(Secret(new["UploadAuth"]), Secret(new["UploadAddress"]), video_id)
+        elif way == "profile":
+            write_cli(home, ak("mine", emulator.access_key_id, emulator.access_key_secret))
+            accounts.choose("mine")
         elif way == "keys of a role":
             role = call(emulator, "AssumeRole", {"RoleArn": emulator.role_arn, "RoleSessionName": "typed"}).json
             keys = role["Credentials"]

@@ -19,6 +19,8 @@ from .grants import Grants
 from .view import next_step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from vod_widget.errors import VODError
     from vod_widget.interfaces import Clock
     from vod_widget.upload_info import UploadInfo
@@ -186,6 +188,9 @@ class Accounts:
         else:
             self._uploader.set_profile(name)
             self._put_grants_away()
+            expired, provider = self._expired(), self._uploader.provider
+            if expired and provider is not None:
+                self._answer(expired, provider.credentials())
         self._keys_came()
         return self.refresh()
 
@@ -217,8 +222,7 @@ class Accounts:
         with self._lock:
             self._session, self._grants = keys, None
         self._keys_came()
-        for info in self._expired():
-            self._uploader._resume_with_keys(keys, info)
+        self._answer(self._expired(), keys)
         return {"masked_id": keys.masked_id, "current_profile": self.refresh()}
 
     def use_grant(self, upload_auth: Secret, upload_address: Secret, media_id: str) -> dict[str, Any]:
@@ -253,6 +257,10 @@ class Accounts:
         self._uploader.get_auth = grants
         self._keys_came()
         return {"masked_id": masked_id, "current_profile": self.refresh()}
+
+    def _answer(self, expired: Iterable[UploadInfo], keys: Credentials) -> None:
+        for info in expired:
+            self._uploader._resume_with_keys(keys, info)
 
     def _expired(self) -> list[UploadInfo]:
         return [info for info in self._uploader.list_files() if info.state == UploadState.EXPIRED]

@@ -44,6 +44,8 @@ _BUCKETS = ("uploading", "ready", "stopped", "failed", "done")
 _STATE_ORDER = ("uploading", "failed", "stopped", "ready", "done")
 _MAX_SORTED = 16
 _CAUSES_TOLD = 3
+# They travel with every summary while files are sent.
+_CAUSE_CHARACTERS = 200
 # Longer numbers are no counters, and int() of a thousand digits is slow.
 _DIGITS = re.compile(r"(\d{1,18})")
 _ACTION_ORDER = ("retry", "pause", "resume", "cancel", "remove")
@@ -297,7 +299,7 @@ class Overview:
     def causes(self) -> list[tuple[str, str, int]]:
         """Why files failed: code, the text of one of them, how many; the most frequent three."""
         often = sorted(((n, code) for code, n in self._causes.items() if n), key=lambda pair: (-pair[0], pair[1]))
-        return [(code, redact(self._said[code]), n) for n, code in often[:_CAUSES_TOLD]]
+        return [(code, redact(self._said[code])[:_CAUSE_CHARACTERS], n) for n, code in often[:_CAUSES_TOLD]]
 
     def bytes_in(self, bucket: str) -> int:
         """Length of all files under one filter."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -53,6 +54,13 @@ def test_a_state_keeps_nobody_out(bare: Page, state: str, theme: str, locale: st
         )
         == []
     ), "nor inside"
+
+
+def test_a_failure_is_told_in_chinese_alone(bare: Page) -> None:
+    show(bare, "problem", locale="zh-CN")
+    words = bare.locator("aside").inner_text()
+    assert "此账号尚未开通视频点播" in words, "the panels, a file of their own, know what the page has learned"
+    assert re.findall(r"[a-z]+ [a-z]+ [a-z]+", words) == []
 
 
 def test_a_person_with_a_keyboard_reaches_everything(bare: Page) -> None:

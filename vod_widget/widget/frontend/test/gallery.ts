@@ -83,7 +83,7 @@ export const STATES: Record<string, Prepare> = {
   problem: (kernel, root) => {
     kernel.rows = failures();
     kernel.state = "End";
-    kernel.details = { attempts: [{ number: 1, code: "Network.Lost", message: "connection lost", waited_s: 2 }, { number: 2, code: "Source.Changed", message: "changed", waited_s: 0 }] };
+    kernel.details = { attempts: [{ number: 1, code: "Network.Lost", message: "connection lost", waited_s: 2 }, { number: 2, code: "OperationDenied", message: "not activated", waited_s: 0 }] };
     return press(root, "[data-step=open]", ".side .why");
   },
   expired: (kernel) => {

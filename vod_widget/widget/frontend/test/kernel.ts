@@ -142,6 +142,7 @@ export class FakeKernel implements Model {
       left: this.rows.length - n("done") - n("failed") - canceled,
       counts: { all: n("all"), uploading: n("uploading"), ready: n("ready"), stopped: n("stopped"), failed: n("failed"), done: n("done") },
       size_bytes, sent_bytes, failed_bytes: sum(this.rows.filter(IN.failed), "size_bytes"), done_bytes: sum(this.rows.filter(IN.done), "size_bytes"),
+      causes: this.rows.filter((r) => r.state === "Failure" && r.error).slice(0, 3).map((r) => [r.error!.code, r.error!.message, 1]),
       speed_bytes_per_s: speed, time_left_s: speed > 0 ? (size_bytes - sent_bytes) / speed : null,
       progress: size_bytes ? sent_bytes / size_bytes : 0, can_start: this.state !== "Start" && n("ready") > 0, can_stop: this.state === "Start",
       profile: this.current_profile === "emulator" ? { name: "emulator", region: "cn-shanghai", is_emulator: true, masked_id: "" }

@@ -106,12 +106,13 @@ export class Banner {
     const table = button(t("copy_table"), null, {
       "data-action": "copy-table", onclick: press((event) => void this.#copy(event.currentTarget as HTMLElement, "copy_table")),
     }, "sm");
+    const causes = (summary.causes ?? []).map(([code, message, n]) => cause_of(t, code, message) + (n < summary.failed ? ` (${count(n)})` : "")).join(" · ");
     const [bold, rest, acts] = ((): [string, string, HTMLElement[]] => {
       switch (kind) {
         case "done": return [t("banner_done", { n: summary.done }), t("banner_done_sub", { size: bytes(summary.done_bytes) }), [ids(true), table, dismiss]];
         case "failed": return [
           t("banner_failed", { done: count(summary.done), failed: count(summary.failed) }),
-          t("cause") + t("colon") + (summary.causes ?? []).map(([code, message, n]) => cause_of(t, code, message) + (n < summary.failed ? ` (${count(n)})` : "")).join(" · "),
+          causes && t("cause") + t("colon") + causes,
           [button(t("retry_failed", { n: summary.failed }), "retry", { "data-action": "retry-failed", onclick: press(() => session.retry_failed()) }, "pri sm"),
             ...summary.done > 0 ? [ids(false)] : [], dismiss],
         ];

@@ -366,6 +366,20 @@ def test_small_file_that_changed_while_its_answer_was_awaited_is_no_success() ->
     assert run.machine.error is not None and run.machine.error.code == "Source.Changed"
 
 
+def test_small_file_that_changed_and_whose_answer_was_lost_is_no_success() -> None:
+    run = _calm(size=50_000)
+    run.start()
+    _until(run, lambda: run.transfers)
+    token, effect, _ = run.transfers.pop()
+    run.apply(effect)
+    run.take(run.machine.fail(token, ConnectionLostError("lost", was_sent=True)))
+    _until(run, lambda: _performing(run, fx.CheckSource))
+    _outcome_of(run, fx.CheckSource, lambda token: run.machine.succeed(token, "another"))
+    run.drain()
+    assert run.machine.state is UploadState.FAILURE
+    assert run.machine.error is not None and run.machine.error.code == "Source.Changed"
+
+
 def test_state_of_an_asset_that_only_this_upload_can_have_filled_is_proof() -> None:
     run = _calm(may_head=False)
     run.start()

@@ -1341,3 +1341,37 @@ def test_f88_a_link_in_the_place_of_the_lock_is_refused(journal: FileJournal, tm
         take(journal)
     assert caught.value.code == "Journal.Unsafe"
     assert victim.read_text() == "precious"
+
+
+def test_image_has_no_second_copy_since_no_later_process_could_go_on_with_it(journal: FileJournal) -> None:
+    entry = take(journal)
+    entry.write(replace(SENT, media_type=MediaType.IMAGE, reference_id="", upload_id=""), durable=True)
+    assert not spare_of(file_of(journal)).exists()
+    found = left(journal)
+    assert found is not None and found.media_id == SENT.media_id
+
+
+def test_own_results_are_known_without_reading_the_list_and_those_of_others_between_them_are_read(
+    journal: FileJournal, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def finish(where: FileJournal, source: str) -> None:
+        entry = where.open(source, DESTINATION)
+        entry.write(replace(SENT, source_id=source), durable=True)
+        entry.finish({"media_id": source})
+
+    def result(source: str) -> str | None:
+        found = journal.finished(source, DESTINATION)
+        return found["media_id"] if found is not None else None
+
+    finish(journal, "file:/a")
+    assert result("file:/a") == "file:/a"
+    finish(journal, "file:/b")
+    with monkeypatch.context() as patched:
+        patched.setattr(done_module, "open_file", lambda *_: pytest.fail("the list was opened"))
+        assert result("file:/c") is None
+    other = FileJournal(journal.folder.parent, clock)
+    finish(other, "file:/c")
+    finish(journal, "file:/d")
+    other.close()
+    for source in ("file:/a", "file:/b", "file:/c", "file:/d"):
+        assert result(source) == source

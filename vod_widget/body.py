@@ -132,7 +132,9 @@ class FileBody:
                     raise BrokenOff
                 began_s = now_s()
                 yield piece
-                self._measure(now_s() - began_s)
+                took_s = now_s() - began_s
+                if took_s > _SLOW_S or (took_s < _QUICK_S and self._piece_bytes < _PIECE_MOST_BYTES):
+                    self._measure(took_s)
                 transfer.sent_bytes += len(piece)
                 run.total_sent_bytes += len(piece)
                 if cancel.is_set():

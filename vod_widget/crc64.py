@@ -18,9 +18,9 @@ __all__ = ["combine", "combine_all", "crc64"]
 _POLY_REFLECTED = 0xC96C5795D7870F42  # 0x42F0E1EBA9EA3693, bit by bit from the other end
 
 
-def crc64(data: bytes | memoryview, value: int = 0) -> int:
-    """Return the CRC of `data` appended to bytes whose CRC is `value`."""
-    return int(fastcrc.crc64.xz(data, value))
+crc64 = fastcrc.crc64.xz
+"""`crc64(data, value=None)`: the CRC of `data` appended to bytes whose CRC is `value`. No call stands between, for each
+block that is sent passes here."""
 
 
 @lru_cache(maxsize=64)

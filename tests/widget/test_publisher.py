@@ -90,6 +90,21 @@ def test_who_scrolls_need_not_wait_for_the_pace_of_the_bars(rig: Rig) -> None:
     assert rig.clock.at_s == began_s
 
 
+def test_the_end_of_a_file_need_not_wait_for_the_pace_of_its_bar(rig: Rig) -> None:
+    [file_id] = rig.uploader.add_many(1)
+    looking(rig)
+    rig.uploader.put(file_id, state=UploadState.UPLOADING)
+    rig.run(1.0)
+    rig.uploader.put(file_id, sent_bytes=10)
+    rig.screen.messages.clear()
+    while not said(rig):
+        rig.run(0.02)  # until the bar was shown just now
+    rig.screen.messages.clear()
+    rig.uploader.put(file_id, state=UploadState.SUCCESS)
+    rig.run(0.12)
+    assert [row["state"] for message in rig.screen.of("rows", "snapshot") for row in message["rows"]] == ["Success"]
+
+
 def test_a_filter_follows_the_states(rig: Rig) -> None:
     ids = rig.uploader.add_many(30)
     looking(rig, filter="done")

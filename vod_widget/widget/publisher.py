@@ -121,7 +121,8 @@ class Publisher:
         self._silent: set[int] = set()
         self._traits: dict[str, Any] = {}
         self._traits_s = float("-inf")
-        self._tick_s = float("-inf")
+        self._turned = False
+        self._turned_s = float("-inf")
         self._free_s = 0.0
         self._looked_s = float("-inf")
         self._closing_s: float | None = None
@@ -140,15 +141,17 @@ class Publisher:
 
     def listen(self, event: events.Event) -> None:
         """Take one event of the core; called in the thread that delivers them, returns at once."""
-        soon = not isinstance(event, events.Progress)
+        turned = not isinstance(event, events.Progress)
         with self._word:
             if event.file_id:
                 self._dirty[event.file_id] = None
                 if len(self._dirty) > _RESEED_ABOVE or isinstance(event, events.FileMoved):
                     self._reseed = True
-            # The first change after a quiet time shows at once; in a storm they share a tick.
-            calm_s = self._tick_s + BARS_S - self._clock.monotonic_s()
-            self._want(max(SOON_S, calm_s) if soon else BARS_S)
+            # The first change after a time without any shows at once, however bars move and lists scroll meanwhile;
+            # in a storm they share a tick.
+            self._turned |= turned
+            calm_s = self._turned_s + BARS_S - self._clock.monotonic_s()
+            self._want(max(SOON_S, calm_s) if turned else BARS_S)
 
     def post(
         self,
@@ -329,12 +332,14 @@ class Publisher:
             asked, self._asked = self._asked, {}
             flushes, self._flushes = self._flushes, []
             self._wanted_s = None
+            turned, self._turned = self._turned, False
             self._silent = {page for page, at_s in self._heard_s.items() if now_s - at_s > PAGE_SILENCE_S}
         repeat = self._closing_s is not None and now_s >= self._closing_s
         if repeat:
             self._closing_s = None
             self._traits = {}
-        self._tick_s = now_s
+        if turned:
+            self._turned_s = now_s
         if asked:
             self._free_s = now_s + SOON_S
         totals, watch = self._core.totals(), self._watch

@@ -28,8 +28,9 @@ export function direct_kit(kit: () => Sum, say: (word: Word) => void): (message:
     const summed = (async () => {
       const sum = idle.pop() ?? kit();
       const stream = blob.stream();
-      let space: Uint8Array<ArrayBuffer> | undefined = new Uint8Array(262_144);
-      let reader: ReadableStreamBYOBReader;
+      // Filled before it is handed over: a pipe gives a small piece at a time, each at the cost of a turn of the loop.
+      let space: Uint8Array<ArrayBuffer> | undefined = new Uint8Array(1_048_576);
+      let reader: { read: (into: Uint8Array<ArrayBuffer>, how: { min: number }) => Promise<ReadableStreamReadResult<Uint8Array<ArrayBuffer>>>; cancel: () => Promise<void> };
       try {
         reader = stream.getReader({ mode: "byob" });
       } catch {
@@ -38,8 +39,8 @@ export function direct_kit(kit: () => Sum, say: (word: Word) => void): (message:
       }
       let left = blob.size;
       try {
-        while (live.get(id) === request) {
-          const { done, value }: ReadableStreamReadResult<Uint8Array<ArrayBuffer>> = await reader.read(space!);
+        while (left && live.get(id) === request) {
+          const { done, value } = await reader.read(space!, { min: Math.min(left, 1_048_576) });
           if (done) break;
           sum.add(value);
           left -= value.length;

@@ -38,6 +38,7 @@ __all__ = ["OssStore"]
 T = TypeVar("T")
 
 _BUCKETS_MAX = 64
+_NOBODY = Credentials("nobody", "nothing")
 
 _COMPLETE_ANSWER_S = 300.0
 """OSS joins up to 10,000 parts before it answers; 90 s were reported, so the usual minute would be a false alarm."""
@@ -107,7 +108,7 @@ class OssStore:
         """
         base_url = None
         if address is not None:
-            bucket = self._bucket(oss2.AnonymousAuth(), address)
+            bucket = self._bucket(None, address)
             base_url = bucket._make_url(bucket.bucket_name, "")
         self._wire.session.connect_ahead(base_url, most, self._connect_timeout_s)
 
@@ -128,7 +129,7 @@ class OssStore:
         bucket: Any = None
         with contextlib.suppress(oss2.exceptions.ClientError):
             bucket = oss2.Bucket(
-                oss2.AnonymousAuth(),
+                _Auth(_NOBODY, self.now_s),  # of the version that signs: by it oss2 decides how to check names
                 endpoint,
                 address.bucket,
                 session=self._session,

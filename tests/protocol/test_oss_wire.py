@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+import oss2
 import pytest
 
 from tests.helpers.raw_server import Peer, RawServer, answering, closed_door
@@ -245,6 +246,16 @@ def test_a_malformed_bucket_is_refused_before_anything_is_sent(make_store):
     place = UploadAddress("https://oss-cn-shanghai.aliyuncs.com", "evil/..", "key")
     with pytest.raises(errors.EndpointRefusedError):
         make_store().open(upload_auth(), place)
+
+
+def test_files_share_a_bucket_that_oss2_made_but_neither_keys_nor_looser_rules(make_store):
+    store = make_store()
+    place = address("https://oss-cn-shanghai.aliyuncs.com")
+    store.connect_ahead(0, place)
+    one, other = (store.open(upload_auth(), place)._bucket for _ in range(2))
+    assert one.auth is not other.auth
+    fresh = oss2.Bucket(one.auth, place.endpoint, place.bucket)
+    assert (one.is_verify_object_strict, one.auth) == (fresh.is_verify_object_strict, fresh.auth)
 
 
 def test_f1_f2_refused_and_unknown_hosts_never_got_anything(make_store):

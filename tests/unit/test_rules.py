@@ -117,6 +117,8 @@ def test_buttons_do_what_the_table_allows() -> None:
     for state in UploadState:
         for action in actions(state, Phase.NONE) & means.keys():
             assert (state, means[action]) in FILE_TABLE
+    # Who paused a file may give it up without sending it first; Remove alone would leave its parts in the cloud.
+    assert actions(UploadState.STOPPED, Phase.PAUSED) == {"resume", "cancel", "remove"}
     assert "retry" in actions(UploadState.UPLOADING, Phase.WAITING)
     assert "retry" not in actions(UploadState.UPLOADING, Phase.SENDING)
 

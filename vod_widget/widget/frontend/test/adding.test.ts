@@ -115,6 +115,23 @@ describe("adding", () => {
     expect(page.kernel.last("add_paths")).toMatchObject({ paths: ["/data/clips/*.mp4"] });
     expect(page.root.querySelector(".side")).toBeNull();
   });
+  it("keeps what is typed before the first folder has come", async () => {
+    const page = await open();
+    await page.click(page.by_name("From the kernel's files"));
+    page.by_name("Close").click();
+    page.kernel.delay_ms = 60;
+    page.by_name("From the kernel's files").click();
+    await settle(30);
+    const path = page.root.querySelector("input[data-action=path]") as HTMLInputElement;
+    path.value = "/data/talk.mp4";
+    path.dispatchEvent(new Event("input", { bubbles: true }));
+    await settle(2_000);
+    expect(path.value).toBe("/data/talk.mp4");
+    expect(page.root.querySelectorAll(".ent").length).toBeGreaterThan(0);
+    await page.click(page.by_name("Add"));
+    await settle();
+    expect(page.kernel.last("add_paths")).toMatchObject({ paths: ["/data/talk.mp4"] });
+  });
   it("shows the folder that is typed, or why it cannot be shown", async () => {
     const page = await open();
     await page.click(page.by_name("From the kernel's files"));

@@ -86,6 +86,7 @@ export class BrowsePanel implements Panel {
 
   async #enter(path: string): Promise<void> {
     const turn = ++this.#asked;
+    const before = this.#input.value;
     if (!this.#listing) replace(this.#list, h("p", { class: "mut none" }, this.#host.session.t("loading")));
     const listing = await this.#host.session.ask("list_dir", { path }, this.#host.session.t("browse_title"));
     if (turn !== this.#asked) return;
@@ -94,7 +95,9 @@ export class BrowsePanel implements Panel {
       return;
     }
     this.#listing = listing;
-    this.#input.value = this.#entered = this.#folder = listing.path.endsWith("/") ? listing.path : `${listing.path}/`;
+    this.#entered = this.#folder = listing.path.endsWith("/") ? listing.path : `${listing.path}/`;
+    // Whoever types faster than a disk answers means what was typed.
+    if (this.#input.value === before) this.#input.value = this.#entered;
     this.#hide_options();
     this.#draw();
     this.update();

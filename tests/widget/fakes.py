@@ -383,7 +383,13 @@ class Rig:
     """Publisher, pages and handler around a fake core, without any thread; `run` lets time pass."""
 
     def __init__(
-        self, *, policy: Policy | None = None, root: Any = None, uploader: Any = None, direct: bool = False
+        self,
+        *,
+        policy: Policy | None = None,
+        root: Any = None,
+        uploader: Any = None,
+        direct: bool = False,
+        reload_ends: bool = False,
     ) -> None:
         self.clock = FakeClock()
         self.uploader = uploader or FakeUploader(self.clock)
@@ -397,7 +403,15 @@ class Rig:
             account=self.accounts.facts,
             is_answered=self.accounts.is_answered,
         )
-        self.pages = Pages(self.uploader, self.publisher.post, self.clock, self.policy, patience_s=900.0, direct=direct)
+        self.pages = Pages(
+            self.uploader,
+            self.publisher.post,
+            self.clock,
+            self.policy,
+            patience_s=900.0,
+            direct=direct,
+            reload_ends=reload_ends,
+        )
         self.publisher.ask_for_owed(self.pages.owed)
         files = KernelFiles(root, self.clock)
         self.handler = Handler(

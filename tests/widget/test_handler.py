@@ -43,6 +43,7 @@ STEER = {"template_group_id": "", "workflow_id": ""}
 HAPPY: dict[str, dict[str, Any]] = {
     "hello": {"version": 2, "locale": "en"},
     "view": {"first": 0, "count": 20, "filter": "all", "search": "", "sort": "queue", "descending": False},
+    "bye": {"token": "TOKEN"},
     "start": {},
     "stop": {},
     "clear": {"which": "done"},
@@ -114,7 +115,7 @@ IN_PUBLIC = {
     "slice": "Slice.Unknown",
     **dict.fromkeys(
         (
-            *("hello", "view", "ping", "probe", "reach", "asset", "detail"),
+            *("hello", "bye", "view", "ping", "probe", "reach", "asset", "detail"),
             *("start", "stop", "clear", "retry_failed", "offer_files", "reoffer_files"),
             *("slice_error", "put_progress", "put_done", "put_error"),
         ),

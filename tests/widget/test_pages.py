@@ -167,6 +167,43 @@ def test_a_page_that_was_given_up_gets_its_files_back_when_it_speaks(rig: Rig) -
     assert reading.ended().result == b"12345"
 
 
+def test_a_page_that_is_left_gives_up_its_files_at_once_until_it_speaks_again(rig: Rig) -> None:
+    mine = rig.hello()["token"]
+    [added] = offer(rig, mine)["added"]
+    rig.data("bye", token=mine)
+    assert rig.pages.owed() == {added["file_id"]: "Source.Detached"}
+    rig.hello()  # without a token: the next page, not this one
+    assert rig.pages.owed() == {added["file_id"]: "Source.Detached"}
+    rig.data("ping", token=mine)
+    assert rig.pages.owed() == {added["file_id"]: "Source.Detached"}, "what it had begun to say"
+    rig.clock.advance(2.0)
+    rig.data("ping", token=mine)
+    assert rig.pages.owed() == {}, "the person was asked, and stayed"
+
+
+@pytest.mark.parametrize("end", ["bye", "silence"])
+def test_where_the_next_page_has_another_kernel_this_one_lets_go_of_what_its_page_was_sending(end: str) -> None:
+    rig = Rig(reload_ends=True)
+    mine = rig.hello()["token"]
+    [sending] = offer(rig, mine)["added"]
+    [done] = offer(rig, mine, name="other.mp4")["added"]
+    infos = rig.uploader.infos
+    rig.uploader.put(sending["file_id"], state=UploadState.UPLOADING)
+    rig.uploader.put(done["file_id"], state=UploadState.FAILURE)
+    reading = read_all(rig, sending["file_id"])
+    if end == "bye":
+        rig.data("bye", token=mine)
+    else:
+        rig.clock.advance(60.1)
+        rig.pages.owed()
+    assert [infos[one["file_id"]].state for one in (sending, done)] == [UploadState.STOPPED, UploadState.FAILURE]
+    rig.clock.advance(2.0)
+    rig.data("ping", token=mine)
+    assert [infos[one["file_id"]].state for one in (sending, done)] == [UploadState.READY, UploadState.FAILURE]
+    rig.pages.close()
+    assert isinstance(reading.failed(), Exception)
+
+
 def test_a_page_that_answers_the_roll_keeps_its_files(rig: Rig) -> None:
     mine = rig.hello()["token"]
     [added] = offer(rig, mine)["added"]

@@ -55,7 +55,7 @@ _SLOW |= {"set_upload_auth", "test_credentials"}
 _MAY_START = frozenset({"start", "resume", "retry", "retry_failed"})
 _MANY = 200
 # Bytes are governed by credit, and a heartbeat must pass: only what a person can do is counted.
-_UNCOUNTED = frozenset({"slice", "slice_error", "put_progress", "put_done", "put_error", "ping"})
+_UNCOUNTED = frozenset({"bye", "slice", "slice_error", "put_progress", "put_done", "put_error", "ping"})
 
 
 @dataclass(slots=True)
@@ -272,6 +272,10 @@ class Handler:
 
     def _on_ping(self, intent: Intent) -> _Reply:
         return _Reply({"seq": self._publisher.seq(self._pages.number_of(intent.token))})
+
+    def _on_bye(self, intent: Intent) -> _Reply:
+        self._pages.leave(intent.token)
+        return _Reply({}, after=self._publisher.refresh)
 
     def _on_probe(self, intent: Intent) -> _Reply:
         assert intent.buffer is not None  # the schema demands it

@@ -257,11 +257,12 @@ KINDS: Mapping[str, Mapping[str, _Check]] = MappingProxyType(
         "list_categories": _NOTHING,
         "asset": {"name": _one_of("panels", "chinese"), "sha256": _text(64)},
         "ping": _NOTHING,
+        "bye": _NOTHING,
         "probe": _NOTHING,
     }
 )
 _WITH_BUFFER = frozenset({"slice", "probe", "set_cover"})
-_MUST_NAME_THE_PAGE = frozenset({"reach", "slice", "slice_error", "put_progress", "put_done", "put_error"})
+_MUST_NAME_THE_PAGE = frozenset({"bye", "reach", "slice", "slice_error", "put_progress", "put_done", "put_error"})
 
 
 def message_id(content: object) -> int | None:

@@ -20,7 +20,7 @@ from vod_widget.errors import InvalidArgumentError, RestrictionError, SourceDeta
 from vod_widget.interfaces import Clock, DirectPart
 from vod_widget.metadata import clean_name
 from vod_widget.model import UploadState
-from vod_widget.sources.browser import BrowserSource
+from vod_widget.sources.browser import SILENCE_S, BrowserSource
 from vod_widget.sources.direct import PutPart
 from vod_widget.sources.pace import FIRST_SLICE_BYTES
 
@@ -37,6 +37,11 @@ __all__ = ["Pages"]
 ROLL_S = 5.0
 # A page whose bytes are wanted and that says nothing at all for so long was closed.
 _SILENCE_S = 120.0
+# The same where the next page has a kernel of its own, which must wait until this one lets go of the file; a source
+# speaks of silence from then on. In Voila a word of farewell is lost behind slices that are on their way.
+_SILENCE_ENDS_S = SILENCE_S
+# A page that is being left still says what it has begun to say; one that speaks later was asked, and stays.
+_LEAVING_S = 2.0
 # A page that was reloaded so often has left nothing that is worth remembering.
 _MAX_PAGES = 64
 _AT_REST = frozenset({UploadState.STOPPED, UploadState.CANCELED, UploadState.FAILURE})
@@ -44,12 +49,16 @@ _AT_REST = frozenset({UploadState.STOPPED, UploadState.CANCELED, UploadState.FAI
 
 @dataclass(slots=True)
 class _Held:
-    """One browser file: its source, and the token of the page that owns it ("" until the first slice tells)."""
+    """One browser file: its source, and the token of the page that owns it ("" until the first slice tells).
+
+    `is_given_up`: its page is thought to be gone; `is_paused`: for that reason, and goes on if the page comes back.
+    """
 
     source: BrowserSource
     owner: str
     info: UploadInfo
     is_given_up: bool = False
+    is_paused: bool = False
 
 
 class Pages:
@@ -62,6 +71,8 @@ class Pages:
         policy: Limits of what a page may bring.
         patience_s: Seconds that an upload waits for its page.
         direct: True when pages may be asked to send parts straight to the storage, if the policy lets them.
+        reload_ends: True when each load of the page has another kernel: the files of a page that is gone are let go,
+            so that the next kernel may go on with them while this one still lives.
     """
 
     def __init__(
@@ -73,8 +84,10 @@ class Pages:
         *,
         patience_s: float,
         direct: bool = False,
+        reload_ends: bool = False,
     ) -> None:
         self._uploader = uploader
+        self._reload_ends = reload_ends
         self._post = post
         self._clock = clock
         self._policy = policy
@@ -88,6 +101,7 @@ class Pages:
         self._heard_s: dict[str, float] = {}
         self._due_s: dict[str, float] = {}
         self._gone: set[str] = set()
+        self._left_s: dict[str, float] = {}
         self._held: dict[str, _Held] = {}
 
     # ---- who is who --------------------------------------------------------------------------------
@@ -103,7 +117,7 @@ class Pages:
             self._heard_s[token] = now_s
             while len(self._tokens) > _MAX_PAGES:
                 oldest, _ = self._tokens.popitem(last=False)
-                for known in (self._reach, self._heard_s, self._due_s):
+                for known in (self._reach, self._heard_s, self._due_s, self._left_s):
                     known.pop(oldest, None)
                 self._gone.discard(oldest)
             held = list(self._held.values())
@@ -113,28 +127,42 @@ class Pages:
 
     def hear(self, token: str) -> None:
         """Take note that a page lives; one that was given up by mistake gets its files back."""
-        page = self.page_of(token)
         with self._lock:
-            if not page:
+            if token not in self._tokens:
+                return  # a hello, which is no word of the page before
+            now_s = self._clock.monotonic_s()
+            if now_s - self._left_s.get(token, -_LEAVING_S) < _LEAVING_S:
                 return
-            self._heard_s[page] = self._clock.monotonic_s()
-            self._due_s.pop(page, None)
-            if page not in self._gone:
+            self._heard_s[token] = now_s
+            self._due_s.pop(token, None)
+            if token not in self._gone:
                 return
-            self._gone.discard(page)
-            back = [(file_id, one) for file_id, one in self._held.items() if one.owner == page and one.is_given_up]
+            self._gone.discard(token)
+            back = [(file_id, one) for file_id, one in self._held.items() if one.owner == token and one.is_given_up]
         for file_id, one in back:
             if one.source.is_detached:
-                self._attach(file_id, one.source, page)
+                self._attach(file_id, one.source, token)
+
+    def leave(self, token: str) -> None:
+        """Take a page's word that it is being left."""
+        with self._lock:
+            if token in self._tokens:
+                self._left_s[token] = self._clock.monotonic_s()
+        self._give_up({token})
 
     def _give_up_silent_pages(self) -> None:
         """A page that is gone (a reload, a closed tab) holds no file any more: all of its files wait for one."""
         now_s = self._clock.monotonic_s()
+        silence_s = _SILENCE_ENDS_S if self._reload_ends else _SILENCE_S
         with self._lock:
             late = {page for page, due_s in self._due_s.items() if now_s >= due_s}
             waiting = {one.owner for one in self._held.values() if one.owner and one.source.waits_for_browser}
-            late |= {page for page in waiting if now_s - self._heard_s.get(page, now_s) >= _SILENCE_S}
-            late -= self._gone
+            late |= {page for page in waiting if now_s - self._heard_s.get(page, now_s) >= silence_s}
+        self._give_up(late)
+
+    def _give_up(self, pages: set[str]) -> None:
+        with self._lock:
+            late = (pages & self._tokens.keys()) - self._gone
             self._gone |= late
             for page in late:
                 self._due_s.pop(page, None)
@@ -143,6 +171,8 @@ class Pages:
                 one.is_given_up = True
         for one in lost:
             one.source.detach()
+            if self._reload_ends and one.info.state == UploadState.UPLOADING:
+                one.is_paused = self._uploader.pause_file(one.info)
 
     def page_of(self, token: str) -> str:
         """Return the page that speaks: its token, or the only page there is; "" when that cannot be told."""
@@ -240,10 +270,14 @@ class Pages:
     def _attach(self, file_id: str, source: BrowserSource, page: str) -> None:
         with self._lock:
             reach = self._reach.get(page, FIRST_SLICE_BYTES)
-            if file_id in self._held:
-                self._held[file_id].is_given_up = False
+            held = self._held.get(file_id)
+            goes_on = held is not None and held.is_paused
+            if held is not None:
+                held.is_given_up = held.is_paused = False
         put = self._put_of(file_id) if self._direct else None
         source.attach(self._pull_of(file_id), slice_bytes=reach, put=put)
+        if held is not None and goes_on and held.info.state == UploadState.STOPPED:
+            self._uploader.resume_file(held.info)
 
     def _take(self, offer: Mapping[str, Any], page: str, *, again: bool) -> tuple[str, BrowserSource]:
         name, size_bytes = clean_name(offer["name"]), offer["size_bytes"]

@@ -21,7 +21,7 @@ _GIB = 1024**3
 # of the kernel's files, the account and its categories; the order of the list concerns everybody's files.
 _STRANGERS = frozenset(
     {
-        *("hello", "view", "ping", "probe", "reach", "asset", "detail", "play"),
+        *("hello", "bye", "view", "ping", "probe", "reach", "asset", "detail", "play"),
         *("start", "stop", "clear", "cancel", "pause", "resume", "retry", "retry_failed", "remove"),
         *("offer_files", "reoffer_files", "slice", "slice_error", "put_progress", "put_done", "put_error"),
         *("set_metadata", "edit_files", "set_cover"),

@@ -197,7 +197,16 @@ class VODUploadWidget(anywidget.AnyWidget):
         self._publisher = Publisher(
             uploader, screen, clock, account=self._accounts.facts, is_answered=self._accounts.is_answered
         )
-        pages = Pages(uploader, self._publisher.post, clock, self._policy, patience_s=patience_s, direct=self._direct)
+        reload_ends = reload_ends_the_kernel()
+        pages = Pages(
+            uploader,
+            self._publisher.post,
+            clock,
+            self._policy,
+            patience_s=patience_s,
+            direct=self._direct,
+            reload_ends=reload_ends,
+        )
         self._publisher.ask_for_owed(pages.owed)
         if earlier is not None:
             self._accounts.take_over(earlier._accounts)
@@ -215,7 +224,7 @@ class VODUploadWidget(anywidget.AnyWidget):
             commands=self._commands,
             clock=clock,
             session=secrets.token_hex(8),
-            reload_ends=reload_ends_the_kernel(),
+            reload_ends=reload_ends,
         )
         unsubscribe = _subscribe(uploader, self._publisher, pages)
         self.on_msg(_handle_weakly(weakref.ref(self)))

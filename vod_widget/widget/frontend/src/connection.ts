@@ -56,6 +56,7 @@ export class Connection {
     // Fired when the comm goes dead or comes back, thus also at a kernel restart. Its value cannot be
     // read through anywidget's proxy, so it only makes us ask.
     model.on("comm_live_update", this.#suspect as (...args: never[]) => void);
+    addEventListener("beforeunload", this.#leave, true);
     this.#beat = setInterval(() => this.#heartbeat(), this.#timing.heartbeat_ms);
   }
 
@@ -82,6 +83,7 @@ export class Connection {
   }
 
   close(): void {
+    removeEventListener("beforeunload", this.#leave, true);
     clearInterval(this.#beat);
     clearTimeout(this.#watch);
     this.#model.off("msg:custom", this.#receive as (...args: never[]) => void);
@@ -92,6 +94,11 @@ export class Connection {
     }
     this.#pending.clear();
   }
+
+  /** Said before `pagehide`, when what is sent is lost behind slices; the kernel hears again whoever is asked and stays. */
+  readonly #leave = (): void => {
+    if (this.token) this.request("bye", {}).catch(() => undefined);
+  };
 
   #heartbeat(): void {
     this.request("ping", {}).then((answer) => this.#listen.pulse(answer.seq), () => undefined);

@@ -218,6 +218,7 @@ export interface Intents {
   asset: [{ name: "panels" | "chinese"; sha256: string }, { text: string }];
   /** `seq` of the last snapshot or rows: what this page has not seen was lost on the way. */
   ping: [Nothing, { seq?: number }];
+  bye: [Nothing, Nothing];
   probe: [Nothing, { size_bytes: number; crc64: string }];
 }
 export type Kind = keyof Intents;

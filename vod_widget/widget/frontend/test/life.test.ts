@@ -22,3 +22,19 @@ describe("a kernel that has not answered yet", () => {
     expect(strip()).toBe("No files yet"); // what it says counts, not what was saved
   });
 });
+
+describe("a page that is left", () => {
+  it("says so", async () => {
+    const page = await open();
+    window.dispatchEvent(new Event("beforeunload"));
+    expect(page.kernel.sent.at(-1)).toMatchObject({ kind: "bye", token: "page-token" });
+  });
+
+  it("is not listened to any more when the widget is closed", async () => {
+    const page = await open();
+    page.close();
+    const said = page.kernel.sent.length;
+    window.dispatchEvent(new Event("beforeunload"));
+    expect(page.kernel.sent.length).toBe(said);
+  });
+});

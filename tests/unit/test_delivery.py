@@ -181,9 +181,12 @@ def test_crew_survives_a_job_that_fails() -> None:
 
 
 def test_timers_run_in_the_order_of_their_time() -> None:
-    timers, ran, done = Timers("vod-test-timer", SystemClock()), [], threading.Event()
+    clock = Stepped()
+    timers, ran, done = Timers("vod-test-timer", clock), [], threading.Event()
     timers.after(0.06, lambda: (ran.append("late"), done.set()))
     timers.after(0.01, lambda: ran.append("soon"))
+    assert not ran
+    clock.now += 1.0
     assert done.wait(LONG_S)
     assert ran == ["soon", "late"]
     assert timers.close(LONG_S)

@@ -102,3 +102,17 @@ def test_nothing_moves_for_whoever_asked_for_less_motion(bare: Page) -> None:
     bare.emulate_media(reduced_motion="reduce")
     assert bare.evaluate(moving) == 0
     bare.emulate_media(reduced_motion="no-preference")
+
+
+def test_beside_other_widgets_it_is_as_wide_as_a_telephone_at_least(page: Page) -> None:
+    show(page, "running")
+    page.evaluate(
+        """() => {
+            const cell = document.querySelector('#cell');
+            cell.style.width = 'auto';
+            cell.parentElement.style.display = 'flex';
+        }"""
+    )
+    box = page.locator(".vod-widget").bounding_box()
+    assert box is not None
+    assert box["width"] == 320

@@ -94,6 +94,7 @@ def test_no_typed_key_reaches_the_logs_of_the_kernel_at_debug(
 
 def test_it_is_an_ordinary_widget(widget: VODUploadWidget) -> None:
     assert isinstance(widget, ipywidgets.DOMWidget)
+    assert widget.layout.flex == "1 1 auto", "in an HBox it takes the width that is left"
     box = ipywidgets.VBox([widget])
     bar = ipywidgets.FloatProgress(max=1.0)
     ipywidgets.link((widget, "progress"), (bar, "value"))

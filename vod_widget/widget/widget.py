@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import anywidget
+import ipywidgets
 import traitlets
 
 from vod_widget.errors import InvalidArgumentError
@@ -113,6 +114,11 @@ class VODUploadWidget(anywidget.AnyWidget):
     results: traitlets.List[dict[str, Any]] = traitlets.List(
         help="One dict for each file that ended; kernel side only."
     )
+
+    @traitlets.default("layout")
+    def _fill_a_box(self) -> ipywidgets.Layout:
+        # In an HBox a child is as wide as its contents, and the widget fits into any width.
+        return ipywidgets.Layout(flex="1 1 auto")
 
     def __init__(
         self,

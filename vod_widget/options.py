@@ -30,9 +30,9 @@ BROWSER_PART_BYTES = 3 * MIB
 Measured on an idle and on a busy machine, share of a bare stream and growth of the kernel: 2 MiB 0.45 and 0 MiB;
 3 MiB 0.61, 0.65 and 52 MiB at most; 4 MiB 0.65, 0.73 and 72 MiB (`python -m benchmarks.widget_stream --part-mib N`)."""
 BROWSER_LANES = 8
-"""Such parts that are on their way at a time: each is held in memory, 24 MiB at most. With no bound the kernel grew by
-106 MiB in one run of three beside load, with twelve by 59 and 84 in one of four each, with eight by none. A comm
-carries less than 100 MB/s, as eight do at 250 ms."""
+"""Such parts that are on their way at a time: each is held in memory, 24 MiB at most. Growth of the kernel while 2 GiB
+passed: with no bound 106 MiB in one run of three beside load; with twelve 1, 1 and 59 on three ipykernels, 84 beside
+load; with eight 0 and 0, as fast. A comm carries less than 100 MB/s, as eight do at 250 ms."""
 DIRECT_PART_BYTES = 16 * MIB
 """Smallest part that a browser sends straight to the storage, of files of at least four of them. A page that goes away
 loses the parts that are on their way, so a slow line is better served without `direct`."""

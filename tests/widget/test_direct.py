@@ -153,8 +153,8 @@ def test_a_page_has_a_bounded_number_of_parts_on_their_way() -> None:
     source = BrowserSource("talk.mp4", 100 * MIB, 1, None, FakeClock())
     assert lanes(source, direct=True) == 6, "as many connections as a browser opens to one host"
     through_kernel = lanes(source, direct=False)
-    assert through_kernel == 12
-    assert through_kernel * source.part_size_bytes(100 * MIB) <= 36 * MIB, "what the kernel holds of it"
+    assert through_kernel == 8
+    assert through_kernel * source.part_size_bytes(100 * MIB) <= 24 * MIB, "what the kernel holds of it"
     assert _lanes(open_source(b"x" * 10, "talk.mp4")) is None
 
 

@@ -12,14 +12,13 @@ import copy
 import functools
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
-from urllib.parse import unquote_plus
-from xml.etree.ElementTree import Element
 
 import oss2
 
+from . import _oss_answers as answers
 from ._http import Answer, Exchange, WatchedBody, Wire, checked_base_url, perform
 from ._http_faults import guard_logs, parse_xml
-from ._oss_faults import storage_error, unexpected
+from ._oss_faults import storage_error
 from .errors import (
     ClockSkewError,
     EndpointRefusedError,
@@ -238,7 +237,10 @@ class OssSession:
             headers: Extra request headers, e.g. x-oss-notification.
         """
         return self._send(
-            "PutObject", lambda data: self._bucket.put_object(self._key, data, headers=headers), _stored, body=body
+            "PutObject",
+            lambda data: self._bucket.put_object(self._key, data, headers=headers),
+            answers.stored,
+            body=body,
         )
 
     def init_multipart(self, headers: dict[str, str]) -> str:
@@ -246,7 +248,7 @@ class OssSession:
         return self._send(
             "InitiateMultipartUpload",
             lambda _: self._bucket.init_multipart_upload(self._key, headers=headers),
-            _upload_id,
+            answers.upload_id,
         )
 
     def upload_part(
@@ -262,7 +264,7 @@ class OssSession:
         """
 
         def read(answer: Answer, what: str) -> RemotePart:
-            info = _stored(answer, what)
+            info = answers.stored(answer, what)
             return RemotePart(part_number, len(body), info.etag, info.crc64)
 
         return self._send(
@@ -296,7 +298,7 @@ class OssSession:
         return self._send(
             "ListParts",
             lambda _: self._bucket.list_parts(self._key, upload_id, marker=marker, max_parts=1000),
-            _listed,
+            answers.listed,
         )
 
     def list_uploads(self) -> tuple[str, ...]:
@@ -304,7 +306,7 @@ class OssSession:
         return self._send(
             "ListMultipartUploads",
             lambda _: self._bucket.list_multipart_uploads(prefix=self._key, max_uploads=1000),
-            lambda answer, what: _uploads(answer, what, self._key),
+            lambda answer, what: answers.uploads(answer, what, self._key),
         )
 
     def complete(self, upload_id: str, parts: tuple[Part, ...], headers: dict[str, str]) -> ObjectInfo:
@@ -317,7 +319,7 @@ class OssSession:
         return self._send(
             "CompleteMultipartUpload",
             lambda _: self._bucket.complete_multipart_upload(self._key, upload_id, chosen, headers=headers),
-            _completed,
+            answers.completed,
             answer_s=_COMPLETE_ANSWER_S,
         )
 
@@ -336,7 +338,7 @@ class OssSession:
     def head(self) -> ObjectInfo | None:
         """Return what the storage says of the object, or None when it does not exist."""
         try:
-            return self._send("HeadObject", lambda _: self._bucket.head_object(self._key), _described)
+            return self._send("HeadObject", lambda _: self._bucket.head_object(self._key), answers.described)
         except NotFoundError as exc:
             if exc.code == "Bucket":
                 raise
@@ -376,79 +378,3 @@ class OssSession:
         if exchange.answer is None:
             return VODError(f"{exchange.what} could not be built")
         return storage_error(exchange.what, exchange.answer, now_s=self._store.now_s(), has_token=self._has_token)
-
-
-def _crc64(answer: Answer) -> int | None:
-    text = answer.headers.get("x-oss-hash-crc64ecma", "")
-    return int(text) if text.isascii() and text.isdigit() else None
-
-
-def _request_id(answer: Answer) -> str | None:
-    return answer.headers.get("x-oss-request-id") or None
-
-
-def _stored(answer: Answer, what: str) -> ObjectInfo:
-    """Read PutObject and UploadPart: a 200 without ETag is a proxy's, not the storage's."""
-    etag = answer.headers.get("ETag", "").strip('"')
-    if not etag:
-        raise unexpected("the answer has no ETag", what, answer)
-    return ObjectInfo(None, etag, _crc64(answer), _request_id(answer))
-
-
-def _described(answer: Answer, what: str) -> ObjectInfo:
-    info = _stored(answer, what)
-    length = answer.headers.get("Content-Length", "")
-    size = int(length) if length.isascii() and length.isdigit() else None
-    return ObjectInfo(size, info.etag, info.crc64, info.request_id)
-
-
-def _upload_id(answer: Answer, what: str) -> str:
-    root = parse_xml(answer.content, "InitiateMultipartUploadResult")
-    upload_id = (root.findtext("UploadId") or "").strip() if root is not None else ""
-    if not upload_id:
-        raise unexpected("the answer has no UploadId", what, answer)
-    return upload_id
-
-
-def _completed(answer: Answer, what: str) -> ObjectInfo:
-    """Read CompleteMultipartUpload: the body alone says whether it succeeded, an error may come with 200."""
-    root = parse_xml(answer.content, "CompleteMultipartUploadResult")
-    if root is None:
-        raise unexpected("the answer does not say that the object is complete", what, answer)
-    etag = (answer.headers.get("ETag") or root.findtext("ETag") or "").strip().strip('"')
-    if not etag:
-        raise unexpected("the answer has no ETag", what, answer)
-    return ObjectInfo(None, etag, _crc64(answer), _request_id(answer))
-
-
-def _uploads(answer: Answer, what: str, key: str) -> tuple[str, ...]:
-    """Read ListMultipartUploads; a prefix also matches longer keys."""
-    root = parse_xml(answer.content, "ListMultipartUploadsResult")
-    if root is None:
-        raise unexpected("the list of uploads cannot be read", what, answer)
-    escaped = (root.findtext("EncodingType") or "").strip() == "url"
-    found = [(upload.findtext("Key") or "", upload.findtext("UploadId") or "") for upload in root.findall("Upload")]
-    return tuple(upload_id for name, upload_id in found if (unquote_plus(name) if escaped else name) == key)
-
-
-def _listed(answer: Answer, what: str) -> PartsPage:
-    """Read one page of ListParts; oss2's own reading drops HashCrc64ecma."""
-    root = parse_xml(answer.content, "ListPartsResult")
-    if root is not None:
-        try:
-            parts = tuple(_listed_part(part) for part in root.findall("Part"))
-            more = {"true": True, "false": False}[root.findtext("IsTruncated", "").strip()]
-            return PartsPage(parts, int(root.findtext("NextPartNumberMarker", "")) if more else None)
-        except (KeyError, ValueError):
-            pass
-    raise unexpected("the list of parts cannot be read", what, answer)
-
-
-def _listed_part(part: Element) -> RemotePart:
-    crc64 = part.findtext("HashCrc64ecma")
-    return RemotePart(
-        int(part.findtext("PartNumber", "")),
-        int(part.findtext("Size", "")),
-        part.findtext("ETag", "").strip().strip('"'),
-        int(crc64) if crc64 else None,
-    )

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from typing import Any, NoReturn, Protocol
 from urllib.parse import parse_qsl
 
+import vod_widget._oss_answers as answers
 import vod_widget.emulator.uploads as emulated_uploads
-import vod_widget.oss as oss_module
 import vod_widget.parts as parts_module
 from vod_widget._answer import Answer
 from vod_widget._oss_faults import storage_error
@@ -244,16 +244,16 @@ class _Session:
         self._address = address
 
     def put_object(self, body: Any, headers: dict[str, str]) -> ObjectInfo:
-        return self._call("PutObject", (), oss_module._stored, body=body, headers=headers)
+        return self._call("PutObject", (), answers.stored, body=body, headers=headers)
 
     def init_multipart(self, headers: dict[str, str]) -> str:
-        return self._call("InitiateMultipartUpload", (("uploads", ""),), oss_module._upload_id, headers=headers)
+        return self._call("InitiateMultipartUpload", (("uploads", ""),), answers.upload_id, headers=headers)
 
     def upload_part(
         self, upload_id: str, part_number: int, body: Any, headers: dict[str, str] | None = None
     ) -> RemotePart:
         query = (("partNumber", str(part_number)), ("uploadId", upload_id))
-        info: ObjectInfo = self._call("UploadPart", query, oss_module._stored, body=body, headers=headers)
+        info: ObjectInfo = self._call("UploadPart", query, answers.stored, body=body, headers=headers)
         return RemotePart(part_number, len(body), info.etag, info.crc64)
 
     def list_parts(self, upload_id: str, after: int = 0) -> PartsPage:
@@ -262,7 +262,7 @@ class _Session:
             ("max-parts", str(PAGE_PARTS)),
             *((("part-number-marker", str(after)),) if after else ()),
         )
-        page: PartsPage = self._call("ListParts", query, oss_module._listed)
+        page: PartsPage = self._call("ListParts", query, answers.listed)
         return page
 
     def list_uploads(self) -> tuple[str, ...]:
@@ -270,7 +270,7 @@ class _Session:
         found: tuple[str, ...] = self._call(
             "ListMultipartUploads",
             (("uploads", ""), ("prefix", key), ("max-uploads", "1000"), ("encoding-type", "url")),
-            lambda answer, what: oss_module._uploads(answer, what, key),
+            lambda answer, what: answers.uploads(answer, what, key),
             of_bucket=True,
         )
         return found
@@ -282,7 +282,7 @@ class _Session:
         return self._call(
             "CompleteMultipartUpload",
             (("uploadId", upload_id),),
-            oss_module._completed,
+            answers.completed,
             content=xml.encode(),
             headers=headers,
         )
@@ -295,7 +295,7 @@ class _Session:
 
     def head(self) -> ObjectInfo | None:
         try:
-            return self._call("HeadObject", (), oss_module._described)
+            return self._call("HeadObject", (), answers.described)
         except NotFoundError as exc:
             if exc.code == "Bucket":
                 raise

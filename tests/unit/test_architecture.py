@@ -82,6 +82,7 @@ PART_OF = {
     "_hosts": "_http",
     "_link": "_http",
     "_http_faults": "_http",
+    "_oss_answers": "oss",
     "_oss_faults": "oss",
     "_vod_faults": "vod_api",
 }

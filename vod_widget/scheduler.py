@@ -1,59 +1,42 @@
-"""The queue's heart: decides under one condition, acts outside it.
+"""The queue's heart: what runs, and which request comes next.
 
 Mutable state of the queue: `records`, `state`, the counters and every machine. All of it is read and written under
-`cond`, which is never held over I/O, a callback or a wait for a result. Two kinds of threads work here: the crew, which
-does every effect, and one timer thread, which also ticks. Floor 3.
+`cond`, which is never held over I/O, a callback or a wait for a result: here it is decided, `acting.py` acts outside of
+it. Two kinds of threads work here: the crew, which does every effect, and one timer thread, which also ticks. Floor 4.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from . import effects as fx
-from .concurrency import Concurrency
-from .crew import Crew
+from .acting import Acting, Decided
 from .dispatcher import Dispatcher
-from .engine import BrokenOff, Engine
-from .errors import VODError
 from .interfaces import Clock, SendsItself, Source
-from .load import Load, giving_way, is_absent
-from .machine import FileMachine, Out
-from .model import Phase, SourceKind, UploaderState, UploadState
+from .load import giving_way, is_absent
+from .model import Phase, UploaderState, UploadState
 from .options import PART_DEFAULT_BYTES
 from .owner import Owner
 from .progress import SpeedMeter
-from .record import Record, Transfer
+from .record import Record
 from .register import Register
-from .stalls import Watchdog, stalled_error
 from .states import LEFT_TO_DO, FileEvent, UploaderEvent, next_file_state, next_uploader_state
-from .sums import Sums
-from .workers import Timers
 
 __all__ = ["Scheduler"]
 
-_log = logging.getLogger("vod_widget")
-
-Decided = tuple[Record, FileMachine, list[tuple[int, fx.Effect]]]
 TICK_S = 0.1
-_CONTROL_THREADS = 16
-"""Threads beyond those that carry bytes."""
 _LOOKAHEAD_FILES = 2
 _LOOKAHEAD_SMALL_FILES = 16
 """Small files whose permission is fetched while the bytes of others flow: a call takes about as long as such a file."""
 _ASKED_FILES_MAX = 8
-_BEFORE_PARTS = (fx.CreateVideo, fx.RefreshVideo, fx.GetAuth, fx.Init)
 _CROWD_FILES = 8
 _PAGE_LOOK_S = 1.0
 _STOP_GRACE_S = 2.0
-_ANSWER_GRACE_S = 1.0
 
 
-class Scheduler:
-    """Files, their machines, and the threads that serve them.
+class Scheduler(Acting):
+    """The files of a queue, and when each begins.
 
     Args:
         owner: The public class.
@@ -62,42 +45,21 @@ class Scheduler:
     """
 
     def __init__(self, owner: Owner, clock: Clock, dispatcher: Dispatcher) -> None:
-        lock = threading.RLock()
-        self.cond = threading.Condition(lock)
+        super().__init__(owner, clock)
         self.records: list[Record] = []
         self.state = UploaderState.INIT
-        self.engine: Engine | None = None
-        self.concurrency = Concurrency(clock.monotonic_s())
         self.parallel_files: int | None = None
         self.dispatcher = dispatcher
-        self.load = Load()
-        self.sums = Sums()
         self.counts = self.sums.counts
         self.meter = SpeedMeter()
-        self._owner = owner
-        self._clock = clock
         self._register = Register(self.records)
-        self._active: dict[str, Record] = {}
         self._scan_from = 0
-        self._flying: set[tuple[FileMachine, int]] = set()
-        self._timers = Timers("vod-timer", clock)
-        self.crew = Crew(
-            "vod-work",
-            lock,
-            take=self._take,
-            wanted=self._may_take,
-            size=lambda: _CONTROL_THREADS + self.parallel_now,
-            is_needed=lambda: bool(self._active),
-            later=self._timers.after,
-        )
-        self._watchdog = Watchdog(clock)
         self._ticking = False
         self._looks_again = False
         self._stopped_at_s = 0.0
         self._closed = False
         self.takes_new = True
         self._started_one = False
-        self.held = False
 
     # ---- the list
 
@@ -128,158 +90,6 @@ class Scheduler:
         self._register.remove(record)
         self.sums.remove(record)
         self._tick_soon()
-
-    # ---- machines
-
-    def step(self, record: Record, decide: Callable[[FileMachine], list[Out] | None]) -> bool:
-        """Let a file's machine decide something, then do what it says.
-
-        Returns:
-            False when the machine says that nothing changed.
-        """
-        with self.cond:
-            machine = record.machine
-            if machine is None:
-                return False
-            out = self._decide(record, machine, decide)
-            if out is None:
-                return False
-            self.settle()
-        self._act(record, machine, out)
-        return True
-
-    def _decide(
-        self, record: Record, machine: FileMachine, decide: Callable[[FileMachine], list[Out] | None]
-    ) -> list[tuple[int, fx.Effect]] | None:
-        before, phase = machine.state, machine.phase
-        out = decide(machine)
-        if out is None:
-            return None
-        changed = (before, phase) != (machine.state, machine.phase)
-        if machine.job.size_bytes != record.size_bytes:
-            self.sums.resize(record, before, machine.job.size_bytes)
-        if before is not machine.state:
-            self.sums.move(record, before)
-            if machine.state in {UploadState.SUCCESS, UploadState.FAILURE}:
-                record.end(self._clock.monotonic_s())
-        self.sums.count_bytes(record)
-        if machine.busy:
-            self._active[record.file_id] = record
-            self.load.note(record)
-        elif self._active.pop(record.file_id, None) is not None:
-            self.load.drop(record)
-        if changed:
-            self._owner.on_state(record)
-        work: list[tuple[int, fx.Effect]] = []
-        for item in out:
-            if isinstance(item, fx.Failed) and item.is_common and self.held:
-                self.make_ready(record, FileEvent.REQUEUE)  # one failure has said it; this one waits with the others
-            elif isinstance(item, fx.Note):
-                self._owner.on_note(record, item)
-                if isinstance(item, fx.Failed) and item.is_common:
-                    self._hold(record)
-            else:
-                work.append(item)
-        if machine.state is UploadState.SUCCESS and not machine.busy:
-            record.let_go()
-        return work
-
-    def _act(self, record: Record, machine: FileMachine, work: Iterable[tuple[int, fx.Effect]]) -> None:
-        for token, effect in work:
-            if isinstance(effect, fx.StopSending):
-                # Bodies keep the flag that they began with; what is sent later gets a new one.
-                run = record.run
-                if record.machine is None:
-                    continue  # it ran again meanwhile, and is stored
-                run.cancel.set()
-                run.cancel = threading.Event()
-                self._break_off(tuple(run.transfers))
-                if record.source.kind is SourceKind.BROWSER:
-                    # Wakes the reads that wait for a page; a later read asks it again.
-                    record.source.close()
-            elif isinstance(effect, fx.SavePart):
-                self._save_part(record, machine, effect)
-            elif isinstance(effect, fx.Timer):
-                self._timers.after(effect.wait_s, lambda r=record, t=token: self.answer(r, t, None))  # type: ignore[misc]
-            elif isinstance(effect, fx.Wake):
-                self._timers.after(effect.wait_s, self.kick)
-            elif isinstance(effect, fx.AskApp):
-                self._owner.ask_app(record, token, effect)
-            else:
-                if isinstance(effect, _BEFORE_PARTS) and record.size_bytes > PART_DEFAULT_BYTES:
-                    self._connect_ahead(record, effect)
-                self.crew.follow(partial(self._perform, record, machine, token, effect))
-
-    def _connect_ahead(self, record: Record, effect: fx.Effect) -> None:
-        """Open connections for the first parts of a file while the calls before them are under way.
-
-        Each takes two round trips over TLS, as long as the two calls take together.
-        """
-        engine = self.engine
-        assert engine is not None
-        with self.cond:
-            most = self.concurrency.ahead(record.size_bytes)
-            for _ in range(most - len(self._flying)):
-                self.crew.submit(partial(engine.connect_ahead, most, effect))
-
-    def _break_off(self, transfers: tuple[Transfer, ...]) -> None:
-        """End requests that nobody wants: at once while their bytes leave, since then they have no effect.
-
-        One that is out may be answered any moment, and what it leaves must be known before parts are removed; it has a
-        second, so that a silent server does not keep the room from the next file.
-        """
-        for transfer in transfers:
-            if transfer.is_out:
-                self._timers.after(_ANSWER_GRACE_S, transfer.cut)
-            else:
-                transfer.cut()
-
-    def answer(self, record: Record, token: int, value: Any) -> None:
-        """Bring the outcome of an effect, the application's answer too."""
-        self.step(record, lambda machine: machine.succeed(token, value))
-
-    def refuse(self, record: Record, token: int, error: VODError) -> None:
-        """Bring a failure, the application's to answer too."""
-        self.step(record, lambda machine: machine.fail(token, error))
-
-    def _perform(self, record: Record, machine: FileMachine, token: int, effect: fx.Effect) -> None:
-        assert self.engine is not None
-        failure: VODError | None = None
-        self._watchdog.begin(lambda: self._give_up(record, machine, token))
-        try:
-            value = self.engine.perform(record, machine, effect)
-        except BrokenOff:
-            say: Callable[[], Any] = partial(self.step, record, lambda m: m.broken_off(token))
-        except VODError as error:
-            failure = error
-            say = partial(self.refuse, record, token, error)
-        except Exception as raised:
-            _log.exception("an effect failed in a way that nobody expected")
-            say = partial(self.refuse, record, token, VODError(f"an internal error ({type(raised).__name__})"))
-        else:
-            say = partial(self.answer, record, token, value)
-        if isinstance(effect, fx.WITH_BYTES):
-            with self.cond:
-                self._flying.discard((machine, token))
-                self.concurrency.ended(self._clock.monotonic_s(), failure)
-        if self._watchdog.end():
-            say()
-
-    def _give_up(self, record: Record, machine: FileMachine, token: int) -> None:
-        """Answer for a thread that hangs in a read of this file."""
-        with self.cond:
-            self._flying.discard((machine, token))
-        record.run.transfers.clear()  # its bytes will never arrive
-        self.refuse(record, token, stalled_error(record.name))
-
-    def _save_part(self, record: Record, machine: FileMachine, effect: fx.SavePart) -> None:
-        assert self.engine is not None
-        try:
-            self.engine.perform(record, machine, effect)
-        except Exception as raised:
-            error = raised if isinstance(raised, VODError) else VODError(f"{type(raised).__name__} in the journal")
-            with self.cond:
-                self._owner.on_note(record, fx.Warned(error.code, error.message))
 
     # ---- what runs
 
@@ -318,11 +128,6 @@ class Scheduler:
         if not self._active or self.quiet:
             self.cond.notify_all()
 
-    @property
-    def parallel_now(self) -> int:
-        """Requests in flight that are allowed."""
-        return self.concurrency.count
-
     def _fill(self) -> None:
         """Start files in list order while there is room in the pool."""
         if self.held:
@@ -358,13 +163,6 @@ class Scheduler:
             self._begin(record)
         if later is not None:
             self._scan_from = later
-
-    def _put_back(self, record: Record, machine: FileMachine) -> None:
-        """Make a running file Ready again; under the condition, so that the crew does what follows."""
-        effects = self._decide(record, machine, lambda m: m.interrupt(FileEvent.STOP))
-        if effects is not None:
-            self.make_ready(record, FileEvent.RESUME)
-            self.crew.submit(partial(self._act, record, machine, effects))
 
     def _begin(self, record: Record) -> None:
         before = record.state
@@ -444,11 +242,6 @@ class Scheduler:
         self._stopped_at_s = self._clock.monotonic_s()
         self._tick_soon()
         return work
-
-    def act_all(self, work: Iterable[Decided]) -> None:
-        """Do what `stop` returned; outside the condition."""
-        for record, machine, effects in work:
-            self._act(record, machine, effects)
 
     def change_without_machine(self, record: Record, event: FileEvent) -> None:
         """A file that never started changes its state; under the condition."""

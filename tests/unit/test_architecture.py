@@ -62,7 +62,7 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
         "4 queue",
         True,
         (
-            *("upload_info", "caller", "arguments", "traits", "owner", "load", "scheduler", "snapshots"),
+            *("upload_info", "caller", "arguments", "traits", "owner", "load", "acting", "scheduler", "snapshots"),
             *("application", "authority", "lifetime", "library", "uploader", "restoring", "doctor", "doctor_words"),
         ),
     ),

@@ -32,7 +32,7 @@ def source_of(rig: Rig, file_id: str) -> Any:
 def read_all(rig: Rig, file_id: str) -> Reading:
     source = source_of(rig, file_id)
     reading = Reading(source, 0, source.size_bytes)
-    until(lambda: source._pulls, "the slice is asked for")
+    until(lambda: source._slices.pulls, "the slice is asked for")
     rig.run()
     return reading
 
@@ -67,7 +67,7 @@ def test_no_pull_leaves_before_the_answer_that_names_the_file(rig: Rig) -> None:
     def add_and_read_at_once(file: Any, **metadata: Any) -> Any:
         info = real(file, **metadata)
         readings.append(Reading(file, 0, 5))
-        until(lambda: file._reads, "the engine reads at once")
+        until(lambda: file._slices.reads, "the engine reads at once")
         return info
 
     rig.uploader.add_file = add_and_read_at_once  # type: ignore[method-assign]

@@ -177,7 +177,7 @@ def test_files_whose_page_is_gone_hold_up_no_other_and_go_on_with_it(emulator: A
         waiting = [up.add_file(source) for source in sources]
         last = up.add_file(tmp_path / "kernel.mp4")
         up.start_upload()
-        until(lambda: any(source._pulls for source in sources), "the page is asked")
+        until(lambda: any(source._slices.pulls for source in sources), "the page is asked")
         assert last.state == "Ready", "no place is free"
         for source in sources:
             source.detach()

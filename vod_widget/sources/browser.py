@@ -1,9 +1,7 @@
 """A file that only the browser can read, as a source: the kernel pulls slices, the page sends them.
 
-Credit, not flow: a page sends nothing that was not asked for, and at most a window (`pace.py`) is asked for at a time
-over all reads of one file. A slice is addressed by its pull, so it may come twice, late, or in any order; one that does
-not come is asked for again in smaller pieces. Memory: one buffer for each read that has begun to get slices, thus at
-most (readers x block_bytes); a read that still waits for credit holds none.
+Credit, not flow: a page sends nothing that was not asked for, and at most a window is asked for at a time over all
+reads of one file (`slices.py`). Here is who waits, and for which page: one that is replaced, silent or gone.
 
 `read` blocks a worker of the engine; `deliver`, `fail`, `attach` and `detach` are called by whichever thread handles
 messages and never block. Floor 2: imports floors 0 and 1.
@@ -12,9 +10,7 @@ messages and never block. Floor 2: imports floors 0 and 1.
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from vod_widget.errors import (
     InvalidArgumentError,
@@ -29,7 +25,8 @@ from vod_widget.options import BROWSER_PART_BYTES, DIRECT_PART_BYTES
 from vod_widget.secret import Secret
 
 from .direct import DirectSender, PutPart
-from .pace import LARGEST_SLICE_BYTES, Pace
+from .pace import LARGEST_SLICE_BYTES
+from .slices import Read, Slices
 
 __all__ = ["SLICE_BYTES", "WINDOW_BYTES", "BrowserSource"]
 
@@ -39,46 +36,6 @@ WINDOW_BYTES = 8 * 1024 * 1024
 SUSPECT_TIMEOUT_S = 5.0
 # After this silence the person is told that the row waits for the browser.
 SILENCE_S = 60.0
-# A server drops what is above its rate of messages and says nothing. A page reads a few slices at a time, so one comes
-# before another that was asked for earlier, but hardly three.
-_OVERTAKEN = 3
-
-
-class _Read:
-    """One waiting `read`: its range, and how much of it has come."""
-
-    __slots__ = ("buffer", "end", "error", "missing_bytes", "next", "start")
-
-    def __init__(self, start: int, end: int) -> None:
-        self.start = start
-        self.end = end
-        self.next = start
-        self.missing_bytes = end - start
-        self.buffer: bytearray | memoryview | None = None
-        self.error: SourceError | None = None
-
-
-@dataclass(slots=True)
-class _Pull:
-    """One slice that is to be asked for, or was (then it has a time)."""
-
-    read: _Read
-    offset: int
-    length: int
-    asked_s: float | None = None
-    due_s: float = 0.0
-    turn: int = 0
-    overtaken: int = 0
-
-
-@dataclass(slots=True)
-class _Cut:
-    """A slice that did not come and was cut into smaller ones; it still counts while none of these has come."""
-
-    read: _Read
-    offset: int
-    length: int
-    pieces: tuple[int, ...]
 
 
 class BrowserSource:
@@ -127,15 +84,8 @@ class BrowserSource:
         # One condition guards everything below; it is never held while the page is asked.
         self._changed = threading.Condition()
         self._pull = pull
-        self._reads: deque[_Read] = deque()
-        self._pulls: dict[int, _Pull] = {}
-        self._cut: dict[int, _Cut] = {}
-        self._pace = Pace(slice_bytes)
+        self._slices = Slices(slice_bytes)
         self._direct = DirectSender(self.name, clock)
-        self._next_pull_id = 0
-        self._turn = 0
-        self._in_flight_bytes = 0
-        self._lost_s = float("-inf")
         self._heard_s = clock.monotonic_s()
         self._detached_s: float | None = None if pull else self._heard_s
         self._doubted = False
@@ -165,20 +115,17 @@ class BrowserSource:
             raise InvalidArgumentError(f"{self.name} has no bytes {start} to {end}")
         if start == end:
             return b""
-        mine = _Read(start, end)
+        mine = Read(start, end)
         with self._changed:
             # The silence of a page counts from the first question on, not while nobody asked.
-            if not self._reads:
+            if not self._slices.reads:
                 self._heard_s = self._clock.monotonic_s()
-            self._reads.append(mine)
+            self._slices.reads.append(mine)
         try:
             return self._wait_for(mine)
         finally:
             with self._changed:
-                self._reads.remove(mine)
-                for pull_id in [n for n, p in self._pulls.items() if p.read is mine]:
-                    self._forget_pull(pull_id)
-                self._cut = {n: cut for n, cut in self._cut.items() if cut.read is not mine}
+                self._slices.end(mine)
                 self._changed.notify_all()
 
     @property
@@ -202,7 +149,7 @@ class BrowserSource:
             return BROWSER_PART_BYTES
         return self._direct.part_size_bytes(left_bytes)
 
-    def _wait_for(self, mine: _Read) -> memoryview:
+    def _wait_for(self, mine: Read) -> memoryview:
         while True:
             with self._changed:
                 self._raise_if_over(mine)
@@ -217,7 +164,7 @@ class BrowserSource:
                 if ask is not None:
                     ask(pull_id, offset, length)
 
-    def _raise_if_over(self, mine: _Read) -> None:
+    def _raise_if_over(self, mine: Read) -> None:
         error = mine.error or self._error
         if error is not None:
             raise error
@@ -232,92 +179,29 @@ class BrowserSource:
         return since_s + self._patience_s
 
     def _plan(self) -> list[tuple[int, int, int]]:
-        """Decide what to ask for now, while there is credit: what was lost, then what was never asked for."""
+        """Decide what to ask the page for now; number, offset and length of each slice."""
         if self._pull is None:
             return []
         now_s = self._clock.monotonic_s()
-        self._cut_what_is_overdue(now_s)
-        asked: list[tuple[int, int, int]] = []
-        for pull_id, pull in self._pulls.items():
-            if pull.asked_s is None:
-                if not self._has_credit(pull.length):
-                    return asked
-                asked.append(self._ask(pull_id, pull, now_s))
-        for read in self._reads:
-            while read.next < read.end and read.error is None:
-                length = min(self._pace.slice_bytes, read.end - read.next)
-                if not self._has_credit(length):
-                    return asked
-                if read.buffer is None and length < read.end - read.start:
-                    read.buffer = bytearray(read.end - read.start)
-                pull = _Pull(read, read.next, length)
-                asked.append(self._ask(self._number(pull), pull, now_s))
-                read.next += length
-        return asked
-
-    def _has_credit(self, length: int) -> bool:
-        return not self._in_flight_bytes or self._in_flight_bytes + length <= self._pace.window_bytes
-
-    def _number(self, pull: _Pull) -> int:
-        pull_id, self._next_pull_id = self._next_pull_id, self._next_pull_id + 1
-        self._pulls[pull_id] = pull
-        return pull_id
-
-    def _ask(self, pull_id: int, pull: _Pull, now_s: float) -> tuple[int, int, int]:
-        pull.asked_s, pull.due_s = now_s, now_s + self._pace.timeout_s
-        self._turn += 1
-        pull.turn = self._turn
-        self._in_flight_bytes += pull.length
-        if self._doubted and self._suspect_until_s is None:
+        asked = self._slices.plan(now_s)
+        if asked and self._doubted and self._suspect_until_s is None:
             self._suspect_until_s = now_s + SUSPECT_TIMEOUT_S
-        return pull_id, pull.offset, pull.length
-
-    def _cut_what_is_overdue(self, now_s: float) -> None:
-        overdue = [n for n, pull in self._pulls.items() if pull.asked_s is not None and now_s >= pull.due_s]
-        if not overdue:
-            return
-        # Slices come in the order in which they were asked for, so what was asked for before shares the fate: a socket
-        # that drops is one loss, whichever read looks first.
-        latest_s = max(self._pulls[n].asked_s or 0.0 for n in overdue)
-        overdue = [n for n, pull in self._pulls.items() if pull.asked_s is not None and pull.asked_s <= latest_s]
-        if latest_s > self._lost_s:  # else it was on its way when the last loss was noticed: the same one
-            self._lost_s = now_s
-            self._pace.lost(max(self._pulls[n].length for n in overdue))
-        size = self._pace.slice_bytes
-        for pull_id in overdue:
-            pull = self._pulls[pull_id]
-            self._unask(pull)
-            if pull.length <= size:
-                continue
-            del self._pulls[pull_id]
-            end = pull.offset + pull.length
-            pieces = [_Pull(pull.read, at, min(size, end - at)) for at in range(pull.offset, end, size)]
-            self._cut[pull_id] = _Cut(pull.read, pull.offset, pull.length, tuple(map(self._number, pieces)))
-
-    def _unask(self, pull: _Pull) -> None:
-        if pull.asked_s is not None:
-            pull.asked_s = None
-            self._in_flight_bytes -= pull.length
+        return asked
 
     def _until_something_is_due(self) -> float:
         now_s = self._clock.monotonic_s()
         due = [self._given_up_s()]
         if self._pull:
-            due += [pull.due_s for pull in self._pulls.values() if pull.asked_s is not None]
+            due += self._slices.due_s()
         if self._suspect_until_s is not None:
             due.append(self._suspect_until_s)
         return max(0.0, min(due) - now_s)
-
-    def _forget_pull(self, pull_id: int) -> _Pull:
-        pull = self._pulls.pop(pull_id)
-        self._unask(pull)
-        return pull
 
     def close(self) -> None:
         """End every read with an error; a later read (a retry) asks the page again. May be called twice."""
         self._direct.stop()
         with self._changed:
-            for read in self._reads:
+            for read in self._slices.reads:
                 read.error = SourceError(
                     "the file was let go", code="Source.Closed", hint="Retry the file.", file_name=self.name
                 )
@@ -338,48 +222,12 @@ class BrowserSource:
                 "Slice.Range".
         """
         with self._changed:
-            if not 0 <= pull_id < self._next_pull_id:
-                raise InvalidArgumentError("nobody asked for this slice", code="Slice.Unknown")
-            pull = self._pulls.get(pull_id) or self._still_whole(pull_id)
+            pull = self._slices.find(pull_id)
             if pull is None:
                 return
             self._hear()
-            if offset != pull.offset or len(data) != pull.length:
-                raise InvalidArgumentError(
-                    f"the slice must be {pull.length} bytes at {pull.offset}", code="Slice.Range"
-                )
-            read = pull.read
-            if pull.length == read.end - read.start:
-                # The slice is all that is wanted: the message's own memory is handed on, not copied.
-                read.buffer = memoryview(data)
-            else:
-                if read.buffer is None:
-                    read.buffer = bytearray(read.end - read.start)
-                at = offset - read.start
-                read.buffer[at : at + pull.length] = data
-            read.missing_bytes -= pull.length
-            if isinstance(pull, _Pull):
-                if pull.asked_s is not None:
-                    self._pace.came(self._heard_s - pull.asked_s, pull.length)
-                    self._ask_again_what_was_overtaken(pull.turn)
-                self._forget_pull(pull_id)
-            else:
-                for piece in self._cut.pop(pull_id).pieces:
-                    self._forget_pull(piece)
+            self._slices.take(pull_id, pull, offset, data, self._heard_s)
             self._changed.notify_all()
-
-    def _ask_again_what_was_overtaken(self, turn: int) -> None:
-        """Take what three later ones came before for lost, once, without waiting for its time: the line carries it."""
-        for pull in self._pulls.values():
-            if pull.asked_s is not None and pull.turn < turn:
-                pull.overtaken += 1
-                if pull.overtaken == _OVERTAKEN:
-                    self._unask(pull)
-
-    def _still_whole(self, pull_id: int) -> _Cut | None:
-        """A slice that comes late, when none of the pieces that it was cut into has come."""
-        cut = self._cut.get(pull_id)
-        return cut if cut is not None and all(piece in self._pulls for piece in cut.pieces) else None
 
     def fail(self, pull_id: int, reason: str) -> None:
         """Take the page's word that it cannot send a slice.
@@ -396,8 +244,10 @@ class BrowserSource:
                 )
             elif reason == "gone":
                 self._detach(self._clock.monotonic_s())
-            elif pull_id in self._pulls:
-                self._pulls[pull_id].read.error = SourceError("the browser cannot read the file", file_name=self.name)
+            elif pull_id in self._slices.pulls:
+                self._slices.pulls[pull_id].read.error = SourceError(
+                    "the browser cannot read the file", file_name=self.name
+                )
             self._changed.notify_all()
 
     def put_done(self, put_id: int, answer: DirectPart) -> None:
@@ -438,18 +288,15 @@ class BrowserSource:
             self._pull = pull
             self._detached_s = None
             self._error = None
-            self._pace.set_reach(slice_bytes)
+            self._slices.pace.set_reach(slice_bytes)
             self._hear()
-            # New numbers: an answer that the old page sent late must not be taken for the new page's.
-            self._cut.clear()
-            for pull_id in list(self._pulls):
-                self._number(self._forget_pull(pull_id))
+            self._slices.renumber()
             self._changed.notify_all()
 
     def set_reach(self, slice_bytes: int) -> None:
         """Take what the page found out about its host: the largest slice that it carries, bytes."""
         with self._changed:
-            self._pace.set_reach(slice_bytes)
+            self._slices.pace.set_reach(slice_bytes)
             self._changed.notify_all()
 
     def detach(self) -> None:
@@ -467,10 +314,9 @@ class BrowserSource:
                 return
             self._doubted = True
             now_s = self._clock.monotonic_s()
-            if self._pulls:
+            if self._slices.pulls:
                 self._suspect_until_s = now_s + SUSPECT_TIMEOUT_S
-            for pull in self._pulls.values():
-                self._unask(pull)
+            self._slices.ask_again()
             self._changed.notify_all()
 
     def wake(self) -> None:
@@ -508,16 +354,16 @@ class BrowserSource:
     @property
     def slice_bytes(self) -> int:
         """Size of the slices that are asked for now."""
-        return self._pace.slice_bytes
+        return self._slices.pace.slice_bytes
 
     @property
     def waits_for_browser(self) -> bool:
         """True when bytes are wanted and no page has sent any for a minute."""
         with self._changed:
-            return bool(self._reads) and self._clock.monotonic_s() - self._heard_s >= SILENCE_S
+            return bool(self._slices.reads) and self._clock.monotonic_s() - self._heard_s >= SILENCE_S
 
     @property
     def buffered_bytes(self) -> int:
         """Memory held by reads now, for tests of the bound."""
         with self._changed:
-            return sum(len(read.buffer) for read in self._reads if read.buffer is not None)
+            return sum(len(read.buffer) for read in self._slices.reads if read.buffer is not None)

@@ -183,8 +183,10 @@ class Connection(HTTPConnection):
             return False
 
     def _is_readable(self) -> bool:
-        if self.sock is None or not hasattr(select, "poll"):
-            return self.sock is not None and _wait(self.sock, 0.0, to_read=True)
+        if self.sock is None:
+            return False
+        if not hasattr(select, "poll"):  # Windows
+            return _wait(self.sock, 0.0, to_read=True)
         if self._ear is None:
             self._ear = select.poll()
             self._ear.register(self.sock, select.POLLIN)

@@ -152,6 +152,13 @@ _ERRORS: Final[tuple[tuple[str, str, str], ...]] = (
     (r"Source(\..+)?", "文件无法读取。", "确认文件可以读取，再试一次。"),
     (r"Threads", "无法启动线程。", "关闭其他程序，或提高 ulimit -u，再试一次。"),
 )
+# What to do about a fault that is tried again by itself: beginning of its code, English, Chinese.
+_WAITS: Final[tuple[tuple[str, str, str], ...]] = (
+    ("Journal", "Free some disk space; the file then goes on by itself.", "释放磁盘空间，文件随后会自动继续。"),
+    ("Source", "Close other files; this one then goes on by itself.", "关闭其他文件，此文件随后会自动继续。"),
+    ("Clock", "Set the clock of this machine; the file then goes on by itself.", "校准本机时钟，文件随后会自动继续。"),
+    ("", "It goes on by itself; what was sent is kept.", "会自动继续，已发送的部分已保留。"),
+)
 # What a step of a search says: pattern of the English, Chinese.
 _STEPS: Final[tuple[tuple[str, str], ...]] = (
     (r"nothing", "无"),
@@ -309,6 +316,11 @@ def fix_words(advice: str, facts: Mapping[str, str], error: VODError | None, lan
     if actions:
         return f"在 RAM 中允许 {'、'.join(actions)}，再试一次。"
     return known[1] if known and known[1] else error.hint
+
+
+def wait_words(code: str) -> tuple[str, str]:
+    """Say in English and in Chinese what helps a file that waits because of this code; empty texts without one."""
+    return next(((english, chinese) for begin, english, chinese in _WAITS if code and code.startswith(begin)), ("", ""))
 
 
 def step_words(place: str, found: str, why: str, language: str) -> str:

@@ -19,7 +19,7 @@ from vod_widget.options import MIB
 BEGIN = "<!-- written by scripts/fault-matrix: begin -->"
 END = "<!-- written by scripts/fault-matrix: end -->"
 
-_PART_MIB = concurrency._FIRST_FAR_BYTES // MIB
+_FAR_MIB, _NEAR_MIB = concurrency._FIRST_FAR_BYTES // MIB, concurrency._FIRST_NEAR_BYTES // MIB
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ PROMISES = (
     Promise(
         "C4",
         "after a kill -9, a restart or a power cut at most the parts in flight go again, and nothing after a lost Complete",
-        f"{concurrency.START_LONG} x {_PART_MIB} MiB at first, then parts of {concurrency._PART_S:.0f} s of the line each",
+        f"{concurrency.START_LONG} x {_FAR_MIB} MiB at first, {concurrency.START_NEAR} x {_NEAR_MIB} at a near end; then parts "
+        f"of {concurrency._PART_S:.0f} s of the line each",
         _f(7, 66, 68, (84, 87), (111, 114)),
     ),
     Promise(

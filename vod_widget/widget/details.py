@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from vod_widget.doctor_words import wait_words
 from vod_widget.errors import InvalidArgumentError, InvalidStateError, RestrictionError, VODError
 from vod_widget.model import MediaType
 from vod_widget.secret import redact
@@ -28,20 +29,6 @@ PICTURE_BYTES = 512 * 1024
 """A kernel's image up to this size is shown small in its row; a larger one would cost a slow line too much."""
 _OF_SEVERAL = ("description", "tags", "cate_id", "template_group_id", "workflow_id")
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
-
-
-# What to do about a fault that is tried again by itself: beginning of its code, English, Chinese.
-_WAIT_HINTS = (
-    ("Journal", "Free some disk space; the file then goes on by itself.", "释放磁盘空间，文件随后会自动继续。"),
-    ("Source", "Close other files; this one then goes on by itself.", "关闭其他文件，此文件随后会自动继续。"),
-    ("Clock", "Set the clock of this machine; the file then goes on by itself.", "校准本机时钟，文件随后会自动继续。"),
-    ("", "It goes on by itself; what was sent is kept.", "会自动继续，已发送的部分已保留。"),
-)
-
-
-def _wait_hints(code: str) -> dict[str, str]:
-    found = next((row for row in _WAIT_HINTS if code and code.startswith(row[0])), ("", "", ""))
-    return {"wait_hint": found[1], "wait_hint_zh": found[2]}
 
 
 class Details:
@@ -83,13 +70,15 @@ class Details:
         """Return everything about a file that a page may know."""
         file = self._snapshot(info.file_id)
         metadata = file.metadata
+        wait_hint, wait_hint_zh = wait_words(file.wait_reason)
         return {
             "row": self._row(info.file_id),
             "attempts": [
                 {"number": number, "code": code, "message": redact(message), "waited_s": round(waited_s, 3)}
                 for number, code, message, waited_s in file.attempts
             ],
-            **_wait_hints(file.wait_reason),
+            "wait_hint": wait_hint,
+            "wait_hint_zh": wait_hint_zh,
             "request_id": file.request_id or "",
             "reference_id": file.reference_id or "",
             "object": file.object or "",

@@ -48,12 +48,19 @@ class Kernel:
         self.published: list[dict[str, Any]] = []
 
     def pump(self, condition: Any, what: str, within_s: float = 60.0) -> Any:
-        """Read what the kernel publishes until the condition gives something."""
-        until_s = time.monotonic() + within_s
-        while time.monotonic() < until_s:
+        """Read what the kernel publishes until the condition gives something.
+
+        ipykernel 7.0 to 7.3 can leave a request in its socket until the next one comes (ipykernel's pull request 1529).
+        A page of ours asks something every few seconds; so does this.
+        """
+        begun_s = asked_s = time.monotonic()
+        while (now_s := time.monotonic()) < begun_s + within_s:
             found = condition()
             if found:
                 return found
+            if now_s > asked_s + 3.0:
+                self.client.kernel_info()
+                asked_s = now_s
             try:
                 self.published.append(self.client.get_iopub_msg(timeout=0.1))
             except queue.Empty:

@@ -16,7 +16,6 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from vod_widget.errors import (
     InvalidArgumentError,
@@ -27,6 +26,8 @@ from vod_widget.errors import (
 )
 from vod_widget.metadata import clean_name
 from vod_widget.model import SourceKind
+
+from .held import Handle, Identity
 
 __all__ = ["LocalSource"]
 
@@ -44,36 +45,6 @@ _KINDS = (
     (stat.S_ISCHR, "a character device"),
     (stat.S_ISBLK, "a block device"),
 )
-
-
-_TRACE = (1 << 60) - 1
-"""As many bits as Python keeps in the smallest number that is more than 30 bits long."""
-
-
-class _Identity(NamedTuple):
-    """What tells one version of a file from another. ctime sees an edit whose mtime was set back."""
-
-    device: int
-    inode: int
-    size_bytes: int
-    mtime_ns: int
-    ctime_ns: int
-
-    @classmethod
-    def of(cls, found: os.stat_result) -> _Identity:
-        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-
-    def __str__(self) -> str:
-        return ":".join(map(str, self))
-
-    @property
-    def trace(self) -> int:
-        """What will do until the file is opened again: a hundred thousand queued files keep one each."""
-        return hash(self) & _TRACE
-
-    def same_but_for_links(self, other: _Identity) -> bool:
-        """Deleting or moving a file away touches its ctime; its bytes are still ours."""
-        return self[:-1] == other[:-1]
 
 
 _SWAP = threading.Lock()
@@ -114,41 +85,6 @@ class _Folders:
 _folders = _Folders()
 
 
-class _Handle:
-    """A descriptor that is closed when the last reader has left.
-
-    Closing it under a reader would let the system give its number to another file, whose bytes would then be sent.
-    """
-
-    def __init__(self, descriptor: int, identity: _Identity) -> None:
-        self.descriptor = descriptor
-        self.identity = identity
-        self._guard = threading.Lock()
-        self._readers = 0
-        self._is_closed = False
-
-    def enter(self) -> bool:
-        with self._guard:
-            if self._is_closed:
-                return False
-            self._readers += 1
-            return True
-
-    def leave(self) -> None:
-        with self._guard:
-            self._readers -= 1
-            is_last = self._is_closed and self._readers == 0
-        if is_last:
-            os.close(self.descriptor)
-
-    def close(self) -> None:
-        with self._guard:
-            is_idle = not self._is_closed and self._readers == 0
-            self._is_closed = True
-        if is_idle:
-            os.close(self.descriptor)
-
-
 class LocalSource:
     """A regular file, read by position.
 
@@ -187,7 +123,7 @@ class LocalSource:
         self.name = clean_name(name if name is not None else leaf.replace("\\", "_"))
         self._leaf = self.name if self.name == leaf else leaf
         self._roots = None if roots is None else tuple(os.path.realpath(root) for root in roots)
-        self._handle: _Handle | None = None
+        self._handle: Handle | None = None
         self._is_fresh = False  # True after close(): the next fingerprint starts over
         found, is_link = self._look(text)
         self._expected = found.trace
@@ -226,10 +162,10 @@ class LocalSource:
         if handle is None:
             return self._look_afresh()
         try:
-            held = _Identity.of(os.fstat(handle.descriptor))
+            held = Identity.of(os.fstat(handle.descriptor))
             try:
                 # Another file under our name gives its own identity, an edit of ours changes both.
-                return str(_Identity.of(os.stat(self._text)))  # noqa: PTH116 - as above
+                return str(Identity.of(os.stat(self._text)))  # noqa: PTH116 - as above
             except FileNotFoundError:
                 return str(handle.identity if held.same_but_for_links(handle.identity) else held)
         except OSError as exc:
@@ -261,7 +197,7 @@ class LocalSource:
         offset = start
         try:
             while offset < end:
-                count = _read_at(handle.descriptor, buffer[offset - start :], offset)
+                count = handle.read(buffer[offset - start :], offset)
                 if not count:
                     raise SourceChangedError(
                         f"the file ends at byte {offset}, but it had {self.size_bytes} bytes", file_name=self.name
@@ -288,14 +224,14 @@ class LocalSource:
                 f"bytes {start}..{end} are not inside the {self.size_bytes} bytes", file_name=self.name
             )
 
-    def _enter(self) -> _Handle | None:
+    def _enter(self) -> Handle | None:
         with _SWAP:
             handle = self._handle
         return handle if handle is not None and handle.enter() else None
 
     def _look_afresh(self) -> str:
         try:
-            identity = _Identity.of(_stat_regular(self._text))
+            identity = Identity.of(_stat_regular(self._text))
         except OSError as exc:
             # Nothing was read of it: whoever tries again takes the file that is there by then.
             self._is_fresh = True
@@ -308,13 +244,13 @@ class LocalSource:
             self._expected, self.size_bytes = identity.trace, identity.size_bytes
         return str(identity)
 
-    def _open_handle(self) -> _Handle:
+    def _open_handle(self) -> Handle:
         """Open the file that was added, not another one of the same name; return the handle, entered."""
         descriptor, found = self._open()
         if found.trace != self._expected:
             os.close(descriptor)
             raise SourceChangedError("the file changed since it was added or last looked at", file_name=self.name)
-        mine = _Handle(descriptor, found)
+        mine = Handle(descriptor, found)
         mine.enter()
         with _SWAP:
             rival = self._handle
@@ -324,7 +260,7 @@ class LocalSource:
             mine.close()
         return mine
 
-    def _look(self, text: str) -> tuple[_Identity, bool]:
+    def _look(self, text: str) -> tuple[Identity, bool]:
         """Look at the file that is added: what it is, and whether its path is a link; it must be readable."""
         try:
             found = os.lstat(text)
@@ -344,9 +280,9 @@ class LocalSource:
             return identity, is_link
         if found.st_size == 0:
             raise self._empty()
-        return _Identity.of(found), False
+        return Identity.of(found), False
 
-    def _open(self) -> tuple[int, _Identity]:
+    def _open(self) -> tuple[int, Identity]:
         try:
             before = _stat_regular(self._text)  # first, since opening a device can act on it
             descriptor = os.open(self._text, _FLAGS)
@@ -363,7 +299,7 @@ class LocalSource:
             os.close(descriptor)
             raise
 
-    def _judge(self, descriptor: int, before: os.stat_result) -> _Identity:
+    def _judge(self, descriptor: int, before: os.stat_result) -> Identity:
         """Check the opened file itself; its path may name another one by now."""
         found = os.fstat(descriptor)
         _refuse_irregular(found)
@@ -372,7 +308,7 @@ class LocalSource:
         self._check_roots(found)
         if found.st_size == 0:
             raise self._empty()
-        return _Identity.of(found)
+        return Identity.of(found)
 
     def _check_roots(self, found: os.stat_result) -> None:
         """The opened file must be the one that the resolved path names, and that path must be inside a root."""
@@ -448,8 +384,3 @@ def _stat_regular(path: str) -> os.stat_result:
     found = os.stat(path)  # noqa: PTH116 - a Path for each of many files costs more than the call
     _refuse_irregular(found)
     return found
-
-
-def _read_at(descriptor: int, buffer: memoryview, offset: int) -> int:
-    """Read without moving a shared position, so that many threads may read one descriptor."""
-    return os.preadv(descriptor, [buffer], offset)

@@ -151,7 +151,9 @@ class FileBody:
         if self._buffer is None or self._filler is None:
             return memoryview(self._read(start, min(start + self.source.block_bytes, self.part.end)))
         block = self._buffer[: self.part.end - start]
-        self._read_by(partial(self._filler.read_into, start, block))
+        ready_bytes = self._filler.read_ready(start, block)
+        if ready_bytes < len(block):
+            self._read_by(partial(self._filler.read_into, start + ready_bytes, block[ready_bytes:]))
         return block
 
     def _read(self, start: int, end: int) -> bytes | memoryview:

@@ -114,6 +114,12 @@ class ReadsInto(Protocol):
     def read_into(self, start: int, buffer: memoryview) -> None:
         """As `Source.read`, the bytes from `start` on, as many as the buffer holds."""
 
+    def read_ready(self, start: int, buffer: memoryview) -> int:
+        """Fill the buffer from its front as far as that takes no waiting; return how many bytes that were, maybe 0.
+
+        Unlike `read_into` it is called by several threads at once, whatever the bytes lie on.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class DirectPart:

@@ -1,8 +1,9 @@
 """Reads that never come back (a dead NFS or FUSE mount), and the threads that they hold.
 
-Nothing can wake a thread out of such a read. So one thread at a time reads a file, the others wait for their turn with
-a deadline, and when a read takes a minute its thread is left behind: its file fails, its place in the pool is free, and
-what it may bring later is not listened to. At most one thread a file is lost that way. Floor 3; any thread.
+Nothing can wake a thread out of such a read. So one thread at a time reads a file, except for what is in memory; the
+others wait for their turn with a deadline, and when a read takes a minute its thread is left behind: its file fails,
+its place in the pool is free, and what it may bring later is not listened to. At most one thread a file is lost that
+way. Floor 3; any thread.
 """
 
 from __future__ import annotations

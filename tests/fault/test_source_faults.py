@@ -150,15 +150,17 @@ class Reads:
         self.blocked: threading.Event | None = None
         real = os.preadv
 
-        def preadv(descriptor: int, buffers: list[memoryview], offset: int) -> int:
+        def preadv(descriptor: int, buffers: list[memoryview], offset: int, flags: int = 0) -> int:
             if str(Path(f"/proc/self/fd/{descriptor}").readlink()) == self.path:
+                if flags:  # a mount of this kind has no read that does not wait
+                    raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
                 if error := self.broken(offset):
                     raise error
                 if self.blocked is not None:
                     self.inside += 1
                     self.blocked.wait(60)
                     self.inside -= 1
-            return real(descriptor, buffers, offset)
+            return real(descriptor, buffers, offset, flags)
 
         monkeypatch.setattr(local.os, "preadv", preadv)
 

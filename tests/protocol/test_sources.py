@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -23,7 +24,7 @@ from vod_widget.errors import (
 )
 from vod_widget.model import SourceKind
 from vod_widget.retry import Action, classify
-from vod_widget.sources import LocalSource, MemorySource, cover_of, open_source
+from vod_widget.sources import LocalSource, MemorySource, cover_of, held, open_source
 from vod_widget.sources import local as local_module
 
 FAULT_KIND = "F"
@@ -143,6 +144,62 @@ def test_close_waits_for_a_reader_before_its_descriptor_goes(path: Path, monkeyp
     finally:
         for descriptor in decoy:
             os.close(descriptor)
+
+
+@pytest.fixture
+def in_memory() -> Iterator[Path]:
+    """A file on a tmpfs, which refuses a read that does not wait."""
+    if not any(mount.split()[1:3] == ["/dev/shm", "tmpfs"] for mount in Path("/proc/mounts").read_text().splitlines()):
+        pytest.skip("this machine has no tmpfs at /dev/shm")
+    with tempfile.NamedTemporaryFile(dir="/dev/shm", suffix=".mp4") as file:
+        file.write(DATA)
+        file.flush()
+        yield Path(file.name)
+
+
+def _can_tell(path: Path) -> bool:
+    """Whether the file system has a read that does not wait; not each one has under which tests run."""
+    with path.open("rb") as file:
+        try:
+            os.preadv(file.fileno(), [bytearray(1)], 0, os.RWF_NOWAIT)
+        except OSError as exc:
+            return exc.errno != errno.EOPNOTSUPP
+    return True
+
+
+@pytest.mark.parametrize("place", ["disk", "memory"])
+def test_what_is_in_memory_is_read_without_waiting(path: Path, in_memory: Path, place: str) -> None:
+    if place == "disk" and not _can_tell(path):
+        pytest.skip("the file system of the test cannot tell")
+    source = LocalSource(path if place == "disk" else in_memory)
+    buffer = memoryview(bytearray(1000))
+    assert source.read_ready(5, buffer) == 0, "nothing is open yet"
+    source.read(0, 1)
+    source.read_ready(5, buffer)
+    assert (source.read_ready(5, buffer), bytes(buffer)) == (1000, DATA[5:1005])
+    assert source.read_ready(len(DATA) - 10, buffer) == 10
+    source.close()
+    assert source.read_ready(5, buffer) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"), [(errno.EAGAIN, 2), (errno.EIO, 2), (errno.EOPNOTSUPP, 1)], ids=["away", "broken", "cannot"]
+)
+def test_what_is_not_in_memory_is_left_to_the_read_that_waits(
+    source: LocalSource, monkeypatch: pytest.MonkeyPatch, error: int, asked: int
+) -> None:
+    source.read(0, 1)
+    flags: list[int] = []
+
+    def failing(_descriptor: int, _buffers: list[memoryview], _offset: int, flag: int) -> int:
+        flags.append(flag)
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(local_module.os, "preadv", failing)
+    monkeypatch.setattr(held, "_is_in_memory", lambda _device: False)
+    buffer = memoryview(bytearray(1000))
+    assert [source.read_ready(0, buffer) for _ in range(2)] == [0, 0]
+    assert flags == [os.RWF_NOWAIT] * asked
 
 
 # Changes --------------------------------------------------------------------------------------------------------------

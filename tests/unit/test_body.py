@@ -13,6 +13,7 @@ from vod_widget.errors import SourceChangedError
 from vod_widget.model import MediaType, Part, SourceKind
 from vod_widget.options import KIB, MIB
 from vod_widget.record import Record, Transfer
+from vod_widget.stalls import ReadTurn
 from vod_widget.workers import Rate
 
 
@@ -78,23 +79,68 @@ def test_memory_is_two_blocks_a_request_however_large_the_part_is() -> None:
     assert source.most <= 2
 
 
-def test_a_source_that_fills_a_buffer_is_asked_for_no_new_bytes() -> None:
-    class Filling(Counting):
-        def read_into(self, start: int, buffer: memoryview) -> None:
-            buffer[:] = bytes((start // KIB % 251,)) * len(buffer)
+class Filling(Counting):
+    """A source that fills buffers, the first `ready_bytes` of each block from memory."""
 
-    body, _, record, transfer, clock = _body(1)
-    source, size = Filling(3 * MIB + 5), 3 * MIB + 5
-    body = FileBody(
-        source, Part(1, 0, size), "1", record=record, transfer=transfer, rate=Rate(None, clock), clock=clock
-    )
+    def __init__(self, size_bytes: int, ready_bytes: int = 0) -> None:
+        super().__init__(size_bytes)
+        self.ready_bytes = ready_bytes
+        self.waited: list[int] = []
+
+    def read_into(self, start: int, buffer: memoryview) -> None:
+        self.waited.append(start)
+        self._fill(start, buffer)
+
+    def read_ready(self, start: int, buffer: memoryview) -> int:
+        ready = buffer[: self.ready_bytes]
+        self._fill(start, ready)
+        return len(ready)
+
+    @staticmethod
+    def _fill(start: int, buffer: memoryview) -> None:
+        buffer[:] = bytes(place // KIB % 251 for place in range(start, start + len(buffer), KIB) for _ in range(KIB))[
+            : len(buffer)
+        ]
+
+
+def _filling(source: Filling) -> FileBody:
+    _, _, record, transfer, clock = _body(1)
+    part = Part(1, 0, source.size_bytes)
+    return FileBody(source, part, "1", record=record, transfer=transfer, rate=Rate(None, clock), clock=clock)
+
+
+@pytest.mark.parametrize(
+    ("ready_bytes", "waited"),
+    [(0, [0, 512 * KIB, MIB]), (100 * KIB, [100 * KIB, 612 * KIB]), (512 * KIB, [])],
+    ids=["nothing", "a part", "all"],
+)
+def test_a_source_that_fills_a_buffer_is_asked_for_no_new_bytes(ready_bytes: int, waited: list[int]) -> None:
+    source = Filling(MIB + 5, ready_bytes)
+    body = _filling(source)
     sent, buffers = b"", set()
     for piece in body:
         assert isinstance(piece, memoryview)
         sent += piece
         buffers.add(id(piece.obj))
-    assert (len(sent), body.crc64) == (size, crc64(sent))
-    assert (len(buffers), source.most) == (1, 0)
+    expected = bytes(MIB + 5)
+    Filling._fill(0, whole := memoryview(bytearray(expected)))
+    assert (sent, body.crc64) == (bytes(whole), crc64(bytes(whole)))
+    assert (len(buffers), source.most, source.waited) == (1, 0, waited)
+
+
+def test_what_is_in_memory_is_read_out_of_turn() -> None:
+    """While another thread hangs in a read of the same file, or only takes long."""
+    source = Filling(MIB, 512 * KIB)
+    body = _filling(source)
+    turn = ReadTurn(body._clock, "a.mp4")
+    assert turn.enter(body.cancel)
+    body._run.turn = turn
+    assert len(next(iter(body))) == 256 * KIB
+    source.ready_bytes = 0
+    body.cancel.set()
+    with pytest.raises(BrokenOff):
+        body._read_block(0)
+    assert source.waited == []
 
 
 def test_it_sums_what_it_gave_and_may_be_sent_again() -> None:

@@ -1,15 +1,21 @@
-"""A file that is held open: which version of it, and by how many readers.
+"""A file that is held open: which version of it, by how many readers, and what of it can be read without waiting.
 
 Any thread may read. Floor 2: imports the standard library.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 __all__ = ["Handle", "Identity"]
+
+_IF_READY: int | None = getattr(os, "RWF_NOWAIT", None)
+"""Flag of a read that takes what is in memory and waits for nothing; Linux has it."""
 
 _TRACE = (1 << 60) - 1
 """As many bits as Python keeps in the smallest number that is more than 30 bits long."""
@@ -51,6 +57,7 @@ class Handle:
     def __init__(self, descriptor: int, identity: Identity) -> None:
         self.descriptor = descriptor
         self.identity = identity
+        self._ready_flags = _IF_READY  # None: there is no such read
         self._guard = threading.Lock()
         self._readers = 0
         self._is_closed = False
@@ -82,3 +89,27 @@ class Handle:
     def read(self, buffer: memoryview, offset: int) -> int:
         """Read without moving a shared position, so that many threads may read one descriptor."""
         return os.preadv(self.descriptor, [buffer], offset)
+
+    def read_ready(self, buffer: memoryview, offset: int) -> int:
+        """Read what is in memory, maybe nothing; it waits for no disk and for no server."""
+        flags = self._ready_flags
+        if flags is None:
+            return 0
+        try:
+            return os.preadv(self.descriptor, [buffer], offset, flags)
+        except OSError as exc:
+            if exc.errno == errno.EOPNOTSUPP:
+                self._ready_flags = 0 if _is_in_memory(self.identity.device) else None
+            return 0
+
+
+@cache
+def _is_in_memory(device: int) -> bool:
+    """Whether a file system is a tmpfs: it has no read that does not wait, and needs none."""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return False
+    # Id, parent, device, ..., a dash, type, ... (proc_pid_mountinfo(5)); a blank in a path is written in octal.
+    return any(mount.split(" ")[2] == number and mount.partition(" - ")[2].startswith("tmpfs ") for mount in mounts)

@@ -208,6 +208,20 @@ class LocalSource:
         finally:
             handle.leave()
 
+    def read_ready(self, start: int, buffer: memoryview) -> int:
+        """Fill a buffer from its front with what is in memory; return how many bytes that were.
+
+        0 also when the file system cannot tell (NFS, FUSE), and after an error: `read_into` waits, and says what is
+        wrong.
+        """
+        handle = self._enter()
+        if handle is None:
+            return 0
+        try:
+            return handle.read_ready(buffer, start)
+        finally:
+            handle.leave()
+
     def close(self) -> None:
         """Let go of the handle; readers at work finish first. May be called twice."""
         with _SWAP:

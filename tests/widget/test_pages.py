@@ -194,12 +194,35 @@ def test_where_the_next_page_has_another_kernel_this_one_lets_go_of_what_its_pag
     if end == "bye":
         rig.data("bye", token=mine)
     else:
-        rig.clock.advance(60.1)
+        rig.clock.advance(10.4)
+        rig.pages.owed()
+        assert infos[sending["file_id"]].state == UploadState.UPLOADING
+        rig.clock.advance(0.1)
         rig.pages.owed()
     assert [infos[one["file_id"]].state for one in (sending, done)] == [UploadState.STOPPED, UploadState.FAILURE]
     rig.clock.advance(2.0)
     rig.data("ping", token=mine)
     assert [infos[one["file_id"]].state for one in (sending, done)] == [UploadState.READY, UploadState.FAILURE]
+    rig.pages.close()
+    assert isinstance(reading.failed(), Exception)
+
+
+def test_a_page_that_spoke_seldom_is_waited_for_longer_but_no_more_than_a_minute() -> None:
+    rig = Rig(reload_ends=True)
+    mine = rig.hello()["token"]
+    [added] = offer(rig, mine)["added"]
+    info = rig.uploader.infos[added["file_id"]]
+    rig.uploader.put(added["file_id"], state=UploadState.UPLOADING)
+    rig.clock.advance(10.0)
+    rig.data("ping", token=mine)
+    reading = read_all(rig, added["file_id"])
+    rig.clock.advance(29.9)
+    rig.pages.owed()
+    assert info.state == UploadState.UPLOADING
+    rig.data("ping", token=mine)
+    rig.clock.advance(60.0)
+    rig.pages.owed()
+    assert info.state == UploadState.STOPPED
     rig.pages.close()
     assert isinstance(reading.failed(), Exception)
 

@@ -305,3 +305,53 @@ def test_f120_a_loop_that_user_code_blocks_holds_up_neither_the_upload_nor_the_p
     video_id, told = asyncio.run(cell())
     assert stored(emulator, video_id) == data
     assert told <= 12, "a handful of messages for the few moments that it took"
+
+
+@pytest.mark.parametrize("end", ["it is left", "it finishes"])
+def test_where_a_reload_starts_another_kernel_the_new_one_goes_on_by_itself_with_what_the_old_one_lets_go_unfinished(
+    comms: type[FakeComm], emulator: Any, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    from vod_widget import Credentials
+    from vod_widget.emulator import faults
+
+    monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.13")
+    data = a_video(9_000_000)
+    keys = Credentials(emulator.access_key_id, emulator.access_key_secret)
+    old, new = (VODUploadWidget(credentials=keys, endpoint=emulator.endpoint, parallel=1) for _ in range(2))
+    page, next_page = Browser(old), Browser(new)
+    stall = emulator.faults.add(op="UploadPart", nth=2, action=faults.Stall())
+    page.offer("talk.mp4", data)
+    page.ask("start")
+    until(lambda: stall.fired, "the first part is stored, the second on its way")
+    [info] = old.uploader.list_files()
+    file_id = next_page.offer("talk.mp4", data)
+    next_page.ask("start")
+    [again] = new.uploader.list_files()
+    until(lambda: again.state == "Failure", "the old kernel holds it")
+    new._publisher.flush(10)
+    row = next_page.ask("detail", file_id=file_id)["row"]
+    assert (row["wait"]["reason"], row["actions"]) == ("Locked", ["retry", "remove"])
+    next_page.ask("ping", token=next_page.token)
+    if end == "it is left":
+        page.silent = True
+        page.ask("bye", token=page.token)
+        stall.release()
+        until(lambda: old.uploader.list_files()[0].state == "Stopped", "the old kernel lets go")
+
+        def goes_on() -> bool:
+            next_page.ask("ping", token=next_page.token)
+            return bool(again.state == "Success")
+
+        until(goes_on, "it is stored")
+        assert stored(emulator, str(again.video_id)) == data
+        assert next_page.sent_bytes < len(data), "from what was acknowledged"
+    else:
+        stall.release()
+        until(lambda: info.state == "Success", "it is stored")
+        next_page.ask("ping", token=next_page.token)
+        new._handler.close()
+        assert again.state == "Failure", "sent again, it would be there twice"
+    assert len(emulator.assets) == 1
+    for one, widget in ((page, old), (next_page, new)):
+        one.close()
+        widget.close()

@@ -357,10 +357,15 @@ class BrowserSource:
         return self._slices.pace.slice_bytes
 
     @property
+    def silence_s(self) -> float:
+        """Seconds for which bytes have been wanted and none came; 0 when none is wanted."""
+        with self._changed:
+            return self._clock.monotonic_s() - self._heard_s if self._slices.reads else 0.0
+
+    @property
     def waits_for_browser(self) -> bool:
         """True when bytes are wanted and no page has sent any for a minute."""
-        with self._changed:
-            return bool(self._slices.reads) and self._clock.monotonic_s() - self._heard_s >= SILENCE_S
+        return self.silence_s >= SILENCE_S
 
     @property
     def buffered_bytes(self) -> int:

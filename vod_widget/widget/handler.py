@@ -271,6 +271,9 @@ class Handler:
         return _Reply({"text": asset(intent.args["name"], intent.args["sha256"])})
 
     def _on_ping(self, intent: Intent) -> _Reply:
+        held = self._pages.held_by_an_earlier_kernel()
+        if held:
+            self._disk.run(lambda: self._unfinished.go_on(held))
         return _Reply({"seq": self._publisher.seq(self._pages.number_of(intent.token))})
 
     def _on_bye(self, intent: Intent) -> _Reply:

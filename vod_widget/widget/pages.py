@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vod_widget import events
-from vod_widget.errors import InvalidArgumentError, RestrictionError, SourceDetachedError, VODError
+from vod_widget.errors import InvalidArgumentError, LockedError, RestrictionError, SourceDetachedError, VODError
 from vod_widget.interfaces import Clock, DirectPart
 from vod_widget.metadata import clean_name
 from vod_widget.model import UploadState
@@ -37,9 +37,11 @@ __all__ = ["Pages"]
 ROLL_S = 5.0
 # A page whose bytes are wanted and that says nothing at all for so long was closed.
 _SILENCE_S = 120.0
-# The same where the next page has a kernel of its own, which must wait until this one lets go of the file; a source
-# speaks of silence from then on. In Voila a word of farewell is lost behind slices that are on their way.
-_SILENCE_ENDS_S = SILENCE_S
+# Where the next page has a kernel of its own, that one waits until this one lets go of the file, and Voila closes the
+# socket before a page can say farewell. Three heartbeats of a page; one that spoke less often (a slow line, a hidden
+# tab) has three times its longest silence, up to the most. One that is taken for gone by mistake loses a part.
+_SILENCE_ENDS_S = 10.5
+_SILENCE_ENDS_MOST_S = SILENCE_S
 # A page that is being left still says what it has begun to say; one that speaks later was asked, and stays.
 _LEAVING_S = 2.0
 # A page that was reloaded so often has left nothing that is worth remembering.
@@ -97,8 +99,10 @@ class Pages:
         self._tokens: OrderedDict[str, int] = OrderedDict()
         self._reach: dict[str, int] = {}
         self._greeted = 0
-        # When each page spoke last; when it must have spoken, else it is gone; those that are thought to be gone.
+        # When each page spoke last, and its longest silence before; when it must have spoken, else it is gone; those
+        # that are thought to be gone.
         self._heard_s: dict[str, float] = {}
+        self._longest_s: dict[str, float] = {}
         self._due_s: dict[str, float] = {}
         self._gone: set[str] = set()
         self._left_s: dict[str, float] = {}
@@ -117,7 +121,7 @@ class Pages:
             self._heard_s[token] = now_s
             while len(self._tokens) > _MAX_PAGES:
                 oldest, _ = self._tokens.popitem(last=False)
-                for known in (self._reach, self._heard_s, self._due_s, self._left_s):
+                for known in (self._reach, self._heard_s, self._longest_s, self._due_s, self._left_s):
                     known.pop(oldest, None)
                 self._gone.discard(oldest)
             held = list(self._held.values())
@@ -133,6 +137,8 @@ class Pages:
             now_s = self._clock.monotonic_s()
             if now_s - self._left_s.get(token, -_LEAVING_S) < _LEAVING_S:
                 return
+            silent_s = now_s - self._heard_s.get(token, now_s)
+            self._longest_s[token] = max(self._longest_s.get(token, 0.0), silent_s)
             self._heard_s[token] = now_s
             self._due_s.pop(token, None)
             if token not in self._gone:
@@ -153,12 +159,18 @@ class Pages:
     def _give_up_silent_pages(self) -> None:
         """A page that is gone (a reload, a closed tab) holds no file any more: all of its files wait for one."""
         now_s = self._clock.monotonic_s()
-        silence_s = _SILENCE_ENDS_S if self._reload_ends else _SILENCE_S
         with self._lock:
             late = {page for page, due_s in self._due_s.items() if now_s >= due_s}
-            waiting = {one.owner for one in self._held.values() if one.owner and one.source.waits_for_browser}
-            late |= {page for page in waiting if now_s - self._heard_s.get(page, now_s) >= silence_s}
+            for one in self._held.values():
+                silent_s = min(one.source.silence_s, now_s - self._heard_s.get(one.owner, now_s))
+                if silent_s >= self._most_silence_s(one.owner):
+                    late.add(one.owner)
         self._give_up(late)
+
+    def _most_silence_s(self, page: str) -> float:
+        if not self._reload_ends:
+            return _SILENCE_S
+        return min(max(_SILENCE_ENDS_S, 3 * self._longest_s.get(page, 0.0)), _SILENCE_ENDS_MOST_S)
 
     def _give_up(self, pages: set[str]) -> None:
         with self._lock:
@@ -218,7 +230,10 @@ class Pages:
             return {self._tokens[token]: reach for token, reach in self._reach.items()}
 
     def owed(self) -> Mapping[str, str]:
-        """Codes of what pages owe: the file itself ("Source.Detached") or an answer ("Source.Waiting")."""
+        """Codes of what is waited for: a page owes the file itself ("Source.Detached") or an answer ("Source.Waiting").
+
+        "Locked" is what the kernel of the page before owes.
+        """
         self._give_up_silent_pages()
         with self._lock:
             held = list(self._held.items())
@@ -228,7 +243,22 @@ class Pages:
                 owed[file_id] = SourceDetachedError.default_code
             elif one.source.waits_for_browser:
                 owed[file_id] = "Source.Waiting"
+            elif self._waits_for_an_earlier_kernel(one):
+                owed[file_id] = LockedError.default_code
         return owed
+
+    def _waits_for_an_earlier_kernel(self, one: _Held) -> bool:
+        failed = self._reload_ends and one.info.state == UploadState.FAILURE
+        return failed and isinstance(one.info.error, LockedError)
+
+    def held_by_an_earlier_kernel(self) -> list[tuple[str, UploadInfo]]:
+        """Return the files that another kernel, most likely that of the page before, does not let go of yet.
+
+        Each with the id of its source. None where a reload does not change the kernel.
+        """
+        with self._lock:
+            held = list(self._held.values())
+        return [(one.source.source_id, one.info) for one in held if self._waits_for_an_earlier_kernel(one)]
 
     # ---- offers ------------------------------------------------------------------------------------
 

@@ -6,12 +6,15 @@ A kernel that restarts forgets its queue; the journal does not. Reads the journa
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vod_widget.errors import LockedError, VODError
 from vod_widget.model import Checkpoint
 
 if TYPE_CHECKING:
+    from vod_widget.upload_info import UploadInfo
     from vod_widget.uploader import VODUpload
 
 __all__ = ["Unfinished"]
@@ -29,16 +32,23 @@ class Unfinished:
 
     def __init__(self, uploader: VODUpload) -> None:
         self._uploader = uploader
+        self._looks = threading.Lock()
 
-    def _found(self) -> list[Checkpoint]:
-        """Return what belongs to this queue's destination, is not in it and is sent by nobody."""
+    def _found(self, *, of: frozenset[str] | None = None) -> list[Checkpoint]:
+        """Return what belongs to this queue's destination and is sent by nobody.
+
+        Args:
+            of: Only of these sources; None leaves out what is in the queue.
+        """
         uploader = self._uploader
         label = uploader._authority.resolve(required=False).label
         journal = uploader._authority.journal()
         here = {record.source.source_id for record in list(uploader._queue.records)}
         found = []
         for checkpoint in journal.unfinished()[-_MAX_LOOKED_AT:]:
-            if checkpoint.destination != label or checkpoint.canceled or checkpoint.source_id in here:
+            if checkpoint.destination != label or checkpoint.canceled:
+                continue
+            if checkpoint.source_id in here if of is None else checkpoint.source_id not in of:
                 continue
             try:
                 journal.open(checkpoint.source_id, checkpoint.destination).release()
@@ -61,6 +71,26 @@ class Unfinished:
         files = sum(can_open(one.source_id) for one in found)
         browser = sum(one.source_id.startswith("browser:") for one in found)
         return {"files": files, "browser": browser}
+
+    def go_on(self, waiting: Sequence[tuple[str, UploadInfo]]) -> None:
+        """Retry files that somebody else held, as soon as nobody does and they are unfinished; never raises.
+
+        One that was finished meanwhile is left alone: sent again, it would be there twice.
+
+        Args:
+            waiting: Files of this queue that failed so, each with the id of its source.
+        """
+        if not self._looks.acquire(blocking=False):
+            return  # a slow disk must not gather more threads
+        try:
+            free = {one.source_id for one in self._found(of=frozenset(source_id for source_id, _ in waiting))}
+            for source_id, info in waiting:
+                if source_id in free and isinstance(info.error, LockedError):
+                    self._uploader.retry_file(info)
+        except VODError as error:
+            _log.debug("a file that was held could not go on: %s", error.code)
+        finally:
+            self._looks.release()
 
     def take_back(self) -> int:
         """Bring them into the queue, in Stopped, under their ids; return how many came.

@@ -106,7 +106,8 @@ def row(file: FileSnapshot, *, owed: str = "", answered: bool = False) -> dict[s
     Args:
         file: Its snapshot.
         owed: What a page owes while the file's bytes are wanted: "" nothing, "Source.Waiting" an answer,
-            "Source.Detached" the file itself, which the person must pick again.
+            "Source.Detached" the file itself, which the person must pick again. "Locked": the kernel of the page before
+            still holds it, and it goes on as soon as that one lets go.
         answered: True when other keys came since it failed for its keys.
     """
     error = file.error
@@ -115,7 +116,7 @@ def row(file: FileSnapshot, *, owed: str = "", answered: bool = False) -> dict[s
     wait, phase = None, str(file.phase)
     if owed == _PAGE_IS_GONE.code and file.state in (UploadState.UPLOADING, UploadState.READY):
         error = _PAGE_IS_GONE
-    if owed and file.state == UploadState.UPLOADING:
+    if owed and (file.state == UploadState.UPLOADING or owed == errors.LockedError.default_code):
         wait, phase = {"seconds": 0.0, "reason": owed}, str(Phase.WAITING)
     elif file.wait_s is not None and file.wait_reason:
         wait = {"seconds": _number(file.wait_s) or 0.0, "reason": str(file.wait_reason)}

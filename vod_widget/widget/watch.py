@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from vod_widget.errors import VODError
+from vod_widget.errors import LockedError, VODError
 from vod_widget.model import UploadState
 from vod_widget.upload_info import FileSnapshot, Totals, UploaderSnapshot
 
@@ -131,7 +131,8 @@ class Watch:
         """Take note of what pages owe, codes by file id; return the files for which it is another code than before."""
         before, self._owed = self._owed, dict(owed)
         for file_id in owed.keys() - before.keys():
-            self._note("file_waiting_browser", {"name": self.overview.name_of(file_id)})
+            if owed[file_id] != LockedError.default_code:
+                self._note("file_waiting_browser", {"name": self.overview.name_of(file_id)})
         return {f for f in owed.keys() | before.keys() if owed.get(f) != before.get(f)}
 
     def _file(self, file_id: str) -> FileSnapshot | None:

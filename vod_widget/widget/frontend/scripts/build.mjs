@@ -23,10 +23,10 @@ const OURS = ["element", "store", "session", "controllable", "connection", "tell
 
 /**
  * Names that nobody outside can mean, for shortening: with an underscore (no name of the browser's has one), never in
- * quotes, and neither in a message nor a word.
+ * quotes, and neither in a message nor a word, nor what one file has of the other by its name.
  */
 function own_names(texts) {
-  const theirs = [...texts].filter(([path]) => /^(protocol|words)\.ts$/.test(path)).map(([, text]) => text);
+  const theirs = [...texts].filter(([path]) => /^(protocol|words|panels)\.ts$/.test(path)).map(([, text]) => text);
   const quoted = [...texts.values()].flatMap((text) => text.match(/"[^"\n]*"|`[^`]*`/g) ?? []).map((text) => text.replace(/\$\{[^}]*\}/g, ""));
   const taken = new Set([...theirs, ...quoted].join(" ").match(/\w+/g));
   const names = [...texts.values()].flatMap((text) => text.match(/\b[a-z]+(?:_[a-z0-9]+)+\b/g) ?? []);
@@ -72,14 +72,20 @@ function words_of_panels(texts, bundled) {
   return new Set([...texts.get("words.ts").matchAll(LINE)].map((found) => found[1]).filter((key) => !spoken.has(key)));
 }
 
-const renaming = (texts, keys, of_panels) => ({
+/** The panels import these modules as everybody does; as built they get them from the bundle that runs them (src/door.ts). */
+function taken(texts) {
+  const lines = [...texts.get("shared.ts").matchAll(/^import \{ (.*) \} from "\.\/(.*)";$/gm)];
+  return new Map(lines.map(([, names, module]) => [`${module}.ts`, `export const { ${names} } = SHARED;`]));
+}
+
+const renaming = (texts, keys, of_panels, instead = new Map()) => ({
   name: "short words",
   setup(build) {
     build.onLoad({ filter: /src[\\/].*\.ts$/ }, ({ path }) => {
       const name = relative(join(here, "src"), path).replaceAll("\\", "/");
       const text = texts.get(name);
       const contents = name === "words.ts" ? words(text, keys, of_panels).contents
-        : text.replace(/(\bt\(")(\w+)(")/g, (all, before, key, after) => before + short(keys, key) + after);
+        : (instead.get(name) ?? text).replace(/(\bt\(")(\w+)(")/g, (all, before, key, after) => before + short(keys, key) + after);
       return { contents, loader: "ts" };
     });
   },
@@ -108,7 +114,8 @@ async function bundle(out) {
   const causes = JSON.parse(await readFile(join(here, "src/causes.zh.json"), "utf8"));
   const chinese = JSON.stringify({ ...left_out.chinese, ...causes });
   const panels = await build({
-    ...script, entryPoints: ["src/panels.ts"], outfile: join(out, "panels.js"), plugins: [renaming(texts, keys, of_panels)],
+    ...script, entryPoints: ["src/panels.ts"], outfile: join(out, "panels.js"), plugins: [renaming(texts, keys, of_panels, taken(texts))],
+    format: "iife", globalName: "panels", banner: { js: "export default SHARED=>{" }, footer: { js: "return panels}" },
     define: { PANEL_WORDS: JSON.stringify(left_out.panels) }, mangleCache,
   });
   await main(of_panels, { panels: sum(await readFile(join(out, "panels.js"))), chinese: sum(chinese) }, { mangleCache: panels.mangleCache });

@@ -1,8 +1,7 @@
 /** Files on their way into the list: paths and addresses for the kernel, and the browser's own. */
-import { edges } from "./crc64";
 import { picked_before } from "./feeder";
+import type { Panels } from "./panels";
 import type { AddAnswer, Offer, Row } from "./protocol";
-import { find_reach } from "./reach";
 import type { Session } from "./session";
 
 /** Offers in one message: well under the kernel's limit of 4 MiB and quick to answer. */
@@ -36,6 +35,8 @@ export class Adding {
 
   /** `again`: files that rows wait for since a reload of the page; `quiet`: nobody picked them just now. */
   async offer(files: readonly File[], again = false, quiet = false): Promise<void> {
+    const panels = await this.#session.panels(this.#session.t("add"));
+    if (!panels) return;
     const answers: AddAnswer[] = [];
     for (let at = 0; at < files.length; at += OFFERS_PER_MESSAGE) {
       const batch = files.slice(at, at + OFFERS_PER_MESSAGE);
@@ -45,7 +46,7 @@ export class Adding {
         const client_id = `c${this.#next_client++}`;
         by_client.set(client_id, file);
         // Where a backslash is a character of a name, what stands before it must not be taken for folders.
-        return { client_id, name: file.name.replaceAll("\\", "_"), size_bytes: file.size, last_modified_ms: file.lastModified, type: file.type, edges: await edges(file) };
+        return { client_id, name: file.name.replaceAll("\\", "_"), size_bytes: file.size, last_modified_ms: file.lastModified, type: file.type, edges: await panels.edges(file) };
       }));
       const answer = await this.#session.ask(again ? "reoffer_files" : "offer_files", { files: offers }, this.#session.t("add"), ["add"]);
       if (!answer) break;
@@ -57,13 +58,13 @@ export class Adding {
     }
     if (answers.length && !quiet) this.#told_added(answers, again);
     // Last: a probe that is too large for the server costs the socket, and with it what is on its way.
-    void this.#probe();
+    void this.#probe(panels);
   }
 
   #probed = false;
 
   /** Before the first browser file of this page: what does the host carry? Until that is known slices are small. */
-  async #probe(): Promise<void> {
+  async #probe({ find_reach }: Panels): Promise<void> {
     if (this.#probed) return;
     this.#probed = true;
     const slice_bytes = await find_reach(this.#session.connection);

@@ -1,7 +1,7 @@
 /** What the metadata form asks for: the categories of the account, and a cover that the page has. */
 import type { Category, Hello } from "./protocol";
 import type { Session } from "./session";
-import { to_jpeg } from "./thumbs";
+import { to_jpeg } from "./pictures";
 
 /** The kernel takes 4 MiB; larger pictures are made smaller. */
 const COVER_BYTES = 4_000_000;

@@ -1,5 +1,6 @@
 /** The one place where a text becomes code: panels.js, which was built together with this bundle and has its sum. */
 import type { Panels } from "./panels";
+import { SHARED } from "./shared";
 
 /** Refuses a text of another sum, where the page may compute one (https or this machine). */
 export async function run(text: string, sha256: string): Promise<Panels> {
@@ -9,7 +10,7 @@ export async function run(text: string, sha256: string): Promise<Panels> {
   // As the host brought this bundle here, so a policy of the page that let that pass lets this pass.
   const url = URL.createObjectURL(new Blob([data], { type: "text/javascript" }));
   try {
-    return await import(url) as Panels;
+    return (await import(url) as { default: (shared: typeof SHARED) => Panels }).default(SHARED);
   } finally {
     URL.revokeObjectURL(url);
   }

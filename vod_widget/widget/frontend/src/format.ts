@@ -104,7 +104,3 @@ export function middle_cut(name: string, fits: (text: string) => boolean): strin
   }
   return cut(low);
 }
-
-export function utf8_length(text: string): number {
-  return new TextEncoder().encode(text).length;
-}

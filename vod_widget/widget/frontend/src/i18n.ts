@@ -11,7 +11,7 @@ export function choose_locale(trait: unknown, page = document.documentElement.la
 }
 
 export type Facts = Record<string, string | number>;
-export type Translate = ((key: Key, facts?: Facts) => string) & { readonly locale: Locale; readonly learned: Readonly<Record<string, string>> };
+export type Translate = ((key: Key, facts?: Facts) => string) & { readonly locale: Locale };
 
 /** As built, the bundle has most words in English alone, and none of the panels (scripts/build.mjs); the rest is learned. */
 const TABLE: Partial<Record<Key, readonly [string, string] | string>> = WORDS;
@@ -27,7 +27,7 @@ export function translator(locale: Locale): Translate {
     if (typeof words === "object") return words[locale === "en" ? 0 : 1];
     return LEARNED[locale][key] ?? words ?? LEARNED.en[key] ?? key;
   };
-  return Object.assign((key: Key, facts: Facts = {}): string => fill(template(key), facts), { locale, learned: LEARNED[locale] });
+  return Object.assign((key: Key, facts: Facts = {}): string => fill(template(key), facts), { locale });
 }
 
 /** One pass over the template, so a fact that looks like a template stays as it is. */
@@ -103,10 +103,9 @@ const CAUSES: Record<string, Key> = Object.fromEntries([
  * A cause in words, as part of a sentence: our own for a code that we know, else the kernel's text. That is English, so
  * what it may say has words in causes.zh.json, which come with the Chinese ones.
  */
-// What was learned comes with `t`: the panels are a file of their own, with a table of their own that nobody fills.
 export function cause_of(t: Translate, code: string, message: string): string {
   const key = own(CAUSES, code);
-  const told = key ? t(key) : own(t.learned, code);
+  const told = key ? t(key) : own(LEARNED[t.locale], code);
   if (told) return told;
   const plain = message.trim().replace(/[.。]$/, "");
   return plain || code;

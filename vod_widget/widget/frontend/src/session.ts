@@ -11,6 +11,7 @@ import { clock } from "./format";
 import { cause_of, choose_locale, translator, type Translate } from "./i18n";
 import { Later } from "./later";
 import { List } from "./list";
+import type { Panels } from "./panels";
 import { type Action, type Down, type Intents, type Kind, type Model, PROTOCOL_VERSION, type Profile, type Row } from "./protocol";
 import { Store } from "./state/store";
 import { Telling } from "./telling";
@@ -130,6 +131,14 @@ export class Session {
       for (const key of busy) this.store.busy.delete(key);
       if (!this.closed) this.store.changed();
     }
+  }
+
+  /** What came for later; null when it did not, which is said then. */
+  panels(label: string): Promise<Panels | null> {
+    return this.later.load_panels().catch((error: unknown) => {
+      if (!this.closed) this.say(this.explain(error, label), "warn");
+      return null;
+    });
   }
 
   explain(error: unknown, label: string): string {

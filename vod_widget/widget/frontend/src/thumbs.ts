@@ -1,23 +1,12 @@
-/**
- * Small pictures of files: the picked image, the first frame of a picked video, a small image of the kernel's machine.
- * One at a time, only for rows that are drawn, kept as pixels; a file that cannot be shown keeps its icon.
- */
+/** Small pictures of files: one is made at a time, only for rows that are drawn, and kept as pixels; a file that cannot be shown keeps its icon. */
 import { h } from "./dom";
+import type { Picture } from "./pictures";
 import type { Row } from "./protocol";
 import type { Session } from "./session";
 
-const WIDTH = 68;
-const HEIGHT = 48;
 const MOST = 500;
-const FRAME_MS = 5_000;
-const COVER_WIDTH = 1920;
-/** Beyond what cameras make: some kilobytes of a PNG can unpack to gigabytes, and a page that unpacks them is gone. */
-const MOST_PIXELS = 60e6;
-const MOST_BYTES = 100e6;
 /** The kernel sends no larger image. */
 const KERNEL_BYTES = 524_288;
-
-type Picture = HTMLCanvasElement | null;
 
 export class Thumbs {
   readonly #known = new Map<string, Picture>();
@@ -30,15 +19,18 @@ export class Thumbs {
     this.#session = session;
   }
 
-  /** A fresh canvas of a row's picture, or null. */
+  /** A fresh canvas of a row's picture, or null: the same row may stand in several views. */
   of(row: Row): HTMLCanvasElement | null {
     const known = this.#known.get(row.file_id);
-    return known ? canvas_of(known, WIDTH, HEIGHT) : null;
+    if (!known) return null;
+    const copy = h("canvas", { width: known.width, height: known.height, "aria-hidden": "true" });
+    copy.getContext("2d")?.drawImage(known, 0, 0);
+    return copy;
   }
 
   /** Have a row's picture made; when it comes the rows are drawn anew. */
   want(row: Row): void {
-    if (!this.#known.has(row.file_id) && this.#source(row) && !this.#queue.some((one) => one.file_id === row.file_id)) {
+    if (!this.#known.has(row.file_id) && this.#can_show(row) && !this.#queue.some((one) => one.file_id === row.file_id)) {
       this.#queue = [row, ...this.#queue].slice(0, 40); // what was scrolled into view last comes first
       void this.#work();
     }
@@ -54,24 +46,18 @@ export class Thumbs {
     this.#known.clear();
   }
 
-  #source(row: Row): (() => Promise<Picture>) | null {
-    const file = this.#session.feeder.file(row.file_id);
-    if (file && row.media_type === "image") return () => image_canvas(file);
-    if (file && row.media_type === "video") return () => frame(file, WIDTH);
-    if (row.source === "kernel" && row.media_type === "image" && (row.size_bytes ?? KERNEL_BYTES + 1) <= KERNEL_BYTES && this.#session.allows("kernel")) {
-      return async () => {
-        const { buffer } = await this.#session.connection.request("thumbnail", { file_id: row.file_id });
-        return buffer ? image_canvas(new Blob([buffer as DataView<ArrayBuffer>])) : null;
-      };
-    }
-    return null;
+  #can_show({ file_id, media_type, source, size_bytes }: Row): boolean {
+    const image = media_type === "image";
+    if (this.#session.feeder.file(file_id)) return image || media_type === "video";
+    return image && source === "kernel" && (size_bytes ?? Infinity) <= KERNEL_BYTES && this.#session.allows("kernel");
   }
 
   async #work(): Promise<void> {
     if (this.#busy) return;
     this.#busy = true;
     for (let row = this.#queue.shift(); row && !this.#closed; row = this.#queue.shift()) {
-      const picture = await this.#source(row)?.().catch(() => null) ?? null;
+      const wanted = row;
+      const picture = await this.#session.later.load_panels().then(({ picture_of }) => picture_of(this.#session, wanted)).catch(() => null);
       this.#known.set(row.file_id, picture);
       const oldest = this.#known.size > MOST ? this.#known.keys().next().value : undefined;
       if (oldest !== undefined) this.#known.delete(oldest);
@@ -79,86 +65,4 @@ export class Thumbs {
     }
     this.#busy = false;
   }
-}
-
-/** Fills the canvas as `object-fit: cover` does. */
-function canvas_of(source: CanvasImageSource & { width: number; height: number }, width: number, height: number, from = source as { width: number; height: number }): Picture {
-  const canvas = h("canvas", { width, height, "aria-hidden": "true" });
-  const context = canvas.getContext("2d");
-  if (!context || !from.width || !from.height) return null;
-  const scale = Math.max(width / from.width, height / from.height);
-  const [w, hh] = [from.width * scale, from.height * scale];
-  context.drawImage(source, (width - w) / 2, (height - hh) / 2, w, hh);
-  return canvas;
-}
-
-/** An image says how large it is before anything is unpacked; a bitmap would be unpacked at once. */
-async function shrunk(blob: Blob, size: (width: number, height: number) => [number, number]): Promise<Picture> {
-  if (blob.size > MOST_BYTES) return null;
-  const url = URL.createObjectURL(blob);
-  const image = new Image();
-  try {
-    await new Promise((resolve, reject) => {
-      image.onload = resolve;
-      image.onerror = reject;
-      image.src = url;
-    });
-    const { naturalWidth: width, naturalHeight: height } = image;
-    if (width * height > MOST_PIXELS) return null;
-    // An image that breaks off is drawn as nothing, without a word; a bitmap of it is refused.
-    const bitmap = await createImageBitmap(blob);
-    const made = canvas_of(bitmap, ...size(width, height));
-    bitmap.close();
-    return made;
-  } finally {
-    URL.revokeObjectURL(url);
-  }
-}
-
-const image_canvas = (blob: Blob): Promise<Picture> => shrunk(blob, () => [WIDTH, HEIGHT]);
-
-/** The frame of a video at a second, or earlier in a short one; null when the browser cannot decode it. */
-export async function frame(file: Blob, width: number): Promise<Picture> {
-  const url = URL.createObjectURL(file);
-  const video = document.createElement("video");
-  try {
-    video.muted = true;
-    video.preload = "auto";
-    const ready = new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error("late")), FRAME_MS);
-      video.onerror = () => reject(new Error("no video"));
-      video.onloadedmetadata = () => { video.currentTime = Math.min(1, video.duration / 2 || 0); };
-      video.onseeked = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    video.src = url;
-    await ready;
-    const size = { width: video.videoWidth, height: video.videoHeight };
-    return canvas_of(video, width, width === WIDTH ? HEIGHT : Math.round((width * size.height) / size.width), size);
-  } catch {
-    return null;
-  } finally {
-    video.removeAttribute("src");
-    video.load();
-    URL.revokeObjectURL(url);
-  }
-}
-
-export function jpeg_of(canvas: Picture): Promise<Blob | null> {
-  return canvas ? new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.88)) : Promise.resolve(null);
-}
-
-/** Any picture that the browser can read, as a JPEG of at most 1920 pixels; null when it cannot. */
-export async function to_jpeg(picture: Blob): Promise<Blob | null> {
-  return jpeg_of(await shrunk(picture, (width, height) => {
-    const to = Math.min(COVER_WIDTH, width);
-    return [to, Math.round((to * height) / width)];
-  }).catch(() => null));
-}
-
-/** A frame in full size, for a cover. */
-export async function frame_jpeg(file: Blob): Promise<Blob | null> {
-  return jpeg_of(await frame(file, 1280));
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { cause_of, type Translate } from "../src/i18n";
+import { cause_of, learn, translator } from "../src/i18n";
 import type { NextStep, Row, RowError } from "../src/protocol";
 import { row } from "./kernel";
 import { open, type Page, settle } from "./page";
@@ -86,9 +86,9 @@ describe("a failure", () => {
     await page.click(page.by_name("开始"));
     expect(page.status()).toBe("开始：断点记录无法写入。释放磁盘空间。");
   });
-  it("finds its words in what the page has learned, also in a file that was built apart", () => {
-    const t = Object.assign(() => "", { locale: "zh-CN", learned: { "Odd.Code": "怪" } }) as Translate;
-    expect(cause_of(t, "Odd.Code", "The sky fell.")).toBe("怪");
+  it("finds its words in what the page has learned", () => {
+    learn("zh-CN", { "Odd.Code": "怪" });
+    expect(cause_of(translator("zh-CN"), "Odd.Code", "The sky fell.")).toBe("怪");
   });
 });
 

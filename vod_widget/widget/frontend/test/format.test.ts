@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { bytes, bytes_pair, duration, middle_cut, percent, short_id, speed, utf8_length } from "../src/format";
+import { bytes, bytes_pair, duration, middle_cut, percent, short_id, speed } from "../src/format";
+import { utf8_length } from "../src/views/metadata";
 import { translator } from "../src/i18n";
 
 const en = translator("en");

@@ -4,8 +4,8 @@ import { bytes } from "../format";
 import { cause_of } from "../i18n";
 import { icon } from "../icons";
 import type { DirEntry, Listing } from "../protocol";
-import { button, enable, fit_names, type Host, name_element, press } from "./parts";
-import { field, frame, type Panel, refusals } from "./panel";
+import { button, enable, fit_names, type Host, press } from "./parts";
+import { field, frame, name_element, type Panel, refusals } from "./panel";
 
 const COMPLETE_AFTER_MS = 150;
 /** More entries than this are not drawn; the path can be typed further. */

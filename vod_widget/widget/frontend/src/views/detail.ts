@@ -4,9 +4,9 @@ import { asset_id, bytes, bytes_pair, duration, NOTHING } from "../format";
 import { cause_of } from "../i18n";
 import type { Detail, Row } from "../protocol";
 import { ACTION_ICON, look } from "../rowmodel";
-import { button, copy_button, copy_text, enable, fit_names, type Host, icon_button, name_element, press } from "./parts";
+import { button, copy_button, copy_text, enable, fit_names, type Host, icon_button, press } from "./parts";
 import { MetadataForm } from "./metadata";
-import type { Panel } from "./panel";
+import { name_element, type Panel } from "./panel";
 import { run_step, source_word } from "./row";
 
 /** The least that the keys must be allowed to do; the same text is in the handbook. */

@@ -4,9 +4,8 @@
  */
 import { categories, set_cover } from "../covers";
 import { h, replace, set, text, uid } from "../dom";
-import { utf8_length } from "../format";
 import type { Category, Detail } from "../protocol";
-import { frame_jpeg } from "../thumbs";
+import { frame_jpeg } from "../pictures";
 import { field } from "./panel";
 import { button, enable, type Host, icon_button, press } from "./parts";
 
@@ -18,6 +17,10 @@ export const TAG_BYTES = 32;
 /** Tags as somebody types them, with commas between. */
 export function split_tags(typed: string): string[] {
   return typed.split(/[,，]/).map((part) => part.trim()).filter(Boolean);
+}
+
+export function utf8_length(text: string): number {
+  return new TextEncoder().encode(text).length;
 }
 
 interface Values {

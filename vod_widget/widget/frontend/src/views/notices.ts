@@ -135,11 +135,7 @@ export class Banner {
   async #copy(control: HTMLElement, what: "copy_ids" | "copy_table"): Promise<void> {
     const { session } = this.#host;
     enable(control, false);
-    try {
-      await (await session.later.load_panels())[what](session);
-    } catch (error) {
-      session.say(session.explain(error, session.t("copy")), "warn");
-    }
+    await (await session.panels(session.t("copy")))?.[what](session);
     enable(control, true);
   }
 }

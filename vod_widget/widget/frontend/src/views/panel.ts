@@ -29,6 +29,11 @@ export function field(label: string, right: Child, control: HTMLElement, wide = 
   return h("div", { class: wide ? "fd w" : "fd" }, h("div", null, h("label", { for: control.id || null }, label), right), control);
 }
 
+/** A file name that is cut in the middle to the room it has; whole in the tooltip. */
+export function name_element(name: string): HTMLDivElement {
+  return h("div", { class: "nm", title: name, "data-name": name }, name);
+}
+
 /** What was refused and why, where it can be mended. */
 export function refusals(t: Translate, title: string, refused: readonly Refusal[]): Child {
   return [h("p", { class: "t-err" }, title), h("ul", null,

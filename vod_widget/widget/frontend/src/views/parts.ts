@@ -53,11 +53,6 @@ export function press(action: (event: MouseEvent) => void): (event: MouseEvent) 
   };
 }
 
-/** A file name that is cut in the middle to the room it has; whole in the tooltip. */
-export function name_element(name: string): HTMLDivElement {
-  return h("div", { class: "nm", title: name, "data-name": name }, name);
-}
-
 interface Fitted { name: string; width: number }
 const fitted = new WeakMap<Element, Fitted>();
 /** To ask for the font makes the browser find every style anew: a quarter of the time of a list that scrolls. */

@@ -229,9 +229,9 @@ export class View implements Host {
   #open(label: Key, make: (panels: Panels) => Panel): void {
     const { later, t } = this.session;
     if (!later.panels) {
-      later.load_panels().then(() => {
-        if (this.root.isConnected) this.#open(label, make);
-      }, (error: unknown) => this.session.say(this.session.explain(error, t(label)), "warn"));
+      void this.session.panels(t(label)).then((panels) => {
+        if (panels && this.root.isConnected) this.#open(label, make);
+      });
       return;
     }
     if (this.#panel && !this.#panel.may_close()) return;

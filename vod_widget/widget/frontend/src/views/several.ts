@@ -1,8 +1,7 @@
 /** What several selected files say about themselves, changed at once. What is left empty stays as it is in each file. */
 import { categories } from "../covers";
 import { type Child, h, replace, set, text, uid } from "../dom";
-import { utf8_length } from "../format";
-import { DESCRIPTION_BYTES, split_tags, TAG_BYTES, TAGS } from "./metadata";
+import { DESCRIPTION_BYTES, split_tags, TAG_BYTES, TAGS, utf8_length } from "./metadata";
 import { field, frame, type Panel, refusals } from "./panel";
 import { button, enable, type Host, press } from "./parts";
 

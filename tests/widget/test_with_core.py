@@ -283,6 +283,35 @@ def test_a_new_kernel_offers_what_the_old_one_left_and_goes_on_with_it(
     second.close()
 
 
+def test_a_browser_file_that_was_left_is_left_no_more_once_it_is_in_the_list(
+    comms: type[FakeComm], emulator: Any
+) -> None:
+    from vod_widget import Credentials
+    from vod_widget.emulator import faults
+
+    options: dict[str, Any] = {
+        "credentials": Credentials(emulator.access_key_id, emulator.access_key_secret),
+        "endpoint": emulator.endpoint,
+        "part_size_bytes": 102_400,
+    }
+    old = VODUploadWidget(**options)
+    page = Browser(old)
+    stall = emulator.faults.add(op="UploadPart", nth=2, action=faults.Stall())
+    page.offer("talk.mp4", a_video(300_000))
+    page.ask("start")
+    until(lambda: stall.fired, "a part is held")
+    page.close()
+    old.close()
+    stall.release()
+    second = VODUploadWidget(**options)
+    other = Browser(second)
+    assert other.ask("unfinished") == {"files": 0, "browser": 1}
+    other.offer("talk.mp4", a_video(300_000))
+    assert other.ask("unfinished") == {"files": 0, "browser": 0}
+    other.close()
+    second.close()
+
+
 def test_f120_a_loop_that_user_code_blocks_holds_up_neither_the_upload_nor_the_page(
     widget: VODUploadWidget, emulator: Any, tmp_path: Path
 ) -> None:

@@ -11,6 +11,8 @@ const URL_GOOD_MS = 600_000;
 export class Extras {
   readonly thumbs: Thumbs;
   readonly #urls = new Map<string, { url: string; at: number }>();
+  /** How long the list was when what was left was counted. */
+  #counted_with = 0;
   readonly #session: Session;
 
   constructor(session: Session) {
@@ -19,8 +21,18 @@ export class Extras {
   }
 
   greeted(): void {
+    if (this.#session.store.summary.total === 0 && this.#session.allows("kernel")) this.#count_left();
+  }
+
+  /** Rows came: of what was left, what is in the list now is left no more. */
+  saw(): void {
+    const { summary, unfinished } = this.#session.store;
+    if (unfinished.files + unfinished.browser > 0 && summary.total !== this.#counted_with) this.#count_left();
+  }
+
+  #count_left(): void {
     const { connection, store } = this.#session;
-    if (store.summary.total > 0 || !this.#session.allows("kernel")) return;
+    this.#counted_with = store.summary.total;
     connection.request("unfinished", {}).then((found) => {
       store.unfinished = { files: found.files ?? 0, browser: found.browser ?? 0 };
       store.changed();
@@ -28,10 +40,10 @@ export class Extras {
   }
 
   async take_back(): Promise<void> {
-    const { store, t } = this.#session;
+    const { t } = this.#session;
     const answer = await this.#session.ask("take_back", {}, t("bring_back"), ["take_back"]);
     if (!answer) return;
-    store.unfinished = { files: 0, browser: 0 };
+    this.#count_left();
     this.#session.say(t("added", { n: answer.added }));
   }
 

@@ -266,6 +266,7 @@ export class Session {
   saw(rows: readonly Row[]): void {
     this.adding.give_back(rows);
     this.telling.end();
+    this.extras.saw();
   }
 
   #learn(): void {

@@ -277,6 +277,7 @@ export class FakeKernel implements Model {
       case "unfinished": this.answer(message, this.unfinished); return;
       case "take_back":
         this.rows = Array.from({ length: this.unfinished.files }, (_, k) => row(`left-${k}.mp4`, "Stopped"));
+        this.unfinished = { ...this.unfinished, files: 0 };
         this.answer(message, { added: this.rows.length });
         this.snapshot();
         return;

@@ -59,7 +59,30 @@ describe("what an earlier kernel left", () => {
     await page.click(page.by_name("Bring back"));
     expect(page.kernel.of("take_back")).toHaveLength(1);
     expect(names(page)).toEqual(["left-0.mp4", "left-1.mp4"]);
+    expect(banner.textContent).toContain("1 file from a browser goes on when added again.");
+    await page.click(page.by_name("Dismiss"));
     expect(banner.hidden).toBe(true);
+  });
+  it("is left no more once it was added again, though other files still are", async () => {
+    const page = await open([], (kernel) => { kernel.unfinished = { files: 0, browser: 2 }; });
+    const banner = page.root.querySelector(".ban") as HTMLElement;
+    expect(banner.textContent).toContain("2 files from a browser go on when added again.");
+    page.kernel.unfinished = { files: 0, browser: 1 };
+    page.kernel.rows.push(row("again.mp4", "Uploading"));
+    page.kernel.snapshot();
+    await settle();
+    expect(banner.textContent).toContain("1 file from a browser goes on when added again.");
+    page.kernel.unfinished = { files: 0, browser: 0 };
+    page.kernel.rows.push(row("too.mp4", "Ready"));
+    page.kernel.snapshot();
+    await settle();
+    expect(banner.hidden).toBe(true);
+    // And then nobody asks any more.
+    const asked = page.kernel.of("unfinished").length;
+    page.kernel.rows.push(row("new.mp4", "Ready"));
+    page.kernel.snapshot();
+    await settle();
+    expect(page.kernel.of("unfinished")).toHaveLength(asked);
   });
   it("is not asked for where files of the kernel are not allowed", async () => {
     const page = await open([], (kernel) => { kernel.policy = { sources: ["browser"] }; });

@@ -123,6 +123,8 @@ _ERRORS: Final[tuple[tuple[str, str, str], ...]] = (
     (r"Region", "没有这个地域。", "换一个 VOD 支持的地域，例如 cn-shanghai。"),
     (r"Endpoint(\.Refused)?", "不允许这个服务地址。", "去掉 endpoint，或者使用阿里云的地址。"),
     (r"Server\.Fault|InternalError|ServiceUn[aA]vailable", "服务故障。", "稍后再试一次。"),
+    (r"Service", "服务报告了错误。", "在阿里云错误中心查询错误码，再试一次。"),
+    (r"Request\.Refused", "服务拒绝了请求。", "按错误信息修正，再重新添加文件。"),
     (r"Journal\.Write", "断点记录不能写入。", "释放磁盘空间，或者传入另一个 checkpoint_dir，再试一次。"),
     (r"Journal\..+", "断点记录不能写入。", "传入 checkpoint_dir=，或者设置 VOD_WIDGET_HOME。"),
     # What ends one file.
@@ -300,7 +302,11 @@ def text_words(key: str, facts: Mapping[str, str], error: VODError | None, langu
     if language != "zh":
         return f"{error.message} [{error.code}]"
     known = _known(error.code)
-    return f"{known[0]}（{error.code}）{_named(error)}" if known else f"{error.message}（{error.code}）"
+    if known:
+        return f"{known[0]}（{error.code}）{_named(error)}"
+    # A code of the cloud's that no table knows: what kind of error it is, and the cloud's own words.
+    kind = _known(error.default_code)
+    return f"{kind[0]}（{error.code}）：{error.message}" if kind else f"{error.message}（{error.code}）"
 
 
 def fix_words(advice: str, facts: Mapping[str, str], error: VODError | None, language: str) -> str:

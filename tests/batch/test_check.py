@@ -18,7 +18,7 @@ from vod_widget._vod_probes import PROBES
 from vod_widget.batch import Checks
 from vod_widget.credentials import policy_path, upload_actions
 from vod_widget.emulator import faults, policy
-from vod_widget.errors import InvalidArgumentError
+from vod_widget.errors import InvalidArgumentError, ThrottledError
 from vod_widget.system import SystemClock
 from vod_widget.vod_api import SdkVodApi
 
@@ -147,6 +147,11 @@ def test_every_row_can_be_said_in_chinese(
     assert "没有找到凭证" in by_name(vw.check())["credentials"].text
     monkeypatch.setenv("LC_ALL", "C")
     assert vw.check().summary.startswith("1 thing to fix")
+
+
+def test_a_code_that_no_table_knows_is_told_in_chinese_with_the_clouds_words() -> None:
+    error = ThrottledError("Slow down.", code="Of.The.Cloud")
+    assert doctor_words.text_words("", {}, error, "zh") == "调用过于频繁。（Of.The.Cloud）：Slow down."
 
 
 def test_each_sentence_stands_in_both_languages_with_the_same_facts() -> None:

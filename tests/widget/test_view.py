@@ -147,7 +147,7 @@ def _leaves(cls: type[errors.VODError]) -> list[type[errors.VODError]]:
 
 
 # What no file fails with has no words there: the caller's own mistakes, and the last of several attempts.
-_OF_CALLS = {"Usage", "InvalidArgument", "InvalidState", "Retries", "Service", "Request.Refused"}
+_OF_CALLS = {"Usage", "InvalidArgument", "InvalidState", "Retries"}
 
 
 @pytest.mark.parametrize("cls", [cls for cls in _leaves(errors.VODError) if cls.default_code not in _OF_CALLS])

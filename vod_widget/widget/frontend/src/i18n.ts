@@ -108,5 +108,6 @@ export function cause_of(t: Translate, code: string, message: string): string {
   const told = key ? t(key) : own(LEARNED[t.locale], code);
   if (told) return told;
   const plain = message.trim().replace(/[.。]$/, "");
-  return plain || code;
+  // A code that nobody translated: the sentence is Chinese at least, and the kernel says the next step.
+  return code && (!plain || (t.locale !== "en" && !/[\u4e00-\u9fff]/.test(plain))) ? t("c_unknown", { code }) : plain;
 }

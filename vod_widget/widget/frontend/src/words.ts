@@ -326,6 +326,7 @@ export const WORDS = {
   c_no_match: ["no row waits for a file of this name, size and date", "没有等待此文件的行（名称、大小、日期须相同）"],
   c_owner: ["it belongs to another page", "属于另一个页面"],
   c_rate: ["too many requests at once, wait a second", "请求过于频繁，稍等一秒"],
+  c_unknown: ["{code}", "服务返回错误 {code}"],
   c_busy: ["earlier requests are not done yet", "之前的请求尚未完成"],
 } satisfies Record<string, readonly [english: string, chinese: string]>;
 

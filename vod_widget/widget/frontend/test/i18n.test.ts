@@ -63,9 +63,15 @@ describe("translate", () => {
     for (const code of known_codes()) expect(cause_of(translator("en"), code, "?"), code).toMatch(/^[a-z]/);
     expect(known_codes().length).toBeGreaterThan(50);
   });
+  it("says a code that nobody translated in a sentence of the page's language", () => {
+    const t = translator("zh-CN");
+    expect(cause_of(t, "Odd.Code", "The sky fell.")).toBe("服务返回错误 Odd.Code");
+    expect(cause_of(t, "Odd.Code", "账号欠费。")).toBe("账号欠费");
+    expect(cause_of(t, "", "The sky fell.")).toBe("The sky fell");
+  });
   it("has Chinese words for the rarer codes, once they have come", () => {
     const t = translator("zh-CN");
-    expect(cause_of(t, "Auth.External", "The command gave no keys.")).toBe("The command gave no keys");
+    expect(cause_of(t, "Auth.External", "The command gave no keys.")).toBe("服务返回错误 Auth.External");
     learn("zh-CN", CHINESE_CAUSES);
     expect(cause_of(t, "Auth.External", "The command gave no keys.")).toBe("配置中的命令没有给出密钥");
     expect(cause_of(translator("en"), "Auth.External", "The command gave no keys.")).toBe("The command gave no keys");

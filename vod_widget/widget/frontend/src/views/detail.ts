@@ -216,8 +216,8 @@ export class DetailPanel implements Panel {
         h("pre", { tabindex: 0 }, POLICY)),
       h("dl", null,
         error && line(t("error_code"), h("span", { class: "el" }, error.code)),
-        // The kernel's own sentence is English; "Copy details" has it in every language.
-        english && error && !error.message.toLowerCase().startsWith(now.rest.toLowerCase()) && line(t("cause"), h("span", { class: "brk" }, error.message)),
+        // The kernel's own sentence is English; "Copy details" has it in every language. Without words for the code it is all there is.
+        error && (english || now.rest.includes(error.code)) && !error.message.toLowerCase().startsWith(now.rest.toLowerCase()) && line(t("cause"), h("span", { class: "brk" }, error.message)),
         (error || detail?.request_id) && line(t("request_id"), mono("RequestId", detail?.request_id)),
         line(t("source"), source_word(t, row.source)),
         detail?.path && line(t("path"), mono(t("path"), detail.path)),

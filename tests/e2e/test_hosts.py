@@ -16,12 +16,12 @@ import nbformat
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.desk import Desk, keys
+from tests.e2e.desk import PART_BYTES, Desk, keys
 from tests.e2e.harness import ROOT, TOKEN, Lab, _end_with_parent, reserved_port
 from tests.e2e.screen import TRANSFER_MS, Screen
 from tests.helpers.media import Media
 from tests.helpers.until import until
-from vod_widget.emulator import Emulator
+from vod_widget.emulator import Emulator, faults
 
 
 def _cells(emulator: Emulator, options: str = "") -> str:
@@ -103,11 +103,32 @@ def _says_what_a_reload_costs(screen: Screen, unsent: Path) -> None:
     expect(screen.root.get_by_role("status")).to_contain_text(words, timeout=TRANSFER_MS)
 
 
+def _goes_on_by_itself_after_a_reload(page: Page, emulator: Emulator, path: Path) -> None:
+    """The new page has another kernel, and the old kernel holds the file until its page has been silent for a while."""
+    before = Screen(page)
+    stall = emulator.faults.add(op="UploadPart", nth=3, action=faults.Stall())
+    before.pick(path)
+    before.start()
+    until(lambda: stall.fired, "two parts are stored, the third on its way")
+    assets = emulator.assets
+    page.reload(wait_until="domcontentloaded")
+    after = Screen(page)
+    after.pick(path)
+    after.start()
+    stall.release()
+    after.state(path.name, "Success")
+    assert len(emulator.assets) == len(assets), "no second one was made"
+    assert emulator.object_path(after.media_id(path.name)).read_bytes() == path.read_bytes()
+
+
 def test_voila_serves_strangers_who_may_send_their_own_files_and_no_more(
-    page: Page, emulator: Emulator, media: Media, tmp_path: Path
+    page: Page, emulator: Emulator, media: Media, long_mp4: Path, tmp_path: Path
 ) -> None:
+    # How long a page may be silent before it is taken for gone is tested on a played clock.
+    soon = "import vod_widget.widget.pages as pages\npages._SILENCE_ENDS_S = 4.5\n"
+    options = f", policy=vw.Policy.public(), part_size_bytes={PART_BYTES}, parallel=1"
     book = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(_cells(emulator, ", policy=vw.Policy.public()"))],
+        cells=[nbformat.v4.new_code_cell(soon + _cells(emulator, options))],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
     )
     notebook = tmp_path / "served.ipynb"
@@ -121,6 +142,7 @@ def test_voila_serves_strangers_who_may_send_their_own_files_and_no_more(
         expect(screen.root.get_by_label("Credentials")).to_be_disabled()
         _says_what_a_reload_costs(screen, media.png)
         _send(screen, emulator, media)
+        _goes_on_by_itself_after_a_reload(page, emulator, long_mp4)
     assert emulator.access_key_secret not in (tmp_path / "server.log").read_text("utf-8", "replace")
 
 

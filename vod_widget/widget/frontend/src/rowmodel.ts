@@ -70,7 +70,8 @@ export function look(row: Row, t: Translate, waited_s = 0): Look {
     case "Success":
       return { ...base, icon: "ok", tone: "ok", word: t("done"), rest: t("verified"), bar: "ok", percent: 100, percent_text: "100 %", took: took(row, t) };
     case "Failure":
-      return failure(row, t, base);
+      // In Voila a reload starts another kernel; the one before lets go of the file soon, and the row goes on by itself.
+      return row.wait?.reason === "Locked" ? waiting(row, t, base, waited_s) : failure(row, t, base);
     case "Expired":
       return {
         ...base, icon: "key", tone: "warn", trouble: true, bar: "none", word: t("expired"),
@@ -96,7 +97,7 @@ function waiting(row: Row, t: Translate, base: Look, waited_s: number): Look {
   const owed = detached || reason === "Source.Waiting";
   return {
     ...base, icon: "clock", tone: "warn", trouble: true, bar: "wait", percent_text: `${base.percent} %`,
-    word: owed ? t("wait_page", { cause }) : left > 0 ? t("wait", { time: duration(t, left), cause }) : t("wait_now", { cause }),
+    word: reason === "Locked" ? t("wait_before") : owed ? t("wait_page", { cause }) : left > 0 ? t("wait", { time: duration(t, left), cause }) : t("wait_now", { cause }),
     next: detached ? { step: "pick_file", label: t("next_pick") } : retry ? { step: "retry", label: t("retry") } : null,
     buttons: base.buttons.filter((action) => action !== "retry"),
   };

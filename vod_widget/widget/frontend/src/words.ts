@@ -115,6 +115,7 @@ export const WORDS = {
   waiting_word: ["waiting", "等待中"],
   stopped_word: ["stopped", "已停止"],
   progress_of: ["Progress of {name}", "进度：{name}"],
+  wait_before: ["Waiting until the page before lets go of this file", "等待之前的页面放开此文件"],
   wait_page: ["Waiting: {cause}", "等待：{cause}"],
   wait: ["Retrying in {time}: {cause}", "{time}后重试：{cause}"],
   wait_now: ["Retrying: {cause}", "正在重试：{cause}"],

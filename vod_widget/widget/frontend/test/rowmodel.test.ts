@@ -36,6 +36,10 @@ describe("what a row shows in each state", () => {
     const unbegun = row("a", "Ready", { source: "browser", error: fault("Source.Detached", "pick_file") });
     expect(look(unbegun, t)).toMatchObject({ word: "Ready", rest: "the page was reloaded", facts: "Source.Detached · nothing was sent", next: { step: "pick_file" }, buttons: ["remove"] });
   });
+  it("waits for the kernel of the page before, which holds the file", () => {
+    const file = row("a", "Failure", { wait: { seconds: 0, reason: "Locked" }, error: fault("Locked"), actions: ["retry", "remove"] });
+    expect(look(file, t)).toMatchObject({ icon: "clock", word: "Waiting until the page before lets go of this file", next: { step: "retry" }, buttons: ["remove"] });
+  });
   it("fails with cause, code, what is kept, and one next step", () => {
     expect(look(row("a", "Failure", { error: fault("Source.Changed") }), t)).toMatchObject({
       icon: "fail", word: "Failed", rest: "the file changed while it was sent", facts: "Source.Changed · Retry starts from 0", next: { step: "retry" }, buttons: ["remove"], bar: "none",

@@ -325,11 +325,11 @@ def test_f141_s18_sizes_that_cannot_be_or_are_not_allowed_are_refused(change: di
     assert rig.uploader.calls == []
 
 
-def test_s18_count_and_sum_are_limited() -> None:
-    rig = Rig(policy=Policy.public(max_files=2, max_total_bytes=9))
+def test_s18_count_and_sum_are_limited_and_told_apart() -> None:
+    rig = Rig(policy=Policy.public(max_files=2, max_total_bytes=10))
     rig.hello()
     assert offer(rig)["added"]
-    assert offer(rig, name="b.mp4")["refused"][0]["code"] == "Limit"
+    assert offer(rig, name="b.mp4", size_bytes=6)["refused"][0]["code"] == "Limit.Bytes"
     assert offer(rig, name="b.mp4", size_bytes=4)["added"]
     assert offer(rig, name="c.mp4", size_bytes=1)["refused"][0]["code"] == "Limit"
 

@@ -356,7 +356,7 @@ class Pages:
                 file_name=name,
             )
         if total_bytes + size_bytes > policy.max_total_bytes:
-            raise RestrictionError("All files together are larger than allowed here.", code="Limit", file_name=name)
+            raise RestrictionError("all files together would be too large", code="Limit.Bytes", file_name=name)
         if self._uploader.totals().total >= policy.max_files:
             raise RestrictionError(f"At most {policy.max_files} files are allowed here.", code="Limit", file_name=name)
 

@@ -86,7 +86,7 @@ const CAUSES: Record<string, Key> = Object.fromEntries([
   "c_old_keys Auth.Expired InvalidSecurityToken.Expired SecurityTokenExpired",
   "c_bad_keys Auth InvalidAccessKeyId.NotFound InvalidAccessKeyId SignatureDoesNotMatch",
   "c_forbidden Forbidden.RAM Permission", "c_kind InvalidFileName.Extension Restriction.Extension",
-  "c_network Network Network.Lost", "c_connect Network.Connect Network.Dns Network.Refused", "c_late Network.Timeout",
+  "c_network Network Network.Lost", "c_connect Network.Connect Network.Refused", "c_dns Network.Dns", "c_late Network.Timeout",
   "c_tls Tls", "c_rush Throttling Throttling.User", "c_server Server.Fault InternalError ServiceUnavailable",
   "c_clock Clock.Skew", "c_integrity Integrity", "c_locked Locked", "c_gone NotFound Video.Gone",
   "c_endpoint Endpoint.Refused", "c_disk Journal.Write", "c_restart NoSuchUpload", "c_protocol Protocol",

@@ -305,6 +305,7 @@ export const WORDS = {
   c_kind: ["not a file that VOD takes", "VOD 不接受此类文件"],
   c_network: ["connection lost", "连接中断"],
   c_connect: ["no connection", "无法连接"],
+  c_dns: ["the server's name was not found", "找不到服务器的域名"],
   c_late: ["no answer in time", "应答超时"],
   c_tls: ["the server's certificate is not good", "服务器证书无效"],
   c_rush: ["too many calls at once", "调用过于频繁"],

@@ -23,6 +23,19 @@ describe("adding", () => {
     expect(page.kernel.last("slice")).toMatchObject({ file_id, pull_id: 3, offset: 1, token: "page-token" });
     expect(new TextDecoder().decode(page.kernel.last("slice")?.buffers[0])).toBe("ell");
   });
+  it("says the limits beside what was refused, for then the list is no longer empty", async () => {
+    const page = await open([row("one.mp4", "Ready")], (kernel) => {
+      kernel.limits = { max_files: 100, max_file_bytes: 2e10, max_total_bytes: 1e11 };
+    });
+    await pick(page, new File(["x"], "setup.exe"));
+    expect(page.root.querySelector(".ref ul")?.textContent).toBe("setup.exe: not a file that VOD takesAt most 100 files, 20.0 GB each and 100 GB together.");
+  });
+  it("shows at once how much there is when more comes within a second", async () => {
+    const page = await open();
+    await pick(page, new File(["12345"], "a.mp4"));
+    await pick(page, new File(["1234567"], "b.mp4"));
+    expect(page.root.querySelector(".strip .n")?.textContent).toBe("0 of 12 B");
+  });
   it("names refused files in place, until dismissed", async () => {
     const page = await open();
     await pick(page, new File(["x"], "setup.exe"), new File(["x"], "ok.mp4"));
@@ -114,6 +127,26 @@ describe("adding", () => {
     await page.click(page.by_name("Add"));
     expect(page.kernel.last("add_paths")).toMatchObject({ paths: ["/data/clips/*.mp4"] });
     expect(page.root.querySelector(".side")).toBeNull();
+  });
+  it("adds all of the folder that is shown: by one box, or by its path when that was typed", async () => {
+    const page = await open();
+    await page.click(page.by_name("From the kernel's files"));
+    const path = page.root.querySelector("input[data-action=path]") as HTMLInputElement;
+    const add = page.root.querySelector("[data-action=add-paths]") as HTMLElement;
+    const all = page.root.querySelector("[data-action=all-listed]") as HTMLInputElement;
+    expect(add.getAttribute("aria-disabled")).toBe("true");
+    await page.click(all);
+    const boxes = [...page.root.querySelectorAll<HTMLInputElement>(".ent input")];
+    expect(boxes.map((box) => box.checked)).toEqual([true, true, true, true, false]);
+    await page.click(boxes[1] as Element);
+    expect(all.checked).toBe(false);
+    await page.click(all);
+    await page.click(add);
+    expect(page.kernel.last("add_paths")).toMatchObject({ paths: ["/data/clips", "/data/keynote.mp4", "/data/podcast.wav", "/data/talks 2026"] });
+    await page.click(page.by_name("From the kernel's files"));
+    await page.type(page.root.querySelector("input[data-action=path]") as Element, path.value);
+    await page.click(page.root.querySelector("[data-action=add-paths]") as Element);
+    expect(page.kernel.last("add_paths")).toMatchObject({ paths: ["/data/"] });
   });
   it("keeps what is typed before the first folder has come", async () => {
     const page = await open();

@@ -49,10 +49,16 @@ describe("a failure", () => {
   });
   it("says what helps while it waits for its next try", async () => {
     const waits = row("a.mp4", "Uploading", { phase: "waiting", wait: { seconds: 12, reason: "Journal.Write" }, actions: ["retry", "pause", "cancel"] });
-    const page = await open([waits], (kernel) => { kernel.details = { wait_hint: "Free some disk space.", wait_hint_zh: "释放磁盘空间。" }; });
+    const page = await open([waits], (kernel) => {
+      kernel.details = {
+        wait_hint: "Free some disk space.", wait_hint_zh: "释放磁盘空间。",
+        attempts: [{ number: 1, code: "Network.Lost", message: "lost", waited_s: 1 }, { number: 2, code: "Journal.Write", message: "No space is left in /journal", waited_s: 0 }],
+      };
+    });
     await page.click(page.by_name("Open details of a.mp4"));
     expect(side(page).querySelector(".why")?.textContent).toContain("Retrying: the checkpoint cannot be written");
     expect(side(page).querySelector(".why p")?.textContent).toBe("Free some disk space.");
+    expect(side(page).querySelector("dl")?.textContent).toContain("CauseNo space is left in /journal");
     await page.click(side(page).querySelector(".why [data-action=retry]") as Element);
     expect(page.kernel.last("retry")?.["file_ids"]).toEqual([waits.file_id]);
   });

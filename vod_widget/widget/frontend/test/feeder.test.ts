@@ -106,10 +106,10 @@ describe("a drop", () => {
       return { readEntries: (done: (e: FileSystemEntry[]) => void) => done(rest.splice(0, 2)) };
     },
   }) as never;
-  it("brings the files of folders too, whatever the batch size, without hidden ones", async () => {
-    const folder = as_folder("clips", [as_file("1.mp4"), as_file(".DS_Store"), as_folder("deep", [as_file("2.mp4")]), as_file("3.mp4")]);
+  it("brings the files of folders too, sorted as people count, whatever the batch size, without hidden ones", async () => {
+    const folder = as_folder("clips", [as_file("10.mp4"), as_file(".DS_Store"), as_folder("deep", [as_file("2.mp4")]), as_file("3.mp4")]);
     const item = (entry: FileSystemEntry, file: File | null) => ({ kind: "file", webkitGetAsEntry: () => entry, getAsFile: () => file });
     const transfer = { items: [item(folder, null), item(as_file("0.mp4"), new File(["x"], "0.mp4"))], files: [] } as unknown as DataTransfer;
-    expect((await files_of_drop(transfer)).map((f) => f.name)).toEqual(["1.mp4", "2.mp4", "3.mp4", "0.mp4"]);
+    expect((await files_of_drop(transfer)).map((f) => f.name)).toEqual(["3.mp4", "10.mp4", "2.mp4", "0.mp4"]);
   });
 });

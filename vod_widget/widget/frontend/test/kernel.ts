@@ -50,6 +50,7 @@ export class FakeKernel implements Model {
   categories: { cate_id: number; path: string }[] = [];
   /** Name -> text; the gallery puts the built files here. */
   assets: Record<string, string> = {};
+  limits: Record<string, number> = {};
   unfinished = { files: 0, browser: 0 };
   state = "Start";
   alive = true;
@@ -167,7 +168,7 @@ export class FakeKernel implements Model {
     switch (message.kind) {
       case "hello":
         this.answer(message, {
-          session: "s1", page: 1, token: "page-token", policy: this.policy, roots: ["/data"], limits: {}, profiles: this.profiles, current_profile: this.current_profile,
+          session: "s1", page: 1, token: "page-token", policy: this.policy, roots: ["/data"], limits: this.limits, profiles: this.profiles, current_profile: this.current_profile,
         });
         this.snapshot();
         return;

@@ -18,6 +18,7 @@ export class BrowsePanel implements Panel {
   readonly #options = h("ul", { class: "cpl", role: "listbox", hidden: true });
   readonly #list = h("div", { class: "dir", role: "group" });
   readonly #count = h("span", { class: "mut" });
+  readonly #all: HTMLInputElement;
   readonly #add: HTMLButtonElement;
   readonly #told = h("div", { class: "told", role: "status" });
   readonly #chosen = new Map<string, DirEntry>();
@@ -44,11 +45,12 @@ export class BrowsePanel implements Panel {
       autocomplete: "off", spellcheck: "false", maxlength: 4096, "data-action": "path",
       oninput: () => this.#typed(), onkeydown: (event: KeyboardEvent) => this.#key(event), onblur: () => this.#hide_options(),
     });
+    this.#all = h("input", { type: "checkbox", "data-action": "all-listed", onchange: () => this.#choose_all() });
     this.#add = button(t("add_this"), "plus", { "data-action": "add-paths", onclick: press(() => void this.#submit()) }, "pri sm");
     const box = h("div", { class: "pth" }, field(t("path"), null, this.#input), this.#options,
       h("p", { class: "mut hint" }, t("path_sub")), this.#told);
     this.element = frame(host, t("browse_title"), h("div", null, h("h4", null, t("browse_title"))), box,
-      h("div", { class: "sc dirs" }, this.#list), h("div", { class: "sf" }, this.#count, this.#add));
+      h("div", { class: "sc dirs" }, this.#list), h("div", { class: "sf" }, h("label", { class: "pick" }, this.#all, t("select_all")), this.#count, this.#add));
     void this.#enter(host.session.store.hello?.roots?.[0] ?? "");
   }
 
@@ -57,12 +59,29 @@ export class BrowsePanel implements Panel {
     const { t } = session;
     const typed = this.#typed_paths().length;
     const n = this.#chosen.size;
+    const usable = this.#usable();
+    set(this.#all, "disabled", usable.length === 0);
+    this.#all.checked = usable.length > 0 && usable.every((entry) => this.#chosen.has(entry.path));
     text(this.#count, n ? t("selected", { n }) : t("choose_hint"));
     const label = n ? t("add_n", { n }) : t("add_this");
     const node = this.#add.lastChild;
     if (node && node.nodeValue !== label) node.nodeValue = label;
     enable(this.#add, session.controllable && (n > 0 || typed > 0) && !session.store.busy.has("add"));
     fit_names(this.#list);
+  }
+
+  /** What can be chosen of the folder that is shown. */
+  #usable(): DirEntry[] {
+    return (this.#listing?.entries ?? []).slice(0, MOST_ENTRIES).filter((entry) => entry.refused === null);
+  }
+
+  #choose_all(): void {
+    for (const entry of this.#usable()) {
+      if (this.#all.checked) this.#chosen.set(entry.path, entry);
+      else this.#chosen.delete(entry.path);
+    }
+    for (const box of this.#list.querySelectorAll<HTMLInputElement>("input:not([disabled])")) box.checked = this.#all.checked;
+    this.update();
   }
 
   focus(): void {
@@ -78,10 +97,10 @@ export class BrowsePanel implements Panel {
     clearTimeout(this.#timer);
   }
 
-  /** What is typed and is not simply the folder that is shown. */
+  /** What is typed: a folder that was only entered is not meant as a whole. */
   #typed_paths(): string[] {
     const typed = this.#input.value.trim();
-    return typed && typed !== this.#entered && `${typed}/` !== this.#entered ? [typed] : [];
+    return typed && typed !== this.#entered ? [typed] : [];
   }
 
   async #enter(path: string): Promise<void> {
@@ -146,6 +165,7 @@ export class BrowsePanel implements Panel {
   #typed(): void {
     clearTimeout(this.#timer);
     replace(this.#told);
+    this.#entered = "";
     this.update();
     this.#timer = setTimeout(() => {
       void this.#follow();

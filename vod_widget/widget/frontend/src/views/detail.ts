@@ -218,6 +218,8 @@ export class DetailPanel implements Panel {
         error && line(t("error_code"), h("span", { class: "el" }, error.code)),
         // The kernel's own sentence is English; "Copy details" has it in every language. Without words for the code it is all there is.
         error && (english || now.rest.includes(error.code)) && !error.message.toLowerCase().startsWith(now.rest.toLowerCase()) && line(t("cause"), h("span", { class: "brk" }, error.message)),
+        // Which host or call it is that the row's few words stand for.
+        english && !error && row.wait && attempts.length > 0 && line(t("cause"), h("span", { class: "brk" }, attempts[attempts.length - 1]?.message ?? "")),
         (error || detail?.request_id) && line(t("request_id"), mono("RequestId", detail?.request_id)),
         line(t("source"), source_word(t, row.source)),
         detail?.path && line(t("path"), mono(t("path"), detail.path)),

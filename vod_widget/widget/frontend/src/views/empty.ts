@@ -7,7 +7,7 @@ import { button, enable, type Host, press } from "./parts";
 import { add_items } from "./toolbar";
 
 /** What is allowed here, said before anything is refused; the notebook of its author has no limits worth a line. */
-function limits(session: Session): string {
+export function limits(session: Session): string {
   const { max_files, max_file_bytes, max_total_bytes } = session.store.hello?.limits ?? {};
   if (!max_files || !max_file_bytes || max_files > 10_000) return "";
   return session.t("limits", { n: max_files, each: bytes(max_file_bytes), all: bytes(max_total_bytes ?? 0) });

@@ -6,6 +6,7 @@ import { h, replace, set, text } from "../dom";
 import { bytes, count } from "../format";
 import { cause_of } from "../i18n";
 import { icon } from "../icons";
+import { limits } from "./empty";
 import { button, copy_text, enable, type Host, icon_button, press } from "./parts";
 import { is_finished } from "./strip";
 
@@ -152,7 +153,8 @@ export class Refused {
   }
 
   update(): void {
-    const { store, t } = this.#host.session;
+    const { session } = this.#host;
+    const { store, t } = session;
     if (this.#shown === store.refused) return;
     this.#shown = store.refused;
     const { refused } = store;
@@ -161,6 +163,7 @@ export class Refused {
     const title = t("refused_add", { n: refused.length });
     set(this.element, "aria-label", title);
     const most = 50;
+    const allowed = limits(session);
     replace(this.element, h("div", { class: "refh" }, h("span", { class: "t-err" }, icon("fail")), h("b", null, title),
       icon_button(t("dismiss"), "x", {
         "data-action": "dismiss-refused", onclick: () => {
@@ -170,6 +173,7 @@ export class Refused {
         },
       })),
     h("ul", { tabindex: 0 }, refused.slice(0, most).map((one) => h("li", null, h("b", null, one.name), t("colon"), cause_of(t, one.code, one.message))),
-      refused.length > most && h("li", { class: "mut" }, t("and_more", { n: refused.length - most }))));
+      refused.length > most && h("li", { class: "mut" }, t("and_more", { n: refused.length - most })),
+      allowed && h("li", { class: "mut" }, allowed)));
   }
 }

@@ -76,8 +76,10 @@ export class Strip {
       const now = Date.now();
       const { link, known } = this.#host.session.store;
       const running = summary.state === "Start" && link !== "gone";
-      if (now - this.#numbers_at < NUMBERS_EVERY_MS && state === summary.state + link) return;
-      state = summary.state + link;
+      // Numbers that run are written once a second; what was added or taken off shows at once, for nothing may follow it.
+      const stage = `${summary.state}${link}${summary.size_bytes}`;
+      if (now - this.#numbers_at < NUMBERS_EVERY_MS && state === stage) return;
+      state = stage;
       this.#numbers_at = now;
       const over = summary.left === 0;
       text(size, !known ? "" : over ? bytes(summary.size_bytes) : bytes_pair(t, Math.max(0, summary.sent_bytes), summary.size_bytes));

@@ -14,10 +14,24 @@ from filelock import FileLock
 
 from tests.emulator.raw import Grant, Keys, create, owner
 from tests.emulator.shop import Shop
+from vod_widget.emulator.pace import Pace
 
 CLIENTS = Path(__file__).parent / "clients"
 # Two processes that run tests install each client once.
 _INSTALLING = FileLock(CLIENTS / ".installing", timeout=400)
+
+
+@pytest.fixture
+def held_up_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the seconds for which each piece of a body is held up from now on; nobody really waits."""
+    waits: list[float] = []
+
+    async def passed(self: Pace, count_bytes: int) -> None:
+        if self.bytes_per_s is not None:
+            waits.append(count_bytes / self.bytes_per_s)
+
+    monkeypatch.setattr(Pace, "passed", passed)
+    return waits
 
 
 @pytest.fixture(scope="session")

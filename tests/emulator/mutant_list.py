@@ -1184,7 +1184,7 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
         "pace",
         "await asyncio.sleep(self._due_s - now_s)",
         "pass",
-        "test_oss_extras::test_a_traffic_limit_slows_what_moves_bytes",
+        "test_oss_extras::test_bytes_pass_at_the_pace_that_was_asked_for",
     ),
     ("bodies", "await pace.passed(came_bytes)", "pass", "test_oss_extras::test_a_traffic_limit_slows_what_moves_bytes"),
     ("server", "await pace.passed(len(shown))", "pass", "test_oss_extras::test_a_traffic_limit_slows_what_moves_bytes"),

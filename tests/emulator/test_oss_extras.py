@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.emulator.memory import MemoryEmulator
 from tests.emulator.raw import Grant, Reply, complete, create, info, initiate, oss, owner, put_part, send
-from vod_widget.emulator import Emulator
+from vod_widget.emulator import Emulator, pace
 
 
 def ask(
@@ -237,34 +234,58 @@ SLOW = {"x-oss-traffic-limit": "819200"}
 SLOW_BYTES, SLOW_S = b"s" * 4_096, 0.04
 
 
-def _takes(act: Callable[[], Reply]) -> float:
-    began_s = time.monotonic()
-    assert act().status < 300
-    return time.monotonic() - began_s
+def test_a_traffic_limit_slows_what_moves_bytes(emulator: Emulator, grant: Grant, held_up_s: list[float]) -> None:
+    options: dict[str, Any] = {"key": "a", "keys": owner(emulator)}
+    copying = {**SLOW, "x-oss-copy-source": f"/{grant.bucket}/a"}
+    part = f"partNumber=1&uploadId={initiate(grant, **options)}"
+    for method, query, body, headers in (
+        ("PUT", "", SLOW_BYTES, SLOW),
+        ("PUT", "x-oss-traffic-limit=819200", SLOW_BYTES, {}),
+        ("GET", "", None, SLOW),
+        ("PUT", part, SLOW_BYTES, SLOW),
+        ("PUT", part, b"", copying),
+        ("PUT", "", b"", {**copying, "x-oss-metadata-directive": "REPLACE"}),
+    ):
+        held_up_s.clear()
+        assert oss(grant, method, query, body, headers, **options).status < 300
+        assert sum(held_up_s) == pytest.approx(SLOW_S), (method, query)
+    held_up_s.clear()
+    assert oss(grant, "GET", **options).body == SLOW_BYTES
+    assert held_up_s == []
+    new, faster = {**options, "key": "b"}, {"x-oss-traffic-limit": "240000000"}
+    assert oss(grant, "PUT", "", b"b" * 3_000_000, faster, **new).status == 200
+    assert sum(held_up_s) == pytest.approx(0.1)
+    oss(grant, "DELETE", **new)
+    held_up_s.clear()
+    assert oss(grant, "POST", "append&position=0", SLOW_BYTES, SLOW, **new).status == 200
+    assert sum(held_up_s) == pytest.approx(SLOW_S)
 
 
-@pytest.mark.slow
-def test_a_traffic_limit_slows_what_moves_bytes(tmp_path: Path) -> None:
-    with Emulator(tmp_path) as emulator:
-        grant = create(emulator)
-        options: dict[str, Any] = {"key": "a", "keys": owner(emulator)}
-        copying = {**SLOW, "x-oss-copy-source": f"/{grant.bucket}/a"}
-        upload_id = initiate(grant, **options)
-        part = f"partNumber=1&uploadId={upload_id}"
-        for method, query, body, headers in (
-            ("PUT", "", SLOW_BYTES, SLOW),
-            ("PUT", "x-oss-traffic-limit=819200", SLOW_BYTES, {}),
-            ("GET", "", None, SLOW),
-            ("PUT", part, SLOW_BYTES, SLOW),
-            ("PUT", part, b"", copying),
-            ("PUT", "", b"", {**copying, "x-oss-metadata-directive": "REPLACE"}),
-        ):
-            assert _takes(partial(oss, grant, method, query, body, headers, **options)) >= SLOW_S, (method, query)
-        assert oss(grant, "GET", **options).body == SLOW_BYTES
-        new, faster = {**options, "key": "b"}, {"x-oss-traffic-limit": "240000000"}
-        assert _takes(partial(oss, grant, "PUT", "", b"b" * 3_000_000, faster, **new)) >= 0.1
-        oss(grant, "DELETE", **new)
-        assert _takes(partial(oss, grant, "POST", "append&position=0", SLOW_BYTES, SLOW, **new)) >= SLOW_S
+def test_bytes_pass_at_the_pace_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s, slept_s = 50.0, []
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now_s
+        slept_s.append(seconds)
+        now_s += seconds
+
+    monkeypatch.setattr(pace.asyncio, "sleep", sleep)
+    monkeypatch.setattr(pace.asyncio, "get_running_loop", lambda: SimpleNamespace(time=lambda: now_s))
+
+    async def move(bytes_per_s: float | None) -> None:
+        nonlocal now_s
+        moving = pace.Pace(bytes_per_s)
+        await moving.passed(100)
+        now_s += 0.25  # the bytes took so long by themselves
+        await moving.passed(100)
+        now_s += 5
+        await moving.passed(100)
+
+    for bytes_per_s in (200.0, None):
+        moved = move(bytes_per_s)
+        with pytest.raises(StopIteration):
+            moved.send(None)
+    assert slept_s == pytest.approx([0.5, 0.5, 0.5])
 
 
 def test_a_traffic_limit_is_a_wait_of_virtual_time_in_memory() -> None:

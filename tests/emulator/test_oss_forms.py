@@ -81,11 +81,10 @@ def test_answers_by_success_action_status(grant: Grant) -> None:
     assert there.headers["location"].startswith(f"http://localhost/done?a=1&bucket={grant.bucket}&etag=")
 
 
-def test_a_form_is_as_slow_as_it_asks_for(grant: Grant) -> None:
+def test_a_form_is_as_slow_as_it_asks_for(grant: Grant, held_up_s: list[float]) -> None:
     fields = list(form(grant, [{"x-oss-traffic-limit": "819200"}], **{"x-oss-traffic-limit": "819200"}).items())
-    began_s = time.monotonic()
     assert post(grant, fields, encoded(fields, [("file", "a", b"s" * 4_096)])).status == 204
-    assert time.monotonic() - began_s >= 0.04
+    assert sum(held_up_s) >= 0.04
 
 
 def test_field_names_ignore_case_and_become_headers(grant: Grant) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 import tracemalloc
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,15 +38,12 @@ class _Bounds(MemoryCloud):
     threads: int = 0
     descriptors: int = 0
     bodies: int = 0
-    looks: int = 0
-    looking: threading.Lock = field(default_factory=threading.Lock)
+    alive: dict[int, weakref.ref[FileBody]] = field(default_factory=dict)
 
-    def look(self) -> None:
-        self.looks += 1
-        # One at a time: the list that another thread goes through keeps the bodies of requests that have ended.
-        if self.looks % 16 == 0 and self.looking.acquire(blocking=False):
-            self.bodies = max(self.bodies, sum(isinstance(found, FileBody) for found in gc.get_objects()))
-            self.looking.release()
+    def look(self, body: FileBody) -> None:
+        key = id(body)
+        self.alive[key] = weakref.ref(body, lambda _gone: self.alive.pop(key))
+        self.bodies = max(self.bodies, len(self.alive))
         self.threads = max(self.threads, sum(t.name.startswith("vod-") for t in threading.enumerate()))
         self.descriptors = max(
             self.descriptors, sum(1 for _ in Path("/proc/self/fd").iterdir()) - len(self.before.descriptors)
@@ -60,7 +57,7 @@ class _Summing(_Session):
         total = size = 0
         for piece in body:
             total, size = crc64(piece, total), size + len(piece)
-        self.cloud.look()
+        self.cloud.look(body)
 
         def act() -> RemotePart:
             if upload_id not in self.cloud.uploads:

@@ -6,6 +6,7 @@ import type * as panels from "./panels";
 
 export { edges } from "./crc64";
 export { Direct } from "./direct";
+export { files_of } from "./dropped";
 export { picture_of } from "./pictures";
 export { find_reach } from "./reach";
 export { copy_ids, copy_table } from "./results";

@@ -106,6 +106,16 @@ describe("adding", () => {
     expect(veil.hidden).toBe(true);
     expect(page.rows()).toHaveLength(2);
   });
+  it("takes the files of a folder that is dropped", async () => {
+    const page = await open();
+    const file = (name: string) => ({ name, isDirectory: false, file: (done: (f: File) => void) => done(new File(["x"], name)) });
+    const batches = [[file("1.mp4"), file(".DS_Store")], []];
+    const folder = { name: "clips", isDirectory: true, createReader: () => ({ readEntries: (done: (e: unknown[]) => void) => done(batches.shift() ?? []) }) };
+    const items = [{ kind: "file", webkitGetAsEntry: () => folder, getAsFile: () => null }, { kind: "file", webkitGetAsEntry: () => file("2.mp4"), getAsFile: () => new File(["y"], "2.mp4") }];
+    page.root.dispatchEvent(Object.assign(new Event("drop", { bubbles: true, cancelable: true }), { dataTransfer: { types: ["Files"], items, files: [] } }));
+    await settle();
+    expect(page.rows().map((one) => one.querySelector(".nm")?.getAttribute("title"))).toEqual(["1.mp4", "2.mp4"]);
+  });
   it("browses the kernel's files, completes paths and adds what is chosen", async () => {
     const page = await open();
     await page.click(page.by_name("From the kernel's files"));

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { IntentError } from "../src/connection";
-import { Feeder, files_of_drop } from "../src/feeder";
+import { files_of } from "../src/dropped";
+import { Feeder } from "../src/feeder";
 
 interface Out { kind: string; keys: Record<string, unknown>; buffer: ArrayBuffer | undefined }
 
@@ -108,8 +109,6 @@ describe("a drop", () => {
   }) as never;
   it("brings the files of folders too, sorted as people count, whatever the batch size, without hidden ones", async () => {
     const folder = as_folder("clips", [as_file("10.mp4"), as_file(".DS_Store"), as_folder("deep", [as_file("2.mp4")]), as_file("3.mp4")]);
-    const item = (entry: FileSystemEntry, file: File | null) => ({ kind: "file", webkitGetAsEntry: () => entry, getAsFile: () => file });
-    const transfer = { items: [item(folder, null), item(as_file("0.mp4"), new File(["x"], "0.mp4"))], files: [] } as unknown as DataTransfer;
-    expect((await files_of_drop(transfer)).map((f) => f.name)).toEqual(["3.mp4", "10.mp4", "2.mp4", "0.mp4"]);
+    expect((await files_of([folder, new File(["x"], "0.mp4"), null])).map((f) => f.name)).toEqual(["3.mp4", "10.mp4", "2.mp4", "0.mp4"]);
   });
 });

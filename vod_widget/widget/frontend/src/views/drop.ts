@@ -1,6 +1,6 @@
 /** Files dragged over, dropped or pasted anywhere in the widget, with the veil that says so. */
 import { h, replace } from "../dom";
-import { files_of_drop } from "../feeder";
+import type { Dropped } from "../dropped";
 import { icon } from "../icons";
 import type { Host } from "./parts";
 
@@ -73,8 +73,13 @@ export class Drop {
       this.#host.session.say(this.#host.session.t("drop_refused"), "warn");
       return;
     }
-    void files_of_drop(transfer).then((files) => {
-      if (files.length) void this.#host.session.adding.offer(files);
+    // Entries must be taken now: the transfer is emptied when the event handler returns.
+    const entries = [...transfer.items ?? []].filter((item) => item.kind === "file").map((item) => ({ item, entry: item.webkitGetAsEntry?.() }));
+    const dropped: Dropped[] = entries.some(({ entry }) => entry?.isDirectory)
+      ? entries.map(({ item, entry }) => entry?.isDirectory ? entry as FileSystemDirectoryEntry : item.getAsFile()) : [...transfer.files];
+    const { session } = this.#host;
+    void session.panels(session.t("add")).then((panels) => panels?.files_of(dropped)).then((found) => {
+      if (found?.length) void session.adding.offer(found);
     });
   }
 }

@@ -38,6 +38,11 @@ export function bytes_pair(t: Translate, part: number, whole: number): string {
   return t("bytes_of", { a: part === 0 ? "0" : a, b: bytes(whole) });
 }
 
+/** Number and unit stay on one line, also where the words around them wrap. */
+export function unbroken(value: string): string {
+  return value.replaceAll(" ", "\u00a0");
+}
+
 export function speed(bytes_per_s: number): string {
   return bytes_per_s > 0 ? `${bytes(bytes_per_s)}/s` : NOTHING;
 }

@@ -69,7 +69,7 @@ describe("a failure", () => {
     });
     expect(page.root.querySelector<HTMLElement>(".ban")?.hidden).toBe(true);
     await page.click(page.root.querySelector("[data-filter=failed]") as Element);
-    expect(page.root.querySelector(".ban")?.textContent).toContain("Cause: the keys are not accepted (2) · The sky fell (1)");
+    expect(page.root.querySelector(".ban")?.textContent).toContain("Cause: the keys are not accepted\u00a0(2)\u00a0· The sky fell\u00a0(1)");
     await page.click(page.by_name("Retry 3 failed"));
     expect(page.kernel.of("retry_failed")).toHaveLength(1);
   });

@@ -76,7 +76,8 @@ export const STATES: Record<string, Prepare> = {
     return press(root, "[data-state=Ready] [data-step=open]", ".side [data-field=title]");
   },
   failed: (kernel) => {
-    kernel.rows = failures();
+    kernel.rows = failures().filter((one) => one.state !== "Uploading");
+    kernel.summary_more = { causes: kernel.rows.flatMap(({ error }) => error ? [[error.code, error.message, 1] as [string, string, number]] : []) };
     kernel.state = "End";
     return undefined;
   },

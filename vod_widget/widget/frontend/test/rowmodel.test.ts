@@ -52,7 +52,7 @@ describe("what a row shows in each state", () => {
   });
   it("expires with what is kept", () => {
     expect(look(row("a", "Expired", { size_bytes: 2.41e9, progress: 0.62 }), t)).toMatchObject({
-      word: "Expired", rest: "the keys ran out", facts: "1.49 GB is kept; new keys go on from there", next: { step: "keys", label: "New keys…" }, buttons: ["cancel"],
+      word: "Expired", rest: "the keys ran out", facts: "1.49 GB is kept; goes on with new keys", next: { step: "keys", label: "New keys…" }, buttons: ["cancel"],
     });
   });
   it("offers only what the kernel allows", () => {

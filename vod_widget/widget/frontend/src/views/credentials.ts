@@ -158,8 +158,9 @@ export class KeysPanel implements Panel {
   readonly #complaint = h("p", { class: "t-err cmp", role: "alert" });
   readonly #use: HTMLButtonElement;
   readonly #forget: HTMLButtonElement;
-  readonly #fields: HTMLElement;
+  readonly #fields: HTMLElement[];
   readonly #paste: HTMLElement;
+  readonly #region_field: HTMLElement;
   readonly #tabs: [HTMLElement, HTMLElement];
   #pasting = false;
 
@@ -174,9 +175,11 @@ export class KeysPanel implements Panel {
     const tab = (label: string, pasting: boolean): HTMLElement => h("button", { type: "button", onclick: () => this.#mode(pasting) }, label);
     this.#tabs = [tab(t("three_fields"), false), tab(t("paste_json"), true)];
     const small = (value: string): HTMLElement => h("span", { class: "cnt" }, value);
-    this.#fields = h("div", { class: "fl" }, field(t("key_id"), small(t("key_id_sub")), this.#id), field(t("key_secret"), null, this.#key),
-      field(t("key_token"), small(t("optional")), this.#token));
-    this.#paste = h("div", { class: "fl" }, field(t("json_label"), small(t("json_sub")), this.#json));
+    set(this.#token, "placeholder", t("key_token_sub"));
+    this.#fields = [field(t("key_id"), small(t("key_id_sub")), this.#id), field(t("key_secret"), null, this.#key),
+      field(t("key_token"), small(t("optional")), this.#token, false)];
+    this.#paste = field(t("json_label"), small(t("json_sub")), this.#json);
+    this.#region_field = field(t("key_region"), small(t("optional")), this.#region);
     this.#use = button(t("use_keys"), "key", { type: "submit", "data-action": "use-keys" }, "pri sm");
     this.#forget = button(t("forget"), null, {
       "data-action": "forget-keys", onclick: press(() => {
@@ -190,8 +193,8 @@ export class KeysPanel implements Panel {
         event.preventDefault();
         void this.#send();
       },
-    }, h("div", { class: "sc top" }, h("div", { class: "seg two", role: "group", "aria-label": t("keys_title") }, this.#tabs), this.#fields, this.#paste,
-      h("div", { class: "fl reg" }, field(t("key_region"), small(t("optional")), this.#region)), this.#complaint, h("p", { class: "mut note" }, t("keys_note"))),
+    }, h("div", { class: "sc top" }, h("div", { class: "seg two", role: "group", "aria-label": t("keys_title") }, this.#tabs),
+      h("div", { class: "fl" }, this.#fields, this.#paste, this.#region_field), this.#complaint, h("p", { class: "mut note" }, t("keys_note"))),
     h("div", { class: "sf" }, h("span"), this.#forget, this.#use));
     this.element = frame(host, t("keys_title"), h("div", null, h("h4", null, t("keys_title"))), form);
     this.#mode(host.session.store.profiles.some((profile) => profile.is_current && profile.mode === "UploadAuth"));
@@ -219,8 +222,9 @@ export class KeysPanel implements Panel {
   #mode(pasting: boolean): void {
     this.#pasting = pasting;
     this.#empty();
-    set(this.#fields, "hidden", pasting);
+    for (const one of this.#fields) set(one, "hidden", pasting);
     set(this.#paste, "hidden", !pasting);
+    this.#region_field.classList.toggle("w", pasting);
     this.#tabs.forEach((tab, k) => set(tab, "aria-pressed", (k === 1) === pasting ? "true" : "false"));
   }
 

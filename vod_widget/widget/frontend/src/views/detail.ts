@@ -1,6 +1,6 @@
 /** One file in full: its metadata to edit while it is Ready, and how its transfer went. */
 import { type Child, h, replace, set, text, uid } from "../dom";
-import { asset_id, bytes, bytes_pair, duration, NOTHING } from "../format";
+import { asset_id, bytes, bytes_pair, duration, NOTHING, unbroken } from "../format";
 import { cause_of } from "../i18n";
 import type { Detail, Row } from "../protocol";
 import { ACTION_ICON, look } from "../rowmodel";
@@ -229,7 +229,7 @@ export class DetailPanel implements Panel {
         detail?.bucket && line(t("bucket"), h("span", { class: "mono el", title: detail.bucket }, detail.bucket)),
         detail?.object && line(t("object"), mono("Object", detail.object)),
         attempts.length > 0 && line(t("attempts"), h("ol", { class: "att" }, attempts.map((one) => h("li", { title: english && one.message },
-          cause_of(t, one.code, one.message), h("small", null, ` · ${one.code}${one.waited_s > 0 ? ` · ${duration(t, one.waited_s)}` : ""}`)))))));
+          cause_of(t, one.code, one.message), h("small", null, ` · ${one.code}${one.waited_s > 0 ? ` · ${unbroken(duration(t, one.waited_s))}` : ""}`)))))));
   }
 }
 

@@ -3,7 +3,7 @@
  * kernel restarted, no answer), and the list of files that were refused.
  */
 import { h, replace, set, text } from "../dom";
-import { bytes, count } from "../format";
+import { bytes, count, unbroken } from "../format";
 import { cause_of } from "../i18n";
 import { icon } from "../icons";
 import { limits } from "./empty";
@@ -92,7 +92,7 @@ export class Banner {
       replace(this.element);
       return;
     }
-    this.element.className = `ban ${kind === "done" || kind === "left" ? "ok" : "warn"}`;
+    this.element.className = `ban ${kind === "done" ? "ok" : kind === "left" ? "new" : "warn"}`;
     const dismiss = icon_button(t("dismiss"), "x", {
       "data-action": "dismiss", onclick: () => {
         store.dismissed_done = true;
@@ -107,10 +107,10 @@ export class Banner {
     const table = button(t("copy_table"), null, {
       "data-action": "copy-table", onclick: press((event) => void this.#copy(event.currentTarget as HTMLElement, "copy_table")),
     }, "sm");
-    const causes = (summary.causes ?? []).map(([code, message, n]) => cause_of(t, code, message) + (n < summary.failed ? ` (${count(n)})` : "")).join(" · ");
+    const causes = (summary.causes ?? []).map(([code, message, n]) => cause_of(t, code, message) + (n < summary.failed ? `\u00a0(${count(n)})` : "")).join("\u00a0· ");
     const [bold, rest, acts] = ((): [string, string, HTMLElement[]] => {
       switch (kind) {
-        case "done": return [t("banner_done", { n: summary.done }), t("banner_done_sub", { size: bytes(summary.done_bytes) }), [ids(true), table, dismiss]];
+        case "done": return [t("banner_done", { n: summary.done }), t("banner_done_sub", { size: unbroken(bytes(summary.done_bytes)) }), [ids(true), table, dismiss]];
         case "failed": return [
           t("banner_failed", { done: count(summary.done), failed: count(summary.failed) }),
           causes && t("cause") + t("colon") + causes,

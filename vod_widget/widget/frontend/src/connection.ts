@@ -21,6 +21,13 @@ export type Link = "connecting" | "live" | "lost" | "gone";
 export interface Timing { answer_ms: number; heartbeat_ms: number; silence_ms: number; comm_check_ms: number }
 const TIMING: Timing = { answer_ms: 10_000, heartbeat_ms: 3_500, silence_ms: 5_000, comm_check_ms: 3_000 };
 
+/** What a page makes of it. `pulse`: a heartbeat was answered, and with it how much the kernel has said. */
+interface Listener {
+  message: (message: Exclude<Down, AnswerMessage | WhoMessage>) => void;
+  link: (link: Link) => void;
+  pulse: (seq: number | undefined) => void;
+}
+
 interface Pending {
   kind: Kind;
   resolve: (data: unknown) => void;
@@ -43,12 +50,9 @@ export class Connection {
   readonly #timing: Timing;
 
   readonly #model: Model;
-  readonly #listen: { message: (message: Exclude<Down, AnswerMessage | WhoMessage>) => void; link: (link: Link) => void; pulse: (seq: number | undefined) => void };
+  readonly #listen: Listener;
 
-  constructor(
-    model: Model,
-    listen: { message: (message: Exclude<Down, AnswerMessage | WhoMessage>) => void; link: (link: Link) => void; pulse: (seq: number | undefined) => void },
-    timing: Partial<Timing> = {}) {
+  constructor(model: Model, listen: Listener, timing: Partial<Timing> = {}) {
     this.#model = model;
     this.#listen = listen;
     this.#timing = { ...TIMING, ...timing };

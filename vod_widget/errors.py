@@ -180,7 +180,7 @@ class SourceNotFoundError(SourceError, OSError):
     """The file is missing, unreadable, or not a regular file."""
 
     default_code = "Source.Missing"
-    default_hint = "Check the path and its permissions, then add the file again."
+    default_hint = "Check the path and its permissions, then try again."
 
 
 class SourceChangedError(SourceError):

@@ -368,7 +368,7 @@ class LocalSource:
             return SourceNotFoundError(
                 f"{self._text} may not be read by this user",
                 code="Source.Permission",
-                hint="Give this user the right to read it, then add the file again.",
+                hint="Give this user the right to read it, then try again.",
                 file_name=self.name,
             )
         if exc.errno in (errno.EMFILE, errno.ENFILE):

@@ -127,10 +127,11 @@ def test_parts_follow_the_speed_of_the_line_and_the_last_ones_are_small(line: Li
         return line.sender.part_size_bytes(left_bytes) // MIB
 
     assert line.sender.part_size_bytes(left_bytes) == 16 * MIB
-    assert [part_takes(s) for s in (1, 4, 1, 1)] == [32, 32, 64, 64]
-    assert part_takes(9, size_bytes=32 * MIB) == 64, "a part of before says nothing of this size"
-    assert [line.sender.part_size_bytes(n * MIB) // MIB for n in (600, 240, 50)] == [64, 40, 16]
-    assert [part_takes(s) for s in (9, 9, 9)] == [32, 16, 16]
+    assert [part_takes(s) for s in (1, 4, 1, 1, 1)] == [32, 32, 64, 128, 128]
+    assert part_takes(9, size_bytes=32 * MIB) == 128, "a part of before says nothing of this size"
+    assert [line.sender.part_size_bytes(n * MIB) // MIB for n in (900, 240, 50)] == [128, 40, 32]
+    assert [part_takes(s) for s in (9, 9, 9, 9)] == [64, 32, 16, 16]
+    assert part_takes(0.7) == 64, "a line that carries four times as much just as quickly is given that at once"
 
 
 def test_a_small_file_and_one_that_goes_through_the_kernel_are_cut_in_slices() -> None:

@@ -29,8 +29,10 @@ SUSPECT_S = 5.0
 RETRY_AFTER_S = 30.0
 _FAILURES_IN_A_ROW = 3
 # What a page that goes away loses is a few seconds of the line, whatever its speed.
-_QUICK_PART_S = 2.0
+_QUICK_PART_S = 3.0
 _LONG_PART_S = 6.0
+# The last parts have at least this share of the others' size: each costs messages, and nobody waits long for the last.
+_LAST_SHARE = 4
 # An order to stop is seen at once, for it wakes the wait; this is the net below it.
 _LOOK_S = 1.0
 
@@ -105,7 +107,8 @@ class DirectSender:
             left_bytes: Bytes of the file that are in no part yet.
         """
         with self._changed:
-            return min(self._part_bytes, max(DIRECT_PART_BYTES, left_bytes // DIRECT_LANES // KIB * KIB))
+            least = max(DIRECT_PART_BYTES, self._part_bytes // _LAST_SHARE)
+            return min(self._part_bytes, max(least, left_bytes // DIRECT_LANES // KIB * KIB))
 
     def send(
         self, url: Secret, start: int, end: int, is_unwanted: Callable[[], bool], sent: Callable[[int], None]
@@ -166,7 +169,9 @@ class DirectSender:
         if length != self._part_bytes:
             return
         if took_s < _QUICK_PART_S:
-            self._part_bytes = min(2 * length, DIRECT_PART_MOST_BYTES)
+            # Four times where even that stays quick: each step costs a round of parts that are too small.
+            times = 4 if took_s < _QUICK_PART_S / 4 else 2
+            self._part_bytes = min(times * length, DIRECT_PART_MOST_BYTES)
         elif took_s > _LONG_PART_S:
             self._part_bytes = max(length // 2, DIRECT_PART_BYTES)
 

@@ -114,6 +114,19 @@ def test_a_silent_page_loses_the_part_after_half_a_minute(line: Line) -> None:
     line.sender.done(put_id, ANSWER)  # too late: nobody waits
 
 
+def test_a_part_of_which_nothing_is_heard_is_asked_for_again_while_others_move(line: Line) -> None:
+    lost, lost_id = line.send()
+    other, other_id = line.send()
+    for sent_bytes in (1, 2, 3):
+        line.clock.advance(4)
+        line.sender.progress(other_id, sent_bytes)
+    until(lambda: len(line.asked) > 2, "the page is asked again")
+    assert line.asked[2:] == [PutPart(lost_id, 0, 10, URL)], "of the same part, by the same number"
+    for sending, put_id in ((lost, lost_id), (other, other_id)):
+        line.sender.done(put_id, ANSWER)
+        assert sending.ended() == ANSWER
+
+
 def test_parts_follow_the_speed_of_the_line_and_the_last_ones_are_small(line: Line) -> None:
     left_bytes = 10**10
 

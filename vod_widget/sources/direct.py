@@ -25,6 +25,8 @@ _log = logging.getLogger(__name__)
 
 # Progress comes twice a second from every part that moves.
 STALL_S = 30.0
+# A socket that is replaced takes messages along, in both directions. While other parts move the page is not silent.
+ASK_AGAIN_S = 10.0
 SUSPECT_S = 5.0
 RETRY_AFTER_S = 30.0
 _FAILURES_IN_A_ROW = 3
@@ -55,9 +57,10 @@ class PutPart:
 
 
 class _Job:
-    __slots__ = ("answer", "is_over", "sent_bytes")
+    __slots__ = ("answer", "heard_s", "is_over", "sent_bytes")
 
-    def __init__(self) -> None:
+    def __init__(self, now_s: float) -> None:
+        self.heard_s = now_s
         self.answer: DirectPart | None = None
         self.is_over = False
         self.sent_bytes = 0
@@ -125,19 +128,20 @@ class DirectSender:
         Returns:
             What came of it, or None: send it through the kernel.
         """
-        job = _Job()
         with self._changed:
             ask = self._ask
             if ask is None:
                 return None
             put_id, self._next_id = self._next_id, self._next_id + 1
-            if not self._jobs:
-                self._silent_at_s = self._clock.monotonic_s() + STALL_S
-            self._jobs[put_id] = job
             began_s = self._clock.monotonic_s()
-        ask(PutPart(put_id, start, end - start, url))
+            if not self._jobs:
+                self._silent_at_s = began_s + STALL_S
+            job = self._jobs[put_id] = _Job(began_s)
+        part = PutPart(put_id, start, end - start, url)
+        ask(part)
         try:
-            self._wait(job, is_unwanted, sent)
+            while self._wait(job, is_unwanted, sent):
+                ask(part)
         finally:
             with self._changed:
                 self._jobs.pop(put_id, None)
@@ -147,22 +151,28 @@ class DirectSender:
                 ask(PutPart(put_id))
         return job.answer
 
-    def _wait(self, job: _Job, is_unwanted: Callable[[], bool], sent: Callable[[int], None]) -> None:
-        shown = 0
+    def _wait(self, job: _Job, is_unwanted: Callable[[], bool], sent: Callable[[int], None]) -> bool:
+        """Wait for the end of a part; True: nothing was heard of it, so the page is to be asked again."""
+        shown = job.sent_bytes
         while not is_unwanted():
             with self._changed:
                 if job.answer is not None or job.is_over:
-                    return
-                left_s = self._silent_at_s - self._clock.monotonic_s()
+                    return False
+                now_s = self._clock.monotonic_s()
+                left_s = self._silent_at_s - now_s
                 if left_s <= 0:
                     self._failed("the page is silent")
-                    return
+                    return False
+                if now_s - job.heard_s >= ASK_AGAIN_S:
+                    job.heard_s = now_s
+                    return True
                 if job.sent_bytes == shown:
                     self._changed.wait(min(left_s, _LOOK_S))
                 now_sent = job.sent_bytes
             if now_sent != shown:
                 shown = now_sent
                 sent(shown)
+        return False
 
     def _learn(self, length: int, took_s: float) -> None:
         """Follow the line (the condition is held); parts of another size say nothing of this one."""
@@ -180,8 +190,7 @@ class DirectSender:
     def progress(self, put_id: int, sent_bytes: int) -> None:
         """Take note of bytes that have left the page."""
         with self._changed:
-            self._hear()
-            job = self._jobs.get(put_id)
+            job = self._hear(put_id)
             if job is not None:
                 job.sent_bytes = max(job.sent_bytes, sent_bytes)
                 self._changed.notify_all()
@@ -189,8 +198,7 @@ class DirectSender:
     def done(self, put_id: int, answer: DirectPart) -> None:
         """Take what the storage answered the page; a part that is not waited for any more is ignored."""
         with self._changed:
-            self._hear()
-            job = self._jobs.get(put_id)
+            job = self._hear(put_id)
             if job is not None:
                 self._worked, self._failures = True, 0
                 job.answer = answer
@@ -199,8 +207,7 @@ class DirectSender:
     def failed(self, put_id: int, reason: str) -> None:
         """Take the page's word that it could not send a part, with its reason."""
         with self._changed:
-            self._hear()
-            job = self._jobs.get(put_id)
+            job = self._hear(put_id)
             if job is not None:
                 self._failed(reason)
                 job.is_over = True
@@ -222,8 +229,13 @@ class DirectSender:
             job.is_over = True
         self._changed.notify_all()
 
-    def _hear(self) -> None:
-        self._silent_at_s = self._clock.monotonic_s() + STALL_S
+    def _hear(self, put_id: int) -> _Job | None:
+        now_s = self._clock.monotonic_s()
+        self._silent_at_s = now_s + STALL_S
+        job = self._jobs.get(put_id)
+        if job is not None:
+            job.heard_s = now_s
+        return job
 
     def _failed(self, reason: str) -> None:
         """Count a failure (the condition is held)."""

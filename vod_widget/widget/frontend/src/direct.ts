@@ -83,7 +83,8 @@ export function direct_kit(kit: () => Sum, say: (word: Word) => void): (message:
 export class Direct {
   #do: ((job: Job) => void) | null = null;
   #worker: Worker | null = null;
-  readonly #jobs = new Map<string, Job & { put: PutMessage }>();
+  /** Until the kernel has said that it knows the end; then without the bytes, with the word of it. */
+  readonly #jobs = new Map<string, Job & { put: PutMessage; word?: Word }>();
   readonly #connection: Pick<Connection, "request">;
 
   constructor(connection: Pick<Connection, "request">) {
@@ -96,7 +97,9 @@ export class Direct {
       if (this.#jobs.delete(id)) this.#do?.({ id });
       return;
     }
-    if (!file) return;
+    const known = this.#jobs.get(id);
+    if (known?.word) this.#hear(known.word); // it was lost on its way
+    if (!file || known) return;
     const job = { id, blob: file.slice(put.offset, put.offset + put.length), url: put.url };
     this.#jobs.set(id, { ...job, put });
     (this.#do ??= this.#begin())(job);
@@ -105,6 +108,7 @@ export class Direct {
   clear(): void {
     this.#worker?.terminate();
     this.#do = null;
+    this.#jobs.clear();
   }
 
   #begin(): (job: Job) => void {
@@ -116,7 +120,7 @@ export class Direct {
       worker.onmessage = ({ data }) => this.#hear(data as Word);
       worker.onerror = () => {
         this.#do = here;
-        for (const job of this.#jobs.values()) here(job);
+        for (const job of this.#jobs.values()) if (!job.word) here(job);
       };
       return (job) => worker.postMessage(job);
     } catch {
@@ -124,14 +128,17 @@ export class Direct {
     }
   }
 
-  readonly #hear = ({ id, so_far, http_status, part_etag, stored_sum, read_sum }: Word): void => {
-    const { file_id, put_id } = this.#jobs.get(id)?.put ?? {};
-    if (!file_id || put_id === undefined) return;
+  readonly #hear = (word: Word): void => {
+    const { id, so_far, http_status, part_etag, stored_sum, read_sum } = word;
+    const job = this.#jobs.get(id);
+    if (!job) return;
+    const { file_id, put_id } = job.put;
     const tell = <K extends "put_progress" | "put_done" | "put_error">(kind: K, keys: Omit<Intents[K][0], "file_id" | "put_id">) =>
-      void this.#connection.request(kind, { file_id, put_id, ...keys } as unknown as Intents[K][0]).catch(() => undefined);
-    if (so_far) return tell("put_progress", { sent_bytes: so_far });
-    this.#jobs.delete(id);
-    if (http_status === 200 && part_etag && read_sum) tell("put_done", { etag: part_etag.replaceAll('"', ""), crc64: read_sum, stored_crc64: stored_sum ?? "" });
-    else tell("put_error", { reason: http_status ? "status" : "network" });
+      this.#connection.request(kind, { file_id, put_id, ...keys } as unknown as Intents[K][0]);
+    if (so_far) return void tell("put_progress", { sent_bytes: so_far }).catch(() => undefined);
+    job.word = word;
+    delete job.blob;
+    void (http_status === 200 && part_etag && read_sum ? tell("put_done", { etag: part_etag.replaceAll('"', ""), crc64: read_sum, stored_crc64: stored_sum ?? "" })
+      : tell("put_error", { reason: http_status ? "status" : "network" })).then(() => this.#jobs.delete(id), () => undefined);
   };
 }

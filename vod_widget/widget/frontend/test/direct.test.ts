@@ -80,6 +80,23 @@ describe("parts that go straight to the storage", () => {
     await tick();
     expect(out).toEqual([{ kind: "put_error", file_id: "f", put_id: 1, reason }]);
   });
+  it("goes on with a part that it is asked for again, and says its end once more when that was lost", async () => {
+    let lost = true;
+    direct = new Direct({ request: ((kind: string, { put_id }: { put_id: number }) => {
+      out.push({ kind, put_id });
+      return lost ? Promise.reject(new Error("no answer")) : Promise.resolve({});
+    }) as never });
+    put(1, 0, 10, "https://b/o");
+    put(1, 0, 10, "https://b/o");
+    expect(Request.all.map(({ aborted }) => aborted)).toEqual([false]);
+    Request.all[0]?.answer(200, { ETag: "E" });
+    await tick();
+    lost = false;
+    put(1, 0, 10, "https://b/o");
+    await tick();
+    const said = { kind: "put_done", put_id: 1 };
+    expect([out, Request.all.length]).toEqual([[said, said], 1]);
+  });
   it("stops a part when it is told to, and says nothing of it", async () => {
     put(1, 0, 10, "https://b/o");
     put(1, 0, 0);

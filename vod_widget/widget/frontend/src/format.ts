@@ -89,22 +89,24 @@ export function asset_id(row: Row): string | null {
 
 /**
  * Cut in the middle so that the number at the end and the extension survive: head 58 %, extension and end
- * 42 %. Characters are cut whole (no half of a surrogate pair).
+ * 42 %. Characters are cut whole (no half of a surrogate pair). Gives what stays, what is hidden, and the end that stays.
  */
-export function middle_cut(name: string, fits: (text: string) => boolean): string {
-  if (fits(name)) return name;
+export function middle_cut(name: string, fits: (text: string) => boolean): [string, string, string] {
+  if (fits(name)) return [name, "", ""];
   const chars = [...name];
   const dot = chars.lastIndexOf(".");
   const extension = dot < 0 || chars.length - dot > 6 ? 0 : chars.length - dot;
-  const cut = (keep: number): string => {
+  const cut = (keep: number): [string, string, string] => {
     const tail = extension + Math.round((keep - extension) * 0.42);
-    return `${chars.slice(0, keep - tail).join("")}…${chars.slice(chars.length - tail).join("")}`;
+    const part = (from: number, to: number): string => chars.slice(from, to).join("");
+    return [part(0, keep - tail), part(keep - tail, chars.length - tail), part(chars.length - tail, chars.length)];
   };
   let low = Math.min(extension + 3, chars.length - 1);
   let high = chars.length - 1;
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
-    if (fits(cut(middle))) low = middle;
+    const [head, , tail] = cut(middle);
+    if (fits(`${head}…${tail}`)) low = middle;
     else high = middle - 1;
   }
   return cut(low);

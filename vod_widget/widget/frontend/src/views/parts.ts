@@ -77,8 +77,9 @@ export function fit_names(scope: Element, width = 0): number {
     if (!ruler) return;
     rulers.set(scope, ruler);
     fitted.set(element, { name, width: room });
-    const cut = middle_cut(name, (text) => ruler(text) + 4 <= room);
-    if (element.textContent !== cut) element.textContent = cut;
+    const [head, hidden, tail] = middle_cut(name, (text) => ruler(text) + 4 <= room);
+    // The whole name stays the row's text: for who listens to it, copies it, or looks for it in the page.
+    if (hidden || element.firstElementChild) element.replaceChildren(head, ...hidden ? [h("span", { class: "cut" }, hidden), tail] : []);
   });
   return widths[0] ?? 0;
 }

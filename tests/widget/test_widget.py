@@ -612,7 +612,9 @@ def test_an_interrupt_of_wait_leaves_the_upload_alone(widget: VODUploadWidget, u
         raise KeyboardInterrupt
 
     uploader.wait = interrupted  # type: ignore[method-assign]
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="the uploads go on") as caught:
         widget.wait()
+    assert [entry.name for entry in caught.traceback][1:] == ["wait", "_interruptible"], "IPython draws each frame"
+    assert caught.value.__suppress_context__
     assert ask(widget, 1, "ping")["ok"] is True
     assert ("stop_upload",) not in uploader.calls

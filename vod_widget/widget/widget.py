@@ -26,6 +26,7 @@ import traitlets
 
 from vod_widget.errors import InvalidArgumentError
 from vod_widget.interfaces import Clock
+from vod_widget.lifetime import Terminated
 from vod_widget.model import UploadState
 from vod_widget.secret import Secret, redact
 from vod_widget.states import LEFT_TO_DO
@@ -394,7 +395,7 @@ class VODUploadWidget(anywidget.AnyWidget):
         Raises:
             InvalidStateError: Called from a callback, which would wait for itself.
         """
-        ended = bool(self.uploader.wait(timeout_s))
+        ended = bool(_interruptible(lambda: self.uploader.wait(timeout_s)))
         self._tell_all()
         return ended
 
@@ -407,7 +408,7 @@ class VODUploadWidget(anywidget.AnyWidget):
         Raises:
             MissingCredentialError: No credentials were found.
         """
-        results = self.uploader.run()
+        results = _interruptible(self.uploader.run)
         self._tell_all()
         return results
 
@@ -640,6 +641,16 @@ def _let_clicks_through(comm: Any) -> None:
     """
     if hasattr(comm, "_reply_subshell_for"):
         comm._reply_subshell_for = lambda _data, default: default
+
+
+def _interruptible(wait: Callable[[], Any]) -> Any:
+    """Wait; an interrupt ends it with a sentence and without our frames, whose first drawing takes IPython a second."""
+    try:
+        return wait()
+    except Terminated:
+        raise
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the wait ended, the uploads go on; Stop in the widget halts them") from None
 
 
 def _secret(value: str | Secret) -> Secret:

@@ -43,6 +43,7 @@ _ONLY_OVER_HTTP = frozenset(
     {
         "test_a_refused_upload_keeps_the_connection",
         "test_a_token_may_not_delete_nor_list_uploads",
+        "test_a_traffic_limit_slows_what_moves_bytes",
         "test_a_form_is_as_slow_as_it_asks_for",
         "test_a_switch_lets_the_role_use_oss",
         "test_abort_drops_the_parts",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.widget.kernels import MAKE, VERSIONS, Kernel
+from tests.widget.kernels import MAKE, VERSIONS, Kernel, SilentKernelError
 from vod_widget.emulator.faults import Stall
 
 FAULT_KIND = "P"
@@ -59,6 +59,18 @@ def test_keys_typed_into_the_page_are_in_no_log_of_the_kernel_at_debug(kernel: K
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_f120_controls_work_in_every_kernel_idle_busy_and_by_interrupt(version: str) -> None:
+    # Beside load 7.1.0 was silent in three of a hundred runs before it was mended from outside, and may be before that.
+    for kernels_left in (2, 1, 0) if version == "7.1.0" else (0,):
+        try:
+            _f120(version)
+        except SilentKernelError:
+            if not kernels_left:
+                raise
+        else:
+            break
+
+
+def _f120(version: str) -> None:
     kernel = Kernel(version)
     try:
         assert kernel.finish("import ipykernel; print(ipykernel.__version__)").strip() == version
@@ -71,8 +83,8 @@ def test_f120_controls_work_in_every_kernel_idle_busy_and_by_interrupt(version: 
             # The cell changes the queue, so that the widget publishes on its comm while the cell blocks the main shell;
             # it ends when the clicks have reached the core, so nothing here depends on the clock.
             cell = kernel.run(
-                "import time\nprint('begun', flush=True)\nwidget.add(b'x' * 10, name='a.mp4')\n"
-                "until = time.monotonic() + 20\n"
+                "import time\nwidget.add(b'x' * 10, name='a.mp4')\nprint('begun', flush=True)\n"
+                "until = time.monotonic() + 90\n"
                 "while widget.uploader.list_files() and time.monotonic() < until: sum(range(1000))\n"
                 "assert not widget.uploader.list_files(), 'no click came through'"
             )
@@ -80,7 +92,10 @@ def test_f120_controls_work_in_every_kernel_idle_busy_and_by_interrupt(version: 
             kernel.ask(comm_id, 3, "pause", subshell, file_ids=["none"])
             assert not kernel.idle(cell), "the answer came after the cell"
             kernel.ask(comm_id, 4, "clear", subshell, which="all")
-            kernel.pump(lambda: kernel.idle(cell), "the cell ends")
+            kernel.pump(lambda: kernel.idle(cell), "the cell ends", within_s=100)
+        if version == "7.1.0":
+            manager = "get_ipython().kernel.shell_channel_thread.manager"
+            assert kernel.finish(f"print(type({manager}._shell_socket).__name__)").strip() == "ZMQStream"
         kernel.finish(
             "from vod_widget.emulator import faults\nfrom vod_widget import Emulator\nemulator = Emulator().start()\n"
             "keys = vw.Credentials(emulator.access_key_id, emulator.access_key_secret)\n"

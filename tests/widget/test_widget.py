@@ -15,6 +15,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import ipywidgets
@@ -364,7 +365,7 @@ def test_a_long_table_is_cut_and_says_so(widget: VODUploadWidget, uploader: Fake
 class _Shell:
     """What IPython's shell is to a widget in a kernel: events of a cell, and a place for outputs."""
 
-    kernel = object()
+    kernel: Any = object()
 
     def __init__(self) -> None:
         self.events = self.display_pub = self
@@ -604,7 +605,21 @@ def test_the_installed_ipykernel_has_the_hook_or_routes_by_itself() -> None:
 
     hooked = hasattr(BaseComm, "_reply_subshell_for")
     uses = "_reply_subshell_for" in inspect.getsource(Kernel)
-    assert hooked == uses, f"look again at _let_clicks_through for ipykernel {ipykernel.__version__}"
+    assert hooked == uses, f"look again at let_clicks_through for ipykernel {ipykernel.__version__}"
+
+
+@pytest.mark.parametrize("sends_past", [True, False], ids=["7.0 to 7.3", "others"])
+def test_replies_go_through_the_stream_that_reads_requests(
+    monkeypatch: pytest.MonkeyPatch, uploader: FakeUploader, sends_past: bool
+) -> None:
+    stream = SimpleNamespace(send_multipart=None)
+    manager = SimpleNamespace(_shell_socket="socket") if sends_past else SimpleNamespace()
+    kernel = SimpleNamespace(shell_stream=stream, shell_channel_thread=SimpleNamespace(_manager=manager))
+    shell = _Shell()
+    shell.kernel = kernel
+    monkeypatch.setattr(sys.modules["IPython"], "get_ipython", lambda: shell)
+    VODUploadWidget(uploader).close()
+    assert vars(manager) == ({"_shell_socket": stream} if sends_past else {})
 
 
 def test_an_interrupt_of_wait_leaves_the_upload_alone(widget: VODUploadWidget, uploader: FakeUploader) -> None:

@@ -45,6 +45,7 @@ from .paths import KernelFiles
 from .policy import Policy
 from .publisher import Publisher
 from .saved import SavedTable
+from .shells import let_clicks_through, let_requests_be_read
 from .unfinished import Unfinished
 
 if TYPE_CHECKING:
@@ -235,7 +236,8 @@ class VODUploadWidget(anywidget.AnyWidget):
         )
         unsubscribe = _subscribe(uploader, self._publisher, pages)
         self.on_msg(_handle_weakly(weakref.ref(self)))
-        _let_clicks_through(self.comm)
+        let_clicks_through(self.comm)
+        let_requests_be_read()
         self._is_open = True
         self._publisher.start()
         self._finalizer = weakref.finalize(self, _end, self._publisher, pages, unsubscribe)
@@ -629,18 +631,6 @@ def _let_go_of_file_watchers() -> None:
         changed = getattr(contents, "changed", None)
         if changed is not None:
             changed.disconnect()
-
-
-def _let_clicks_through(comm: Any) -> None:
-    """Keep a running cell from holding back the buttons.
-
-    ipykernel 7.4.0 sends a front-end's message to the shell that last published on the comm; for a widget that a cell
-    made this is the main shell, which the cell blocks. Its own default, the front-end's subshell, answers at once
-    (measured: 4 ms against the rest of the cell). Private hook, absent in 6.x to 7.3; remove when ipykernel routes so
-    by itself again.
-    """
-    if hasattr(comm, "_reply_subshell_for"):
-        comm._reply_subshell_for = lambda _data, default: default
 
 
 def _interruptible(wait: Callable[[], Any]) -> Any:

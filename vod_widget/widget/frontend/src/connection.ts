@@ -18,8 +18,8 @@ export class IntentError extends Error {
  */
 export type Link = "connecting" | "live" | "lost" | "gone";
 
-export interface Timing { answer_ms: number; heartbeat_ms: number; nudge_ms: number; silence_ms: number; comm_check_ms: number }
-const TIMING: Timing = { answer_ms: 10_000, heartbeat_ms: 3_500, nudge_ms: 500, silence_ms: 5_000, comm_check_ms: 3_000 };
+export interface Timing { answer_ms: number; heartbeat_ms: number; silence_ms: number; comm_check_ms: number }
+const TIMING: Timing = { answer_ms: 10_000, heartbeat_ms: 3_500, silence_ms: 5_000, comm_check_ms: 3_000 };
 
 /** What a page makes of it. `pulse`: a heartbeat was answered, and with it how much the kernel has said. */
 interface Listener {
@@ -67,20 +67,11 @@ export class Connection {
   request<K extends Kind>(kind: K, keys: Intents[K][0], buffers?: ArrayBuffer[], answer_ms = this.#timing.answer_ms): Promise<Intents[K][1]> {
     const id = this.#next_id++;
     return new Promise<Intents[K][1]>((resolve, reject) => {
-      const late = (): void => {
+      const timer = setTimeout(() => {
         this.#pending.delete(id);
         reject(new IntentError("NoAnswer", kind));
-      };
-      const waiting: Pending = { kind, resolve: resolve as (data: unknown) => void, reject, timer: setTimeout(late, answer_ms) };
-      if (kind !== "ping" && kind !== "slice" && answer_ms > this.#timing.nudge_ms) {
-        // ipykernel 7.0 to 7.3 may leave a request lying until the next one comes: soon, and not at the next heartbeat.
-        clearTimeout(waiting.timer);
-        waiting.timer = setTimeout(() => {
-          waiting.timer = setTimeout(late, answer_ms - this.#timing.nudge_ms);
-          this.#heartbeat();
-        }, this.#timing.nudge_ms);
-      }
-      this.#pending.set(id, waiting);
+      }, answer_ms);
+      this.#pending.set(id, { kind, resolve: resolve as (data: unknown) => void, reject, timer });
       if (!this.#asked_at) this.#asked_at = Date.now();
       this.#expect();
       try {
@@ -88,7 +79,7 @@ export class Connection {
         this.#model.send({ ...this.token && { token: this.token }, ...keys, id, kind }, undefined, buffers);
       } catch {
         // A comm that was closed throws at once; the others stay silent until the deadline.
-        clearTimeout(waiting.timer);
+        clearTimeout(timer);
         this.#pending.delete(id);
         reject(new IntentError("Offline", kind));
       }

@@ -45,15 +45,6 @@ describe("the line to the kernel", () => {
     expect(await failed).toBeInstanceOf(IntentError);
     expect(await failed).toMatchObject({ code: "NoAnswer" });
   });
-  it("asks once more when a kernel overlooked a request, which the next one wakes", async () => {
-    let asked = 0;
-    kernel.on_intent = (m) => { asked += 1; return m.kind === "start" ? "silent" : undefined; };
-    void connection.request("start", {}).catch(() => undefined);
-    await vi.advanceTimersByTimeAsync(499);
-    expect(asked).toBe(1);
-    await vi.advanceTimersByTimeAsync(2_000);
-    expect(kernel.sent.map((m) => m.kind)).toEqual(["start", "ping"]);
-  });
   it("rejects at once when the comm is closed", async () => {
     vi.spyOn(kernel, "send").mockImplementation(() => { throw new Error("closed"); });
     await expect(connection.request("start", {})).rejects.toMatchObject({ code: "Offline" });

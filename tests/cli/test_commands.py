@@ -116,7 +116,7 @@ def test_interrupted_upload_is_finished_by_resume(emulator: Any, media: Media, t
     movie = tmp_path / "movie.mp4"
     padding = bytes(range(256)) * 1200
     movie.write_bytes(media.mp4.read_bytes() + (len(padding) + 8).to_bytes(4, "big") + b"free" + padding)
-    stall = emulator.faults.add(op="UploadPart", part_number=2, action=faults.Stall())
+    stall, next_stall = (emulator.faults.add(op="UploadPart", part_number=n, action=faults.Stall()) for n in (2, 3))
     process = subprocess.Popen(
         [*COMMAND, "upload", str(movie), "--parallel", "1", "--part-size-bytes", "102400"],
         env=environment(emulator),
@@ -126,8 +126,9 @@ def test_interrupted_upload_is_finished_by_resume(emulator: Any, media: Media, t
     )
     until(lambda: stall.fired, "part 2 is on its way", within_s=100)
     process.send_signal(signal.SIGTERM)
-    stall.release()  # it waits for the part that is on its way
+    stall.release()  # it waits for the part that is on its way; the next one is held if it is quicker than the signal
     out, err = process.communicate(timeout=60)
+    next_stall.release()
     assert (process.returncode, out) == (130, "")
     assert err == ("vod-widget: stopped; what was sent is kept. Run the same command again, or: vod-widget resume\n")
     status, out, err = run("resume", "--list", emulator=emulator)

@@ -168,10 +168,11 @@ def _can_tell(path: Path) -> bool:
 
 
 @pytest.mark.parametrize("place", ["disk", "memory"])
-def test_what_is_in_memory_is_read_without_waiting(path: Path, in_memory: Path, place: str) -> None:
+def test_what_is_in_memory_is_read_without_waiting(request: pytest.FixtureRequest, place: str) -> None:
+    path: Path = request.getfixturevalue("path" if place == "disk" else "in_memory")
     if place == "disk" and not _can_tell(path):
         pytest.skip("the file system of the test cannot tell")
-    source = LocalSource(path if place == "disk" else in_memory)
+    source = LocalSource(path)
     buffer = memoryview(bytearray(1000))
     assert source.read_ready(5, buffer) == 0, "nothing is open yet"
     source.read(0, 1)

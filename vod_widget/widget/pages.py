@@ -25,7 +25,7 @@ from vod_widget.sources.direct import PutPart
 from vod_widget.sources.pace import FIRST_SLICE_BYTES
 
 from .messages import Intent
-from .policy import Policy
+from .policy import Policy, check_file
 
 if TYPE_CHECKING:
     from vod_widget.upload_info import UploadInfo
@@ -321,7 +321,9 @@ class Pages:
                 code="Source.NoMatch",
                 file_name=name,
             )
-        self._check_limits(name, size_bytes)
+        with self._lock:
+            held_bytes = sum(held.source.size_bytes for held in self._held.values())
+        check_file(self._policy, name, size_bytes, held_bytes=held_bytes, files=self._uploader.totals().total)
         source = BrowserSource(
             name, size_bytes, offer["last_modified_ms"], None, self._clock, patience_s=self._patience_s, edges=edges
         )
@@ -342,23 +344,6 @@ class Pages:
                     held.owner = page
                     return file_id, source
         return None
-
-    def _check_limits(self, name: str, size_bytes: int) -> None:
-        policy = self._policy
-        with self._lock:
-            total_bytes = sum(held.source.size_bytes for held in self._held.values())
-        if size_bytes < 1:
-            raise RestrictionError("The file is empty.", code="EmptyFile", file_name=name)
-        if size_bytes > policy.max_file_bytes:
-            raise RestrictionError(
-                f"The file is larger than the {policy.max_file_bytes} bytes allowed here.",
-                code="FileTooLarge",
-                file_name=name,
-            )
-        if total_bytes + size_bytes > policy.max_total_bytes:
-            raise RestrictionError("all files together would be too large", code="Limit.Bytes", file_name=name)
-        if self._uploader.totals().total >= policy.max_files:
-            raise RestrictionError(f"At most {policy.max_files} files are allowed here.", code="Limit", file_name=name)
 
     def _pull_of(self, file_id: str) -> Callable[[int, int, int], None]:
         def pull(pull_id: int, offset: int, length: int) -> None:

@@ -10,11 +10,12 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from vod_widget.errors import RestrictionError
 from vod_widget.interfaces import Clock
 
 from .messages import KINDS
 
-__all__ = ["Policy", "RateLimit"]
+__all__ = ["Policy", "RateLimit", "check_file"]
 
 _GIB = 1024**3
 # What strangers may ask, word for word: a kind that comes later is refused until somebody has thought about it. Nothing
@@ -116,6 +117,34 @@ class Policy:
             "choose_profile": "choose_profile" in self.kinds,
             "steer": not self.own_files_only,
         }
+
+
+def check_file(policy: Policy, name: str, size_bytes: int, *, held_bytes: int, files: int) -> None:
+    """Check a browser's file against the limits before it joins the list.
+
+    Args:
+        policy: Whose limits.
+        name: For the text of the error.
+        size_bytes: Its length.
+        held_bytes: Bytes of the browser files that are in the list.
+        files: Files in the list.
+
+    Raises:
+        RestrictionError: Empty (code `EmptyFile`), too large (`FileTooLarge`, `Limit.Bytes`) or one too many
+            (`Limit`).
+    """
+    if size_bytes < 1:
+        raise RestrictionError("The file is empty.", code="EmptyFile", file_name=name)
+    if size_bytes > policy.max_file_bytes:
+        raise RestrictionError(
+            f"The file is larger than the {policy.max_file_bytes} bytes allowed here.",
+            code="FileTooLarge",
+            file_name=name,
+        )
+    if held_bytes + size_bytes > policy.max_total_bytes:
+        raise RestrictionError("all files together would be too large", code="Limit.Bytes", file_name=name)
+    if files >= policy.max_files:
+        raise RestrictionError(f"At most {policy.max_files} files are allowed here.", code="Limit", file_name=name)
 
 
 class RateLimit:

@@ -102,6 +102,26 @@ def test_a_page_that_got_through_may_fail_now_and_then(line: Line) -> None:
     assert line.sender.is_on, "and is asked again a while later"
 
 
+def test_a_page_whose_parts_the_storage_refuses_is_asked_thrice(line: Line) -> None:
+    for on_after in (True, True, False):
+        sending, put_id = line.send()
+        line.sender.failed(put_id, "status")
+        assert sending.ended() is None
+        assert line.sender.is_on is on_after
+    line.clock.advance(10**6)
+    assert not line.sender.is_on
+
+
+def test_a_part_that_gets_through_outweighs_one_beside_it_that_failed_first(line: Line) -> None:
+    (good, good_id), (bad, bad_id) = line.send(), line.send()
+    line.sender.failed(bad_id, "network")
+    assert bad.ended() is None
+    assert not line.sender.is_on
+    line.sender.done(good_id, ANSWER)
+    assert good.ended() == ANSWER
+    assert line.sender.is_on
+
+
 def test_a_silent_page_loses_the_part_after_half_a_minute(line: Line) -> None:
     sending, put_id = line.send()
     line.clock.advance(29)

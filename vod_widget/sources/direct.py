@@ -2,8 +2,8 @@
 
 Credentials, journal, verification and state stay in the kernel; the page gets one URL a part, in a message, and answers
 with the CRC64 of the bytes that it read and with what the storage said. Whatever goes wrong here ends in None, and the
-part goes through the kernel instead, where the same fault shows with its true cause. A page that never got anything
-through (CORS, no route) is asked once; one that did is asked again a while after three failures in a row.
+part goes through the kernel instead, where the same fault shows with its true cause. A page that nothing ever answered
+(CORS, no route) is asked once; one that got anything through is asked again a while after three failures in a row.
 
 `send` blocks a worker of the engine; everything else is called by whichever thread handles messages. Floor 2.
 """
@@ -200,12 +200,18 @@ class DirectSender:
         with self._changed:
             job = self._hear(put_id)
             if job is not None:
-                self._worked, self._failures = True, 0
+                # Parts are on their way beside each other: another one that failed first says less than this one.
+                self._worked, self._failures, self._off_until_s = True, 0, 0.0
                 job.answer = answer
                 self._changed.notify_all()
 
     def failed(self, put_id: int, reason: str) -> None:
-        """Take the page's word that it could not send a part, with its reason."""
+        """Take the page's word that it could not send a part.
+
+        Args:
+            put_id: The number that it was asked by.
+            reason: "network", "read", or "status": refused by an answer, which a page sees only where CORS lets it.
+        """
         with self._changed:
             job = self._hear(put_id)
             if job is not None:
@@ -240,7 +246,7 @@ class DirectSender:
     def _failed(self, reason: str) -> None:
         """Count a failure (the condition is held)."""
         self._failures += 1
-        if self._worked and self._failures < _FAILURES_IN_A_ROW:
+        if self._failures < (_FAILURES_IN_A_ROW if self._worked or reason == "status" else 1):
             return
         if self._clock.monotonic_s() >= self._off_until_s:
             _log.info("%s goes through the kernel: the page cannot send to the storage (%s)", self._name, reason)

@@ -18,6 +18,7 @@ from vod_widget import Credentials, VODUploadWidget
 from vod_widget.application import _lanes
 from vod_widget.crc64 import crc64
 from vod_widget.interfaces import DirectPart
+from vod_widget.model import UploadState
 from vod_widget.options import MIB
 from vod_widget.secret import Secret
 from vod_widget.sources import open_source
@@ -239,6 +240,26 @@ def test_another_page_cannot_answer_for_a_part() -> None:
     assert rig.code("put_done", token=other, **keys) == "Owner"
     assert rig.code("put_done", token=mine, **{**keys, "crc64": "-1"}) == "Message"
     assert rig.code("put_done", token=mine, **{**keys, "crc64": str(2**64)}) == "Message"
+
+
+def test_a_page_that_left_while_it_sent_parts_itself_is_as_gone_as_one_that_sent_slices() -> None:
+    rig = Rig(direct=True, reload_ends=True)
+    [added] = offer(rig, rig.hello()["token"])["added"]
+    info = rig.uploader.infos[added["file_id"]]
+    rig.uploader.put(added["file_id"], state=UploadState.UPLOADING)
+    source = source_of(rig, added["file_id"])
+    rig.clock.advance(600)  # nobody wanted anything of it
+    sending = threading.Thread(target=source.send_part, args=(URL, 0, 5, lambda: False, [].append), daemon=True)
+    sending.start()
+    until(lambda: source._direct.is_busy, "the page is asked for a part")
+    rig.clock.advance(10.4)
+    rig.pages.owed()
+    assert info.state == UploadState.UPLOADING
+    rig.clock.advance(0.1)
+    rig.pages.owed()
+    assert info.state == UploadState.STOPPED
+    sending.join(60)
+    assert not sending.is_alive()
 
 
 # ---- on the real uploader and the emulator -----------------------------------------------------------

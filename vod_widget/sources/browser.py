@@ -117,9 +117,7 @@ class BrowserSource:
             return b""
         mine = Read(start, end)
         with self._changed:
-            # The silence of a page counts from the first question on, not while nobody asked.
-            if not self._slices.reads:
-                self._heard_s = self._clock.monotonic_s()
+            self._begin_to_ask()
             self._slices.reads.append(mine)
         try:
             return self._wait_for(mine)
@@ -127,6 +125,11 @@ class BrowserSource:
             with self._changed:
                 self._slices.end(mine)
                 self._changed.notify_all()
+
+    def _begin_to_ask(self) -> None:
+        """Count the silence of a page from the first question on, not while nobody asked (the condition is held)."""
+        if not self._slices.reads and not self._direct.is_busy:
+            self._heard_s = self._clock.monotonic_s()
 
     @property
     def sends_itself(self) -> bool:
@@ -137,6 +140,8 @@ class BrowserSource:
         self, url: Secret, start: int, end: int, is_unwanted: Callable[[], bool], sent: Callable[[int], None]
     ) -> DirectPart | None:
         """Have the page send one part straight to the storage (see `direct.DirectSender.send`)."""
+        with self._changed:
+            self._begin_to_ask()
         return self._direct.send(url, start, end, is_unwanted, sent)
 
     def part_size_bytes(self, left_bytes: int) -> int:
@@ -358,9 +363,10 @@ class BrowserSource:
 
     @property
     def silence_s(self) -> float:
-        """Seconds for which bytes have been wanted and none came; 0 when none is wanted."""
+        """Seconds for which bytes have been wanted and none came nor left the page; 0 when none is wanted."""
         with self._changed:
-            return self._clock.monotonic_s() - self._heard_s if self._slices.reads else 0.0
+            wanted = bool(self._slices.reads) or self._direct.is_busy
+            return self._clock.monotonic_s() - self._heard_s if wanted else 0.0
 
     @property
     def waits_for_browser(self) -> bool:

@@ -103,6 +103,12 @@ class DirectSender:
         with self._changed:
             return self._ask is not None and self._clock.monotonic_s() >= self._off_until_s
 
+    @property
+    def is_busy(self) -> bool:
+        """True while a page is asked for parts."""
+        with self._changed:
+            return bool(self._jobs)
+
     def part_size_bytes(self, left_bytes: int) -> int:
         """Choose the size of the next part, bytes; the last ones are smaller, so that no lane is the last for long.
 

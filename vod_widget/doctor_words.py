@@ -313,7 +313,7 @@ def fix_words(advice: str, facts: Mapping[str, str], error: VODError | None, lan
     """Return the sentence that says what to do, or ""."""
     if advice and advice != "error":
         return _fill(_FIXES[advice][language == "zh"], facts)
-    if error is None:
+    if error is None or not error.hint:
         return ""
     if language != "zh":
         return error.hint

@@ -89,7 +89,7 @@ class VODError(Exception):
     Args:
         message: What happened, in one sentence without a secret.
         code: Stable code; default: the class's own.
-        hint: The one thing to do next; default: the class's own.
+        hint: The one thing to do next; default: the class's own. "" when the message says all.
         file_name: Name of the file that it happened to, when there is one.
         request_id: RequestId of the cloud's answer, for the vendor's support.
     """
@@ -109,7 +109,7 @@ class VODError(Exception):
         super().__init__(message)
         self.message = message
         self.code = code or self.default_code
-        self.hint = hint or self.default_hint
+        self.hint = self.default_hint if hint is None else hint
         self.file_name = file_name
         self.request_id = request_id
 

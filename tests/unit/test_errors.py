@@ -8,7 +8,8 @@ import re
 import pytest
 
 from vod_widget import errors, retry
-from vod_widget.errors import VODError
+from vod_widget.doctor_words import fix_words
+from vod_widget.errors import InvalidArgumentError, VODError
 
 # Codes are a contract: programs compare them. A line is added for a new error and never changed.
 CODES = {
@@ -139,3 +140,9 @@ def test_exhausted_retries_keep_the_last_code_and_the_history() -> None:
 def test_usual_python_handlers_catch_them_too(cls: type[VODError], also: type[Exception]) -> None:
     with pytest.raises(also):
         raise cls("no")
+
+
+def test_a_message_that_says_all_needs_no_next_step() -> None:
+    error = InvalidArgumentError("the file is not in the list any more", hint="")
+    assert str(error) == "the file is not in the list any more [InvalidArgument]"
+    assert fix_words("error", {}, error, "zh") == ""

@@ -11,8 +11,9 @@ import atexit
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from functools import cache
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from .errors import InvalidStateError
 from .interfaces import Clock
@@ -28,7 +29,10 @@ __all__ = [
     "enroll",
     "ensure_thread",
     "let_transfers_end",
+    "without_frames",
 ]
+
+T = TypeVar("T")
 
 EXIT_GRACE_S = 3.0
 """Jupyter kills a kernel five seconds after it has asked it to go."""
@@ -38,6 +42,20 @@ TERM_GRACE_S = 5.0
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM came: as Ctrl-C, but nobody sits there and waits for the prompt."""
+
+
+def without_frames(wait: Callable[[], T]) -> T:
+    """Wait; an interrupt comes out without the frames below, whose first drawing takes IPython a second.
+
+    Raises:
+        KeyboardInterrupt: As it came.
+    """
+    try:
+        return wait()
+    except Terminated:
+        raise
+    except KeyboardInterrupt as interrupt:
+        raise interrupt.with_traceback(None) from None
 
 
 class Mortal(Protocol):

@@ -554,3 +554,15 @@ def test_coroutine_of_a_plain_function_does_not_hang_a_wait_in_its_loop(emulator
 
     assert asyncio.run(cell())
     assert ran
+
+
+@pytest.mark.parametrize("call", ["wait", "run"])
+def test_an_interrupt_comes_out_without_the_frames_below(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    def interrupted(_timeout_s: float | None) -> bool:
+        raise KeyboardInterrupt
+
+    with vw.VODUpload() as up:
+        monkeypatch.setattr(up, "_wait_blocking", interrupted)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            getattr(up, call)()
+    assert [entry.name for entry in caught.traceback][1:] == [call, "without_frames"], "IPython draws each frame"

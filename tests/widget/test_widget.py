@@ -622,14 +622,18 @@ def test_replies_go_through_the_stream_that_reads_requests(
     assert vars(manager) == ({"_shell_socket": stream} if sends_past else {})
 
 
-def test_an_interrupt_of_wait_leaves_the_upload_alone(widget: VODUploadWidget, uploader: FakeUploader) -> None:
+@pytest.mark.parametrize(("state", "words"), [("Start", "the uploads go on"), ("Init", "nothing is being sent")])
+def test_an_interrupt_of_wait_leaves_the_upload_alone(
+    widget: VODUploadWidget, uploader: FakeUploader, state: str, words: str
+) -> None:
     def interrupted(timeout_s: float | None = None) -> bool:
         raise KeyboardInterrupt
 
     uploader.wait = interrupted  # type: ignore[method-assign]
-    with pytest.raises(KeyboardInterrupt, match="the uploads go on") as caught:
+    uploader.state = UploaderState(state)
+    with pytest.raises(KeyboardInterrupt, match=words) as caught:
         widget.wait()
-    assert [entry.name for entry in caught.traceback][1:] == ["wait", "_interruptible"], "IPython draws each frame"
+    assert [entry.name for entry in caught.traceback][1:] == ["wait", "interruptible"], "IPython draws each frame"
     assert caught.value.__suppress_context__
     assert ask(widget, 1, "ping")["ok"] is True
     assert ("stop_upload",) not in uploader.calls

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from vod_widget.application import in_callback
 from vod_widget.dispatcher import running_loop
 from vod_widget.errors import InvalidStateError
-from vod_widget.lifetime import die_in_child, enroll, ensure_thread, let_transfers_end
+from vod_widget.lifetime import die_in_child, enroll, ensure_thread, let_transfers_end, without_frames
 from vod_widget.model import UploadResult, UploadState
 from vod_widget.options import CALLBACKS
 from vod_widget.states import FileEvent
@@ -111,6 +111,9 @@ class Control(Looking):
         Raises:
             InvalidStateError: Called from a callback, which would wait for itself.
         """
+        return without_frames(lambda: self._wait(timeout_s))
+
+    def _wait(self, timeout_s: float | None) -> bool:
         self._refuse_in_callback()
         loop = self._dispatcher.home_loop
         here = running_loop()
@@ -184,8 +187,12 @@ class Control(Looking):
         Raises:
             MissingCredentialError: As `start_upload`.
         """
-        self.start_upload()
-        self.wait(timeout_s)
+
+        def start_and_wait() -> None:
+            self.start_upload()
+            self._wait(timeout_s)
+
+        without_frames(start_and_wait)
         return self.results()
 
     def close(self, timeout_s: float = 10.0) -> bool:

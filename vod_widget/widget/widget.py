@@ -26,7 +26,6 @@ import traitlets
 
 from vod_widget.errors import InvalidArgumentError
 from vod_widget.interfaces import Clock
-from vod_widget.lifetime import Terminated
 from vod_widget.model import UploadState
 from vod_widget.secret import Secret, redact
 from vod_widget.states import LEFT_TO_DO
@@ -39,6 +38,7 @@ from .cells import Cells
 from .commands import Commands
 from .handler import Handler
 from .hosts import reload_ends_the_kernel
+from .interrupts import interruptible
 from .logs import guard_kernel_logs
 from .pages import Pages
 from .paths import KernelFiles
@@ -202,10 +202,15 @@ class VODUploadWidget(anywidget.AnyWidget):
         self._accounts = Accounts(uploader, clock)
         # The publisher must not keep the widget alive, and must end with it.
         screen = _Screen(weakref.ref(self))
-        self._publisher = Publisher(
-            uploader, screen, clock, account=self._accounts.facts, is_answered=self._accounts.is_answered
-        )
         reload_ends = reload_ends_the_kernel()
+        self._publisher = Publisher(
+            uploader,
+            screen,
+            clock,
+            account=self._accounts.facts,
+            is_answered=self._accounts.is_answered,
+            reload_ends=reload_ends,
+        )
         pages = Pages(
             uploader,
             self._publisher.post,
@@ -397,7 +402,7 @@ class VODUploadWidget(anywidget.AnyWidget):
         Raises:
             InvalidStateError: Called from a callback, which would wait for itself.
         """
-        ended = bool(_interruptible(lambda: self.uploader.wait(timeout_s)))
+        ended = bool(interruptible(self.uploader, lambda: self.uploader.wait(timeout_s)))
         self._tell_all()
         return ended
 
@@ -410,7 +415,7 @@ class VODUploadWidget(anywidget.AnyWidget):
         Raises:
             MissingCredentialError: No credentials were found.
         """
-        results = _interruptible(self.uploader.run)
+        results = interruptible(self.uploader, self.uploader.run)
         self._tell_all()
         return results
 
@@ -631,16 +636,6 @@ def _let_go_of_file_watchers() -> None:
         changed = getattr(contents, "changed", None)
         if changed is not None:
             changed.disconnect()
-
-
-def _interruptible(wait: Callable[[], Any]) -> Any:
-    """Wait; an interrupt ends it with a sentence and without our frames, whose first drawing takes IPython a second."""
-    try:
-        return wait()
-    except Terminated:
-        raise
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("the wait ended, the uploads go on; Stop in the widget halts them") from None
 
 
 def _secret(value: str | Secret) -> Secret:

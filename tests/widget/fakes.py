@@ -402,6 +402,7 @@ class Rig:
             self.clock,
             account=self.accounts.facts,
             is_answered=self.accounts.is_answered,
+            reload_ends=reload_ends,
         )
         self.pages = Pages(
             self.uploader,

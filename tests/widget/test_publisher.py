@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from tests.widget.fakes import FakeUploader, Mirror, Rig, failure
+from tests.widget.test_pages import OFFER
 from vod_widget import events
-from vod_widget.errors import ConnectionLostError
+from vod_widget.errors import ConnectionLostError, LockedError
 from vod_widget.model import Phase, UploaderState, UploadState
 
 FAULT_KIND = "W"
@@ -284,6 +285,25 @@ def test_notes_are_gathered(rig: Rig) -> None:
     notes = {m["code"]: m["facts"] for m in rig.screen.of("note")}
     assert notes["file_done"]["count"] == 10
     assert notes["file_failed"] == {"name": "clip-00010.mp4", "code": "Network.Lost", "count": 1}
+
+
+@pytest.mark.parametrize(("reload_ends", "failed", "notes"), [(True, 0, []), (False, 1, ["Locked"])])
+def test_a_file_that_the_kernel_of_the_page_before_holds_waits_and_has_not_failed(
+    reload_ends: bool, failed: int, notes: list[str]
+) -> None:
+    rig = Rig(reload_ends=reload_ends)
+    looking(rig)
+    [added] = rig.data("offer_files", files=[OFFER])["added"]
+    rig.run(0.5)
+    rig.uploader.put(added["file_id"], **failure(LockedError("held")))
+    rig.run(4.0)
+    summary = said(rig)[-1]["summary"]
+    assert (summary["failed"], summary["left"], summary["counts"]["ready"]) == (failed, 1 - failed, 1 - failed)
+    assert summary["causes"] == [("Locked", "held", 1)][:failed]
+    assert [note["facts"]["code"] for note in rig.screen.of("note")] == notes
+    rig.screen.messages.clear()
+    rig.run(10.0)
+    assert [m for m in said(rig) if m["kind"] == "snapshot"] == [], "the numbers of the core and ours do not quarrel"
 
 
 def test_results_follow_ends_and_restarts(rig: Rig) -> None:

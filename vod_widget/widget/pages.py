@@ -26,6 +26,7 @@ from vod_widget.sources.pace import FIRST_SLICE_BYTES
 
 from .messages import Intent
 from .policy import Policy, check_file
+from .view import is_held_elsewhere
 
 if TYPE_CHECKING:
     from vod_widget.upload_info import UploadInfo
@@ -248,8 +249,7 @@ class Pages:
         return owed
 
     def _waits_for_an_earlier_kernel(self, one: _Held) -> bool:
-        failed = self._reload_ends and one.info.state == UploadState.FAILURE
-        return failed and isinstance(one.info.error, LockedError)
+        return self._reload_ends and is_held_elsewhere(one.info)
 
     def held_by_an_earlier_kernel(self) -> list[tuple[str, UploadInfo]]:
         """Return the files that another kernel, most likely that of the page before, does not let go of yet.

@@ -84,6 +84,7 @@ class Publisher:
         clock: Monotonic time.
         account: Gives `{"profile": ..., "destination": ...}` of the summary; must be cheap.
         is_answered: Tells whether other keys came since a file failed by an error.
+        reload_ends: True when each load of the page has another kernel.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Publisher:
         *,
         account: Callable[[], dict[str, Any]],
         is_answered: Callable[[str, VODError | None], bool],
+        reload_ends: bool = False,
     ) -> None:
         self._core = core
         self._screen = screen
@@ -114,7 +116,7 @@ class Publisher:
         self._closed = False
         self._thread: threading.Thread | None = None
         # Below: of the publisher's thread alone.
-        self._watch = Watch(core, screen.finished, is_answered)
+        self._watch = Watch(core, screen.finished, is_answered, reload_ends=reload_ends)
         self._views = PageViews(
             lambda: self._watch.overview, self._watch.row, lambda content: self._send(content, None), self._may_send
         )

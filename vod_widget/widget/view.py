@@ -18,13 +18,14 @@ from vod_widget import errors
 from vod_widget.doctor_words import fix_words
 from vod_widget.model import Phase, UploaderState, UploadState
 from vod_widget.secret import redact
-from vod_widget.upload_info import FileSnapshot, Totals
+from vod_widget.upload_info import FileSnapshot, Totals, UploadInfo
 
 __all__ = [
     "Overview",
     "Window",
     "error_facts",
     "hint_zh",
+    "is_held_elsewhere",
     "next_step",
     "row",
     "summary",
@@ -92,6 +93,11 @@ def error_facts(error: errors.VODError) -> dict[str, str]:
         "hint_zh": hint_zh(error),
         "next_step": next_step(error),
     }
+
+
+def is_held_elsewhere(file: FileSnapshot | UploadInfo) -> bool:
+    """Tell whether a file only failed because another process holds it."""
+    return file.state == UploadState.FAILURE and isinstance(file.error, errors.LockedError)
 
 
 _KEYS_RAN_OUT = errors.AuthExpiredError("the keys ran out")
@@ -187,11 +193,12 @@ class Window:
 class _Entry:
     """What counting and searching need of one file."""
 
-    __slots__ = ("bucket", "cause", "name", "size_bytes", "sort_name", "state", "words")
+    __slots__ = ("bucket", "cause", "name", "size_bytes", "sort_name", "state", "waits", "words")
 
-    def __init__(self, file: FileSnapshot) -> None:
+    def __init__(self, file: FileSnapshot, *, waits: bool) -> None:
         self.state = str(file.state)
-        self.bucket = _BUCKET_OF.get(self.state, "ready")
+        self.waits = waits
+        self.bucket = "ready" if waits else _BUCKET_OF.get(self.state, "ready")
         self.size_bytes = file.size_bytes or 0
         error = file.error if self.bucket == "failed" else None
         self.cause = (error.code, error.message) if error is not None else None
@@ -222,6 +229,7 @@ class Overview:
         self._counts = dict.fromkeys(_BUCKETS, 0)
         self._bytes = dict.fromkeys(_BUCKETS, 0)
         self._canceled = 0
+        self._waiting = 0
         # How often each code; the text of one file stands for all of them.
         self._causes: dict[str, int] = {}
         self._said: dict[str, str] = {}
@@ -243,15 +251,22 @@ class Overview:
         entry = self._entries.get(file_id)
         return entry.name if entry is not None else ""
 
-    def replace(self, files: Iterable[FileSnapshot]) -> None:
-        """Forget everything and take these files, in this order."""
+    def replace(
+        self, files: Iterable[FileSnapshot], *, waits: Callable[[FileSnapshot], bool] = lambda _file: False
+    ) -> None:
+        """Forget everything and take these files, in this order; `waits` as for `put`."""
         self.__init__()  # type: ignore[misc]  # starting over is exactly what is meant
         for file in files:
-            self.put(file)
+            self.put(file, waits=waits(file))
 
-    def put(self, file: FileSnapshot) -> str | None:
-        """Take a new or changed file; return the state it had before, None when it is new."""
-        entry = _Entry(file)
+    def put(self, file: FileSnapshot, *, waits: bool = False) -> str | None:
+        """Take a new or changed file; return the state it had before, None when it is new.
+
+        Args:
+            file: Its snapshot.
+            waits: True when it goes on by itself whatever its state says: it counts as one that is ready.
+        """
+        entry = _Entry(file, waits=waits)
         old = self._entries.get(file.file_id)
         if old is not None:
             self._count(old, -1)
@@ -272,6 +287,7 @@ class Overview:
         self._counts[entry.bucket] += by
         self._bytes[entry.bucket] += by * entry.size_bytes
         self._canceled += by * (entry.state == UploadState.CANCELED)
+        self._waiting += by * entry.waits
         if entry.cause is not None:
             code, text = entry.cause
             self._causes[code] = self._causes.get(code, 0) + by
@@ -291,6 +307,11 @@ class Overview:
     def failed(self) -> int:
         """Files in Failure."""
         return self._counts["failed"]
+
+    @property
+    def waiting(self) -> int:
+        """Files that the core counts as failed and that go on by themselves."""
+        return self._waiting
 
     @property
     def canceled(self) -> int:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from vod_widget.errors import LockedError, VODError
-from vod_widget.model import UploadState
+from vod_widget.model import SourceKind, UploadState
 from vod_widget.upload_info import FileSnapshot, Totals, UploaderSnapshot
 
-from .view import Overview, row
+from .view import Overview, is_held_elsewhere, row
 
 __all__ = ["Core", "Watch"]
 
@@ -48,6 +48,8 @@ class Watch:
         core: The uploader.
         finished: Is told of files that ended, and of ones that did not stay so; may raise.
         is_answered: Tells whether other keys came since a file failed by an error.
+        reload_ends: True when each load of the page has another kernel: a file that the one of the page before still
+            holds waits for it, and has not failed.
 
     Attributes:
         overview: What is known of all files.
@@ -60,6 +62,8 @@ class Watch:
         core: Core,
         finished: Callable[[Sequence[FileSnapshot], Sequence[str]], None],
         is_answered: Callable[[str, VODError | None], bool],
+        *,
+        reload_ends: bool = False,
     ) -> None:
         self.overview = Overview()
         self.notes: dict[str, list[dict[str, Any]]] = {}
@@ -67,6 +71,7 @@ class Watch:
         self._core = core
         self._finished = finished
         self._is_answered = is_answered
+        self._reload_ends = reload_ends
         self._owed: dict[str, str] = {}
 
     def row(self, file_id: str) -> dict[str, Any] | None:
@@ -79,7 +84,7 @@ class Watch:
     def differs_from(self, totals: Totals) -> bool:
         """Whether the core counts otherwise."""
         own = self.overview
-        mine = (len(own), own.done, own.failed, own.canceled)
+        mine = (len(own), own.done, own.failed + own.waiting, own.canceled)
         return mine != (totals.total, totals.done, totals.failed, totals.canceled)
 
     def note_shortness(self, now_s: float, totals: Totals) -> None:
@@ -109,7 +114,7 @@ class Watch:
     def _update_all(self, ended: list[FileSnapshot], gone: list[str]) -> set[str]:
         files = list(self._core.snapshot().files)
         before = self.overview.states()
-        self.overview.replace(files)
+        self.overview.replace(files, waits=self._waits)
         for file in files:
             _sort_by_end(file, before.pop(file.file_id, None), ended, gone)
         gone += before
@@ -122,7 +127,7 @@ class Watch:
                 self.overview.drop(file_id)
                 gone.append(file_id)
                 continue
-            before = self.overview.put(file)
+            before = self.overview.put(file, waits=self._waits(file))
             self._note_change(file, before)
             _sort_by_end(file, before, ended, gone)
         return set(dirty)
@@ -135,6 +140,10 @@ class Watch:
                 self._note("file_waiting_browser", {"name": self.overview.name_of(file_id)})
         return {f for f in owed.keys() | before.keys() if owed.get(f) != before.get(f)}
 
+    def _waits(self, file: FileSnapshot) -> bool:
+        """Tell whether a file goes on by itself as soon as the kernel of the page before lets go of it."""
+        return self._reload_ends and file.source == SourceKind.BROWSER and is_held_elsewhere(file)
+
     def _file(self, file_id: str) -> FileSnapshot | None:
         try:
             return self._core.file_snapshot(file_id)
@@ -144,7 +153,7 @@ class Watch:
     def _note_change(self, file: FileSnapshot, before: str | None) -> None:
         state = str(file.state)
         code = _NOTE_CODES.get(UploadState(state))
-        if code is None or before in {None, state}:
+        if code is None or before in {None, state} or self._waits(file):
             return
         facts: dict[str, Any] = {"name": file.name}
         if code == "file_failed":

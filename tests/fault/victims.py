@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import multiprocessing
 import os
 import signal
@@ -18,6 +20,7 @@ _LOADED = [
     "pytest",
     "tests.fault.victims",
     "vod_widget.batch",
+    "vod_widget.cli",
     "vod_widget.credentials",
     "vod_widget.journal",
     "vod_widget.oss",
@@ -87,6 +90,19 @@ def upload_and_die_at_write(where: dict[str, Any], path: str, number: int, when:
     upload(where, path)
 
 
+def _told_when_it_leaves(up: Any, told: Any) -> threading.Thread:
+    """Say "leaving" as soon as the queue begins nothing new."""
+
+    def tell() -> None:
+        while up._queue.takes_new:
+            time.sleep(0.001)
+        told.send("leaving")
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    return teller
+
+
 def start_and_leave(where: dict[str, Any], path: str, grace_s: float, told: Any) -> None:
     """Start a queue and end the process, as a script that forgot to wait, once told to; say when nothing new is begun."""
     from vod_widget import lifetime
@@ -96,18 +112,33 @@ def start_and_leave(where: dict[str, Any], path: str, grace_s: float, told: Any)
     info = up.add_file(path)
     up.start_upload()
     told.recv()
-
-    def tell() -> None:
-        while up._queue.takes_new:
-            time.sleep(0.001)
-        told.send("leaving")
-
-    teller = threading.Thread(target=tell, daemon=True)
-    teller.start()
+    teller = _told_when_it_leaves(up, told)
     lifetime._at_exit()  # multiprocessing ends its children without the exit handlers of the interpreter
     teller.join(60)
     told.send((info.accepted_bytes, str(info.state)))
     told.close()
+
+
+def command(where: dict[str, Any], arguments: list[str], told: Any) -> None:
+    """Run `vod-widget`; say when it begins nothing new, then its status and what it complained of."""
+    from vod_widget import cli, uploader
+    from vod_widget.batch import sending
+
+    os.environ["VOD_WIDGET_ENDPOINT"] = where["endpoint"]
+    os.environ["ALIBABA_CLOUD_ACCESS_KEY_ID"], os.environ["ALIBABA_CLOUD_ACCESS_KEY_SECRET"] = where["keys"]
+    sending.TERM_GRACE_S = 60.0  # the part may take its time
+    end_with_process = uploader.VODUpload._end_with_process
+
+    def end(up: Any, grace_s: float) -> None:
+        teller = _told_when_it_leaves(up, told)
+        end_with_process(up, grace_s)
+        teller.join(60)
+
+    uploader.VODUpload._end_with_process = end
+    complaints = io.StringIO()
+    with contextlib.redirect_stderr(complaints):
+        status = cli.main(arguments)
+    told.send((status, complaints.getvalue()))
 
 
 def interrupted_run(where: dict[str, Any], path: str, told: Any) -> None:
@@ -119,7 +150,7 @@ def interrupted_run(where: dict[str, Any], path: str, told: Any) -> None:
         up.run()
         told.send("not interrupted")
     except KeyboardInterrupt:
-        told.send(time.monotonic())
+        told.send("interrupted")
         if told.recv() == "stop":
             up.stop_upload()
             up.wait(60)

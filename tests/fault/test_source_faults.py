@@ -192,14 +192,19 @@ def test_f100_a_read_error_fails_its_file_with_the_position_and_others_go_on(
 def test_f101_a_read_that_never_comes_back_costs_one_thread_and_its_file_alone(
     emulator: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(stalls, "STALL_S", 0.3)
     path = file_of(tmp_path, size=size)
     reads = Reads(path, monkeypatch)
     reads.blocked = threading.Event()
-    with uploader(emulator, tmp_path, parallel=4) as up:
+    with uploader(
+        emulator, tmp_path, parallel=8
+    ) as up:  # room for the parts of one that wait behind the read, and for the others
         info = up.add_file(path)
         good = [up.add_file(file_of(tmp_path, f"good{n}.mp4")) for n in range(3)]
         up.start_upload()
+        until(lambda: reads.inside == 1, "the read hangs")
+        for other in good:
+            in_state(other, "Success")
+        monkeypatch.setattr(stalls, "STALL_S", 0.1)  # only now: reads of a busy machine take their time
         in_state(info, "Failure")
         assert info.error.code == "Source.Stalled"
         assert up.wait(LONG_S), "nobody waits for the thread that hangs"
@@ -211,6 +216,7 @@ def test_f101_a_read_that_never_comes_back_costs_one_thread_and_its_file_alone(
         assert up.wait(LONG_S)
         assert (info.state, info.error.code) == ("Failure", "Source.Stalled")
         assert reads.inside == 1
+        monkeypatch.setattr(stalls, "STALL_S", LONG_S)
         blocked, reads.blocked = reads.blocked, None
         blocked.set()  # the mount is back
         until(lambda: reads.inside == 0, "the thread came back")
@@ -223,7 +229,6 @@ def test_f101_a_read_that_never_comes_back_costs_one_thread_and_its_file_alone(
 
 
 def test_f101_resuming_reads_are_watched_too(emulator: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stalls, "STALL_S", 0.3)
     path = file_of(tmp_path, size=SIZE)
     with stopped_at(emulator, tmp_path, path, 3):
         pass
@@ -231,8 +236,12 @@ def test_f101_resuming_reads_are_watched_too(emulator: Any, tmp_path: Path, monk
     reads.blocked = threading.Event()
     with uploader(emulator, tmp_path) as up:
         info = up.add_file(path)
-        runs(up)
+        up.start_upload()
+        until(lambda: reads.inside == 1, "the read hangs")
+        monkeypatch.setattr(stalls, "STALL_S", 0.1)
+        assert up.wait(LONG_S)
         assert (info.state, info.error.code) == ("Failure", "Source.Stalled")
+        monkeypatch.setattr(stalls, "STALL_S", LONG_S)
         blocked, reads.blocked = reads.blocked, None
         blocked.set()
         until(lambda: reads.inside == 0, "the thread came back")

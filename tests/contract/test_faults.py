@@ -357,6 +357,7 @@ def test_new_uploader_goes_on_where_an_abandoned_one_stopped(emulator: Any, tmp_
         stall.release()
         assert first.wait(LONG_S)
         kept = old.accepted_bytes
+    until(lambda: len(ops(emulator, "UploadPart")) == 4, "what was on its way has ended")
     emulator.faults.clear()
     before = _bytes_sent(emulator)
     with uploader(emulator, tmp_path) as second:
@@ -365,7 +366,9 @@ def test_new_uploader_goes_on_where_an_abandoned_one_stopped(emulator: Any, tmp_
         assert info.state == "Success", info.error
         assert info.video_id == old.video_id
         assert info.reference_id == old.reference_id
-        assert _bytes_sent(emulator) - before == 6 * PART - kept
+        assert (
+            _bytes_sent(emulator) - before <= 6 * PART - kept
+        )  # less when the last part was stored and nobody was told
         assert stored(emulator, info) == path.read_bytes()
         assert len(emulator.assets) == 1
         assert emulator.unfinished_uploads == []

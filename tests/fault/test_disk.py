@@ -119,7 +119,7 @@ def test_f84_parts_go_on_when_the_journal_cannot_be_written_and_are_checked_afte
 def test_f28_f84_no_part_leaves_before_its_upload_id_could_be_written_down(
     emulator: Any, tmp_path: Path, disk: Disk, error: int
 ) -> None:
-    with uploader(emulator, tmp_path, patience_s=60.0) as up:
+    with uploader(emulator, tmp_path, retry_duration=LONG_S) as up:  # it goes on when told to, not before
         info = up.add_file(path := file_of(tmp_path, size=SIZE))
         init = emulator.faults.add(op="InitiateMultipartUpload", action=Stall())
         up.start_upload()
@@ -250,7 +250,7 @@ def test_f90_without_locks_uploads_exclude_each_other_and_go_on_all_the_same(
         up.add_file(path)
         up.start_upload()
         reached(stall)
-        assert codes == ["Journal"]
+        until(lambda: codes == ["Journal"], "the person is told")
         place = {"endpoint": emulator.endpoint, "checkpoint_dir": str(tmp_path / "journal")}
         with vw.VODUpload(credentials=keys(emulator), **place) as second:
             other = second.add_file(path)

@@ -19,6 +19,7 @@ from tests.contract.support import LONG_S, PART, file_of, keys, ops, reached, ru
 from tests.fault.relay import Relay, Way
 from tests.helpers.invariants import Stored, Witness
 from tests.helpers.raw_server import RawServer, answering, closed_door
+from tests.helpers.until import until
 from vod_widget.emulator import Emulator
 from vod_widget.emulator.faults import CorruptBody, Drop, ExpireToken, NoCrc, Redirect, Reset, Stall, Status, WrongETag
 from vod_widget.emulator.switches import Switches
@@ -153,7 +154,8 @@ def test_f2_refused_connection_is_waited_for(cloud: Emulator, tmp_path: Path) ->
             assert codes[:2] == ["Network.Refused"] * 2
     finally:
         closed.close()
-        relay.__exit__(None, None, None)
+        if len(codes) >= 2:
+            relay.__exit__(None, None, None)
 
 
 def test_f2_connection_that_stays_refused_fails_with_its_code(cloud: Emulator, tmp_path: Path) -> None:
@@ -426,7 +428,7 @@ def test_f37_refusal_while_the_part_is_still_sent_stops_the_sending(
     def refuse_early(way: Way) -> None:
         way.peer.read(65536)
         way.say(503, {"Retry-After": "0"}, b"<Error><Code>ServiceUnavailable</Code></Error>")
-        way.relay.released.wait(0.2)  # the rest is never read
+        way.relay.released.wait(LONG_S)  # the rest is never read
 
     relay.spoil("UploadPart", refuse_early)
     with way(cloud, relay, tmp_path, part_size_bytes=part, parallel=1) as up:
@@ -493,6 +495,7 @@ def _stop_with_parts(up: Any, cloud: Emulator, path: Path) -> Any:
     up.stop_upload()
     stall.release()
     assert up.wait(LONG_S)
+    until(lambda: len(ops(cloud, "UploadPart")) == 5, "what was on its way has arrived")
     cloud.faults.clear()
     return info
 

@@ -119,7 +119,7 @@ def test_missing_source_is_a_row_and_goes_on_when_the_file_is_back(
         (info,) = up.list_files()
         assert (info.state, info.error.code, info.video_id) == ("Failure", "Source.Missing", killed.media_id)
         assert up.results()[0].error_code == "Source.Missing"
-        (still,) = up.run(20)
+        (still,) = up.run(60)
         assert (still.state, still.error_code) == ("Failure", "Source.Missing")
         away.rename(movie)
         assert up.retry_file(info)
@@ -146,7 +146,7 @@ def test_canceled_file_is_aborted_and_not_sent(
     assert len(emulator.unfinished_uploads) == 1
     with vw.resume(**to) as up:
         until(lambda: not emulator.unfinished_uploads, "the parts are removed")
-        assert up.run(20)[0].state == "Canceled"
+        assert up.run(60)[0].state == "Canceled"
     assert operations(emulator, "CompleteMultipartUpload") == 0
 
 
@@ -232,7 +232,7 @@ def test_file_that_the_person_gave_up_is_not_taken_up_again(emulator: Any, to: d
         assert second.list_files() == []
     with vw.VODUpload(part_size_bytes=102_400, **to) as third:  # asked for by name it goes on, under the same video
         again = third.add_file(movie)
-        third.run(30)
+        third.run(60)
         assert again.state == vw.UploadState.SUCCESS
         assert again.video_id == video_id
 
@@ -249,10 +249,10 @@ def test_file_that_another_process_finished_is_not_sent_again(emulator: Any, to:
         video_id = info.video_id
         with vw.VODUpload(part_size_bytes=102_400, **to) as other:
             theirs = other.add_file(movie)
-            other.run(30)
+            other.run(60)
             assert theirs.video_id == video_id
         before = len(emulator.requests)
-        mine.run(30)
+        mine.run(60)
         assert info.state == vw.UploadState.SUCCESS
         assert info.video_id == video_id
         assert len(emulator.requests) == before

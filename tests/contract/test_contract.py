@@ -767,7 +767,7 @@ async def cell():
     keys = vw.Credentials(sys.argv[2], sys.argv[3])
     with vw.VODUpload(endpoint=sys.argv[1], credentials=keys, on_upload_succeed=succeed) as up:
         up.add_file(sys.argv[4])
-        rows = up.run(20)
+        rows = up.run(60)
         assert rows[0].state == "Success", rows
         assert loops == [asyncio.get_running_loop()], loops
     print("done")
@@ -783,7 +783,7 @@ def test_run_inside_a_running_loop_with_coroutine_callbacks(emulator: Any, tmp_p
     """
     arguments = [emulator.endpoint, emulator.access_key_id, emulator.access_key_secret, str(file_of(tmp_path))]
     done = subprocess.run(
-        [sys.executable, "-c", NOTEBOOK_CELL, *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", NOTEBOOK_CELL, *arguments], capture_output=True, text=True, timeout=100, check=False
     )
     assert done.stdout == "done\n", done.stderr
 

@@ -48,7 +48,7 @@ class Gate:
 
         def held(connection: Connection) -> None:
             if threading.current_thread().name == "ahead":
-                assert self.opens.wait(10)
+                assert self.opens.wait(60)
                 if failure is not None:
                     raise failure
             connect(connection)
@@ -105,7 +105,7 @@ def test_a_request_waits_for_the_one_that_is_coming_and_opens_its_own_only_when_
         threads = ahead(store, server), ask(store, server)
         gate.opens.set()
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
         assert (server.connections, len(server.requests)) == (1, 1)
     assert coming(store, server) == (0, 0)
 
@@ -115,10 +115,10 @@ def test_a_second_request_does_not_wait_for_the_same_one(store: OssStore, monkey
     with RawServer(answering(FOUND)) as server:
         threads = ahead(store, server), ask(store, server)
         head(store, server)  # opens its own, and leaves it to the one that waits
-        threads[1].join(10)
+        threads[1].join(60)
         assert (server.connections, len(server.requests)) == (1, 2)
         gate.opens.set()
-        threads[0].join(10)
+        threads[0].join(60)
 
 
 def test_a_store_that_is_closed_meanwhile_keeps_none(store: OssStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +127,7 @@ def test_a_store_that_is_closed_meanwhile_keeps_none(store: OssStore, monkeypatc
         thread = ahead(store, server)
         store.close()
         gate.opens.set()
-        thread.join(10)
+        thread.join(60)
         assert not any(store._wire.session._idle.values())
 
 

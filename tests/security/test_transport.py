@@ -169,7 +169,7 @@ def test_s11_an_upload_address_elsewhere_gets_no_byte_and_no_token(tmp_path: Pat
     up.checkpoint_dir = str(tmp_path)
     with up:
         info = up.add_file(b"x", name="clip.mp4")
-        up.run(20)
+        up.run(60)
         assert info.state == "Failure"
         assert info.error.code.startswith(("Endpoint", "InvalidUploadAuth", "Protocol"))
         assert "secret-of-the-grant" not in str(info.error)

@@ -102,6 +102,24 @@ def test_s17_a_public_page_may_not_touch_another_page_s_file() -> None:
     assert rig.data("clear", which="all", token=mine) == {"removed": 1}
 
 
+def test_a_public_page_may_take_its_own_file_off_the_list_once_it_is_stored() -> None:
+    rig = Rig(policy=Policy.public())
+    mine, other = rig.hello()["token"], rig.hello()["token"]
+    [added] = offer(rig, mine)["added"]
+    rig.uploader.put(added["file_id"], state=UploadState.SUCCESS)
+    keys = {"file_ids": [added["file_id"]]}
+    assert rig.code("remove", token=other, **keys) == "Owner"
+    assert rig.code("clear", which="done", token=other) == "Owner"
+    assert rig.data("remove", token=mine, **keys) == {"changed": 1}
+
+
+def test_equal_files_of_one_message_are_two_files(rig: Rig) -> None:
+    token = rig.hello()["token"]
+    looks = {"name": "a.mp4", "size_bytes": 5, "last_modified_ms": 1, "type": "video/mp4", "edges": ""}
+    answer = rig.data("offer_files", token=token, files=[{**looks, "client_id": "c1"}, {**looks, "client_id": "c2"}])
+    assert len({one["file_id"] for one in answer["added"]}) + len(answer["refused"]) == 2
+
+
 def test_a_lone_public_page_need_not_say_who_it_is() -> None:
     rig = Rig(policy=Policy.public())
     rig.hello()

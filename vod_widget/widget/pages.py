@@ -11,7 +11,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +108,8 @@ class Pages:
         self._gone: set[str] = set()
         self._left_s: dict[str, float] = {}
         self._held: dict[str, _Held] = {}
+        # Who brought what is stored: whoever sees Remove on the row may press it.
+        self._stored: dict[str, str] = {}
 
     # ---- who is who --------------------------------------------------------------------------------
 
@@ -207,7 +209,8 @@ class Pages:
         page = self.page_of(token)
         with self._lock:
             held = self._held.get(file_id)
-        return held is not None and bool(page) and held.owner == page
+            owner = held.owner if held is not None else self._stored.get(file_id)
+        return bool(page) and owner == page
 
     def take_reach(self, intent: Intent) -> None:
         """Take what a page found out about its host: the largest slice that it carries, 0 when it carries none.
@@ -283,7 +286,7 @@ class Pages:
             name = clean_name(offer["name"])
             said = {"client_id": offer["client_id"], "name": name}
             try:
-                file_id, source = self._take(offer, page, again=again)
+                file_id, source = self._take(offer, page, again=again, given={file_id for file_id, _ in attached})
             except VODError as error:
                 refused.append({**said, "code": error.code, "message": error.message})
             else:
@@ -309,10 +312,12 @@ class Pages:
         if held is not None and goes_on and held.info.state == UploadState.STOPPED:
             self._uploader.resume_file(held.info)
 
-    def _take(self, offer: Mapping[str, Any], page: str, *, again: bool) -> tuple[str, BrowserSource]:
+    def _take(
+        self, offer: Mapping[str, Any], page: str, *, again: bool, given: Collection[str]
+    ) -> tuple[str, BrowserSource]:
         name, size_bytes = clean_name(offer["name"]), offer["size_bytes"]
         edges = offer.get("edges", "")
-        waiting = self._waiting_for((name, size_bytes, offer["last_modified_ms"], edges), page)
+        waiting = self._waiting_for((name, size_bytes, offer["last_modified_ms"], edges), page, given)
         if waiting is not None:
             return waiting
         if again:
@@ -332,15 +337,20 @@ class Pages:
             self._held[info.file_id] = _Held(source, page, info)
         return info.file_id, source
 
-    def _waiting_for(self, looks: tuple[str, int, int, str], page: str) -> tuple[str, BrowserSource] | None:
-        """Find the row that waits for the file that looks so: name, size, time and edges (F106)."""
+    def _waiting_for(
+        self, looks: tuple[str, int, int, str], page: str, given: Collection[str]
+    ) -> tuple[str, BrowserSource] | None:
+        """Find the row that waits for the file that looks so: name, size, time and edges (F106).
+
+        Not one of `given`: the same message brought its file already.
+        """
         with self._lock:
             for file_id, held in self._held.items():
                 source = held.source
                 same = (source.name, source.size_bytes, source.last_modified_ms, source.edges) == looks
                 # A page that may still live keeps its file from strangers.
                 free = source.is_detached or (not self._policy.own_files_only and source.is_doubted)
-                if same and free:
+                if same and free and file_id not in given:
                     held.owner = page
                     return file_id, source
         return None
@@ -423,12 +433,16 @@ class Pages:
         """Let go of files that need no bytes any more; called in the thread that delivers events."""
         with self._lock:
             held = self._held.get(event.file_id)
+            if isinstance(event, events.FileRemoved):
+                self._stored.pop(event.file_id, None)
         if held is None:
             return
         changed = isinstance(event, events.StateChanged)
         if isinstance(event, events.FileRemoved) or (changed and held.info.state == UploadState.SUCCESS):
             with self._lock:
                 self._held.pop(event.file_id, None)
+                if changed:
+                    self._stored[event.file_id] = held.owner
             held.source.close()
             self._post({"kind": "drop", "file_id": event.file_id})
         elif changed and held.info.state in _AT_REST:

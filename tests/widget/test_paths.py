@@ -55,6 +55,15 @@ def test_a_folder_is_listed_folders_first_without_hidden_ones(files: KernelFiles
     json.dumps(listing)
 
 
+def test_a_file_that_may_not_be_read_cannot_be_chosen(
+    files: KernelFiles, tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Root may read everything, so the system's answer is played.
+    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path).name != "a.mp4")
+    by_name = {entry["name"]: entry["refused"] for entry in files.list_dir("")["entries"]}
+    assert (by_name["a.mp4"], by_name["b.MOV"]) == ("Source.Permission", None)
+
+
 def test_a_folder_inside_has_its_parent(files: KernelFiles, tree: Path) -> None:
     assert files.list_dir("sub")["parent"] == str(tree)
     assert files.list_dir(str(tree / "sub"))["path"] == str(tree / "sub")

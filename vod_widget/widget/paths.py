@@ -181,7 +181,9 @@ class KernelFiles:
             facts["media_type"] = str(media_type_of(entry.name))
         except VODError as error:
             return {**facts, "refused": error.code}
-        return {**facts, "refused": None if status.st_size else "EmptyFile"}
+        if status.st_size == 0:
+            return {**facts, "refused": "EmptyFile"}
+        return {**facts, "refused": None if os.access(entry.path, os.R_OK) else "Source.Permission"}
 
     def complete_path(self, prefix: str) -> list[str]:
         """Continue a half-typed path: at most 50 paths, in the way that it was typed; folders end in a slash."""

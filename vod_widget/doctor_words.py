@@ -143,6 +143,7 @@ _ERRORS: Final[tuple[tuple[str, str, str], ...]] = (
     (r"Protocol|Redirect", "无法识别的应答。", "检查代理和服务地址，再试一次。"),
     (r"Reference\.Conflict|ReferenceIdExists", "ReferenceId 已被使用。", "换一个 reference_id 重新添加，或者不指定。"),
     (r"Restriction(\..+)?|EmptyFile", "文件或元数据不符合规则。", "修改后重新添加。"),
+    (r"Source\.Outside", "此处不允许。", "选择允许的文件夹内的文件，或者用 root= 指定其他文件夹。"),
     (r"Source\.Busy", "打开的文件过多。", "关闭一些文件，或提高 ulimit -n，再试一次。"),
     (r"Source\.Changed", "发送过程中文件被修改。", "文件写完后再重试；将从头开始。"),
     (r"Source\.Detached", "页面已刷新。", "重新选择同一个文件，会从断点继续。"),

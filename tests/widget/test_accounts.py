@@ -158,6 +158,16 @@ def session_answer(emulator: Any, video_id: str) -> dict[str, str]:
     return dict(answer.json)
 
 
+def test_a_page_for_strangers_is_told_the_name_of_the_keys_alone(upload: vw.VODUpload) -> None:
+    keys = ("LTAI5tExampleExample", Secret("s" * 30), None, "")
+    told = []
+    for names_only in (False, True):
+        accounts = Accounts(upload, SystemClock(), names_only=names_only)
+        accounts.use_keys(*keys)
+        told.append(accounts.facts()["profile"]["masked_id"])
+    assert told == ["LTAI…mple", ""]
+
+
 def test_code_that_gives_permissions_itself_is_not_overruled(upload: vw.VODUpload) -> None:
     mine = lambda _context: {}  # noqa: E731
     upload.get_auth = mine

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.widget.fakes import FakeUploader, InlineWorkers, Rig, failure, not_now
-from vod_widget.errors import AccessDeniedError, ConnectionLostError, MissingCredentialError
+from vod_widget.errors import AccessDeniedError, ConnectionLostError, MissingCredentialError, RestrictionError
 from vod_widget.model import Credentials, UploaderState, UploadState
 from vod_widget.secret import Secret
 from vod_widget.widget.assets import STATIC
@@ -456,6 +456,13 @@ def test_a_public_page_is_told_no_path_and_no_profile(tmp_path: Path) -> None:
         "steer": False,
     }
     assert str(tmp_path) not in json.dumps(hello)
+
+
+def test_the_button_for_all_failed_files_leaves_out_what_another_try_cannot_help(rig: Rig) -> None:
+    rig.hello()
+    rig.uploader.add_many(2, state=UploadState.FAILURE, error=ConnectionLostError("lost"))
+    rig.uploader.add_many(1, state=UploadState.FAILURE, error=RestrictionError("too large"))
+    assert rig.data("retry_failed") == {"changed": 2}
 
 
 def test_a_page_of_another_version_is_refused(rig: Rig) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from tests.widget.fakes import FakeUploader
 from vod_widget import errors
 from vod_widget.model import MediaType, Phase, UploaderState, UploadState
 from vod_widget.widget.messages import FILTERS
-from vod_widget.widget.view import Overview, Window, error_facts, next_step, row, summary
+from vod_widget.widget.view import Overview, Stopwatch, Window, error_facts, next_step, row, summary
 
 NO_ACCOUNT: dict[str, Any] = {"profile": None, "destination": ""}
 
@@ -172,6 +173,29 @@ def test_the_summary_groups_the_failures_by_their_cause() -> None:
     for file_id in many:
         overview.drop(file_id)
     assert [code for code, _, _ in overview.causes()] == ["Source.Changed"]
+
+
+def test_what_another_try_cannot_help_is_not_counted_as_such() -> None:
+    uploader = FakeUploader()
+    [hopeless] = uploader.add_many(1, state=UploadState.FAILURE, error=errors.RestrictionError("too large"))
+    uploader.add_many(2, state=UploadState.FAILURE, error=errors.SourceChangedError("it changed"))
+    overview = Overview()
+    overview.replace(uploader.snapshot().files)
+    told = summary(overview, uploader.totals(), **NO_ACCOUNT)
+    assert (told["failed"], told["retryable"]) == (3, 2)
+    overview.drop(hopeless)
+    assert overview.retryable == 2
+
+
+def test_the_time_of_all_is_that_in_which_the_queue_ran() -> None:
+    uploader, watch = FakeUploader(), Stopwatch()
+    idle = replace(uploader.totals(), total=1, state=UploaderState.INIT)
+    runs = replace(idle, state=UploaderState.START)
+    assert watch.ran_s(5.0, idle) == 0.0
+    looks = [(10.0, runs, 0.0), (12.0, runs, 2.0), (13.0, idle, 3.0), (50.0, runs, 3.0), (51.0, idle, 4.0)]
+    for now_s, totals, ran_s in looks:
+        assert watch.ran_s(now_s, totals) == ran_s
+    assert watch.ran_s(60.0, replace(idle, total=0)) == 0.0, "an empty list begins anew"
 
 
 def test_a_retry_says_when_and_why() -> None:

@@ -42,10 +42,12 @@ class Accounts:
     Args:
         uploader: Gets what is chosen.
         clock: Time.
+        names_only: True when pages are told the name of what is used, but no part of its key.
     """
 
-    def __init__(self, uploader: VODUpload, clock: Clock) -> None:
+    def __init__(self, uploader: VODUpload, clock: Clock, *, names_only: bool = False) -> None:
         self._uploader = uploader
+        self._names_only = names_only
         self._clock = clock
         self._lock = threading.Lock()  # guards what is below; never held over I/O
         self._session: Credentials | None = None
@@ -98,7 +100,7 @@ class Accounts:
                 "name": current["name"],
                 "region": current["region"] or region,
                 "is_emulator": current["name"] == _EMULATOR,
-                "masked_id": current["masked_id"],
+                "masked_id": "" if self._names_only else current["masked_id"],
                 "region_is_default": not current["region"] and not self._uploader.region_is_given,
             }
         facts = {"profile": profile, "destination": profile["region"] if profile else region}

@@ -31,7 +31,7 @@ from .paths import KernelFiles
 from .policy import Policy, RateLimit
 from .publisher import Publisher
 from .unfinished import Unfinished
-from .view import Window, hint_zh
+from .view import Window, hint_zh, retry_helps
 from .workers import Workers
 
 if TYPE_CHECKING:
@@ -329,10 +329,11 @@ class Handler:
         return _Reply({"removed": self._commands.apply("remove", infos)})
 
     def _on_retry_failed(self, intent: Intent) -> _Reply:
-        if not self._policy.own_files_only:
-            return _Reply({"changed": self._uploader.retry_failed()})
         failed = [info for info in self._uploader.list_files() if info.state == UploadState.FAILURE]
-        return _Reply({"changed": self._commands.apply("retry", self._allowed(failed, intent))})
+        helped = [info for info in failed if info.error is None or retry_helps(info.error)]
+        if helped == failed and not self._policy.own_files_only:
+            return _Reply({"changed": self._uploader.retry_failed()})
+        return _Reply({"changed": self._commands.apply("retry", self._allowed(helped, intent))})
 
     # ---- files -------------------------------------------------------------------------------------
 

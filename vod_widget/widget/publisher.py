@@ -32,7 +32,7 @@ from vod_widget.interfaces import Clock
 from vod_widget.upload_info import FileSnapshot
 
 from .page_views import PageViews
-from .view import Overview, Window, summary
+from .view import Overview, Stopwatch, Window, summary
 from .watch import Core, Watch
 
 __all__ = ["Publisher", "Screen"]
@@ -85,6 +85,7 @@ class Publisher:
         account: Gives `{"profile": ..., "destination": ...}` of the summary; must be cheap.
         is_answered: Tells whether other keys came since a file failed by an error.
         reload_ends: True when each load of the page has another kernel.
+        stopwatch: That of the publisher before, when the same queue goes on.
     """
 
     def __init__(
@@ -96,11 +97,13 @@ class Publisher:
         account: Callable[[], dict[str, Any]],
         is_answered: Callable[[str, VODError | None], bool],
         reload_ends: bool = False,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
         self._core = core
         self._screen = screen
         self._clock = clock
         self._account = account
+        self.stopwatch = stopwatch or Stopwatch()
         self._owed_by: Callable[[], Mapping[str, str]] = dict
         # One condition guards what other threads leave here; it is never held while something is sent or asked.
         self._word = threading.Condition()
@@ -354,7 +357,7 @@ class Publisher:
         changed |= self._changes_without_event(now_s)
         for page, window in asked.items():
             self._views.look(page, window)
-        facts = summary(watch.overview, totals, **self._account())
+        facts = summary(watch.overview, totals, took_s=self.stopwatch.ran_s(now_s, totals), **self._account())
         self._views.show(now_s, changed, facts, silent=self._silent, repeat=repeat)
         self._show_traits(now_s, facts)
         self._tell_notes(now_s)

@@ -78,6 +78,11 @@ def next_step(error: errors.VODError) -> str:
     return "retry"
 
 
+def retry_helps(error: errors.VODError) -> bool:
+    """Tell whether another try may do better: what was refused for itself is refused again."""
+    return next_step(error) != "remove"
+
+
 def hint_zh(error: errors.VODError) -> str:
     """Say in Chinese what to do next; "" where only English is known."""
     said = fix_words("error", {}, error, "zh")
@@ -193,7 +198,7 @@ class Window:
 class _Entry:
     """What counting and searching need of one file."""
 
-    __slots__ = ("bucket", "cause", "name", "size_bytes", "sort_name", "state", "waits", "words")
+    __slots__ = ("bucket", "cause", "helps", "name", "size_bytes", "sort_name", "state", "waits", "words")
 
     def __init__(self, file: FileSnapshot, *, waits: bool) -> None:
         self.state = str(file.state)
@@ -202,6 +207,7 @@ class _Entry:
         self.size_bytes = file.size_bytes or 0
         error = file.error if self.bucket == "failed" else None
         self.cause = (error.code, error.message) if error is not None else None
+        self.helps = self.bucket == "failed" and (error is None or retry_helps(error))
         self.name = file.name
         self.sort_name = _natural(file.name)
         parts = (file.name, file.title, file.video_id, file.image_id)
@@ -230,6 +236,7 @@ class Overview:
         self._bytes = dict.fromkeys(_BUCKETS, 0)
         self._canceled = 0
         self._waiting = 0
+        self._retryable = 0
         # How often each code; the text of one file stands for all of them.
         self._causes: dict[str, int] = {}
         self._said: dict[str, str] = {}
@@ -288,6 +295,7 @@ class Overview:
         self._bytes[entry.bucket] += by * entry.size_bytes
         self._canceled += by * (entry.state == UploadState.CANCELED)
         self._waiting += by * entry.waits
+        self._retryable += by * entry.helps
         if entry.cause is not None:
             code, text = entry.cause
             self._causes[code] = self._causes.get(code, 0) + by
@@ -317,6 +325,11 @@ class Overview:
     def canceled(self) -> int:
         """Files in Canceled."""
         return self._canceled
+
+    @property
+    def retryable(self) -> int:
+        """Files in Failure that may do better at another try."""
+        return self._retryable
 
     def causes(self) -> list[tuple[str, str, int]]:
         """Why files failed: code, the text of one of them, how many; the most frequent three."""
@@ -353,7 +366,36 @@ class Overview:
         return found
 
 
-def summary(overview: Overview, totals: Totals, *, profile: dict[str, Any] | None, destination: str) -> dict[str, Any]:
+class Stopwatch:
+    """How long the queue ran in all, over every stop and start; an empty list begins anew."""
+
+    def __init__(self) -> None:
+        self._seen_s: float | None = None
+        self._ran_s = 0.0
+
+    def ran_s(self, now_s: float, totals: Totals) -> float:
+        """Seconds so far.
+
+        Args:
+            now_s: Monotonic time, not before that of the last call.
+            totals: The queue's, now.
+        """
+        if self._seen_s is not None:
+            self._ran_s += now_s - self._seen_s
+        self._seen_s = now_s if totals.state == UploaderState.START else None
+        if totals.total == 0:
+            self._ran_s = 0.0
+        return self._ran_s
+
+
+def summary(
+    overview: Overview,
+    totals: Totals,
+    *,
+    profile: dict[str, Any] | None,
+    destination: str,
+    took_s: float = 0.0,
+) -> dict[str, Any]:
     """Make the numbers above the list; done + failed + canceled + left = total, always."""
     counts = overview.counts
     settled = overview.done + overview.failed + overview.canceled
@@ -364,6 +406,7 @@ def summary(overview: Overview, totals: Totals, *, profile: dict[str, Any] | Non
         "total": counts["all"],
         "done": overview.done,
         "failed": overview.failed,
+        "retryable": overview.retryable,
         "canceled": overview.canceled,
         "left": counts["all"] - settled,
         "counts": counts,
@@ -372,6 +415,8 @@ def summary(overview: Overview, totals: Totals, *, profile: dict[str, Any] | Non
         "failed_bytes": overview.bytes_in("failed"),
         "causes": overview.causes(),
         "done_bytes": overview.bytes_in("done"),
+        # A number that runs would be a change of its own at each look.
+        "took_s": 0.0 if runs else round(took_s, 1),
         "speed_bytes_per_s": _number(totals.speed_bytes_per_s) or 0.0,
         "time_left_s": _number(totals.time_left_s),
         "progress": _ratio(totals.progress),

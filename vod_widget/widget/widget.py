@@ -199,17 +199,18 @@ class VODUploadWidget(anywidget.AnyWidget):
         uploader = self.uploader
         given_s = getattr(uploader, "patience_s", None)
         patience_s = WIDGET_PATIENCE_S if given_s is None else float(given_s)
-        self._accounts = Accounts(uploader, clock)
+        self._accounts = Accounts(uploader, clock, names_only=not self._policy.allows("list_profiles"))
         # The publisher must not keep the widget alive, and must end with it.
         screen = _Screen(weakref.ref(self))
         reload_ends = reload_ends_the_kernel()
-        self._publisher = Publisher(
+        self._publisher: Publisher = Publisher(
             uploader,
             screen,
             clock,
             account=self._accounts.facts,
             is_answered=self._accounts.is_answered,
             reload_ends=reload_ends,
+            stopwatch=None if earlier is None else earlier._publisher.stopwatch,
         )
         pages = Pages(
             uploader,

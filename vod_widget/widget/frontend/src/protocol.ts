@@ -49,6 +49,8 @@ export interface Summary {
   total: number;
   done: number;
   failed: number;
+  /** Of these, the ones that another try may help. */
+  retryable: number;
   canceled: number;
   left: number;
   counts: Record<Filter, number>;
@@ -56,6 +58,8 @@ export interface Summary {
   sent_bytes: number;
   failed_bytes: number;
   done_bytes: number;
+  /** How long the queue ran in all; 0 while it runs. */
+  took_s: number;
   speed_bytes_per_s: number;
   time_left_s: number | null;
   progress: number;

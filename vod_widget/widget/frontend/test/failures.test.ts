@@ -73,6 +73,13 @@ describe("a failure", () => {
     await page.click(page.by_name("Retry 3 failed"));
     expect(page.kernel.of("retry_failed")).toHaveLength(1);
   });
+  it("that another try cannot help is not counted among those that are tried again", async () => {
+    const hopeless = failed("b.mp4", "Restriction.Size", "remove");
+    const page = await open([failed("a.mp4"), hopeless, row("d.mp4", "Success")], (kernel) => { kernel.state = "End"; });
+    expect(page.by_name("Retry 1 failed")).toBeTruthy();
+    const other = await open([hopeless], (kernel) => { kernel.state = "End"; });
+    expect(other.root.querySelector("[data-action=retry-failed]")).toBeNull();
+  });
   it("of this computer's own network is not laid at the kernel's door", async () => {
     const page = await open([row("a.mp4", "Uploading")]);
     vi.spyOn(navigator, "onLine", "get").mockReturnValue(false);

@@ -139,7 +139,7 @@ export class FakeKernel implements Model {
     const speed = this.rows.reduce((total, r) => total + r.speed_bytes_per_s, 0);
     const profile = this.profiles.find((p) => p.name === this.current_profile);
     return {
-      state: this.state, total: this.rows.length, done: n("done"), failed: n("failed"), canceled,
+      state: this.state, total: this.rows.length, done: n("done"), failed: n("failed"), canceled, retryable: this.rows.filter((r) => r.state === "Failure" && r.error?.next_step !== "remove").length, took_s: 0,
       left: this.rows.length - n("done") - n("failed") - canceled,
       counts: { all: n("all"), uploading: n("uploading"), ready: n("ready"), stopped: n("stopped"), failed: n("failed"), done: n("done") },
       size_bytes, sent_bytes, failed_bytes: sum(this.rows.filter(IN.failed), "size_bytes"), done_bytes: sum(this.rows.filter(IN.done), "size_bytes"),

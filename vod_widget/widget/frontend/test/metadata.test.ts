@@ -82,6 +82,15 @@ describe("what a file says about itself", () => {
     await page.click(page.by_name("Undo"));
     expect(field(page, "title").value).toBe("talk.mp4");
   });
+  it("no longer warns of changes once they were dropped", async () => {
+    const page = await form();
+    await page.type(field(page, "title"), "Typed");
+    await page.click(page.by_name("Close"));
+    expect(page.status()).toContain("Changes are not applied");
+    await page.click(page.by_name("Close"));
+    expect(page.root.querySelector(".side")).toBeNull();
+    expect(page.status()).not.toContain("Changes are not applied");
+  });
   it("offers neither cover nor processing for an image, nor to a page for strangers", async () => {
     const image = await form(() => undefined, { media_type: "image" });
     expect(field(image, "cover")).toBeNull();

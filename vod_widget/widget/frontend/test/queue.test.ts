@@ -80,9 +80,13 @@ describe("the queue", () => {
   });
   it("tells the end once, with a way to copy every id", async () => {
     const copied = vi.spyOn(navigator.clipboard, "writeText").mockResolvedValue();
-    const page = await open(Array.from({ length: 430 }, (_, k) => row(`f${k}.mp4`, "Success", { video_id: `id-${k}` })), (kernel) => { kernel.state = "End"; });
+    const page = await open(Array.from({ length: 430 }, (_, k) => row(`f${k}.mp4`, "Success", { video_id: `id-${k}` })), (kernel) => {
+      kernel.state = "End";
+      kernel.summary_more = { took_s: 65.2 };
+    });
     const banner = page.root.querySelector(".ban") as HTMLElement;
     expect(banner.textContent).toContain("430 files are stored.");
+    expect(banner.textContent).toMatch(/B in 1\u00a0min\u00a05\u00a0s\. Every file/);
     await page.click(page.by_name("Copy 430 ids"));
     await settle(2000);
     expect(copied).toHaveBeenCalledWith(Array.from({ length: 430 }, (_, k) => `id-${k}`).join("\n"));

@@ -14,9 +14,9 @@ const CACHE_ROWS = 4_000;
 export interface CachedRow { row: Row; heard_at: number }
 
 export const NO_SUMMARY: Summary = {
-  state: "Init", total: 0, done: 0, failed: 0, canceled: 0, left: 0,
+  state: "Init", total: 0, done: 0, failed: 0, retryable: 0, canceled: 0, left: 0,
   counts: { all: 0, uploading: 0, ready: 0, stopped: 0, failed: 0, done: 0 },
-  size_bytes: 0, sent_bytes: 0, failed_bytes: 0, done_bytes: 0, speed_bytes_per_s: 0, time_left_s: null,
+  size_bytes: 0, sent_bytes: 0, failed_bytes: 0, done_bytes: 0, took_s: 0, speed_bytes_per_s: 0, time_left_s: null,
   progress: 0, can_start: false, can_stop: false, profile: null, destination: "",
 };
 

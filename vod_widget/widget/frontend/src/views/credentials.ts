@@ -61,7 +61,7 @@ export class CredentialsPanel implements Panel {
     const found_out = store.tested;
     const lines = found_out?.told[t.locale === "en" ? "en" : "zh"] ?? [];
     replace(this.#told, busy && !found_out ? t("testing") : lines.map((line, k) => h("p", { class: k ? "mut" : found_out?.ok ? "t-ok" : "t-err" },
-      k === 0 && icon(found_out?.ok ? "ok" : "fail"), h("span", null, line, k === 0 && found_out?.ok ? ` ${t("in_ms", { n: found_out.took_ms })}` : ""))));
+      k === 0 && icon(found_out?.ok ? "ok" : "fail"), h("span", null, line, k === 0 && found_out?.ok ? t("in_ms", { n: found_out.took_ms }) : ""))));
     const inline = store.hello?.policy.inline_credentials !== false;
     const had = this.#list.contains(document.activeElement);
     const found = store.profiles.filter((profile) => profile.place !== "built-in");
@@ -98,13 +98,13 @@ export class CredentialsPanel implements Panel {
     const { t } = session;
     const chosen = profile.usable && profile.name === current;
     const own_region = session.store.summary.profile;
-    const region = profile.region || (chosen && own_region?.region_is_default ? `${own_region.region} (${t("by_default")})` : "");
+    const region = profile.region || (chosen && own_region?.region_is_default ? own_region.region + t("by_default") : "");
     const facts = [word(t, PLACES, profile.place), word(t, MODES, profile.mode), region].filter(Boolean).join(" · ");
     const [life, over] = this.#life(profile);
     const element = h("button", {
       type: "button", class: "pf", role: "radio", "aria-checked": chosen ? "true" : "false", "data-profile": profile.name,
       title: session.reason_of(profile) || null, onclick: press(() => void choose_profile(session, profile.name)),
-    }, h("span", { class: "dot" }), h("b", { class: "el" }, profile.name === "session" ? t("keys_title") : profile.name), h("span", { class: "e mono" }, profile.masked_id),
+    }, h("span", { class: "dot" }), h("b", { class: "el" }, session.profile_label({ name: profile.name, masked_id: "", region: "" })), h("span", { class: "e mono" }, profile.masked_id),
     h("small", { class: !profile.usable || !life ? "el all" : "el", title: facts }, facts),
     !profile.usable ? h("small", { class: "rsn t-warn" }, icon("warn"), h("span", null, session.reason_of(profile)))
       : h("small", { class: over ? "e t-warn" : "e" }, over && icon("warn"), life));

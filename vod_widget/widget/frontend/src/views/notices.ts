@@ -3,7 +3,7 @@
  * kernel restarted, no answer), and the list of files that were refused.
  */
 import { h, replace, set, text } from "../dom";
-import { bytes, count, unbroken } from "../format";
+import { bytes, count, duration, unbroken } from "../format";
 import { cause_of } from "../i18n";
 import { icon } from "../icons";
 import { limits } from "./empty";
@@ -83,7 +83,7 @@ export class Banner {
         : store.link === "live" && (over || store.filter === "failed") && !store.dismissed_done && summary.done + summary.failed > 0 ? (summary.failed > 0 ? "failed" : over ? "done" : "")
           : store.link === "live" && store.known && store.unfinished.files + store.unfinished.browser > 0 ? "left" : "";
     for (const control of this.element.querySelectorAll<HTMLElement>("[data-action=take-back]")) enable(control, !store.busy.has("take_back"));
-    const shape = JSON.stringify([t.locale, kind, store.unfinished, kind === "lost" && [navigator.onLine, session.since()], summary.done, summary.failed, summary.causes, summary.done_bytes]);
+    const shape = JSON.stringify([t.locale, kind, store.unfinished, kind === "lost" && [navigator.onLine, session.since()], summary.done, summary.failed, summary.retryable, summary.took_s, summary.causes, summary.done_bytes]);
     for (const control of this.element.querySelectorAll<HTMLElement>("[data-action=retry-failed]")) enable(control, !store.busy.has("retry_failed"));
     if (shape === this.#shape) return;
     this.#shape = shape;
@@ -110,11 +110,11 @@ export class Banner {
     const causes = (summary.causes ?? []).map(([code, message, n]) => cause_of(t, code, message) + (n < summary.failed ? `\u00a0(${count(n)})` : "")).join("\u00a0· ");
     const [bold, rest, acts] = ((): [string, string, HTMLElement[]] => {
       switch (kind) {
-        case "done": return [t("banner_done", { n: summary.done }), t("banner_done_sub", { size: unbroken(bytes(summary.done_bytes)) }), [ids(true), table, dismiss]];
+        case "done": return [t("banner_done", { n: summary.done }), t("banner_done_sub", { size: unbroken(bytes(summary.done_bytes)), took: summary.took_s > 0 ? t("in_all", { time: unbroken(duration(t, summary.took_s)) }) : "" }), [ids(true), table, dismiss]];
         case "failed": return [
           t("banner_failed", { done: count(summary.done), failed: count(summary.failed) }),
           causes && t("cause") + t("colon") + causes,
-          [button(t("retry_failed", { n: summary.failed }), "retry", { "data-action": "retry-failed", onclick: press(() => session.retry_failed()) }, "pri sm"),
+          [...summary.retryable > 0 ? [button(t("retry_failed", { n: summary.retryable }), "retry", { "data-action": "retry-failed", onclick: press(() => session.retry_failed()) }, "pri sm")] : [],
             ...summary.done > 0 ? [ids(false)] : [], dismiss],
         ];
         case "gone": return [t("kernel_gone"), t("kernel_gone_sub"), [button(t("copy_resume"), "copy", {

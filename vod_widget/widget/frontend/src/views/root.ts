@@ -255,6 +255,8 @@ export class View implements Host {
     panel.close();
     panel.element.remove();
     this.#panel = null;
+    // What was warned of is decided.
+    if (this.session.store.status.text === this.session.t("unsaved")) this.session.say("");
     this.update();
     if (!inside) return;
     if (file_id !== null) this.#grid.focus_file(file_id);

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.contract.support import LONG_S, PART, file_of, in_state, ops, reached, runs, stopped_at, stored, uploader
+from tests.helpers.descriptors import open_below
 from tests.helpers.invariants import Stored, Witness
 from tests.helpers.media import pattern_bytes
 from tests.helpers.until import until
@@ -296,13 +297,7 @@ def test_f118_too_many_open_files_is_waited_for(
 
 def test_f118_a_running_file_holds_two_descriptors_and_a_finished_one_none(emulator: Any, tmp_path: Path) -> None:
     def open_now() -> list[str]:
-        links = []
-        for link in Path("/proc/self/fd").iterdir():
-            try:
-                links.append(str(link.readlink()))
-            except FileNotFoundError:
-                continue
-        return [name for name in links if name.startswith(str(tmp_path)) and "/emulator/" not in name]
+        return [name for name in open_below(tmp_path) if "/emulator/" not in name]
 
     stall = emulator.faults.add(op="UploadPart", action=Stall(), times=None)
     with uploader(emulator, tmp_path, parallel=4) as up:

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.descriptors import open_below
 from tests.helpers.until import until
 from vod_widget.errors import InvalidArgumentError, InvalidStateError, JournalError, LockedError
 from vod_widget.journal import FileEntry, FileJournal, _key, files
@@ -710,14 +711,14 @@ def test_a_forked_child_neither_writes_nor_keeps_the_lock(journal: FileJournal) 
         os.close(write_end)
 
 
-def test_an_entry_costs_one_descriptor(journal: FileJournal) -> None:
-    before = len(list(Path("/proc/self/fd").iterdir()))
+def test_an_entry_costs_one_descriptor(journal: FileJournal, tmp_path: Path) -> None:
+    before = open_below(tmp_path)
     entry = take(journal)
     entry.write(SENT, durable=True)
     entry.add_part(part(1))
-    assert len(list(Path("/proc/self/fd").iterdir())) == before + 1
+    assert len(open_below(tmp_path)) == len(before) + 1
     entry.finish({})
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert open_below(tmp_path) == before
 
 
 # Finished files -------------------------------------------------------------------------------------------------------

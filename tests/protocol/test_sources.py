@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.descriptors import open_below
 from vod_widget.crc64 import crc64
 from vod_widget.errors import (
     InvalidArgumentError,
@@ -43,10 +44,6 @@ def source(path: Path) -> Iterator[LocalSource]:
     opened = LocalSource(path)
     yield opened
     opened.close()
-
-
-def _descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def _later(path: Path, ns: int = 1_000_000_000) -> None:
@@ -93,22 +90,20 @@ def test_many_threads_read_one_handle(source: LocalSource) -> None:
 
 
 def test_a_queued_file_holds_no_descriptor_and_a_closed_one_none_either(path: Path) -> None:
-    before = _descriptors()
     sources = [LocalSource(path) for _ in range(50)]
     for source in sources:
         source.fingerprint()
-    assert _descriptors() == before
+    assert open_below(path) == []
     for source in sources:
         source.read(0, 1)
-    assert _descriptors() == before + 50
+    assert len(open_below(path)) == 50
     for source in sources:
         source.close()
         source.close()
-    assert _descriptors() == before
+    assert open_below(path) == []
 
 
 def test_threads_that_open_at_once_leave_one_handle(path: Path) -> None:
-    before = _descriptors()
     source = LocalSource(path)
     barrier = threading.Barrier(8)
 
@@ -121,9 +116,9 @@ def test_threads_that_open_at_once_leave_one_handle(path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert _descriptors() == before + 1
+    assert len(open_below(path)) == 1
     source.close()
-    assert _descriptors() == before
+    assert open_below(path) == []
 
 
 def test_close_waits_for_a_reader_before_its_descriptor_goes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -389,12 +384,12 @@ def test_f102_what_is_no_file_is_refused_at_once(tmp_path: Path, kind: str, code
         path = Path(kind)
     elif kind == "nul":
         path = tmp_path / "a\0b.mp4"
-    before = _descriptors()
+    before = open_below(path)
     try:
         with pytest.raises((SourceNotFoundError, RestrictionError)) as caught:
             LocalSource(path)
         assert caught.value.code == code
-        assert _descriptors() == before
+        assert open_below(path) == before
     finally:
         if listener is not None:
             listener.close()

@@ -13,6 +13,7 @@ export class Extras {
   readonly #urls = new Map<string, { url: string; at: number }>();
   /** How long the list was when what was left was counted. */
   #counted_with = 0;
+  #account = "";
   readonly #session: Session;
 
   constructor(session: Session) {
@@ -20,14 +21,13 @@ export class Extras {
     this.thumbs = new Thumbs(session);
   }
 
-  greeted(): void {
-    if (this.#session.store.summary.total === 0 && this.#session.allows("kernel")) this.#count_left();
-  }
-
-  /** Rows came: of what was left, what is in the list now is left no more. */
+  /** Rows came: other keys lead to another place, where something else was left; what is in the list now is left no more. */
   saw(): void {
-    const { summary, unfinished } = this.#session.store;
-    if (unfinished.files + unfinished.browser > 0 && summary.total !== this.#counted_with) this.#count_left();
+    const { summary: { profile, total }, unfinished } = this.#session.store;
+    const account = `${profile?.name} ${profile?.masked_id} ${profile?.region}`;
+    const moved = account !== this.#account && (total === 0 || this.#account !== "") && this.#session.allows("kernel");
+    this.#account = account;
+    if (moved || (unfinished.files + unfinished.browser > 0 && total !== this.#counted_with)) this.#count_left();
   }
 
   #count_left(): void {

@@ -194,7 +194,6 @@ export class Session {
         this.store.status = { text: "", tone: "" };
         this.store.changed();
         this.list.ask_view();
-        this.extras.greeted();
       },
       (error: unknown) => {
         if (this.closed) return;

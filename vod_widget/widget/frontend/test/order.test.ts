@@ -84,6 +84,17 @@ describe("what an earlier kernel left", () => {
     await settle();
     expect(page.kernel.of("unfinished")).toHaveLength(asked);
   });
+  it("is looked for again when keys come, which lead to another place", async () => {
+    const page = await open([], (kernel) => { kernel.current_profile = null; });
+    const banner = page.root.querySelector(".ban") as HTMLElement;
+    expect(banner.hidden).toBe(true);
+    page.kernel.unfinished = { files: 1, browser: 0 };
+    page.kernel.current_profile = "prod";
+    page.kernel.snapshot();
+    await settle();
+    expect(banner.textContent).toContain("1 file of an earlier session is not finished.");
+    expect(page.kernel.of("unfinished")).toHaveLength(2);
+  });
   it("is not asked for where files of the kernel are not allowed", async () => {
     const page = await open([], (kernel) => { kernel.policy = { sources: ["browser"] }; });
     expect(page.kernel.of("unfinished")).toHaveLength(0);

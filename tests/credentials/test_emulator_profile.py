@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.raw_server import closed_door
 from vod_widget.credentials import resolve
 from vod_widget.credentials.emulator import ProcessEmulator, is_answering
 from vod_widget.errors import CredentialError
@@ -134,17 +135,18 @@ def test_a_named_one_that_answers_is_used(
 
 def test_a_named_one_that_is_gone_is_replaced(starter: Starter, process: ProcessEmulator, home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        endpoint = f"http://127.0.0.1:{server.getsockname()[1]}"
-        assert is_answering(endpoint)
-    assert not is_answering(endpoint)
-    env = running_file(home / "demo.json", endpoint=endpoint)
-    resolve(profile="emulator", env=env, home=home, process_emulator=process)
-    resolve(
-        profile="emulator",
-        env={"VOD_WIDGET_EMULATOR": str(home / "none.json")},
-        home=home,
-        process_emulator=process,
-    )
+        assert is_answering(f"http://127.0.0.1:{server.getsockname()[1]}")
+    with closed_door() as closed:
+        endpoint = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        assert not is_answering(endpoint)
+        env = running_file(home / "demo.json", endpoint=endpoint)
+        resolve(profile="emulator", env=env, home=home, process_emulator=process)
+        resolve(
+            profile="emulator",
+            env={"VOD_WIDGET_EMULATOR": str(home / "none.json")},
+            home=home,
+            process_emulator=process,
+        )
     assert len(starter.started) == 1
 
 

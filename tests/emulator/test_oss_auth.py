@@ -49,7 +49,7 @@ def test_clock_may_be_fifteen_minutes_off(emulator: Emulator, skew_s: float, goo
     assert (answer.status, answer.code) == (403, "RequestTimeTooSkewed")
     assert answer.text("MaxAllowedSkewMilliseconds") == "900000"
     server = time.strptime(answer.text("ServerTime") or "", "%Y-%m-%dT%H:%M:%S.000Z")
-    assert abs(time.mktime(server) - time.timezone - time.time() - skew_s) < 5
+    assert abs(time.mktime(server) - time.timezone - time.time() - skew_s) < 60
 
 
 def test_anonymous_is_refused(emulator: Emulator) -> None:

@@ -16,7 +16,7 @@ from aliyunsdkcore.auth.composer import rpc_signature_composer as composer
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.helpers.raw_server import Peer, RawServer, answering
+from tests.helpers.raw_server import Peer, RawServer, answering, closed_door
 from tests.protocol.support import SECRET, TOKEN, WallClock, sts_credentials
 from vod_widget import errors
 from vod_widget._vod_signing import sign, signed_form
@@ -330,9 +330,8 @@ def test_lost_answers_are_told_from_calls_that_never_left(make_api):
         with pytest.raises(errors.ConnectionLostError) as caught:
             create(opened(make_api(), server))
         assert caught.value.was_sent is True
-        endpoint = server.endpoint
-    with pytest.raises(errors.ConnectError) as caught:
-        create(make_api().open(sts_credentials(), "cn-shanghai", endpoint))
+    with closed_door() as closed, pytest.raises(errors.ConnectError) as caught:
+        create(make_api().open(sts_credentials(), "cn-shanghai", f"http://127.0.0.1:{closed.getsockname()[1]}"))
     assert caught.value.was_sent is False
 
 

@@ -111,7 +111,7 @@ def demo_url(installed: Path, clean_environment: dict[str, str], home: Path, tmp
         start_new_session=True,
     )
     assert running.stdout is not None
-    watchdog = threading.Timer(90, running.kill)
+    watchdog = threading.Timer(250, running.kill)
     watchdog.start()
     lines = []
     try:

@@ -31,7 +31,7 @@ def session(world: World, plant: str = "") -> str:
         env=environment,
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=250,
         cwd=world.facts.parent,
     )
     assert done.returncode == 0, done.stderr.decode()[-3000:]

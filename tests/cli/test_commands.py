@@ -42,7 +42,7 @@ def run(*arguments: object, emulator: Any = None, cwd: Path | None = None) -> tu
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=250,
         check=False,
     )
     return done.returncode, done.stdout, done.stderr

@@ -49,7 +49,7 @@ def test_quick_start_runs_without_a_screen_and_leaves_nothing(scratch: Path, hom
         cwd=scratch,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=250,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -84,7 +84,7 @@ def running(scratch: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[st
         text=True,
         start_new_session=True,
     )
-    watchdog = threading.Timer(100, process.kill)
+    watchdog = threading.Timer(250, process.kill)
     watchdog.start()
     lines: list[str] = []
     try:

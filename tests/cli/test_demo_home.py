@@ -42,7 +42,7 @@ def test_check_leaves_the_home_as_it_was(person: dict[str, str]) -> None:
         env=person,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=250,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -62,7 +62,7 @@ def server(person: dict[str, str], tmp_path: Path) -> Iterator[str]:
         text=True,
         start_new_session=True,
     )
-    watchdog = threading.Timer(100, process.kill)
+    watchdog = threading.Timer(250, process.kill)
     watchdog.start()
     try:
         assert process.stdout is not None

@@ -85,6 +85,11 @@ class Kernel:
             for m in self.published
         )
 
+    def said(self, parent: str) -> str:
+        """Give what a request has printed so far."""
+        mine = [m for m in self.published if m["parent_header"].get("msg_id") == parent]
+        return "".join(m["content"]["text"] for m in mine if m["msg_type"] == "stream")
+
     def answer(self, number: int) -> dict[str, Any] | None:
         for message in self.published:
             if message["msg_type"] != "comm_msg":
@@ -130,7 +135,7 @@ class Kernel:
         self.pump(lambda: self.idle(number), f"this ended: {code[:60]}", within_s=within_s)
         mine = [m for m in self.published if m["parent_header"].get("msg_id") == number]
         assert not [m["content"] for m in mine if m["msg_type"] == "error"]
-        return "".join(m["content"]["text"] for m in mine if m["msg_type"] == "stream")
+        return self.said(number)
 
     def ask(self, comm_id: str, number: int, kind: str, subshell: str | None = None, **keys: Any) -> float:
         """Say one thing and wait for its answer; return the seconds that it took."""

@@ -35,7 +35,7 @@ def clicks(version: str) -> None:
         busy: list[float] = []
         if subshell is not None:
             cell = kernel.run(BUSY)
-            kernel.pump(lambda: any(m["msg_type"] == "stream" for m in kernel.published[-20:]), "the cell runs")
+            kernel.pump(lambda: kernel.said(cell), "the cell runs")
             while not kernel.idle(cell) and len(busy) < CLICKS:
                 busy.append(kernel.ask(comm_id, 300 + len(busy), "ping", subshell) * 1000)
         said = [f"{name} p50 {statistics.median(ms):.0f} ms, p95 {quantile(ms):.0f} ms" for name, ms in

@@ -275,13 +275,11 @@ class DirectBrowser(Browser):
     def _feed(self) -> None:
         self.puts = []
         while not self.over.wait(0.005):
-            messages = self.comm.custom()
-            for message in messages[self.seen :]:
+            for message in self.heard():
                 if message["kind"] == "pull" and message["file_id"] in self.files:
                     self._slice(message)
                 elif message["kind"] == "put":
                     self._put(message)
-            self.seen = len(messages)
 
     def _put(self, put: dict[str, Any]) -> None:
         self.puts.append(put)

@@ -31,10 +31,16 @@ def source_of(rig: Rig, file_id: str) -> Any:
 
 def read_all(rig: Rig, file_id: str) -> Reading:
     source = source_of(rig, file_id)
+    before = pulls(rig)
     reading = Reading(source, 0, source.size_bytes)
-    until(lambda: source._slices.pulls, "the slice is asked for")
-    rig.run()
+    until(lambda: pulls(rig) - before, "the page is asked for the slice")
     return reading
+
+
+def pulls(rig: Rig) -> set[tuple[str, int]]:
+    """Which slices pages were asked for; a read asks in a thread of its own."""
+    rig.run()
+    return {(pull["file_id"], pull["pull_id"]) for pull in rig.screen.of("pull")}
 
 
 def feed(rig: Rig, token: str, data: bytes = b"12345") -> dict[str, Any]:
@@ -150,10 +156,9 @@ def test_f106_after_a_reload_the_row_waits_and_the_same_file_brings_it_back(rig:
     rig.run(1.0)
     row = rig.data("detail", file_id=file_id)["row"]
     assert (row["wait"]["reason"], row["error"]["next_step"]) == ("Source.Detached", "pick_file")
+    before = pulls(rig)
     assert offer(rig, new, "reoffer_files")["added"][0]["file_id"] == file_id
-    until(lambda: source_of(rig, file_id)._pull is not None, "the page is attached")
-    until(lambda: rig.publisher._outbox, "the slice is asked for again")
-    rig.run()
+    until(lambda: pulls(rig) - before, "the slice is asked for again")
     assert feed(rig, old)["error"]["code"] == "Owner"
     assert feed(rig, new)["ok"] is True
     assert reading.ended().result == b"12345"

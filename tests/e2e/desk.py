@@ -70,6 +70,8 @@ class Desk:
     ) -> Iterator[tuple[Notebook, Screen, faults.Stall]]:
         """Show the widget with a file of which a part is on its way and stays there until the stall is released.
 
+        What is sent again meanwhile, since a machine took longer than a client waits for an answer, stays there as well.
+
         Args:
             path: The file, of several parts.
             nth: The part that is held.
@@ -82,7 +84,7 @@ class Desk:
                 screen.pick(small)
                 screen.start()
                 screen.state(small.name, "Success")
-            stall = self.emulator.faults.add(op="UploadPart", nth=nth, action=faults.Stall())
+            stall = self.emulator.faults.add(op="UploadPart", nth=nth, times=None, action=faults.Stall())
             try:
                 (screen.pick if picked else screen.add_path)(path)
                 screen.start()

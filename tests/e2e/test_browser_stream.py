@@ -92,7 +92,9 @@ def test_a_server_of_small_messages_and_a_strict_page_get_the_file_through_the_k
         screen.start()
         screen.state(video.name, "Success")
         assert emulator.object_path(screen.media_id(video.name)).read_bytes() == video.read_bytes()
-        until(lambda: notebook.run("print(list(widget.slice_bytes.values()))") == "[262144]", "the probe tells")
+        # Less than the server carries; which size is tried while its socket comes back is chance.
+        told = "print(any(said < 2**20 for said in widget.slice_bytes.values()))"
+        until(lambda: notebook.run(told) == "True", "the probe tells")
         screen.root.locator("[data-action=credentials-details]").click()
         expect(screen.root.get_by_role("complementary")).to_be_visible()
     assert [what for what in ("worker", emulator.endpoint) if not any(what in text for text in blocked)] == []

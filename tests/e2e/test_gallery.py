@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.gallery import serious, show
 
@@ -82,11 +82,10 @@ def test_a_person_with_a_keyboard_reaches_everything(bare: Page) -> None:
     row.focus()
     bare.keyboard.press("ArrowDown")
     bare.keyboard.press("Enter")
-    assert bare.locator("aside").is_visible()
+    expect(bare.locator("aside")).to_be_visible()
     bare.keyboard.press("Escape")
-    assert bare.locator("aside").count() == 0
-    second = bare.locator("[role=row][data-file-id]").nth(1)
-    assert second.evaluate("row => row === document.activeElement"), "the focus comes back"
+    expect(bare.locator("aside")).to_have_count(0)
+    expect(bare.locator("[role=row][data-file-id]").nth(1), "the focus comes back").to_be_focused()
     bare.keyboard.press("ArrowRight")
     bare.keyboard.press("ArrowRight")
     assert bare.evaluate("() => document.activeElement.closest('[role=row]') !== null")

@@ -55,28 +55,25 @@ def test_the_promised_hooks_hold_for_a_file_of_every_state(
 
         desk.emulator.faults.add(op="CreateUploadVideo", action=Status(403, "Forbidden.RAM", "not for you"))
 
-        def hold():
-            return desk.emulator.faults.add(op="UploadPart", action=Stall())
-
-        first = hold()
+        # All before the first begins: a file that is let go on ahead of the next hold could be done before it.
+        first, second, third = (desk.emulator.faults.add(op="UploadPart", nth=nth, action=Stall()) for nth in (1, 2, 3))
         root.locator("input[type=file]").set_input_files([str(tmp_path / name) for name in names])
         expect(root.locator("[role=row][data-file-id]")).to_have_count(7)
         button("Start").click()
         has_state("failed.mp4", "Failure")
         has_state("canceled.mp4", "Uploading")
         expect(button("Stop")).to_be_enabled()
+        until(lambda: first.fired, "a part is held")
         button("Cancel canceled.mp4").click()
         has_state("canceled.mp4", "Canceled")
-        until(lambda: first.fired, "a part is held")
-        second = hold()
         first.release()
         has_state("paused.mp4", "Uploading")
         until(lambda: second.fired, "a part is held")
         button("Pause paused.mp4").click()
         has_state("paused.mp4", "Stopped")
-        third = hold()
         second.release()
         has_state("running.mp4", "Uploading")
+        until(lambda: third.fired, "a part is held")
         has_state("queued.mp4", "Ready")
 
         promised = {

@@ -96,7 +96,7 @@ def test_cleared_outputs_and_cells_that_run_again_leave_no_listener_timer_or_obs
         for _ in range(5):
             notebook.run_all()
         expect(Screen(page).row(media.png.name)).to_be_visible()
-        assert kept() == [2, 1, 1]
+        until(lambda: kept() == [2, 1, 1], "of five runs only the last one's is left")
         notebook.run("widget.close()")
         until(lambda: kept() == [0, 0, 0], "nothing is left")
 
@@ -104,7 +104,7 @@ def test_cleared_outputs_and_cells_that_run_again_leave_no_listener_timer_or_obs
 def test_two_views_and_two_tabs_are_equal_and_each_looks_where_it_wants(
     desk: Desk, page: Page, media: Media, long_mp4: Path
 ) -> None:
-    desk.emulator.faults.add(op="UploadPart", nth=2, action=Stall())
+    desk.emulator.faults.add(op="UploadPart", nth=2, times=None, action=Stall())
     shown = cell(desk.emulator, options=f", part_size_bytes={PART_BYTES}, parallel=1")
     linked = (
         "import ipywidgets\n"

@@ -52,7 +52,7 @@ def test_notebook_7_sends_a_file_of_the_browser(lab: Lab, page: Page, emulator: 
     _send(screen, emulator, media)
     cells = page.locator(".jp-Notebook .jp-Cell").count()
     screen.row(media.m4a.name).focus()
-    for key in ("b", "d", "d"):
+    for key in ("b", "a"):  # each alone adds a cell where it gets through
         page.keyboard.press(key)
     assert page.locator(".jp-Notebook .jp-Cell").count() == cells
     for session in lab.api("GET", "sessions"):

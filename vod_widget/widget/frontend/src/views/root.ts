@@ -23,6 +23,9 @@ const SHEET_PX = 850;
 /** Below it rows are cards; likewise. */
 const CARDS_PX = 700;
 
+/** Tells JupyterLab and Notebook 7 that no shortcut of theirs is meant. */
+const NO_SHORTCUTS = "data-lm-suppress-shortcuts";
+
 export class View implements Host {
   readonly root: HTMLElement;
   #toolbar!: Toolbar;
@@ -51,14 +54,18 @@ export class View implements Host {
 
   constructor(readonly session: Session, el: HTMLElement) {
     this.root = h("div", {
-      class: "vod-widget", role: "region", "data-lm-suppress-shortcuts": "true",
+      class: "vod-widget", role: "region", [NO_SHORTCUTS]: "true",
       onkeydown: (event: KeyboardEvent) => this.#key(event),
       // Keys pressed in here are ours: none may reach the notebook.
       onkeyup: (event: KeyboardEvent) => event.stopPropagation(),
       onkeypress: (event: KeyboardEvent) => event.stopPropagation(),
       // Somebody comes near: a panel that is opened soon should be there at once.
       onpointerenter: () => this.#fetch_panels(),
-      onfocusin: () => this.#fetch_panels(),
+      onfocusin: (event: FocusEvent) => {
+        // Notebook 7 looks before any of our handlers, and from the element that has the focus on upwards.
+        (event.target as HTMLElement).setAttribute(NO_SHORTCUTS, "true");
+        this.#fetch_panels();
+      },
     });
     this.#build();
     el.append(this.root);

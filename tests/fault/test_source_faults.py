@@ -41,6 +41,8 @@ def change_while_sent(
         witness.story(good.file_id, "good.mp4").exists(other)
         up.start_upload()
         reached(stall)
+        source = up._queue.records[0].source
+        until(lambda: source._handle, "it is open, which it may not be yet when the head of the first part has come")
         change(path)
         if path.exists():
             witness.story(info.file_id).exists(path)

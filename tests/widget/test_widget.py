@@ -598,6 +598,21 @@ def test_a_clean_comm_of_ipykernel_7_4_is_routed_by_its_own_default(
     widget.close()
 
 
+def test_a_page_that_names_a_subshell_of_the_kernel_before_is_heard_in_the_main_shell(
+    comms: type[FakeComm], monkeypatch: pytest.MonkeyPatch, uploader: FakeUploader
+) -> None:
+    monkeypatch.setattr(FakeComm, "_reply_subshell_for", lambda self, data, default: "main", raising=False)
+    shell = _Shell()
+    shell.kernel = SimpleNamespace(
+        shell_channel_thread=SimpleNamespace(manager=SimpleNamespace(list_subshell=lambda: ["alive"]))
+    )
+    monkeypatch.setattr(sys.modules["IPython"], "get_ipython", lambda: shell)
+    widget = VODUploadWidget(uploader)
+    route = comm_of(widget)._reply_subshell_for  # type: ignore[attr-defined]
+    assert [route({}, name) for name in ("alive", "of the kernel before", None)] == ["alive", None, None]
+    widget.close()
+
+
 def test_the_installed_ipykernel_has_the_hook_or_routes_by_itself() -> None:
     import ipykernel
     from ipykernel.comm.comm import BaseComm

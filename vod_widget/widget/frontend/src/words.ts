@@ -45,7 +45,7 @@ export const WORDS = {
   kernel_gone: ["The kernel restarted.", "内核已重启。"],
   lost: ["Reconnecting…", "正在重新连接…"],
   no_kernel: ["No answer from the kernel.", "内核没有应答。"],
-  no_kernel_sub: ["Wait while a cell runs; else run this cell again.", "如有单元格在运行，请等待；否则请重新运行此单元格。"],
+  no_kernel_sub: ["Wait while a cell runs; else run this cell again, or reload the page.", "如有单元格在运行，请等待；否则请重新运行此单元格，或重新加载页面。"],
   live_connecting: ["Connecting to the kernel…", "正在连接内核…"],
   timeout: ["{action}: the kernel did not answer in 10 s. It may be busy with a cell.", "{action}：内核 10 秒内没有应答，可能正在运行单元格。"],
   offline: ["{action}: the kernel is not connected.", "{action}：未连接内核。"],

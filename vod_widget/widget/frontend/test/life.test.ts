@@ -11,7 +11,7 @@ describe("a kernel that has not answered yet", () => {
     expect(strip()).toMatch(/^25 %.*1 done.*1 failed.*2 left/);
     expect(strip()).not.toContain(" B of ");
     await settle(15_000);
-    expect(page.root.querySelector(".ban")?.textContent).toBe("No answer from the kernel. Wait while a cell runs; else run this cell again.");
+    expect(page.root.querySelector(".ban")?.textContent).toBe("No answer from the kernel. Wait while a cell runs; else run this cell again, or reload the page.");
     expect(page.root.textContent).not.toContain("No file matches");
     Object.assign(page.kernel.traits, { progress: 0.5, done: 2 });
     page.kernel.emit("change");

@@ -51,6 +51,20 @@ describe("order", () => {
   });
 });
 
+describe("the focus", () => {
+  it("stays with a file that is moved, so that the next key moves it on", async () => {
+    const page = await open(three());
+    const last = page.rows()[2] as HTMLElement;
+    const id = last.dataset["fileId"];
+    last.focus();
+    await page.key(last, "ArrowUp", { altKey: true });
+    expect(names(page)).toEqual(["a.mp4", "b.mp4", "c.mp4"]);
+    expect((document.activeElement as HTMLElement).dataset["fileId"]).toBe(id);
+    await page.key(document.activeElement as Element, "ArrowDown", { altKey: true });
+    expect(page.kernel.last("move")).toMatchObject({ file_ids: [id], where: "down" });
+  });
+});
+
 describe("what an earlier kernel left", () => {
   it("is offered in an empty list, and comes back with one click", async () => {
     const page = await open([], (kernel) => { kernel.unfinished = { files: 2, browser: 1 }; });

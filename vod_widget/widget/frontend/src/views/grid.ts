@@ -104,9 +104,15 @@ export class Grid {
     set(this.element, "aria-rowcount", total + 1);
     const body_height = `${Math.min(total * height, MAX_BODY_PX)}px`;
     if (this.#body.style.height !== body_height) this.#body.style.height = body_height;
+    const had_focus = focused_in(this.element);
+    // The focus stays with its file, wherever that moves; it may be moved on by the next key.
+    const focused = had_focus?.closest<HTMLElement>(".row");
+    if (focused && Number(focused.getAttribute("aria-rowindex")) - 2 === this.#active) {
+      const now = store.index_of(focused.dataset["fileId"] ?? "");
+      if (now >= 0) this.#active = now;
+    }
     this.#active = Math.max(0, Math.min(this.#active, total - 1));
     this.#drawn = drawn_range(this.element.scrollTop, viewport, height, total);
-    const had_focus = focused_in(this.element);
     const drawn = Array.from({ length: this.#drawn.count }, (_, k) => store.row_at(this.#drawn.first + k));
     const alive = new Set(drawn.map((cached) => cached?.row.file_id));
     for (const [id, view] of this.#views) {

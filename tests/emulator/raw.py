@@ -21,6 +21,9 @@ from xml.etree import ElementTree as ET
 
 from vod_widget.emulator import Emulator
 
+STORED = frozenset({"UploadSucc", "Transcoding", "Normal"})
+"""Statuses of a video that is stored: by default it goes on to the next after a second or two, also while a test looks."""
+
 VERSIONS = {"AssumeRole": "2015-04-01", "GetCallerIdentity": "2015-04-01"}
 SUB_RESOURCES = (
     "acl",

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.emulator.raw import call, create, grant_of, info, initiate, oss, owner
+from tests.emulator.raw import STORED, call, create, grant_of, info, initiate, oss, owner
 from vod_widget.emulator import Emulator, Switches
 
 GOOD = {"Title": "talk", "FileName": "talk.mp4"}
@@ -44,16 +44,18 @@ def test_video_info_shows_what_was_sent(emulator: Emulator) -> None:
     assert video["AppId"] == "app-1000000"
 
 
-def test_life_of_a_video_by_the_ageing_clock(emulator: Emulator) -> None:
-    grant = create(emulator)
-    assert emulator.status(grant.media_id) == "Uploading"
-    assert oss(grant, "PUT", body=b"bytes").status == 200
-    assert emulator.status(grant.media_id) == "UploadSucc"
-    emulator.clock.advance(1.5)
-    assert emulator.status(grant.media_id) == "Transcoding"
-    emulator.clock.advance(2)
-    video = info(emulator, grant.media_id)
-    assert (video["Status"], video["Size"]) == ("Normal", 5)
+def test_life_of_a_video_by_the_ageing_clock() -> None:
+    # Ten minutes each: the clock also goes by itself.
+    with Emulator(switches=Switches(upload_succeeded_s=600.0, transcoding_s=600.0)) as emulator:
+        grant = create(emulator)
+        assert emulator.status(grant.media_id) == "Uploading"
+        assert oss(grant, "PUT", body=b"bytes").status == 200
+        assert emulator.status(grant.media_id) == "UploadSucc"
+        emulator.clock.advance(700)
+        assert emulator.status(grant.media_id) == "Transcoding"
+        emulator.clock.advance(600)
+        video = info(emulator, grant.media_id)
+        assert (video["Status"], video["Size"]) == ("Normal", 5)
 
 
 def test_only_the_object_of_its_own_key_completes_a_video(emulator: Emulator) -> None:
@@ -62,7 +64,8 @@ def test_only_the_object_of_its_own_key_completes_a_video(emulator: Emulator) ->
     initiate(grant)
     assert emulator.status(grant.media_id) == "Uploading"
     assert oss(other, "PUT", body=b"x").status == 200
-    assert (emulator.status(grant.media_id), emulator.status(other.media_id)) == ("Uploading", "UploadSucc")
+    assert emulator.status(grant.media_id) == "Uploading"
+    assert emulator.status(other.media_id) in STORED
     assert [event.media_id for event in emulator.events] == [other.media_id]
 
 

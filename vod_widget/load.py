@@ -128,12 +128,22 @@ def is_absent(record: Record) -> bool:
 
 
 def giving_way(active: Iterable[Record], listed: Iterable[Record]) -> list[tuple[Record, FileMachine]]:
-    """The active files that only wait for their page, when there are others that could run.
+    """The active files that only wait for their page, when there are others that could run, or run but get no turn.
 
     A browser that is closed in the middle of ten uploads would hold up the kernel's own files for as long as somebody
     may open it again.
     """
-    running = ((r, r.machine) for r in active if r.state is UploadState.UPLOADING and is_absent(r))
-    gone = [(record, machine) for record, machine in running if machine is not None]
+    gone: list[tuple[Record, FileMachine]] = []
+    is_held_up = False
+    for record in active:
+        machine = record.machine
+        if machine is None or record.state is not UploadState.UPLOADING:
+            continue
+        if is_absent(record):
+            gone.append((record, machine))
+        elif machine.wants_transfer and not machine.transfers_in_flight:
+            is_held_up = True
+    if not gone:
+        return []
     others = (record for record in listed if record.state is UploadState.READY and not is_absent(record))
-    return gone if gone and any(others) else []
+    return gone if is_held_up or any(others) else []

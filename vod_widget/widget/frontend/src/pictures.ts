@@ -5,7 +5,7 @@ import type { Session } from "./session";
 
 const WIDTH = 68;
 const HEIGHT = 48;
-const FRAME_MS = 5_000;
+const FRAME_MS = 20_000;
 const COVER_WIDTH = 1920;
 /** Beyond what cameras make: some kilobytes of a PNG can unpack to gigabytes, and a page that unpacks them is gone. */
 const MOST_PIXELS = 60e6;

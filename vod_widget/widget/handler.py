@@ -26,9 +26,10 @@ from .assets import asset
 from .commands import Commands
 from .details import Details
 from .messages import MAX_VIEW_ROWS, PROTOCOL_VERSION, Intent, message_id, parse
-from .pages import ROLL_S, Pages
+from .pages import Pages
 from .paths import KernelFiles
 from .policy import Policy, RateLimit
+from .presence import ROLL_S
 from .publisher import Publisher
 from .unfinished import Unfinished
 from .view import Window, hint_zh, retry_helps

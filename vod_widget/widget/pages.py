@@ -8,9 +8,7 @@ Runs in the threads that handle messages; never blocks.
 
 from __future__ import annotations
 
-import secrets
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,12 +18,13 @@ from vod_widget.errors import InvalidArgumentError, LockedError, RestrictionErro
 from vod_widget.interfaces import Clock, DirectPart
 from vod_widget.metadata import clean_name
 from vod_widget.model import UploadState
-from vod_widget.sources.browser import SILENCE_S, BrowserSource
+from vod_widget.sources.browser import BrowserSource
 from vod_widget.sources.direct import PutPart
 from vod_widget.sources.pace import FIRST_SLICE_BYTES
 
 from .messages import Intent
 from .policy import Policy, check_file
+from .presence import Presence
 from .view import is_held_elsewhere
 
 if TYPE_CHECKING:
@@ -34,19 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Pages"]
 
-# A page that holds files has so long to answer when another one comes: its own files are kept for it.
-ROLL_S = 5.0
-# A page whose bytes are wanted and that says nothing at all for so long was closed.
-_SILENCE_S = 120.0
-# Where the next page has a kernel of its own, that one waits until this one lets go of the file, and Voila closes the
-# socket before a page can say farewell. Three heartbeats of a page; one that spoke less often (a slow line, a hidden
-# tab) has three times its longest silence, up to the most. One that is taken for gone by mistake loses a part.
-_SILENCE_ENDS_S = 10.5
-_SILENCE_ENDS_MOST_S = SILENCE_S
-# A page that is being left still says what it has begun to say; one that speaks later was asked, and stays.
-_LEAVING_S = 2.0
-# A page that was reloaded so often has left nothing that is worth remembering.
-_MAX_PAGES = 64
 _AT_REST = frozenset({UploadState.STOPPED, UploadState.CANCELED, UploadState.FAILURE})
 
 
@@ -97,16 +83,7 @@ class Pages:
         self._patience_s = patience_s
         self._direct = direct and policy.direct
         self._lock = threading.Lock()  # guards all below; never held over a call outwards
-        self._tokens: OrderedDict[str, int] = OrderedDict()
-        self._reach: dict[str, int] = {}
-        self._greeted = 0
-        # When each page spoke last, and its longest silence before; when it must have spoken, else it is gone; those
-        # that are thought to be gone.
-        self._heard_s: dict[str, float] = {}
-        self._longest_s: dict[str, float] = {}
-        self._due_s: dict[str, float] = {}
-        self._gone: set[str] = set()
-        self._left_s: dict[str, float] = {}
+        self._presence = Presence(reload_ends=reload_ends)
         self._held: dict[str, _Held] = {}
         # Who brought what is stored: whoever sees Remove on the row may press it.
         self._stored: dict[str, str] = {}
@@ -115,18 +92,8 @@ class Pages:
 
     def greet(self) -> str:
         """Take a new page; return its token. Files of older pages are doubted until these speak."""
-        token = secrets.token_hex(16)
-        now_s = self._clock.monotonic_s()
         with self._lock:
-            self._due_s.update({page: now_s + ROLL_S for page in self._tokens if page not in self._gone})
-            self._greeted += 1
-            self._tokens[token] = self._greeted
-            self._heard_s[token] = now_s
-            while len(self._tokens) > _MAX_PAGES:
-                oldest, _ = self._tokens.popitem(last=False)
-                for known in (self._reach, self._heard_s, self._longest_s, self._due_s, self._left_s):
-                    known.pop(oldest, None)
-                self._gone.discard(oldest)
+            token = self._presence.greet(self._clock.monotonic_s())
             held = list(self._held.values())
         for one in held:
             one.source.suspect()
@@ -135,18 +102,8 @@ class Pages:
     def hear(self, token: str) -> None:
         """Take note that a page lives; one that was given up by mistake gets its files back."""
         with self._lock:
-            if token not in self._tokens:
-                return  # a hello, which is no word of the page before
-            now_s = self._clock.monotonic_s()
-            if now_s - self._left_s.get(token, -_LEAVING_S) < _LEAVING_S:
+            if not self._presence.hear(token, self._clock.monotonic_s()):
                 return
-            silent_s = now_s - self._heard_s.get(token, now_s)
-            self._longest_s[token] = max(self._longest_s.get(token, 0.0), silent_s)
-            self._heard_s[token] = now_s
-            self._due_s.pop(token, None)
-            if token not in self._gone:
-                return
-            self._gone.discard(token)
             back = [(file_id, one) for file_id, one in self._held.items() if one.owner == token and one.is_given_up]
         for file_id, one in back:
             if one.source.is_detached:
@@ -155,32 +112,21 @@ class Pages:
     def leave(self, token: str) -> None:
         """Take a page's word that it is being left."""
         with self._lock:
-            if token in self._tokens:
-                self._left_s[token] = self._clock.monotonic_s()
+            self._presence.leave(token, self._clock.monotonic_s())
         self._give_up({token})
 
     def _give_up_silent_pages(self) -> None:
         """A page that is gone (a reload, a closed tab) holds no file any more: all of its files wait for one."""
-        now_s = self._clock.monotonic_s()
         with self._lock:
-            late = {page for page, due_s in self._due_s.items() if now_s >= due_s}
+            silences_s: dict[str, float] = {}
             for one in self._held.values():
-                silent_s = min(one.source.silence_s, now_s - self._heard_s.get(one.owner, now_s))
-                if silent_s >= self._most_silence_s(one.owner):
-                    late.add(one.owner)
+                silences_s[one.owner] = max(silences_s.get(one.owner, 0.0), one.source.silence_s)
+            late = self._presence.late(silences_s, self._clock.monotonic_s())
         self._give_up(late)
-
-    def _most_silence_s(self, page: str) -> float:
-        if not self._reload_ends:
-            return _SILENCE_S
-        return min(max(_SILENCE_ENDS_S, 3 * self._longest_s.get(page, 0.0)), _SILENCE_ENDS_MOST_S)
 
     def _give_up(self, pages: set[str]) -> None:
         with self._lock:
-            late = (pages & self._tokens.keys()) - self._gone
-            self._gone |= late
-            for page in late:
-                self._due_s.pop(page, None)
+            late = self._presence.give_up(pages)
             lost = [one for one in self._held.values() if one.owner in late and not one.source.is_detached]
             for one in lost:
                 one.is_given_up = True
@@ -192,17 +138,12 @@ class Pages:
     def page_of(self, token: str) -> str:
         """Return the page that speaks: its token, or the only page there is; "" when that cannot be told."""
         with self._lock:
-            if token in self._tokens:
-                return token
-            if not token and len(self._tokens) == 1:
-                return next(iter(self._tokens))
-        return ""
+            return self._presence.page_of(token)
 
     def number_of(self, token: str) -> int:
         """Return the number by which messages name the speaking page; no secret. 0 when it cannot be told."""
-        page = self.page_of(token)
         with self._lock:
-            return self._tokens.get(page, 0)
+            return self._presence.number_of(token)
 
     def owns(self, file_id: str, token: str) -> bool:
         """True when the speaking page brought this file."""
@@ -220,9 +161,9 @@ class Pages:
         """
         slice_bytes = intent.args["slice_bytes"]
         with self._lock:
-            if intent.token not in self._tokens:
+            if intent.token not in self._presence:
                 raise RestrictionError("This page has not said hello.", code="Owner")
-            self._reach[intent.token] = slice_bytes
+            self._presence.set_reach(intent.token, slice_bytes)
             fed = [held.source for held in self._held.values() if held.owner == intent.token]
         for source in fed:
             source.set_reach(slice_bytes)
@@ -231,7 +172,7 @@ class Pages:
     def reaches(self) -> Mapping[int, int]:
         """Largest slice, in bytes, that each page's host carries, by the page's number; pages that told."""
         with self._lock:
-            return {self._tokens[token]: reach for token, reach in self._reach.items()}
+            return self._presence.reaches()
 
     def owed(self) -> Mapping[str, str]:
         """Codes of what is waited for: a page owes the file itself ("Source.Detached") or an answer ("Source.Waiting").
@@ -302,13 +243,13 @@ class Pages:
 
     def _attach(self, file_id: str, source: BrowserSource, page: str) -> None:
         with self._lock:
-            reach = self._reach.get(page, FIRST_SLICE_BYTES)
+            reach = self._presence.reach_of(page)
             held = self._held.get(file_id)
             goes_on = held is not None and held.is_paused
             if held is not None:
                 held.is_given_up = held.is_paused = False
         put = self._put_of(file_id) if self._direct else None
-        source.attach(self._pull_of(file_id), slice_bytes=reach, put=put)
+        source.attach(self._pull_of(file_id), slice_bytes=FIRST_SLICE_BYTES if reach is None else reach, put=put)
         if held is not None and goes_on and held.info.state == UploadState.STOPPED:
             self._uploader.resume_file(held.info)
 
@@ -388,7 +329,7 @@ class Pages:
             held = self._held.get(intent.args["file_id"])
             if held is None:
                 raise InvalidArgumentError("No file of that id waits for a browser.", code="Slice.Unknown")
-            known = intent.token in self._tokens
+            known = intent.token in self._presence
             if known and not held.owner:
                 held.owner = intent.token
             if not known or held.owner != intent.token:

@@ -202,9 +202,10 @@ def test_a_file_that_has_begun_gets_the_turn_of_one_whose_page_is_gone(emulator:
     source = BrowserSource("browser.mp4", len(data), 1, lambda *_pull: None, SystemClock())
     keys = Credentials(emulator.access_key_id, emulator.access_key_secret)
     with VODUpload(endpoint=emulator.endpoint, credentials=keys, parallel=1) as up:
-        waiting, last = up.add_file(source), up.add_file(tmp_path / "kernel.mp4")
+        waiting = up.add_file(source)
         up.start_upload()
         until(lambda: source._slices.pulls, "the only lane is taken")
+        last = up.add_file(tmp_path / "kernel.mp4")
         until(lambda: last.state == "Uploading", "the next file has begun")
         source.detach()
         until(lambda: last.state == "Success", "it is stored")

@@ -327,6 +327,13 @@ def test_the_saved_output_holds_widget_text_and_table(widget: VODUploadWidget, u
     assert {"✓ Done", "✕ Failed", "a" * 32, "Network.Lost: the connection broke"} <= set(cells.texts)
     assert "UTC" in cells.texts[0]
     assert cells.texts[-1] == "Run the cell to go on."
+    widget.locale = "zh-CN"
+    bundle = widget._repr_mimebundle_()
+    assert bundle is not None
+    chinese = Cells(bundle[0]["text/html"]).texts
+    assert {"✓ 完成", "✕ 失败", "名称", "状态", "Network.Lost: the connection broke"} <= set(chinese)
+    assert chinese[0].startswith("共 2 个文件，完成 1 个 · 失败 1 个 · ")
+    assert chinese[-1] == "运行此单元格即可继续。"
 
 
 @pytest.mark.parametrize(

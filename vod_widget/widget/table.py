@@ -13,14 +13,40 @@ from typing import Any
 
 from vod_widget.secret import redact
 
-__all__ = ["INVITATION", "as_html", "as_text"]
+__all__ = ["as_html", "as_text", "invitation"]
 
-INVITATION = "<p>The upload widget needs a running kernel. Run the cell to go on.</p>"
-"""Stands for a widget that has nothing to show yet; it stays true whatever comes."""
+# English, Chinese. The screen's words live in the front-end, which a saved notebook does not have.
+_WORDS = {
+    "invitation": (
+        "The upload widget needs a running kernel. Run the cell to go on.",
+        "上传组件需要运行中的内核。运行此单元格即可继续。",
+    ),
+    "done_of": ("{done} of {total} files done", "共 {total} 个文件，完成 {done} 个"),
+    "failed": ("{failed} failed", "失败 {failed} 个"),
+    "more": ("{more} more. Run the cell to go on.", "另有 {more} 个。运行此单元格即可继续。"),
+    "go_on": ("Run the cell to go on.", "运行此单元格即可继续。"),
+    "name": ("Name", "名称"),
+    "size": ("Size", "大小"),
+    "state": ("State", "状态"),
+    "media_id": ("VideoId or ImageId", "VideoId 或 ImageId"),
+    "cause": ("Cause", "原因"),
+    "Success": ("✓ Done", "✓ 完成"),
+    "Failure": ("✕ Failed", "✕ 失败"),
+    "Canceled": ("Canceled", "已取消"),
+}
 
 # A notebook is saved with every cell's output: the newest rows are enough, the sum says the rest.
 _MAX_ROWS = 200
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def _say(key: str, locale: str, **values: int) -> str:
+    return _WORDS[key][locale == "zh-CN"].format(**values)
+
+
+def invitation(locale: str) -> str:
+    """Stands for a widget that has nothing to show yet; it stays true whatever comes."""
+    return f"<p>{_say('invitation', locale)}</p>"
 
 
 def size_words(size_bytes: float) -> str:
@@ -40,7 +66,9 @@ def as_text(summary: Mapping[str, Any]) -> str:
     return f"VODUploadWidget({summary['state']}: {', '.join(parts)})"
 
 
-def as_html(summary: Mapping[str, Any], results: Sequence[Mapping[str, Any]], *, region: str, now_s: float) -> str:
+def as_html(
+    summary: Mapping[str, Any], results: Sequence[Mapping[str, Any]], *, region: str, now_s: float, locale: str
+) -> str:
     """Make the table of the files that ended.
 
     Args:
@@ -48,33 +76,35 @@ def as_html(summary: Mapping[str, Any], results: Sequence[Mapping[str, Any]], *,
         results: One dict a finished file.
         region: Where they went.
         now_s: Unix time of now.
+        locale: Of the widget: "zh-CN" is Chinese, all else English, for whose page it was nobody knows later.
     """
     utc = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now_s))
     size_bytes = sum(result["size_bytes"] for result in results if result["state"] == "Success")
-    said = [f"{summary['done']} of {summary['total']} files done", size_words(size_bytes), region, utc]
+    done = _say("done_of", locale, done=summary["done"], total=summary["total"])
+    said = [done, size_words(size_bytes), region, utc]
     if summary["failed"]:
-        said.insert(1, f"{summary['failed']} failed")
+        said.insert(1, _say("failed", locale, failed=summary["failed"]))
     caption = " · ".join(part for part in said if part)
     shown = results[-_MAX_ROWS:]
-    body = "".join(_row(result) for result in shown)
+    body = "".join(_row(result, locale) for result in shown)
     more = len(results) - len(shown)
-    foot = (f"{more} more. " if more else "") + "Run the cell to go on."
+    foot = _say("more", locale, more=more) if more else _say("go_on", locale)
+    head = "".join(f"<th>{_say(key, locale)}</th>" for key in ("name", "size", "state", "media_id", "cause"))
     return (
         f"<table><caption>{_safe(caption)}</caption>"
-        "<thead><tr><th>Name</th><th>Size</th><th>State</th><th>VideoId or ImageId</th><th>Cause</th></tr></thead>"
+        f"<thead><tr>{head}</tr></thead>"
         f'<tbody>{body}</tbody><tfoot><tr><td colspan="5">{_safe(foot)}</td></tr></tfoot></table>'
     )
 
 
-def _row(result: Mapping[str, Any]) -> str:
-    words = {"Success": "✓ Done", "Failure": "✕ Failed"}
+def _row(result: Mapping[str, Any], locale: str) -> str:
     cause = ""
     if result["error_code"]:
         cause = f"{result['error_code']}: {redact(result['error_message'] or '')}"
     cells = (
         result["name"],
         size_words(result["size_bytes"]),
-        words.get(result["state"], result["state"]),
+        _say(result["state"], locale) if result["state"] in _WORDS else result["state"],
         result["video_id"] or result["image_id"] or "",
         cause,
     )

@@ -531,7 +531,7 @@ class VODUploadWidget(anywidget.AnyWidget):
         data["text/plain"] = repr(self)
         # The results stand in the output of their own, if there is one: twice they would contradict each other soon.
         apart = self._is_open and self._saved.show_after_cell()
-        data["text/html"] = table.INVITATION if apart else self._table() or table.INVITATION
+        data["text/html"] = ("" if apart else self._table()) or table.invitation(self.locale)
         return data, metadata
 
     def _table(self) -> str:
@@ -540,7 +540,9 @@ class VODUploadWidget(anywidget.AnyWidget):
             return ""
         profile = self._accounts.facts()["profile"] if self._is_open else None
         region = profile["region"] if profile else ""
-        return table.as_html(self._numbers(), self.results, region=region, now_s=self._clock.now_s())
+        return table.as_html(
+            self._numbers(), self.results, region=region, now_s=self._clock.now_s(), locale=self.locale
+        )
 
     def close(self) -> None:
         """End the widget's threads and its view; an uploader that it made is closed, yours is left alone."""

@@ -94,6 +94,7 @@ def _told_when_it_leaves(up: Any, told: Any) -> threading.Thread:
     """Say "leaving" as soon as the queue begins nothing new."""
 
     def tell() -> None:
+        # Looked at and not told: a hook in the queue would change the moment that is watched. Its parent has a deadline.
         while up._queue.takes_new:
             time.sleep(0.001)
         told.send("leaving")

@@ -15,6 +15,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,7 +25,13 @@ import pytest
 from tests.helpers.until import until
 from tests.widget.fakes import FakeComm, FakeUploader, Mirror, failure
 from vod_widget import Policy, VODUploadWidget
-from vod_widget.errors import AccessDeniedError, ConnectionLostError, InvalidArgumentError, MissingCredentialError
+from vod_widget.errors import (
+    AccessDeniedError,
+    ConnectionLostError,
+    InvalidArgumentError,
+    MissingCredentialError,
+    SourceNotFoundError,
+)
 from vod_widget.model import Credentials, UploaderState, UploadState
 from vod_widget.secret import Secret
 
@@ -659,3 +666,19 @@ def test_an_interrupt_of_wait_leaves_the_upload_alone(
     assert caught.value.__suppress_context__
     assert ask(widget, 1, "ping")["ok"] is True
     assert ("stop_upload",) not in uploader.calls
+
+
+@pytest.mark.parametrize("path", ["clips", "clips/*.mp4", "clips/none-[0-9].mp4"])
+def test_add_names_the_method_that_takes_folders_and_patterns(
+    comms: type[FakeComm], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clips").mkdir()
+    widget = VODUploadWidget()
+    with pytest.raises(SourceNotFoundError) as refused:
+        widget.add(path)
+    assert "widget.add_paths" in refused.value.hint
+    with pytest.raises(SourceNotFoundError) as missing:
+        widget.add(tmp_path / "talk.mp4")
+    assert "add_paths" not in missing.value.hint
+    widget.close()

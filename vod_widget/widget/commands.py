@@ -5,8 +5,10 @@ No ipywidgets. Any thread; adding paths may hang with a disk, so a worker runs i
 
 from __future__ import annotations
 
+import glob
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vod_widget.addresses import is_loopback_url
@@ -46,6 +48,15 @@ class Commands:
         """The live files of these ids; unknown ids are left out."""
         wanted = set(file_ids)
         return [info for info in self._uploader.list_files() if info.file_id in wanted]
+
+    def add(self, file: Any, metadata: Mapping[str, Any]) -> UploadInfo:
+        """Add one file as `VODUpload.add_file` does; the error for a folder or a pattern names `add_paths`."""
+        try:
+            return self._uploader.add_file(file, **metadata)
+        except SourceNotFoundError as error:
+            if isinstance(file, (str, os.PathLike)) and (glob.has_magic(os.fspath(file)) or Path(file).is_dir()):
+                error.hint = "add() takes single files; widget.add_paths(...) takes folders and patterns such as *.mp4."
+            raise
 
     def apply(self, action: str, infos: Iterable[UploadInfo]) -> int:
         """Do `cancel`, `pause`, `resume`, `retry` or `remove` to files; return how many changed."""

@@ -253,12 +253,12 @@ class VODUploadWidget(anywidget.AnyWidget):
     # ---- what the screen can do --------------------------------------------------------------------
 
     def add(self, *files: Any, **metadata: Any) -> list[UploadInfo]:
-        """Add files: whatever `VODUpload.add_file` takes, with the same metadata for all.
+        """Add files: whatever `VODUpload.add_file` takes, with the same metadata for all; `add_paths` takes folders.
 
         Raises:
             UsageError: One is refused; those before it are in the list.
         """
-        return [self.uploader.add_file(file, **metadata) for file in files]
+        return [self._commands.add(file, metadata) for file in files]
 
     def add_paths(self, *paths: str) -> dict[str, Any]:
         """Add files, folders and globs of this machine inside `root`, as the screen does.

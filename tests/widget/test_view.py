@@ -115,12 +115,22 @@ def test_an_error_is_shown_without_what_was_signed() -> None:
 def test_a_row_has_exactly_the_keys_of_the_protocol_and_is_json() -> None:
     made = a_row(speed_bytes_per_s=math.inf, time_left_s=math.nan, duration_s=math.inf, state=UploadState.SUCCESS)
     assert set(made) == {
-        "file_id", "name", "source", "media_type", "size_bytes", "state", "phase", "sent_bytes", "progress",
-        "speed_bytes_per_s", "time_left_s", "video_id", "image_id", "title", "error", "wait", "duration_s", "actions",
+        "file_id", "name", "source", "media_type", "size_bytes", "state", "phase", "sent_bytes", "kept_bytes",
+        "progress", "speed_bytes_per_s", "time_left_s", "video_id", "image_id", "title", "error", "wait", "duration_s", "actions",
         "view_url", "can_play",
     }  # fmt: skip
     json.dumps(made, allow_nan=False)
     assert (made["time_left_s"], made["duration_s"], made["speed_bytes_per_s"]) == (None, None, 0.0)
+
+
+def test_a_row_counts_bytes_as_the_sums_do_and_tells_which_of_them_are_kept() -> None:
+    uploader = FakeUploader()
+    [file_id] = uploader.add_many(1)
+    snapshot = uploader.file_snapshot(file_id)
+    assert snapshot is not None
+    # A request that carried 300 KB broke: the fraction does not fall.
+    made = row(replace(snapshot, loaded_percent=0.5, sent_bytes=200_000, accepted_bytes=200_000))
+    assert (made["sent_bytes"], made["kept_bytes"], made["progress"]) == (500_000, 200_000, 0.5)
 
 
 def test_words_of_a_row_are_plain_texts() -> None:

@@ -143,7 +143,9 @@ def row(file: FileSnapshot, *, owed: str = "", answered: bool = False) -> dict[s
         "size_bytes": file.size_bytes or 0,
         "state": str(file.state),
         "phase": phase,
-        "sent_bytes": file.sent_bytes,
+        # As the sums above the list count them: bytes of a request that broke stay counted, as its percent does.
+        "sent_bytes": int(file.loaded_percent * file.size_bytes) if file.size_bytes else 0,
+        "kept_bytes": file.accepted_bytes,
         "progress": _ratio(file.loaded_percent),
         "speed_bytes_per_s": _number(file.speed_bytes_per_s) or 0.0,
         "time_left_s": _number(file.time_left_s),

@@ -27,7 +27,9 @@ export interface Row {
   size_bytes: number | null;
   state: FileState;
   phase: string;
+  /** As the summary counts them; what the storage acknowledged of them is kept. */
   sent_bytes: number;
+  kept_bytes: number;
   progress: number;
   speed_bytes_per_s: number;
   time_left_s: number | null;

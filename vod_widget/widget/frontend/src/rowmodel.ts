@@ -76,7 +76,7 @@ export function look(row: Row, t: Translate, waited_s = 0): Look {
       return {
         ...base, icon: "key", tone: "warn", trouble: true, bar: "none", word: t("expired"),
         rest: row.error ? cause_of(t, row.error.code, row.error.message) : t("c_old_keys"),
-        facts: row.sent_bytes > 0 ? t("new_keys_go_on", { size: bytes(row.sent_bytes) }) : t("waits_for_keys"),
+        facts: row.kept_bytes > 0 ? t("new_keys_go_on", { size: bytes(row.kept_bytes) }) : t("waits_for_keys"),
         next: { step: "keys", label: t("next_keys") },
       };
     case "Canceled":
@@ -114,8 +114,11 @@ function failure(row: Row, t: Translate, base: Look): Look {
   else if (row.error?.next_step === "pick_file" || code === "Source.Detached") next = { step: "pick_file", label: t("next_pick") };
   else if (refused && row.actions.includes("remove")) next = { step: "remove", label: t("remove") };
   else if (row.actions.includes("retry")) next = { step: "retry", label: t("retry") };
+  const [sent, size] = [bytes(row.sent_bytes), bytes(row.kept_bytes)];
+  // What was sent and then lost with its request is counted above the list, too.
   const kept = code === "Source.Changed" ? t("from_zero")
-    : row.sent_bytes > 0 ? t("kept", { size: bytes(row.sent_bytes) }) : t("nothing_sent");
+    : row.sent_bytes > row.kept_bytes && sent !== size ? t("kept_of", { sent, size })
+      : row.kept_bytes > 0 ? t("kept", { size }) : t("nothing_sent");
   return {
     ...base, trouble: true, bar: "none", next,
     icon: failed ? "fail" : base.icon, tone: failed ? "err" : base.tone,

@@ -125,6 +125,7 @@ export const WORDS = {
   next_pick: ["Pick file…", "选择文件…"],
   next_policy: ["Show policy…", "查看权限…"],
   nothing_sent: ["nothing was sent", "未发送"],
+  kept_of: ["{sent} sent, {size} kept", "已发送 {sent}，保留 {size}"],
   kept: ["{size} is kept", "已保留 {size}"],
   from_zero: ["Retry starts from 0", "重试将从头开始"],
   new_keys_go_on: ["{size} is kept; goes on with new keys", "已保留 {size}，更换密钥后继续"],

@@ -20,7 +20,7 @@ export function row(name: string, state: Row["state"], more: Partial<Row> = {}):
   const progress = more.progress ?? (state === "Success" ? 1 : 0);
   return {
     file_id: `f${made}`, name, source: "kernel", media_type: "video", size_bytes, state, phase: state === "Uploading" ? "sending" : "",
-    sent_bytes: Math.round((size_bytes ?? 0) * progress), progress, speed_bytes_per_s: 0, time_left_s: null, video_id: null, image_id: null,
+    sent_bytes: Math.round((size_bytes ?? 0) * progress), kept_bytes: Math.round((size_bytes ?? 0) * progress), progress, speed_bytes_per_s: 0, time_left_s: null, video_id: null, image_id: null,
     title: name, error: null, wait: null, duration_s: null, actions: ACTIONS[state] ?? [], ...more,
   };
 }

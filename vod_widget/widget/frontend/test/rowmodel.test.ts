@@ -50,6 +50,12 @@ describe("what a row shows in each state", () => {
     expect(look(row("a", "Failure", { error: fault("InvalidFileName.Extension", "remove"), actions: ["remove"] }), t)).toMatchObject({ word: "Refused", next: { step: "remove" }, buttons: [] });
     expect(look(row("a", "Failure", { error: fault("What.Is.This") }), t)).toMatchObject({ rest: "the kernel's text", next: { step: "retry" } });
   });
+  it("says of bytes that went down with their request that they were sent, as the strip does", () => {
+    const fail = { progress: 0.5, error: fault("Network.Lost") };
+    expect(look(row("a", "Failure", { ...fail, kept_bytes: 0 }), t).facts).toBe("Network.Lost · 50.0 MB sent, 0 B kept");
+    expect(look(row("a", "Failure", { ...fail, kept_bytes: 2e7 }), t).facts).toBe("Network.Lost · 50.0 MB sent, 20.0 MB kept");
+    expect(look(row("a", "Expired", { progress: 0.5, kept_bytes: 2e7 }), t).facts).toBe("20.0 MB is kept; goes on with new keys");
+  });
   it("expires with what is kept", () => {
     expect(look(row("a", "Expired", { size_bytes: 2.41e9, progress: 0.62 }), t)).toMatchObject({
       word: "Expired", rest: "the keys ran out", facts: "1.49 GB is kept; goes on with new keys", next: { step: "keys", label: "New keys…" }, buttons: ["cancel"],

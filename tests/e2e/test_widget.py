@@ -85,12 +85,13 @@ def test_f106_a_browser_file_goes_on_when_it_is_picked_again_after_a_reload(
         video_id = notebook.run("print(widget.uploader.list_files()[0].video_id)")
         notebook.save()
         notebook.reload()
-        stall.release()
         again = Screen(page)
         pick = again.row(long_mp4.name).locator("[data-step=pick_file]")
         with page.expect_file_chooser(timeout=TRANSFER_MS) as chooser:
             pick.click(timeout=TRANSFER_MS)
         chooser.value.set_files(str(long_mp4))
+        expect(again.root.get_by_role("status")).to_have_text(re.compile(rf"{long_mp4.name} goes on from [1-9]\d? %\."))
+        stall.release()
         again.state(long_mp4.name, "Success")
         assert again.media_id(long_mp4.name) == video_id
         assert emulator.object_path(video_id).read_bytes() == long_mp4.read_bytes()

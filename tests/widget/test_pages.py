@@ -10,7 +10,7 @@ from tests.helpers.until import until
 from tests.widget.fakes import Rig, failure
 from tests.widget.test_browser_source import Reading
 from vod_widget.errors import InvalidStateError, RetriesExhaustedError, SourceDetachedError
-from vod_widget.model import UploadState
+from vod_widget.model import UploaderState, UploadState
 from vod_widget.widget.policy import Policy
 
 FAULT_KIND = "W"
@@ -278,6 +278,20 @@ def test_the_same_file_offered_plainly_after_a_reload_is_no_second_file(rig: Rig
     new = rig.hello()["token"]
     assert offer(rig, new)["added"][0]["file_id"] == added["file_id"]
     assert len(rig.uploader.infos) == 1
+
+
+@pytest.mark.parametrize("kind", ["offer_files", "reoffer_files"])
+def test_a_page_is_told_how_far_a_file_is_that_it_brings_back_and_whether_it_goes_on(rig: Rig, kind: str) -> None:
+    [new] = offer(rig, rig.hello()["token"])["added"]
+    assert "progress" not in new
+    info = rig.uploader.infos[new["file_id"]]
+    told = []
+    for queue, state in [("Start", "Uploading"), ("Start", "Stopped"), ("Stop", "Stopped"), ("Start", "Ready")]:
+        rig.uploader.put(info.file_id, state=UploadState(state), loaded_percent=0.5)
+        rig.uploader.turn(UploaderState(queue))
+        [back] = offer(rig, rig.hello()["token"], kind)["added"]
+        told.append((back["progress"], back["goes_on"]))
+    assert told == [(0.5, True), (0.5, False), (0.5, False), (0.5, True)]
 
 
 @pytest.mark.parametrize("change", [{"name": "other.mp4"}, {"size_bytes": 6}, {"last_modified_ms": 2}])

@@ -17,7 +17,7 @@ from vod_widget import events
 from vod_widget.errors import InvalidArgumentError, LockedError, RestrictionError, SourceDetachedError, VODError
 from vod_widget.interfaces import Clock, DirectPart
 from vod_widget.metadata import clean_name
-from vod_widget.model import UploadState
+from vod_widget.model import UploaderState, UploadState
 from vod_widget.sources.browser import BrowserSource
 from vod_widget.sources.direct import PutPart
 from vod_widget.sources.pace import FIRST_SLICE_BYTES
@@ -220,18 +220,20 @@ class Pages:
             The data of the answer, and what must follow it: a page is asked for nothing before it knows the file ids.
         """
         page = self.page_of(token)
-        added: list[dict[str, str]] = []
+        added: list[dict[str, Any]] = []
         refused: list[dict[str, str]] = []
         attached: list[tuple[str, BrowserSource]] = []
         for offer in files:
             name = clean_name(offer["name"])
             said = {"client_id": offer["client_id"], "name": name}
             try:
-                file_id, source = self._take(offer, page, again=again, given={file_id for file_id, _ in attached})
+                given = {file_id for file_id, _ in attached}
+                waited = self._waiting_for(offer, page, given)
+                file_id, source = waited or self._take(offer, page, again=again)
             except VODError as error:
                 refused.append({**said, "code": error.code, "message": error.message})
             else:
-                added.append({**said, "file_id": file_id})
+                added.append({**said, "file_id": file_id, **(self._how_far(file_id) if waited else {})})
                 attached.append((file_id, source))
 
         def go_on() -> None:
@@ -240,6 +242,16 @@ class Pages:
                 self._resume_if_it_failed_for_want_of_a_page(file_id)
 
         return {"added": added, "refused": refused}, go_on
+
+    def _how_far(self, file_id: str) -> dict[str, Any]:
+        """Say of a row that waited where it stands, and whether it goes on without another click."""
+        with self._lock:
+            held = self._held.get(file_id)
+        if held is None:
+            return {}
+        runs = self._uploader.totals().state is UploaderState.START
+        goes_on = runs and (held.is_paused or held.info.state not in (UploadState.STOPPED, UploadState.CANCELED))
+        return {"progress": held.info.loaded_percent, "goes_on": goes_on}
 
     def _attach(self, file_id: str, source: BrowserSource, page: str) -> None:
         with self._lock:
@@ -253,14 +265,9 @@ class Pages:
         if held is not None and goes_on and held.info.state == UploadState.STOPPED:
             self._uploader.resume_file(held.info)
 
-    def _take(
-        self, offer: Mapping[str, Any], page: str, *, again: bool, given: Collection[str]
-    ) -> tuple[str, BrowserSource]:
+    def _take(self, offer: Mapping[str, Any], page: str, *, again: bool) -> tuple[str, BrowserSource]:
         name, size_bytes = clean_name(offer["name"]), offer["size_bytes"]
         edges = offer.get("edges", "")
-        waiting = self._waiting_for((name, size_bytes, offer["last_modified_ms"], edges), page, given)
-        if waiting is not None:
-            return waiting
         if again:
             raise RestrictionError(
                 "No row waits for this file; name, size, time and content must be equal.",
@@ -279,12 +286,13 @@ class Pages:
         return info.file_id, source
 
     def _waiting_for(
-        self, looks: tuple[str, int, int, str], page: str, given: Collection[str]
+        self, offer: Mapping[str, Any], page: str, given: Collection[str]
     ) -> tuple[str, BrowserSource] | None:
         """Find the row that waits for the file that looks so: name, size, time and edges (F106).
 
         Not one of `given`: the same message brought its file already.
         """
+        looks = clean_name(offer["name"]), offer["size_bytes"], offer["last_modified_ms"], offer.get("edges", "")
         with self._lock:
             for file_id, held in self._held.items():
                 source = held.source

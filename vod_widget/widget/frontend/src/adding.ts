@@ -1,5 +1,6 @@
 /** Files on their way into the list: paths and addresses for the kernel, and the browser's own. */
 import { picked_before } from "./feeder";
+import { percent } from "./format";
 import type { Panels } from "./panels";
 import type { AddAnswer, Offer, Row } from "./protocol";
 import type { Session } from "./session";
@@ -56,7 +57,7 @@ export class Adding {
       }
       answers.push(answer);
     }
-    if (answers.length && !quiet) this.#told_added(answers, again);
+    if (answers.length && !quiet) this.#told_added(answers);
     // Last: a probe that is too large for the server costs the socket, and with it what is on its way.
     void this.#probe(panels);
   }
@@ -89,12 +90,23 @@ export class Adding {
     if (files.size) void this.offer([...files], true, true);
   }
 
-  #told_added(answers: AddAnswer[], again = false): void {
+  #told_added(answers: AddAnswer[]): void {
     const { store, t } = this.#session;
-    const added = answers.reduce((sum, answer) => sum + answer.added.length, 0);
+    const added = answers.flatMap((answer) => answer.added);
     const refused = answers.flatMap((answer) => answer.refused);
     store.refused = refused;
-    const words = [added ? t(again ? "goes_on" : "added", { n: added }) : "", refused.length ? `${t("refused_add", { n: refused.length })}${t("stop_mark")}` : "", added && store.hello?.reload_ends ? t("reload_ends") : ""];
-    this.#session.say(words.filter(Boolean).join(t.locale === "en" ? " " : "") || t("added_none"), refused.length ? "warn" : "");
+    const back = added.filter((one) => one.progress !== undefined);
+    const words: string[] = [];
+    for (const goes_on of [true, false]) {
+      const those = back.filter((one) => !one.goes_on !== goes_on);
+      const [one] = those;
+      const p = percent(one?.progress ?? 0, false);
+      if (one && those.length === 1 && p > 0) words.push(t(goes_on ? "goes_on_from" : "back_at", { name: one.name, p }));
+      else if (one) words.push(t(goes_on ? "goes_on" : "back", { n: those.length }));
+    }
+    if (added.length > back.length) words.push(t("added", { n: added.length - back.length }));
+    if (refused.length) words.push(t("refused_add", { n: refused.length }) + t("stop_mark"));
+    if (added.length && store.hello?.reload_ends) words.push(t("reload_ends"));
+    this.#session.say(words.join(t.locale === "en" ? " " : "") || t("added_none"), refused.length ? "warn" : "");
   }
 }

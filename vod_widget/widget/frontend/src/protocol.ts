@@ -122,7 +122,8 @@ export interface DirEntry {
 export interface Listing { path: string; parent: string | null; entries: DirEntry[] }
 
 export interface Refusal { name: string; code: string; message: string; client_id?: string; address?: string }
-export interface Added { file_id: string; name: string; client_id?: string }
+/** `progress` (0..1) and `goes_on`: a row waited for this file, and goes on without another click. */
+export interface Added { file_id: string; name: string; client_id?: string; progress?: number; goes_on?: boolean }
 export interface AddAnswer { added: Added[]; refused: Refusal[] }
 
 export interface Offer {

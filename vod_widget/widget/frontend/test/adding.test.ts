@@ -59,6 +59,20 @@ describe("adding", () => {
     await pick(page, new File(["x"], "new.mp4"));
     expect(page.kernel.of("offer_files")).toHaveLength(1);
   });
+  it.each([
+    ["en", "clip.mp4 goes on from 47 %.", "2 files go on. b.mp4 is here again, at 9 %. 1 file added."],
+    ["zh-CN", "clip.mp4 从 47 % 继续上传。", "2 个文件继续上传。b.mp4 已重新选择，进度 9 %。已添加 1 个文件。"],
+  ] as const)("says of files that rows waited for that they go on, and from where (%s)", async (locale, one, many) => {
+    const page = await open([], (kernel) => { kernel.traits["locale"] = locale; });
+    const back = (name: string, progress: number, goes_on: boolean): object => ({ client_id: "", file_id: name, name, progress, goes_on });
+    const answer = (...added: object[]) => { page.kernel.on_intent = (m) => m.kind === "offer_files" ? { data: { added, refused: [] } } : undefined; };
+    answer(back("clip.mp4", 0.4799, true));
+    await pick(page, new File(["x"], "clip.mp4"));
+    expect(page.status()).toBe(one);
+    answer(back("a.mp4", 0.4, true), back("b.mp4", 0.099, false), back("c.mp4", 0, true), { client_id: "", file_id: "d", name: "d.mp4" });
+    await pick(page, new File(["x"], "d.mp4"));
+    expect(page.status()).toBe(many);
+  });
   it("gives a file back by itself that was picked in this tab, as when the cell runs again", async () => {
     const before = await open();
     await pick(before, new File(["four"], "again.mp4"));

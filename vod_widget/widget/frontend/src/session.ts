@@ -28,6 +28,8 @@ export class Session {
   readonly adding = new Adding(this);
   readonly telling = new Telling(this);
   closed = false;
+  /** Of the queue, when rows came last. */
+  #state = "";
   #hello_timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly model: Model, timing: Partial<Timing> = {}) {
@@ -263,6 +265,10 @@ export class Session {
 
   /** Rows came from the kernel. */
   saw(rows: readonly Row[]): void {
+    const before = this.#state;
+    this.#state = this.store.summary.state;
+    // What was said while files were sent is no longer true; the line says how it stands.
+    if (this.#state === "Stop" && before && before !== "Stop") this.say("");
     this.adding.give_back(rows);
     this.telling.end();
     this.extras.saw();

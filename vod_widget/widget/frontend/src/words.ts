@@ -153,6 +153,7 @@ export const WORDS = {
   reload_ends: ["Keep this page open: loading it again ends its uploads.", "请保持页面打开：重新加载会中止其中的上传。"],
   live_empty: ["Ready. Add files to begin.", "就绪。先添加文件。"],
   live_ready: ["{n} {n|file is|files are} ready. Press Start to send.", "{n} 个文件就绪，按“开始”发送。"],
+  live_stopped: ["Stopped. {n} {n|file is|files are} left; press Start to go on.", "已停止，剩余 {n} 个文件，按“开始”继续。"],
   live_all_done: ["{n|The file is|All {n} files are} done.", "{n} 个文件全部完成。"],
   live_some: ["{done} of {total} done, {failed} failed.", "共 {total} 个，完成 {done} 个，失败 {failed} 个。"],
   live_back: ["The kernel answers again.", "内核已恢复应答。"],

@@ -20,6 +20,26 @@ describe("the queue", () => {
     expect(page.status()).toContain("Start: the kernel did not answer in 10 s");
     expect(pressed(page)).toContain("Start");
   });
+  it("says after Stop what is left, and not what was said while files were sent", async () => {
+    const all = files(3, "Uploading");
+    const page = await open(all);
+    Object.assign(all[0]!, { state: "Success" });
+    page.kernel.snapshot();
+    page.kernel.down({ kind: "note", code: "file_done", facts: { name: "clip-00001.mp4" } });
+    await settle();
+    expect(page.status()).toBe("clip-00001.mp4 is done. 1 of 3 done, 0 failed.");
+    page.kernel.state = "Stop";
+    page.kernel.snapshot();
+    await settle();
+    expect(page.status()).toBe("Stopped. 2 files are left; press Start to go on.");
+    // What happens then is said again.
+    page.kernel.down({ kind: "note", code: "keys_needed", facts: { name: "clip-00002.mp4" } });
+    await settle(6_000);
+    expect(page.status()).toBe("New keys are needed to go on.");
+    page.kernel.snapshot();
+    await settle();
+    expect(page.status()).toBe("New keys are needed to go on.");
+  });
   it("sends the intent of each row button for that file alone", async () => {
     const all = [row("u.mp4", "Uploading"), row("s.mp4", "Stopped"), row("f.mp4", "Failure", { error: { code: "Source.Read", message: "", next_step: "retry" } }), row("r.mp4", "Ready")];
     const page = await open(all);

@@ -55,6 +55,7 @@ export class Foot {
     const { summary } = store;
     if (!store.known || store.link !== "live") return "";
     if (summary.total === 0) return t("live_empty");
+    if (summary.state === "Stop" && summary.left > 0) return t("live_stopped", { n: summary.left });
     if (store.hello?.reload_ends && summary.left > 0) return t("reload_ends");
     if (is_finished(summary)) return t("live_all_done", { n: summary.total });
     if (summary.state === "Expire") return t("note_keys");

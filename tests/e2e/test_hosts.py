@@ -215,3 +215,17 @@ def test_a_kernel_that_ends_is_seen_and_its_successor_brings_the_file_back(
         again.state(long_mp4.name, "Success")
         assert again.media_id(long_mp4.name) == video_id
         assert emulator.object_path(video_id).read_bytes() == long_mp4.read_bytes()
+
+
+def test_a_restart_from_another_tab_is_told_in_this_one(desk: Desk, page: Page, media: Media) -> None:
+    with desk.show() as (notebook, screen):
+        screen.pick(media.png)
+        notebook.save()
+        tab = page.context.new_page()
+        with desk.lab.open(tab, notebook.path):
+            there = Screen(tab)
+            expect(there.row(media.png.name)).to_be_visible()
+            page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+            for one in (screen, there):
+                expect(one.root).to_contain_text("The kernel restarted.")
+                expect(one.button("Start")).to_have_attribute("aria-disabled", "true")

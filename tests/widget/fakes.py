@@ -424,7 +424,7 @@ class Rig:
             files=files,
             commands=Commands(self.uploader, files, self.policy),
             clock=self.clock,
-            session="session-1",
+            comm_id="comm-1",
         )
         self.workers = InlineWorkers()
         self.handler._disk = self.handler._others = self.workers  # type: ignore[assignment]

@@ -119,7 +119,7 @@ def test_the_page_talks_and_is_answered(widget: VODUploadWidget, uploader: FakeU
     uploader.add_many(3)
     answer = ask(widget, 1, "hello", version=2, locale="en")
     assert set(answer["data"]) == {
-        "session", "token", "page", "policy", "reload_ends", "roots", "limits", "profiles", "current_profile", "origin",
+        "comm_id", "token", "page", "policy", "reload_ends", "roots", "limits", "profiles", "current_profile", "origin",
     }  # fmt: skip
     until(lambda: any(c["kind"] == "snapshot" and c["matching"] == 3 for c in comm_of(widget).custom()), "a snapshot")
 

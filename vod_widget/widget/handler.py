@@ -116,7 +116,7 @@ class Handler:
         files: Files of the kernel's machine.
         commands: What both halves do.
         clock: Monotonic time.
-        session: Random text of this widget, by which a page tells a restarted kernel.
+        comm_id: Id of the widget's comm, by which a page tells a restarted kernel: that has no such.
         reload_ends: True when each load of the page is another kernel.
     """
 
@@ -131,7 +131,7 @@ class Handler:
         files: KernelFiles,
         commands: Commands,
         clock: Clock,
-        session: str,
+        comm_id: str,
         reload_ends: bool = False,
     ) -> None:
         self._uploader = uploader
@@ -144,7 +144,7 @@ class Handler:
         self._details = Details(uploader, files, policy, pages.owed, accounts.is_answered)
         self._unfinished = Unfinished(uploader)
         self._clock = clock
-        self._session = session
+        self._comm_id = comm_id
         self._reload_ends = reload_ends
         self._rate = RateLimit(policy.max_messages_per_s, clock)
         # Four browsers on a dead disk must not keep Stop from working.
@@ -243,7 +243,7 @@ class Handler:
         self._publisher.call_the_roll(page)
         self._publisher.call_later(self._clock.monotonic_s() + ROLL_S, self._publisher.refresh)
         data = {
-            "session": self._session,
+            "comm_id": self._comm_id,
             "token": token,
             "page": page,
             "policy": policy.describe(),

@@ -13,7 +13,6 @@ import difflib
 import inspect
 import logging
 import os
-import secrets
 import threading
 import warnings
 import weakref
@@ -237,7 +236,7 @@ class VODUploadWidget(anywidget.AnyWidget):
             files=files,
             commands=self._commands,
             clock=clock,
-            session=secrets.token_hex(8),
+            comm_id=self.model_id or "",
             reload_ends=reload_ends,
         )
         unsubscribe = _subscribe(uploader, self._publisher, pages)

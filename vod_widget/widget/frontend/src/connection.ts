@@ -39,6 +39,8 @@ export class Connection {
   link: Link = "connecting";
   /** From the answer to `hello`; names this page in everything that follows. */
   token = "";
+  /** Of the widget's comm, from there too. */
+  comm_id = "";
   /** When the last message came: what the rows on the screen were true for. */
   heard_at = 0;
   readonly #pending = new Map<number, Pending>();
@@ -47,6 +49,7 @@ export class Connection {
   #beat: ReturnType<typeof setInterval> | undefined;
   #watch: ReturnType<typeof setTimeout> | undefined;
   #asked_at = 0;
+  #closed = false;
   readonly #timing: Timing;
 
   readonly #model: Model;
@@ -87,6 +90,7 @@ export class Connection {
   }
 
   close(): void {
+    this.#closed = true;
     removeEventListener("beforeunload", this.#leave, true);
     clearInterval(this.#beat);
     clearTimeout(this.#watch);
@@ -105,7 +109,18 @@ export class Connection {
   };
 
   #heartbeat(): void {
+    this.#doubt();
     this.request("ping", {}).then((answer) => this.#listen.pulse(answer.seq), () => undefined);
+  }
+
+  /** A restart from another tab is told to nobody here: a kernel that is free and does not know this comm is another one. */
+  #doubt(): void {
+    const kernel = this.#model.widget_manager?.kernel;
+    if (this.link !== "lost" || !this.comm_id || kernel?.status !== "idle") return;
+    const before = this.heard_at;
+    kernel.requestCommInfo({ target_name: "jupyter.widget" }).then(({ content }) => {
+      if (!this.#closed && this.heard_at === before && content.comms && !(this.comm_id in content.comms)) this.#become("gone");
+    }, () => undefined);
   }
 
   /** From the first unanswered question on, silence has a limit. Any message ends it: a kernel that is
@@ -114,7 +129,9 @@ export class Connection {
     if (this.#watch !== undefined) return;
     this.#watch = setTimeout(() => {
       this.#watch = undefined;
-      if (this.#asked_at && this.link !== "gone") this.#become("lost");
+      if (!this.#asked_at || this.link === "gone") return;
+      this.#become("lost");
+      this.#doubt();
     }, this.#timing.silence_ms);
   }
 

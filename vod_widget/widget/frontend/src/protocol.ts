@@ -99,6 +99,8 @@ export interface Limits { max_files?: number; max_file_bytes?: number; max_total
 
 export interface Hello {
   token: string;
+  /** Of the widget's comm: another kernel has no such. */
+  comm_id?: string;
   /** The number by which snapshots and rows name this page. */
   page: number;
   policy: Policy;
@@ -267,6 +269,12 @@ export interface WhoMessage { kind: "who" }
 export type Down =
   AnswerMessage | SnapshotMessage | RowsMessage | PullMessage | PutMessage | DropMessage | NoteMessage | TestedMessage | WhoMessage;
 
+/** The part of JupyterLab's connection to a kernel that we use. */
+export interface Kernel {
+  readonly status: string;
+  requestCommInfo(content: { target_name: string }): Promise<{ content: { status: string; comms?: Record<string, unknown> } }>;
+}
+
 /** The part of anywidget's model that we use. */
 export interface Model {
   get(name: string): unknown;
@@ -274,4 +282,6 @@ export interface Model {
   // The handler's arguments depend on the event name.
   on(name: string, handler: (...args: never[]) => void): void;
   off(name?: string | null, handler?: ((...args: never[]) => void) | null): void;
+  /** The host's own; not every host has it, nor a kernel in it. */
+  readonly widget_manager?: { readonly kernel?: Kernel | null } | undefined;
 }

@@ -190,6 +190,7 @@ export class Session {
       (hello) => {
         this.store.hello = hello;
         this.connection.token = this.feeder.token = hello.token;
+        this.connection.comm_id = hello.comm_id ?? "";
         this.store.profiles = hello.profiles ?? [];
         this.store.origin = hello.origin ?? [];
         this.store.current_profile = hello.current_profile;

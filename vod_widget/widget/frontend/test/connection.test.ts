@@ -99,6 +99,30 @@ describe("the line to the kernel", () => {
     await vi.advanceTimersByTimeAsync(3_100);
     expect(links).toEqual(["live", "gone"]);
   });
+  it("knows a kernel that was restarted from another tab: free, silent, and without this comm", async () => {
+    const asked: string[] = [];
+    const host = { status: "busy", comms: {} as Record<string, unknown> };
+    kernel.widget_manager = { kernel: { get status() { return host.status; }, requestCommInfo: async ({ target_name }) => {
+      asked.push(target_name);
+      return { content: { status: "ok", comms: host.comms } };
+    } } };
+    connection.comm_id = "comm-1";
+    await vi.advanceTimersByTimeAsync(7_000);
+    expect(asked).toEqual([]);
+    kernel.alive = false;
+    await vi.advanceTimersByTimeAsync(20_000);
+    // A cell runs, and with it the kernel is silent.
+    expect([links, asked]).toEqual([["live", "lost"], []]);
+    Object.assign(host, { status: "idle", comms: { "comm-1": {} } });
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect([links, asked]).toEqual([["live", "lost"], ["jupyter.widget"]]);
+    host.comms = { "comm-2": {} };
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(links).toEqual(["live", "lost", "gone"]);
+    kernel.alive = true;
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(links).toEqual(["live", "lost", "gone", "live"]);
+  });
   it("leaves nothing behind", async () => {
     const failed = connection.request("start", {}).catch((e: unknown) => e);
     kernel.alive = false;

@@ -54,6 +54,7 @@ export class FakeKernel implements Model {
   unfinished = { files: 0, browser: 0 };
   state = "Start";
   alive = true;
+  widget_manager?: Model["widget_manager"];
   delay_ms = 0;
   on_intent: ((message: Sent) => { data?: unknown; error?: { code: string; message: string } } | "silent" | undefined) | null = null;
   private readonly handlers = new Map<string, Set<Handler>>();
@@ -168,7 +169,7 @@ export class FakeKernel implements Model {
     switch (message.kind) {
       case "hello":
         this.answer(message, {
-          session: "s1", page: 1, token: "page-token", policy: this.policy, roots: ["/data"], limits: this.limits, profiles: this.profiles, current_profile: this.current_profile,
+          comm_id: "comm-1", page: 1, token: "page-token", policy: this.policy, roots: ["/data"], limits: this.limits, profiles: this.profiles, current_profile: this.current_profile,
         });
         this.snapshot();
         return;

@@ -293,7 +293,7 @@ class Application:
             in_callback.reset(tokens[1])
 
     def _progress(self, record: Record, coalesce: str = "") -> None:
-        if record.state not in {UploadState.UPLOADING, UploadState.SUCCESS}:
+        if record.state not in {UploadState.UPLOADING, UploadState.EXPIRED, UploadState.SUCCESS}:
             return  # bytes that were on their way when the person spoke
         if record.machine is not None and record.machine.is_settling:
             return  # the file is wanted again, and the earlier run still drains

@@ -328,7 +328,8 @@ class Scheduler(Acting):
                 in_flight += sent - record.accepted_bytes
                 if record.run.meter is not None:
                     record.run.meter.sample(sent - record.found_bytes, now_s)
-                if sent != record.run.shown_bytes and record.state is UploadState.UPLOADING:
+                # Of an expired file parts may be on their way: what they come to is what it keeps.
+                if sent != record.run.shown_bytes and record.state in {UploadState.UPLOADING, UploadState.EXPIRED}:
                     record.run.shown_bytes = sent
                     self._owner.on_progress(record)
             moved = self.sums.accepted_bytes - self.sums.found_bytes + in_flight

@@ -674,6 +674,35 @@ def test_resume_without_a_name_is_refused_when_several_files_wait(emulator: Any,
         assert up.state == "End"
 
 
+def test_what_an_expired_file_kept_is_told_when_its_last_parts_were_refused(emulator: Any, tmp_path: Any) -> None:
+    app = AppServer(emulator)
+    expired: list[Any] = []
+    told: list[int] = []
+
+    def answer(info: Any) -> None:
+        got = app.create_upload_video("t", info.name)
+        up.set_upload_auth_and_address(info, got["UploadAuth"], got["UploadAddress"], got["VideoId"])
+
+    first, second = (emulator.faults.add(op="UploadPart", part_number=n, action=Stall()) for n in (1, 2))
+    emulator.faults.add(op="UploadPart", part_number=3, action=ExpireToken())
+    callbacks = {"on_upload_started": answer, "on_upload_token_expired": expired.append}
+    with uploader(emulator, tmp_path, parallel=2, **callbacks) as up:
+        up.subscribe(lambda event: told.append(event.sent_bytes) if isinstance(event, events.Progress) else None)
+        info = up.add_file(file_of(tmp_path, size=4 * PART))
+        up.start_upload()
+        reached(first)
+        reached(second)
+        first.release()
+        until(lambda: expired and info.sent_bytes == 2 * PART, "one part is stored, the other one on its way")
+        second.release()
+        until(lambda: info.sent_bytes == PART, "the key had died for the other one, too")
+        until(lambda: told[-1] == PART, "what is kept was told")
+        assert info.state == "Expired"
+        assert up.resume_upload_with_auth(app.refresh_upload_video(info.video_id)["UploadAuth"], info) is True
+        assert up.wait(LONG_S)
+        assert info.state == "Success"
+
+
 @pytest.mark.parametrize("method", ["set_upload_auth_and_address", "set_sts_token"])
 def test_setters_refuse_what_is_no_upload_info(method: str) -> None:
     with vw.VODUpload() as up, pytest.raises(vw.VODError, match="UploadInfo"):

@@ -1,15 +1,18 @@
 /** Choosing whose authority uploads have. Functions, so that the bundle holds only what the toolbar needs and the panels the rest. */
+import { asset_id } from "./format";
 import type { Secrets, UploadAuth } from "./protocol";
 import type { Session } from "./session";
 
 export async function set_credentials(session: Session, secrets: Secrets | UploadAuth): Promise<boolean> {
   // The one message with a secret in it; nothing here keeps it.
   const single = "upload_auth" in secrets;
+  // It waits for just this, whatever is next in the list.
+  const goes_on = single && session.store.cached_rows().some((row) => row.state === "Expired" && asset_id(row) === secrets.media_id);
   const answer = await (single ? session.ask("set_upload_auth", secrets, session.t("use_keys"), ["credentials"])
     : session.ask("set_credentials", secrets, session.t("use_keys"), ["credentials"]));
   if (!answer) return false;
   uses(session, answer.current_profile);
-  session.say(session.t(single ? "auth_taken" : "keys_taken", { id: answer.masked_id }));
+  session.say(goes_on ? session.t("goes_on", { n: 1 }) : session.t(single ? "auth_taken" : "keys_taken", { id: answer.masked_id }));
   return true;
 }
 

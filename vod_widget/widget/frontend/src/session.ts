@@ -283,7 +283,7 @@ export class Session {
     this.t = translator(choose_locale(this.model.get("locale")));
     this.#learn();
     // What was said stays in the old language, so it goes; the state says itself anew.
-    this.say(this.store.hello ? "" : this.t("live_connecting"));
+    this.say(this.store.fault ? this.t("page_failed") : this.store.hello ? "" : this.t("live_connecting"), this.store.fault ? "warn" : "");
   };
 
   // ---- words that several views need ------------------------------------------------------------------

@@ -26,12 +26,19 @@ export class Telling {
 
   /** Something else stands in the status line now. */
   overwritten(): void {
-    this.#told_count = false;
+    this.#told_count = this.#told_keys = false;
   }
 
   #last_told_at = 0;
   /** The status line holds a count of files that were not all through. */
   #told_count = false;
+  /** It says that keys are needed: code of the person's own may give some by itself, a moment later. */
+  #told_keys = false;
+
+  get #wants_keys(): boolean {
+    const { store } = this.#session;
+    return store.summary.state === "Expire" || store.cached_rows().some((row) => row.state === "Expired");
+  }
 
   /** One sentence for what happened in the last seconds; never one per file. */
   #tell(): void {
@@ -63,7 +70,7 @@ export class Telling {
       if (note.code === "file_done" || note.code === "file_failed") continue;
       const known: Record<string, Key> = { file_waiting_browser: "note_page", keys_needed: "note_keys", file_expired: "note_keys" };
       const key = own(known, note.code);
-      if (key) sentences.push(t(key, { name: name(note) }));
+      if (key && (key !== "note_keys" || this.#wants_keys)) sentences.push(t(key, { name: name(note) }));
     }
     const { done: n, failed: f, total, left } = store.summary;
     const glue = t.locale === "en" ? " " : "";
@@ -72,13 +79,16 @@ export class Telling {
     if (counted) {
       if (notes.length === done.length && left === 0 && f === 0 && n === total) sentences.splice(0);
       sentences.push(this.#outcome());
+      if (store.summary.state === "Expire") sentences.push(t("note_keys"));
     }
     if (sentences.length) this.#session.say([...new Set(sentences)].join(glue), failed.length ? "warn" : "");
     this.#told_count = counted && left > 0;
+    this.#told_keys = sentences.includes(t("note_keys"));
   }
 
   /** The count in the status line was true when it was said; the end is said anew. */
   end(): void {
+    if (this.#told_keys && !this.#wants_keys) this.#session.say("");
     if (!this.#told_count || this.#session.store.summary.left > 0 || this.#timer !== undefined) return;
     this.#session.say(this.#outcome(), this.#session.store.status.tone);
   }

@@ -127,6 +127,16 @@ describe("credentials", () => {
     expect(page.status()).toBe("The next file uses the permission for vide…eo-1");
     expect(deep_search(page.module, SECRET)).toBe(false);
   });
+  it("says that an expired file goes on with the permission that was pasted for it", async () => {
+    const page = await open([row("a.mp4", "Ready"), row("b.mp4", "Expired", { video_id: "video-1" })]);
+    await page.click(page.row("b.mp4").querySelector("[data-step=keys]") as Element);
+    await page.click([...page.root.querySelectorAll(".side button")].find((b) => b.textContent === "Paste JSON") as Element);
+    const paste = [...page.root.querySelectorAll<HTMLInputElement>(".side input[type=password]")][3] as HTMLInputElement;
+    paste.value = JSON.stringify({ VideoId: "video-1", UploadAddress: "address", UploadAuth: "auth" });
+    (page.root.querySelector(".side form") as HTMLFormElement).dispatchEvent(new Event("submit", { cancelable: true }));
+    await settle();
+    expect(page.status()).toBe("1 file goes on.");
+  });
   it("offers no keys where the policy forbids them", async () => {
     const page = await open(files(1), (kernel) => { kernel.policy = { sources: ["browser"], inline_credentials: false, choose_profile: false }; });
     const select = page.root.querySelector(".cred select") as HTMLSelectElement;

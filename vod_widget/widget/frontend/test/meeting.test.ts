@@ -139,3 +139,84 @@ describe("a kernel that does not answer", () => {
     expect(page.root.querySelector(".ban")?.textContent).toContain("No answer from the kernel.");
   });
 });
+
+describe("another language in the middle of something", () => {
+  const speak = async (page: Page, locale: string): Promise<void> => {
+    page.kernel.traits["locale"] = locale;
+    page.kernel.emit("change:locale");
+    await settle();
+    expect(page.root.lang).toBe(locale);
+  };
+  it.each([
+    ["a row's button", (page: Page) => page.row("clip-00003.mp4").querySelector("[data-step=remove]")],
+    ["a row", (page: Page) => page.row("clip-00004.mp4")],
+    ["a button of the toolbar", (page: Page) => page.root.querySelector("[data-action=credentials]")],
+    ["the search", (page: Page) => page.root.querySelector(".find input")],
+  ])("leaves the focus on %s", async (_, find) => {
+    const page = await open(files(5));
+    (find(page) as HTMLElement).focus();
+    await speak(page, "zh-CN");
+    expect(document.activeElement).toBe(find(page));
+    await speak(page, "en");
+    expect(document.activeElement).toBe(find(page));
+  });
+  it("gives the focus of an open menu back to its button", async () => {
+    const page = await open(files(2));
+    await page.click(page.root.querySelector("[data-action=add]") as Element);
+    expect(document.activeElement?.getAttribute("role")).toBe("menuitem");
+    await speak(page, "zh-CN");
+    expect(document.activeElement).toBe(page.root.querySelector("[data-action=add]"));
+  });
+  it("keeps the place in a long list", async () => {
+    const page = await open(files(500));
+    const grid = (): HTMLElement => page.root.querySelector(".grid") as HTMLElement;
+    grid().scrollTop = 4_000;
+    grid().dispatchEvent(new Event("scroll"));
+    await settle();
+    await speak(page, "zh-CN");
+    expect(grid().scrollTop).toBe(4_000);
+    expect(page.row("clip-00102.mp4").textContent).toContain("就绪");
+  });
+  it("leaves a panel open, with what was typed, in the new language", async () => {
+    const page = await open(files(2));
+    await page.click(page.by_name("Open details of clip-00002.mp4"));
+    const field = (name: string): HTMLInputElement => page.root.querySelector(`.side [data-field=${name}]`) as HTMLInputElement;
+    await page.type(field("title"), "讲座 one");
+    await page.type(field("tags"), "a, b");
+    await page.key(field("tags"), "Enter");
+    await page.type(field("cate_id"), "12");
+    field("title").focus();
+    await speak(page, "zh-CN");
+    expect(page.root.querySelector(".side")?.textContent).toContain("标题");
+    expect(document.activeElement).toBe(field("title"));
+    await page.click(page.root.querySelector("[data-action=apply]") as Element);
+    expect(page.kernel.last("set_metadata")).toMatchObject({ title: "讲座 one", tags: ["a", "b"], cate_id: 12 });
+  });
+  it("keeps typed keys, a typed path with what was chosen, and links", async () => {
+    const page = await open(files(1), (kernel) => { kernel.policy = { sources: ["browser", "kernel", "address"] }; });
+    const inputs = (): HTMLInputElement[] => [...page.root.querySelectorAll<HTMLInputElement>(".side .inp")];
+    await page.click(page.by_name("Details"));
+    await page.click(page.root.querySelector("[data-profile=inline]") as Element);
+    const [id, key] = inputs() as [HTMLInputElement, HTMLInputElement];
+    [id.value, key.value] = ["LTAI-id", "typed"];
+    await speak(page, "zh-CN");
+    expect(inputs().slice(0, 2).map((input) => input.value)).toEqual(["LTAI-id", "typed"]);
+    expect([id.value, key.value], "what is gone holds no key").toEqual(["", ""]);
+    expect(page.root.querySelector(".side")?.textContent).toContain("使用这些密钥");
+    await page.click(page.root.querySelector("[data-action=close]") as Element);
+    const add = async (action: string): Promise<void> => {
+      await page.click(page.root.querySelector("[data-action=add]") as Element);
+      await page.click(page.root.querySelector(`[data-action=${action}]`) as Element);
+    };
+    await add("add-kernel");
+    await page.click(page.root.querySelector(".dir input:not([disabled])") as Element);
+    await speak(page, "en");
+    expect(page.root.querySelector("[data-action=add-paths]")?.textContent).toBe("Add 1");
+    await page.click(page.root.querySelector("[data-action=close]") as Element);
+    await add("add-address");
+    await page.type(inputs()[0] as HTMLInputElement, "https://example.com/a.mp4");
+    await speak(page, "zh-CN");
+    expect(inputs()[0]?.value).toBe("https://example.com/a.mp4");
+    expect(page.root.querySelector("[data-action=add-address-now]")?.getAttribute("aria-disabled")).toBeNull();
+  });
+});

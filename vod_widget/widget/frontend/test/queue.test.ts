@@ -33,12 +33,44 @@ describe("the queue", () => {
     await settle();
     expect(page.status()).toBe("Stopped. 2 files are left; press Start to go on.");
     // What happens then is said again.
+    Object.assign(all[1]!, { state: "Expired" });
+    page.kernel.snapshot();
     page.kernel.down({ kind: "note", code: "keys_needed", facts: { name: "clip-00002.mp4" } });
     await settle(6_000);
     expect(page.status()).toBe("New keys are needed to go on.");
     page.kernel.snapshot();
     await settle();
     expect(page.status()).toBe("New keys are needed to go on.");
+  });
+  it("says that keys are needed only while they are: code of the notebook may give new ones by itself", async () => {
+    const all = files(3, "Uploading");
+    const page = await open(all);
+    const expire = async (): Promise<void> => {
+      Object.assign(all[1]!, { state: "Expired" });
+      page.kernel.send_rows([all[1]!]);
+      page.kernel.down({ kind: "note", code: "keys_needed", facts: { name: "clip-00002.mp4" } });
+    };
+    const renew = (): void => {
+      Object.assign(all[1]!, { state: "Uploading" });
+      page.kernel.send_rows([all[1]!]);
+    };
+    await expire();
+    renew();
+    await settle(6_000);
+    expect(page.status(), "they came before it was said").toBe("");
+    await expire();
+    await settle(6_000);
+    expect(page.status()).toBe("New keys are needed to go on.");
+    renew();
+    await settle();
+    expect(page.status(), "they came").toBe("");
+    await expire();
+    page.kernel.state = "Expire";
+    Object.assign(all[0]!, { state: "Success" });
+    page.kernel.snapshot();
+    page.kernel.down({ kind: "note", code: "file_done", facts: { name: "clip-00001.mp4" } });
+    await settle(6_000);
+    expect(page.status(), "nothing else is sent").toBe("clip-00001.mp4 is done. New keys are needed to go on. 1 of 3 done, 0 failed.");
   });
   it("sends the intent of each row button for that file alone", async () => {
     const all = [row("u.mp4", "Uploading"), row("s.mp4", "Stopped"), row("f.mp4", "Failure", { error: { code: "Source.Read", message: "", next_step: "retry" } }), row("r.mp4", "Ready")];

@@ -64,6 +64,12 @@ export class AddressPanel implements Panel {
     // nothing to release
   }
 
+  again(): Panel {
+    const made = new AddressPanel(this.#host);
+    made.#input.value = this.#input.value;
+    return made;
+  }
+
   async #submit(): Promise<void> {
     if (this.#add.getAttribute("aria-disabled") === "true") return;
     const lines = this.#lines;

@@ -21,7 +21,7 @@ export class BrowsePanel implements Panel {
   readonly #all: HTMLInputElement;
   readonly #add: HTMLButtonElement;
   readonly #told = h("div", { class: "told", role: "status" });
-  readonly #chosen = new Map<string, DirEntry>();
+  #chosen = new Map<string, DirEntry>();
   #listing: Listing | null = null;
   /** What entering a folder wrote into the field: this alone is not typed. */
   #entered = "";
@@ -33,7 +33,7 @@ export class BrowsePanel implements Panel {
 
   readonly #host: Host;
 
-  constructor(host: Host) {
+  constructor(host: Host, before?: BrowsePanel) {
     this.#host = host;
     const { t } = host.session;
     const options_id = uid();
@@ -51,7 +51,10 @@ export class BrowsePanel implements Panel {
       h("p", { class: "mut hint" }, t("path_sub")), this.#told);
     this.element = frame(host, t("browse_title"), h("div", null, h("h4", null, t("browse_title"))), box,
       h("div", { class: "sc dirs" }, this.#list), h("div", { class: "sf" }, h("label", { class: "pick" }, this.#all, t("select_all")), this.#count, this.#add));
-    void this.#enter(host.session.store.hello?.roots?.[0] ?? "");
+    if (before && before.#listing) {
+      [this.#listing, this.#entered, this.#folder, this.#chosen, this.#input.value] = [before.#listing, before.#entered, before.#folder, before.#chosen, before.#input.value];
+      this.#draw();
+    } else void this.#enter(host.session.store.hello?.roots?.[0] ?? "");
   }
 
   update(): void {
@@ -95,6 +98,10 @@ export class BrowsePanel implements Panel {
 
   close(): void {
     clearTimeout(this.#timer);
+  }
+
+  again(): Panel {
+    return new BrowsePanel(this.#host, this);
   }
 
   /** What is typed: a folder that was only entered is not meant as a whole. */

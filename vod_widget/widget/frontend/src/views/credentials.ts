@@ -93,6 +93,10 @@ export class CredentialsPanel implements Panel {
     // nothing to release
   }
 
+  again(): Panel {
+    return new CredentialsPanel(this.#host);
+  }
+
   #entry(profile: Profile, current: string): HTMLElement {
     const { session } = this.#host;
     const { t } = session;
@@ -155,6 +159,7 @@ export class KeysPanel implements Panel {
   readonly #token = this.#secret();
   readonly #json = this.#secret();
   readonly #region = h("input", { type: "text", class: "inp", id: uid(), autocomplete: "off", spellcheck: "false", placeholder: "cn-shanghai", maxlength: 40 });
+  readonly #inputs = { id: this.#id, key: this.#key, token: this.#token, json: this.#json, region: this.#region };
   readonly #complaint = h("p", { class: "t-err cmp", role: "alert" });
   readonly #use: HTMLButtonElement;
   readonly #forget: HTMLButtonElement;
@@ -217,6 +222,13 @@ export class KeysPanel implements Panel {
 
   close(): void {
     this.#empty();
+  }
+
+  again(): Panel {
+    const made = new KeysPanel(this.#host, this.#for_file);
+    made.#mode(this.#pasting);
+    for (const name of ["id", "key", "token", "json", "region"] as const) made.#inputs[name].value = this.#inputs[name].value;
+    return made;
   }
 
   #mode(pasting: boolean): void {

@@ -35,16 +35,18 @@ export class DetailPanel implements Panel {
   #show_policy: boolean;
   #shape = "";
   #form: MetadataForm | null = null;
+  /** The form in the language before. */
+  #typed: MetadataForm | null = null;
 
   readonly #host: Host;
 
-  constructor(host: Host, readonly file_id: string, policy: boolean) {
+  constructor(host: Host, readonly file_id: string, policy: boolean, before?: DetailPanel) {
     this.#host = host;
     const { t, store } = host.session;
     const row = store.row(file_id);
     const bad = row?.state === "Failure" || row?.state === "Expired" || row?.wait || policy;
     this.#show_policy = policy;
-    this.#tab = bad ? "transfer" : "metadata";
+    this.#tab = before ? before.#tab : bad ? "transfer" : "metadata";
     const tab = (which: "metadata" | "transfer"): HTMLElement => h("button", {
       type: "button", role: "tab", id: uid(), "aria-controls": this.#content.id, onclick: () => this.#go(which),
       onkeydown: (event: KeyboardEvent) => {
@@ -60,7 +62,12 @@ export class DetailPanel implements Panel {
     this.element = h("aside", { class: "side", role: "complementary", "aria-label": t("details_of", { name }) },
       h("div", { class: "sh" }, this.#head, this.#buttons, icon_button(t("close"), "x", { "data-action": "close", onclick: () => host.close_panel() })),
       h("div", { class: "tabs seg", role: "tablist" }, this.#tabs.metadata, this.#tabs.transfer), this.#content, this.#foot);
-    void this.#load();
+    if (before && before.#detail) [this.#detail, this.#detail_state, this.#typed] = [before.#detail, before.#detail_state, before.#form];
+    else void this.#load();
+  }
+
+  again(): Panel {
+    return new DetailPanel(this.#host, this.file_id, this.#show_policy, this);
   }
 
   focus(): void {
@@ -161,6 +168,8 @@ export class DetailPanel implements Panel {
       });
       form.edited = () => { this.#warned = false; };
       this.#form = form;
+      if (this.#typed) form.take_over(this.#typed);
+      this.#typed = null;
     }
     replace(this.#content, this.#form.element);
     if (this.#foot !== this.#form.foot) this.#foot.replaceWith(this.#form.foot);

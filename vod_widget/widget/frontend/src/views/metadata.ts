@@ -28,6 +28,7 @@ interface Values {
 }
 
 type Text = HTMLInputElement | HTMLTextAreaElement;
+type Inputs = Record<Exclude<keyof Values, "tags" | "cate_id">, Text>;
 
 export class MetadataForm {
   readonly element = h("div");
@@ -37,7 +38,7 @@ export class MetadataForm {
   readonly #detail: Detail;
   #saved: Values;
   #tags: string[];
-  readonly #inputs: Record<Exclude<keyof Values, "tags" | "cate_id">, Text>;
+  readonly #inputs: Inputs;
   #category!: HTMLInputElement | HTMLSelectElement;
   readonly #category_field = h("div");
   readonly #tag_input: HTMLInputElement;
@@ -100,6 +101,18 @@ export class MetadataForm {
     count("cate_id");
     replace(this.foot, h("span", { class: "mut" }, t("applies")), this.#undo, this.#apply);
     if (steer) void this.#load_categories();
+    this.refresh();
+  }
+
+  /** What was typed into the same form in another language. */
+  take_over(before: MetadataForm): void {
+    this.#tags = before.#tags;
+    this.#picture = before.#picture;
+    this.#saved = before.#saved;
+    for (const key of Object.keys(this.#inputs) as (keyof Inputs)[]) this.#inputs[key].value = before.#inputs[key].value;
+    this.#tag_input.value = before.#tag_input.value;
+    this.#category.value = before.#category.value;
+    this.#draw_tags();
     this.refresh();
   }
 

@@ -17,6 +17,8 @@ export interface Panel {
   /** False when there is something to lose and the person has not been asked yet. */
   may_close(): boolean;
   close(): void;
+  /** The same in the language that is spoken now, with what was typed. */
+  again(): Panel;
 }
 
 export function frame(host: Host, label: string, head: Child, ...rest: Child[]): HTMLElement {

@@ -100,8 +100,6 @@ export class View implements Host {
   #build(): void {
     const { t } = this.session;
     this.#words = t;
-    this.#panel?.close();
-    this.#panel = null;
     this.root.replaceChildren();
     set(this.root, "aria-label", t("region"));
     set(this.root, "lang", t.locale);
@@ -136,6 +134,31 @@ export class View implements Host {
     this.#drop = new Drop(this);
   }
 
+  /** All of it in another language. Returns what is left to do when it is drawn: nobody loses the place, the focus, or what was typed. */
+  #build_again(): () => void {
+    for (const menu of this.#toolbar.menus) menu.close(true);
+    const top = this.#grid.element.scrollTop;
+    const active = focused_in(this.root);
+    // Both languages have the same elements at the same places.
+    const path: number[] = [];
+    for (let at = active; at && at !== this.root; at = at.parentElement) path.unshift([...at.parentElement?.children ?? []].indexOf(at));
+    const panel = this.#panel;
+    this.#panel = panel?.again() ?? null;
+    panel?.close();
+    this.#sizes?.unobserve(this.#grid.element);
+    this.#grid.close();
+    this.#build();
+    if (this.#panel) this.#body.append(this.#panel.element);
+    this.#sizes?.observe(this.#grid.element);
+    return () => {
+      this.#grid.element.scrollTop = top;
+      this.#grid.update();
+      if (!active) return;
+      (path.reduce<Element | undefined>((at, k) => at?.children[k], this.root) as HTMLElement | undefined)?.focus({ preventScroll: true });
+      if (!focused_in(this.root)) this.focus_grid();
+    };
+  }
+
   #schedule(now: boolean): void {
     const wait = now ? 0 : Math.max(0, this.#drawn_at + DATA_EVERY_MS - Date.now());
     if (wait > 0) {
@@ -165,11 +188,7 @@ export class View implements Host {
   #draw(): void {
     const { session } = this;
     const { store } = session;
-    if (this.#words !== session.t) {
-      this.#sizes?.unobserve(this.#grid.element);
-      this.#build();
-      this.#sizes?.observe(this.#grid.element);
-    }
+    const then = this.#words !== session.t && this.#build_again();
     this.root.classList.toggle("off", store.link === "gone" || store.link === "lost");
     set(this.root, "data-link", store.link);
     set(this.root, "data-uploader-state", store.summary.state);
@@ -192,6 +211,7 @@ export class View implements Host {
     const sheet = this.#panel !== null && this.root.clientWidth > 0 && this.root.clientWidth <= SHEET_PX;
     // Under a sheet nothing may be reached by Tab.
     set(this.#main, "inert", sheet);
+    if (then) then();
   }
 
   // ---- panels ----------------------------------------------------------------------------------------

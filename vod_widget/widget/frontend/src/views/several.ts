@@ -132,4 +132,10 @@ export class SeveralPanel implements Panel {
   close(): void {
     // nothing to release
   }
+
+  again(): Panel {
+    const made = new SeveralPanel(this.#host);
+    for (const [key, control] of made.#inputs) control.value = this.#value(key);
+    return made;
+  }
 }

@@ -770,27 +770,77 @@ def test_a_damaged_line_of_the_list_costs_only_itself(journal: FileJournal) -> N
         assert "damaged line" in (seen.warning or "")
 
 
-def test_list_that_is_replaced_while_it_is_read_gives_no_result_of_another_file(
+def test_list_that_is_written_over_while_it_is_read_gives_no_result_of_another_file(
     journal: FileJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in "ab":
         journal.open(f"file:{name}", DESTINATION).finish({"video_id": name})
     path = journal.folder / "done.jsonl"
-    read = journal._done._index
+    where = journal._done._where
 
-    def index(descriptor: int) -> bool:
-        """Another process writes the list anew, and another thread reads that, just before the line is looked up."""
-        known = read(descriptor)
+    def written_over(descriptor: int, key: bytes) -> int | None:
+        """Another program writes over the list just before the line is looked up."""
+        known = where(descriptor, key)
         monkeypatch.undo()
-        path.with_suffix(".tmp").write_bytes(b"".join(reversed(path.read_bytes().splitlines(keepends=True))))
-        path.with_suffix(".tmp").chmod(0o600)
-        path.with_suffix(".tmp").replace(path)
-        assert journal.finished("file:b", DESTINATION) == {"video_id": "b"}
+        path.write_bytes(b"".join(reversed(path.read_bytes().splitlines(keepends=True))))
         return known
 
-    monkeypatch.setattr(journal._done, "_index", index)
+    monkeypatch.setattr(journal._done, "_where", written_over)
     assert journal.finished("file:a", DESTINATION) is None
     assert journal.finished("file:a", DESTINATION) == {"video_id": "a"}
+
+
+def test_a_result_is_found_while_others_write_the_list_anew_and_add_to_it(
+    journal: FileJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a stored file is taken for a new one, and goes again."""
+    for number in range(9):
+        journal.open("file:old", DESTINATION).finish({"n": number})
+    journal.open("file:mine", DESTINATION).finish({"video_id": "mine"})
+    reader, read, meanwhile = again(journal), os.pread, iter(range(100))
+    depth: list[None] = []
+
+    def pread(descriptor: int, size_bytes: int, offset: int) -> bytes:
+        """Another thread is faster each time: it knows more before this one has read to the end."""
+        if not depth and not size_bytes:
+            depth.append(None)
+            if (number := next(meanwhile)) == 0:
+                reader._done._compact()
+            reader.open(f"file:{number}", DESTINATION).finish({"n": number})
+            assert reader.finished(f"file:{number}", DESTINATION) == {"n": number}
+            depth.clear()
+        return read(descriptor, size_bytes, offset)
+
+    monkeypatch.setattr(done_module.os, "pread", pread)
+    assert reader.finished("file:mine", DESTINATION) == {"video_id": "mine"}
+    assert next(meanwhile) > 0, "it was overtaken"
+    reader.close()
+
+
+def test_a_lookup_that_is_overtaken_by_results_forgets_none(
+    journal: FileJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It saw the list before their lines were added, and must not take it for one that was cut since."""
+    journal.open("file:a", DESTINATION).finish({"n": 1})
+    assert journal.finished("file:a", DESTINATION) == {"n": 1}
+    seen, added = os.fstat, []
+
+    def fstat(descriptor: int) -> os.stat_result:
+        found = seen(descriptor)
+        with monkeypatch.context() as others:
+            others.setattr(done_module.os, "fstat", seen)
+            added.append(f"file:{len(added)}")
+            journal.open(added[-1], DESTINATION).finish({"n": added[-1]})
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(done_module.os, "fstat", fstat)
+        assert journal.finished("file:a", DESTINATION) == {"n": 1}
+    reads: list[int] = []
+    real = os.pread
+    monkeypatch.setattr(done_module.os, "pread", lambda *args: reads.append(args[1]) or real(*args))
+    assert [journal.finished(name, DESTINATION) for name in added] == [{"n": name} for name in added]
+    assert reads == [], "what is known is not read again"
 
 
 def test_a_list_that_was_cut_is_read_anew(journal: FileJournal) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _SLACK_LINES = 1000
 _LOCK_TRIES = 5000  # x 2 ms = 10 s for one append by somebody else
 _LOCK_PAUSE_S = 0.002
+_LOOKS = 3
 
 
 class _News:
@@ -207,10 +208,7 @@ class DoneList:
         except OSError as exc:
             raise failed("the list of finished files cannot be read", exc) from exc
         with os.fdopen(descriptor, "rb") as file:
-            for _ in range(3):  # another thread may have read the same news first
-                if self._index(file.fileno()):
-                    break
-            offset = self._offsets.get(bytes.fromhex(key))
+            offset = self._where(file.fileno(), bytes.fromhex(key))
             if offset is None:
                 return None
             file.seek(offset)
@@ -228,21 +226,55 @@ class DoneList:
         with self._guard:
             return self._has_read(found) and key not in self._offsets
 
-    def _index(self, descriptor: int) -> bool:
-        """Read the lines that came since the last time; False when another thread was faster and may know less."""
-        found = os.fstat(descriptor)
-        with self._guard:
-            inode, start, last = self._inode, self._read_bytes, self._last
-            if self._has_read(found):
-                return True
-        is_new = inode != found.st_ino or start > found.st_size
-        is_new = is_new or os.pread(descriptor, len(last), start - len(last)) != last
-        offset = 0 if is_new else start
+    def _where(self, descriptor: int, key: bytes) -> int | None:
+        """Return where in this file the newest line of an entry begins, None when it has none.
+
+        The index is looked up where it is known to be that of this file, in the same turn of the guard: a moment later
+        another thread may have made it that of another file, or of what this one was before.
+        """
+        looks = 0
+        while True:
+            looks += 1
+            # First what is known, then what is there: what comes in between must not look as if the list was cut.
+            with self._guard:
+                inode, start, last = self._inode, self._read_bytes, self._last
+            found = os.fstat(descriptor)
+            with self._guard:
+                if self._has_read(found):
+                    return self._offsets.get(key)
+            is_new = inode != found.st_ino or start > found.st_size
+            is_new = is_new or os.pread(descriptor, len(last), start - len(last)) != last
+            is_new = is_new or looks == _LOOKS  # others were faster each time: for a list read whole they do not matter
+            news, lines, offset, last = self._read(descriptor, 0 if is_new else start, found.st_size, last)
+            with self._guard:
+                if (self._inode, self._read_bytes) == (inode, start):
+                    if is_new:
+                        self._offsets, self._lines = {}, 0
+                    self._offsets.update(news)
+                    self._lines += lines
+                    self._inode, self._read_bytes, self._changed_ns = found.st_ino, offset, found.st_mtime_ns
+                    self._last = last if offset else b""
+                    return self._offsets.get(key)
+            if is_new:
+                return news.get(key)
+
+    def _read(self, descriptor: int, start: int, end: int, last: bytes) -> tuple[dict[bytes, int], int, int, bytes]:
+        """Read a piece of the list.
+
+        Args:
+            descriptor: The list.
+            start: First byte, the beginning of a line.
+            end: Where to stop.
+            last: The line before.
+
+        Returns:
+            Where the newest line of each entry begins, how many lines there are, where the last ends, and the last.
+        """
         news: dict[bytes, int] = {}
         lines = 0
         rest = b""
-        position = offset
-        while block := os.pread(descriptor, min(1 << 20, found.st_size - position), position):
+        offset = position = start
+        while block := os.pread(descriptor, min(1 << 20, end - position), position):
             position += len(block)
             *whole, rest = (rest + block).split(b"\n")
             for text in whole:
@@ -253,16 +285,7 @@ class DoneList:
                 elif text:
                     self._warn("The list of finished files had a damaged line; that file may be sent again.")
                 offset += len(text) + 1
-        with self._guard:
-            if (self._inode, self._read_bytes) != (inode, start):
-                return False
-            if is_new:
-                self._offsets, self._lines = {}, 0
-            self._offsets.update(news)
-            self._lines += lines
-            self._inode, self._read_bytes, self._changed_ns = found.st_ino, offset, found.st_mtime_ns
-            self._last = last if offset else b""
-        return True
+        return news, lines, offset, last
 
     def _forget(self) -> None:
         """Read the list anew at the next look."""

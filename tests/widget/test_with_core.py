@@ -305,6 +305,42 @@ def test_a_new_kernel_offers_what_the_old_one_left_and_goes_on_with_it(
     second.close()
 
 
+def test_two_looks_at_what_was_left_do_not_hide_it_from_one_another(
+    comms: type[FakeComm], emulator: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vod_widget import Credentials
+    from vod_widget.emulator import faults
+    from vod_widget.journal.entry import FileEntry
+
+    keys = Credentials(emulator.access_key_id, emulator.access_key_secret)
+    options: dict[str, Any] = {"credentials": keys, "endpoint": emulator.endpoint, "part_size_bytes": 102_400}
+    (tmp_path / "talk.mp4").write_bytes(a_video(300_000))
+    old = VODUploadWidget(**options)
+    stall = emulator.faults.add(op="UploadPart", nth=2, action=faults.Stall())
+    old.add(tmp_path / "talk.mp4")
+    old.start()
+    until(lambda: stall.fired, "a part is held")
+    old.close()
+    stall.release()
+    new = VODUploadWidget(**options)
+    left = new._handler._unfinished
+    second: list[dict[str, int]] = []
+    looker = threading.Thread(target=lambda: second.append(left.count()))
+    release = FileEntry.release
+
+    def while_the_other_looks(entry: FileEntry) -> None:
+        monkeypatch.setattr(FileEntry, "release", release)
+        looker.start()
+        looker.join(0.3)  # only where the two looks meet it ends now
+        release(entry)
+
+    monkeypatch.setattr(FileEntry, "release", while_the_other_looks)
+    assert left.count() == {"files": 1, "browser": 0}
+    looker.join(60)
+    assert second == [{"files": 1, "browser": 0}]
+    new.close()
+
+
 def test_a_browser_file_that_was_left_is_left_no_more_once_it_is_in_the_list(
     comms: type[FakeComm], emulator: Any
 ) -> None:

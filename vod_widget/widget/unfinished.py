@@ -5,9 +5,10 @@ A kernel that restarts forgets its queue; the journal does not. Reads the journa
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vod_widget.errors import LockedError, VODError
@@ -21,6 +22,20 @@ __all__ = ["Unfinished"]
 
 _log = logging.getLogger(__name__)
 _MAX_LOOKED_AT = 200
+# A look takes the lock of each entry for a moment. Two pages ask at once, and each took the other's look for a transfer.
+_LOOKING = threading.RLock()
+_LOOK_S = 5.0  # a dead disk must not hold up the next one for good
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Look while nobody else does, in this process."""
+    alone = _LOOKING.acquire(timeout=_LOOK_S)
+    try:
+        yield
+    finally:
+        if alone:
+            _LOOKING.release()
 
 
 class Unfinished:
@@ -45,16 +60,17 @@ class Unfinished:
         journal = uploader._authority.journal()
         here = {record.source.source_id for record in list(uploader._queue.records)}
         found = []
-        for checkpoint in journal.unfinished()[-_MAX_LOOKED_AT:]:
-            if checkpoint.destination != label or checkpoint.canceled:
-                continue
-            if checkpoint.source_id in here if of is None else checkpoint.source_id not in of:
-                continue
-            try:
-                journal.open(checkpoint.source_id, checkpoint.destination).release()
-            except LockedError:
-                continue
-            found.append(checkpoint)
+        with _alone():
+            for checkpoint in journal.unfinished()[-_MAX_LOOKED_AT:]:
+                if checkpoint.destination != label or checkpoint.canceled:
+                    continue
+                if checkpoint.source_id in here if of is None else checkpoint.source_id not in of:
+                    continue
+                try:
+                    journal.open(checkpoint.source_id, checkpoint.destination).release()
+                except LockedError:
+                    continue
+                found.append(checkpoint)
         return found
 
     def count(self) -> dict[str, int]:
@@ -100,6 +116,7 @@ class Unfinished:
         """
         from vod_widget.restoring import Left, take_back
 
-        found = self._found()
-        self._uploader._prepare()
-        return take_back(self._uploader, self._uploader._authority.journal(), found, Left())
+        with _alone():
+            found = self._found()
+            self._uploader._prepare()
+            return take_back(self._uploader, self._uploader._authority.journal(), found, Left())

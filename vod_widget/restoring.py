@@ -18,7 +18,7 @@ from .model import Checkpoint, SourceKind, UploadMetadata
 from .sources import LocalSource, WebSource
 from .uploader import VODUpload
 
-__all__ = ["Left", "take_back"]
+__all__ = ["Left", "can_open", "still_unfinished", "take_back"]
 
 _FILE = "file:"
 _ADDRESS = "address:"
@@ -45,7 +45,7 @@ def take_back(uploader: VODUpload, journal: Journal, checkpoints: Iterable[Check
     Returns:
         How many joined the queue.
     """
-    taken = 0
+    free: list[Checkpoint] = []
     for checkpoint in checkpoints:
         if checkpoint.canceled and not checkpoint.upload_id:
             continue  # given up, and nothing is left to be removed
@@ -57,12 +57,27 @@ def take_back(uploader: VODUpload, journal: Journal, checkpoints: Iterable[Check
         except LockedError as error:
             left.held.append((checkpoint, error.pid))
             continue
+        free.append(checkpoint)
+    free = still_unfinished(journal, free)
+    for checkpoint in free:
         source, why = _source_of(checkpoint)
         info = uploader._restore(checkpoint, _metadata_of(checkpoint), source, why)
-        taken += 1
         if checkpoint.canceled:
             uploader.cancel_file(info)
-    return taken
+    return len(free)
+
+
+def still_unfinished(journal: Journal, free: list[Checkpoint]) -> list[Checkpoint]:
+    """Leave out files that ended after they were listed and before they were found to be held by nobody.
+
+    Who holds a file removes its entry before it lets go; one that is taken for unfinished then would be stored twice.
+
+    Args:
+        journal: Where they were listed.
+        free: Files of one destination, seen to be held by nobody since.
+    """
+    there = journal.knows((one.source_id for one in free), free[0].destination) if free else ()
+    return [one for one in free if one.source_id in there]
 
 
 def can_open(source_id: str) -> bool:

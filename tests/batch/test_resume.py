@@ -171,6 +171,21 @@ def test_file_that_another_process_sends_is_left_to_it(
         assert up.list_files() == []
 
 
+def test_file_that_another_process_finishes_after_it_was_listed_is_not_taken_back(
+    to: dict[str, Any], killed: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = FileJournal.unfinished
+
+    def unfinished(journal: FileJournal) -> tuple[Checkpoint, ...]:
+        found = listed(journal)
+        journal.open(killed.source_id, killed.destination).finish({"video_id": killed.media_id})
+        return found
+
+    monkeypatch.setattr(FileJournal, "unfinished", unfinished)
+    with vw.resume(**to) as up:
+        assert up.list_files() == []
+
+
 def test_other_destination_is_left_and_named(emulator: Any, to: dict[str, Any], killed: Checkpoint) -> None:
     with Emulator() as second:
         elsewhere = {**to, "endpoint": second.endpoint}

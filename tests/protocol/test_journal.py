@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+import vod_widget.journal as journal_module
 from tests.helpers.descriptors import open_below
 from tests.helpers.until import until
 from vod_widget.errors import InvalidArgumentError, InvalidStateError, JournalError, LockedError
@@ -1010,6 +1011,22 @@ def test_f93_a_hundred_thousand_finished_files_are_found_at_once(journal: FileJo
 
 
 # Unfinished files -----------------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_ends_while_the_unfinished_are_listed_is_not_among_them(
+    journal: FileJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = take(journal)
+    entry.write(SENT, durable=True)
+    read = journal_module.read_entry
+
+    def ends(path: Path) -> bytes | None:
+        data = read(path)
+        entry.finish({"video_id": "v"})
+        return data
+
+    monkeypatch.setattr(journal_module, "read_entry", ends)
+    assert journal.unfinished() == ()
 
 
 def test_unfinished_files_come_oldest_first_and_keep_their_age(journal: FileJournal, clock: Clock) -> None:

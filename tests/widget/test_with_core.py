@@ -341,6 +341,46 @@ def test_two_looks_at_what_was_left_do_not_hide_it_from_one_another(
     new.close()
 
 
+def test_a_file_that_is_finished_by_another_kernel_once_it_is_listed_is_neither_offered_nor_sent_again(
+    comms: type[FakeComm], emulator: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vod_widget.emulator import faults
+    from vod_widget.errors import LockedError
+    from vod_widget.journal import FileJournal
+    from vod_widget.model import Checkpoint
+    from vod_widget.widget.unfinished import Unfinished
+
+    path = tmp_path / "talk.mp4"
+    path.write_bytes(a_video(300_000))
+    keys = Credentials(emulator.access_key_id, emulator.access_key_secret)
+    options: dict[str, Any] = {"credentials": keys, "endpoint": emulator.endpoint, "part_size_bytes": 102_400}
+    stall = emulator.faults.add(op="UploadPart", nth=2, action=faults.Stall())
+    with VODUpload(**options) as other:
+        theirs = other.add_file(path)
+        other.start_upload()
+        until(lambda: stall.fired, "a part is held")
+        with VODUpload(**options) as mine:
+            info = mine.add_file(path)
+            assert [result.state for result in mine.run(60)] == ["Failure"]
+            assert isinstance(info.error, LockedError)
+            unfinished = Unfinished(mine)
+            listed = FileJournal.unfinished
+
+            def ends(journal: FileJournal) -> tuple[Checkpoint, ...]:
+                found = listed(journal)
+                stall.release()
+                assert other.wait(60)
+                return found
+
+            monkeypatch.setattr(FileJournal, "unfinished", ends)
+            unfinished.go_on([(info._record.source.source_id, info)])
+            assert theirs.state == "Success"
+            assert mine.wait(60)
+            assert isinstance(info.error, LockedError), "it stands as it is"
+            assert unfinished.count() == {"files": 0, "browser": 0}
+    assert len(emulator.assets) == 1
+
+
 def test_a_browser_file_that_was_left_is_left_no_more_once_it_is_in_the_list(
     comms: type[FakeComm], emulator: Any
 ) -> None:

@@ -130,7 +130,8 @@ class FileJournal:
             except (OSError, JournalError) as exc:
                 self.warn(f"The checkpoint {path.name} was left out: {getattr(exc, 'message', None) or exc}.")
                 continue
-            if data is None or self._done.is_done(path.stem, stamp(path)):
+            written = stamp(path)
+            if data is None or not written or self._done.is_done(path.stem, written):  # no stamp: it ended meanwhile
                 continue
             state, verdict = read_state(path, data)
             checkpoint = state.whole()

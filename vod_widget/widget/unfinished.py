@@ -55,6 +55,8 @@ class Unfinished:
         Args:
             of: Only of these sources; None leaves out what is in the queue.
         """
+        from vod_widget.restoring import still_unfinished
+
         uploader = self._uploader
         label = uploader._authority.resolve(required=False).label
         journal = uploader._authority.journal()
@@ -71,7 +73,7 @@ class Unfinished:
                 except LockedError:
                     continue
                 found.append(checkpoint)
-        return found
+        return still_unfinished(journal, found)
 
     def count(self) -> dict[str, int]:
         """Return how many files can go on, and how many would if a browser brought them again; never raises."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,19 @@ def test_a_named_one_that_answers_is_used(
     assert (provider.endpoint, provider.region) == (emulator.endpoint, "cn-beijing")
     assert provider.credentials().access_key_id == "EMUfromthedemofile00"
     assert starter.started == []
+
+
+@pytest.mark.slow
+def test_a_named_one_on_a_busy_machine_is_waited_for(starter: Starter, process: ProcessEmulator, home: Path) -> None:
+    def answer(*_request: object) -> tuple[int, str, str]:
+        threading.Event().wait(1.5)
+        return 200, "text", '{"service": "vod_widget.emulator"}'
+
+    with KeyServer(answer) as busy:
+        env = running_file(home / "demo.json", endpoint=busy.url)
+        provider = resolve(profile="emulator", env=env, home=home, process_emulator=process)
+    assert provider.endpoint == busy.url
+    assert starter.started == [], "nobody finds there what was stored in the other"
 
 
 def test_a_named_one_that_is_gone_is_replaced(starter: Starter, process: ProcessEmulator, home: Path) -> None:

@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ProcessEmulator", "Running", "emulator_provider", "is_answering", "is_emulator", "read_running"]
 
-# A server on this machine accepts within milliseconds; more means that it is gone or stuck.
-_ANSWER_S: Final = 1.0
+# A port of this machine that nobody serves refuses at once, so waiting long costs only where something is stuck.
+# A short wait takes an emulator on a busy machine for one that is gone, and what it stored is missed in the next.
+_ACCEPT_S: Final = 1.0  # the system does that, however busy the server is
+_HEALTH_S: Final = 15.0
 _HEALTH_BYTES: Final = 4096
 
 
@@ -70,7 +72,7 @@ def is_emulator(endpoint: str) -> bool:
     """Tell whether an emulator serves a base URL of this machine, and no other program that took its port."""
     parts = urlsplit(endpoint)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=_ANSWER_S)
+    connection = kind(parts.hostname or "", parts.port, timeout=_HEALTH_S)
     try:
         connection.request("GET", "/_emulator/health")
         answer = connection.getresponse()
@@ -87,7 +89,7 @@ def is_answering(endpoint: str) -> bool:
     parts = urlsplit(endpoint)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        with socket.create_connection((parts.hostname or "", port), timeout=_ANSWER_S):
+        with socket.create_connection((parts.hostname or "", port), timeout=_ACCEPT_S):
             return True
     except OSError:
         return False

@@ -22,7 +22,7 @@ __all__ = ["Unfinished"]
 
 _log = logging.getLogger(__name__)
 _MAX_LOOKED_AT = 200
-# A look takes the lock of each entry for a moment. Two pages ask at once, and each took the other's look for a transfer.
+# A look takes the lock of each entry for a moment: two pages ask at once, and each took the other's look for sending.
 _LOOKING = threading.RLock()
 _LOOK_S = 5.0  # a dead disk must not hold up the next one for good
 

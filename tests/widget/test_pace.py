@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vod_widget.sources.pace import LARGEST_SLICE_BYTES, SMALLEST_SLICE_BYTES, Pace
+from vod_widget.sources.pace import FIRST_SLICE_BYTES, LARGEST_SLICE_BYTES, SMALLEST_SLICE_BYTES, Pace
 
 MIB = 1024 * 1024
 
@@ -12,6 +12,11 @@ MIB = 1024 * 1024
 def test_four_slices_fly_and_small_ones_more() -> None:
     assert Pace(4 * MIB).window_bytes == 16 * MIB
     assert Pace(64 * 1024).window_bytes == 2 * MIB
+
+
+def test_the_first_slices_pass_a_server_of_half_a_mebibyte() -> None:
+    head_bytes = 4096  # of the message that carries it: JSON of the comm, lengths of the frames
+    assert FIRST_SLICE_BYTES + head_bytes < MIB // 2
 
 
 @pytest.mark.parametrize("said", [0, 1, 10**12])

@@ -11,6 +11,7 @@ from tests.widget.fakes import Rig, failure
 from tests.widget.test_browser_source import Reading
 from vod_widget.errors import InvalidStateError, RetriesExhaustedError, SourceDetachedError
 from vod_widget.model import UploaderState, UploadState
+from vod_widget.sources.pace import FIRST_SLICE_BYTES
 from vod_widget.widget.policy import Policy
 
 FAULT_KIND = "W"
@@ -424,7 +425,7 @@ def test_slices_are_small_until_the_page_has_told_what_its_host_carries(rig: Rig
     size = 20 * 1024 * 1024
     [added] = offer(rig, token, size_bytes=size)["added"]
     source = source_of(rig, added["file_id"])
-    assert source.slice_bytes == 512 * 1024
+    assert source.slice_bytes == FIRST_SLICE_BYTES
     rig.data("reach", token=token, slice_bytes=4 * 1024 * 1024)
     assert source.slice_bytes == 4 * 1024 * 1024
     [second] = offer(rig, token, name="b.mp4", size_bytes=size)["added"]
@@ -436,5 +437,5 @@ def test_a_page_tells_for_itself_only(rig: Rig) -> None:
     mine, other = rig.hello()["token"], rig.hello()["token"]
     [added] = offer(rig, mine, size_bytes=10**7)["added"]
     rig.data("reach", token=other, slice_bytes=65_536)
-    assert source_of(rig, added["file_id"]).slice_bytes == 512 * 1024
+    assert source_of(rig, added["file_id"]).slice_bytes == FIRST_SLICE_BYTES
     assert rig.code("reach", token="made-up", slice_bytes=65_536) == "Owner"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.until import LONG_S
 from vod_widget.credentials import resolve
 from vod_widget.credentials.policies import upload_policy
 from vod_widget.credentials.providers import HOLD_S, RenewingProvider, SingleFlight
@@ -18,7 +19,7 @@ from vod_widget.model import Credentials
 
 from .helpers import CANARY, KEY_ID, ROLE, TOKEN, FakeClock, ak, keys_env, touch_later, write_cli, write_ini
 
-DEADLINE_S = 10.0
+DEADLINE_S = LONG_S
 
 
 class FakeSts:

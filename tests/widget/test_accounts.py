@@ -17,6 +17,7 @@ import vod_widget as vw
 from tests.credentials.helpers import ak, write_cli
 from tests.emulator.raw import call
 from tests.helpers.media import Media
+from tests.helpers.until import LONG_S
 from tests.widget.fakes import FakeClock
 from vod_widget.emulator import faults
 from vod_widget.errors import CredentialError, InvalidStateError, VODError
@@ -203,7 +204,12 @@ def test_the_search_for_keys_is_told_in_both_languages_with_its_winner(upload: v
     ]
 
 
-def test_the_test_button_says_who_and_whether_in_both_languages(emulator: Any, upload: vw.VODUpload) -> None:
+def test_the_test_button_says_who_and_whether_in_both_languages(
+    emulator: Any, upload: vw.VODUpload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "vod_widget.widget.accounts._TEST_S", LONG_S
+    )  # a person's patience; a busy machine takes its time
     accounts = Accounts(upload, SystemClock())
     accounts.use_keys(emulator.access_key_id, Secret(emulator.access_key_secret), None, "cn-shanghai")
     found = accounts.test()

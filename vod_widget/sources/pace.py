@@ -13,7 +13,7 @@ __all__ = ["FIRST_SLICE_BYTES", "LARGEST_SLICE_BYTES", "SMALLEST_SLICE_BYTES", "
 
 _KIB = 1024
 # Before the page has told what its host carries: with its head a message of it passes a limit of 512 KiB. One that does
-# not costs the socket and ten seconds of waiting, smaller ones cost nothing while the page's probe takes a tenth of one.
+# not costs the socket and ten seconds of wait, smaller ones cost nothing while the page's probe takes a tenth of one.
 FIRST_SLICE_BYTES = 256 * _KIB
 # Measured on loopback: 4 MiB at four in flight is the fastest; servers close the socket at 10 MiB.
 LARGEST_SLICE_BYTES = 4096 * _KIB

@@ -425,6 +425,7 @@ class Rig:
             commands=Commands(self.uploader, files, self.policy),
             clock=self.clock,
             comm_id="comm-1",
+            read_in=lambda _language: None,
         )
         self.workers = InlineWorkers()
         self.handler._disk = self.handler._others = self.workers  # type: ignore[assignment]

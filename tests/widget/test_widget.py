@@ -430,6 +430,27 @@ def test_the_cell_gets_an_output_for_the_results_which_follows_them(
     assert len(shell.outputs) == 3
 
 
+def test_the_saved_table_follows_the_page_that_came_last_where_the_screen_follows_its_page(
+    widget: VODUploadWidget, uploader: FakeUploader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = _Shell()
+    monkeypatch.setattr(sys.modules["IPython"], "get_ipython", lambda: shell)
+    uploader.add_many(1, state=UploadState.SUCCESS)
+    until(lambda: widget.results, "results")
+    widget._repr_mimebundle_()
+    shell.end_cell()
+    assert "✓ Done" in shell.outputs[-1][2], "no page came yet"
+    ask(widget, 1, "hello", version=2, locale="en")
+    ask(widget, 2, "hello", version=2, locale="zh-CN")
+    until(lambda: len(shell.outputs) == 2, "the table is written anew")
+    assert "✓ 完成" in shell.outputs[-1][2]
+    bundle = widget._repr_mimebundle_()
+    assert bundle is not None
+    assert "运行此单元格" in bundle[0]["text/html"]
+    widget.locale = "en"
+    assert "✓ Done" in widget._table()
+
+
 def test_results_stay_when_the_list_is_cleared_of_what_is_done(widget: VODUploadWidget, uploader: FakeUploader) -> None:
     done, failed = uploader.add_many(2)
     uploader.put(done, state=UploadState.SUCCESS, video_id="v1")

@@ -117,6 +117,7 @@ class Handler:
         commands: What both halves do.
         clock: Monotonic time.
         comm_id: Id of the widget's comm, by which a page tells a restarted kernel: that has no such.
+        read_in: Takes the language of a page that comes.
         reload_ends: True when each load of the page is another kernel.
     """
 
@@ -132,6 +133,7 @@ class Handler:
         commands: Commands,
         clock: Clock,
         comm_id: str,
+        read_in: Callable[[str], None],
         reload_ends: bool = False,
     ) -> None:
         self._uploader = uploader
@@ -145,6 +147,7 @@ class Handler:
         self._unfinished = Unfinished(uploader)
         self._clock = clock
         self._comm_id = comm_id
+        self._read_in = read_in
         self._reload_ends = reload_ends
         self._rate = RateLimit(policy.max_messages_per_s, clock)
         # Four browsers on a dead disk must not keep Stop from working.
@@ -238,6 +241,7 @@ class Handler:
             profiles = self._accounts.list_profiles()
         else:
             self._accounts.refresh()
+        self._read_in(intent.args["locale"])
         token = self._pages.greet()
         page = self._pages.number_of(token)
         self._publisher.call_the_roll(page)

@@ -16,6 +16,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from vod_widget.interfaces import Clock
+
 __all__ = ["SavedTable"]
 
 _log = logging.getLogger(__name__)
@@ -30,10 +32,25 @@ class SavedTable:
 
     Args:
         words: Gives `text/plain` and `text/html` of now; None when the widget is gone.
+        clock: Monotonic time.
+        call_later: Calls a job at a monotonic time.
+        language: That of the page before, when the same queue goes on.
+
+    Attributes:
+        language: Of the page that came last: the table is for whoever reads there.
     """
 
-    def __init__(self, words: Callable[[], tuple[str, str] | None]) -> None:
+    def __init__(
+        self,
+        words: Callable[[], tuple[str, str] | None],
+        clock: Clock,
+        call_later: Callable[[float, Callable[[], None]], None],
+        language: str = "en",
+    ) -> None:
         self._words = words
+        self._clock = clock
+        self._call_later = call_later
+        self.language = language
         self._display_id = f"vod-widget-{secrets.token_hex(8)}"
         self._lock = threading.Lock()  # guards the three below; never held while something is published
         self._awaited = False
@@ -60,16 +77,27 @@ class SavedTable:
         shell.events.register("post_execute", at_the_end)
         return True
 
-    def owe(self, now_s: float) -> float | None:
-        """Note that it is not true any more; return the time for `settle`, None when that is agreed already."""
+    def read_in(self, language: str) -> None:
+        """Take the language of a page that comes."""
+        before, self.language = self.language, language
+        words = self._words() if language != before else None
+        # A table that is empty yet is the same in all of them.
+        if words is not None and words[1]:
+            self.owe()
+
+    def owe(self) -> None:
+        """Note that it is not true any more, which is mended soon."""
+        now_s = self._clock.monotonic_s()
         with self._lock:
             if not self._shown or self._owed:
-                return None
+                return
             self._owed = True
-            return max(now_s + SOON_S, self._told_s + EVERY_S)
+            at_s = max(now_s + SOON_S, self._told_s + EVERY_S)
+        self._call_later(at_s, self.settle)
 
-    def settle(self, now_s: float) -> None:
+    def settle(self) -> None:
         """Make it true, if it is not."""
+        now_s = self._clock.monotonic_s()
         with self._lock:
             owed, self._owed = self._owed and self._shown, False
             if owed:

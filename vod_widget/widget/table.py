@@ -76,7 +76,7 @@ def as_html(
         results: One dict a finished file.
         region: Where they went.
         now_s: Unix time of now.
-        locale: Of the widget: "zh-CN" is Chinese, all else English, for whose page it was nobody knows later.
+        locale: "zh-CN" is Chinese, all else English.
     """
     utc = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now_s))
     size_bytes = sum(result["size_bytes"] for result in results if result["state"] == "Success")

@@ -225,7 +225,10 @@ class VODUploadWidget(anywidget.AnyWidget):
             self._accounts.take_over(earlier._accounts)
             pages.take_over(earlier._pages)
         self._pages: Pages = pages
-        self._saved = SavedTable(_words_weakly(weakref.ref(self)))
+        language = "en" if earlier is None else earlier._saved.language
+        self._saved: SavedTable = SavedTable(
+            _words_weakly(weakref.ref(self)), clock, self._publisher.call_later, language
+        )
         self._commands = Commands(uploader, files, self._policy)
         self._handler = Handler(
             uploader,
@@ -237,6 +240,7 @@ class VODUploadWidget(anywidget.AnyWidget):
             commands=self._commands,
             clock=clock,
             comm_id=self.model_id or "",
+            read_in=self._saved.read_in,
             reload_ends=reload_ends,
         )
         unsubscribe = _subscribe(uploader, self._publisher, pages)
@@ -430,7 +434,7 @@ class VODUploadWidget(anywidget.AnyWidget):
     def _tell_all(self) -> None:
         """Bring traits and the saved table up to date, in the cell that runs: headless tools keep what that says."""
         self._publisher.flush(_FLUSH_S)
-        self._settle()
+        self._saved.settle()
 
     def _named(self, files: Iterable[UploadInfo | str | int]) -> list[UploadInfo]:
         listed = self.uploader.list_files()
@@ -498,14 +502,8 @@ class VODUploadWidget(anywidget.AnyWidget):
                 self._results.pop(file_id, None)
         for file in ended:
             self._results[file.file_id] = _result(file)
-        at_s = self._saved.owe(self._clock.monotonic_s())
-        if at_s is not None:
-            saved, clock = self._saved, self._clock
-            self._publisher.call_later(at_s, lambda: saved.settle(clock.monotonic_s()))
+        self._saved.owe()
         self.results = list(self._results.values())
-
-    def _settle(self) -> None:
-        self._saved.settle(self._clock.monotonic_s())
 
     def __repr__(self) -> str:
         return table.as_text(self._numbers())
@@ -530,7 +528,7 @@ class VODUploadWidget(anywidget.AnyWidget):
         data["text/plain"] = repr(self)
         # The results stand in the output of their own, if there is one: twice they would contradict each other soon.
         apart = self._is_open and self._saved.show_after_cell()
-        data["text/html"] = ("" if apart else self._table()) or table.invitation(self.locale)
+        data["text/html"] = ("" if apart else self._table()) or table.invitation(self.locale or self._saved.language)
         return data, metadata
 
     def _table(self) -> str:
@@ -539,9 +537,8 @@ class VODUploadWidget(anywidget.AnyWidget):
             return ""
         profile = self._accounts.facts()["profile"] if self._is_open else None
         region = profile["region"] if profile else ""
-        return table.as_html(
-            self._numbers(), self.results, region=region, now_s=self._clock.now_s(), locale=self.locale
-        )
+        locale = self.locale or self._saved.language
+        return table.as_html(self._numbers(), self.results, region=region, now_s=self._clock.now_s(), locale=locale)
 
     def close(self) -> None:
         """End the widget's threads and its view; an uploader that it made is closed, yours is left alone."""
@@ -552,7 +549,7 @@ class VODUploadWidget(anywidget.AnyWidget):
                 if self._owns_uploader:
                     self.uploader.stop_upload()
                 self._finalizer()
-                self._settle()
+                self._saved.settle()
                 self._results = {}
                 self._handler.close()
                 if self._owns_uploader:

@@ -186,7 +186,7 @@ export class Session {
 
   #greet(): void {
     this.#learn();
-    this.connection.request("hello", { version: PROTOCOL_VERSION, locale: this.t.locale }).then(
+    this.connection.request("hello", { version: PROTOCOL_VERSION, locale: choose_locale("") }).then(
       (hello) => {
         this.store.hello = hello;
         this.connection.token = this.feeder.token = hello.token;

@@ -15,6 +15,13 @@ describe("meeting the kernel", () => {
     expect(page.rows()[0]).toMatchObject({ role: "row" });
     expect(page.rows()[0]?.dataset).toMatchObject({ state: "Ready" });
   });
+  it.each(["", "en", "zh-CN"])("tells the page's own language at hello, whatever the trait says (%s)", async (trait) => {
+    document.documentElement.lang = "zh-TW";
+    const page = await open([], (kernel) => { kernel.traits["locale"] = trait; });
+    document.documentElement.lang = "";
+    expect(page.kernel.last("hello")).toMatchObject({ locale: "zh-CN" });
+    expect(name_of(page.root.querySelector("[data-action=start]") as Element)).toBe(trait === "en" ? "Start" : "开始");
+  });
   it("names itself by its token from then on, and says nothing else in a message than the protocol has", async () => {
     const page = await open(files(1));
     await page.click(page.by_name("Start"));

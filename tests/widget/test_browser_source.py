@@ -14,6 +14,7 @@ from tests.widget.fakes import FakeClock
 from vod_widget.errors import InvalidArgumentError, SourceChangedError, SourceDetachedError, SourceError
 from vod_widget.model import SourceKind
 from vod_widget.sources.browser import SLICE_BYTES, WINDOW_BYTES, BrowserSource
+from vod_widget.sources.slices import Read, Slices
 
 FAULT_KIND = "W"
 
@@ -151,6 +152,20 @@ def test_a_slice_that_three_later_ones_overtook_is_asked_for_once_more_at_once(m
     desk.page.answer(lost)
     assert reading.ended().result == desk.page.data
     assert desk.source.slice_bytes == SLICE_BYTES, "it says nothing of the size"
+
+
+def test_a_slice_that_waits_behind_others_which_come_is_late_and_not_lost() -> None:
+    slices = Slices(MIB)
+    slices.reads.append(Read(0, 4 * MIB))
+    asked = slices.plan(0.0)
+    assert len(asked) == 4
+    for nth, (pull_id, offset, length) in enumerate(asked, 1):
+        now_s = 8.0 * nth  # nothing is asked for again before ten seconds
+        assert slices.plan(now_s) == []
+        pull = slices.find(pull_id)
+        assert pull is not None
+        slices.take(pull_id, pull, offset, bytes(length), now_s)
+    assert slices.pulls == {}
 
 
 def test_f140_at_most_the_window_is_asked_for_over_all_reads(make: Callable[..., Desk]) -> None:

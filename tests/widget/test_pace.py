@@ -75,6 +75,18 @@ def test_a_line_that_is_full_gets_smaller_slices_so_that_a_click_comes_through()
     assert pace.slice_bytes == 4 * MIB, "and larger ones again when it is fast"
 
 
+def test_a_slow_line_gets_fewer_slices_at_a_time_so_that_a_click_comes_through() -> None:
+    pace = Pace(MIB // 4)
+    bytes_per_s = 1_000_000 / 8
+    for _ in range(100):
+        pace.came(pace.window_bytes / bytes_per_s, pace.slice_bytes)
+    assert pace.window_bytes == 2 * pace.slice_bytes, "one on its way while the other is read"
+    bytes_per_s *= 100
+    for _ in range(100):
+        pace.came(pace.window_bytes / bytes_per_s, pace.slice_bytes)
+    assert pace.window_bytes == 2 * MIB, "and more again when it is fast"
+
+
 def test_a_long_way_is_not_taken_for_a_full_line() -> None:
     pace = Pace(4 * MIB)
     for _ in range(200):

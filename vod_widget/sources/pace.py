@@ -34,6 +34,10 @@ _CLEAN_BEFORE_GROWTH = 32
 _LONG_ROUND_S = 0.3
 _LEAST_FOR_CLICKS_BYTES = 2048 * _KIB
 _ROUNDS_BEFORE_SHRINKING = 2 * _SLICES_IN_FLIGHT
+# On a line where a slice waits so long behind its fellows, fewer are asked for: the line is full all the same, and a
+# click that travels behind 2 MiB over 1 Mbit/s is given up by the page, which waits for ten seconds.
+_FULL_ROUND_S = 2.0
+_LEAST_IN_FLIGHT = 2
 
 
 class Pace:
@@ -53,6 +57,8 @@ class Pace:
         self._round_s: float | None = None
         self._least_s = float("inf")
         self._backoff = 1.0
+        self._parts_of_window = 1
+        self._since_fewer_bytes = 0
         self.set_reach(reach_bytes)
 
     def set_reach(self, reach_bytes: int) -> None:
@@ -68,7 +74,8 @@ class Pace:
     @property
     def window_bytes(self) -> int:
         """Most bytes that may be asked for and not yet have come."""
-        return max(_SLICES_IN_FLIGHT * self.slice_bytes, _SMALLEST_WINDOW_BYTES)
+        full_bytes = max(_SLICES_IN_FLIGHT * self.slice_bytes, _SMALLEST_WINDOW_BYTES)
+        return max(_LEAST_IN_FLIGHT * self.slice_bytes, full_bytes // self._parts_of_window)
 
     @property
     def timeout_s(self) -> float:
@@ -86,6 +93,7 @@ class Pace:
         self._least_s = min(self._least_s, seconds)
         self._backoff = 1.0
         self._clean += 1
+        self._judge_window(seconds, length)
         long_s = max(_LONG_ROUND_S, 2 * self._least_s)
         larger = 2 * self.slice_bytes
         if self._round_s > long_s:
@@ -101,6 +109,18 @@ class Pace:
         ):
             self.slice_bytes = larger
             self._clean = 0
+
+    def _judge_window(self, seconds: float, length: int) -> None:
+        """Ask for fewer slices at a time while each waits long behind the others, and for more when it does not."""
+        self._since_fewer_bytes += length
+        # What was asked for before the last change still comes late.
+        if seconds > _FULL_ROUND_S and self._since_fewer_bytes > 2 * self.window_bytes:
+            if self.window_bytes > _LEAST_IN_FLIGHT * self.slice_bytes:
+                self._parts_of_window *= 2
+            self._since_fewer_bytes = 0
+        elif seconds < _FULL_ROUND_S / 2 and self._parts_of_window > 1:
+            self._parts_of_window //= 2
+            self._since_fewer_bytes = 0
 
     def lost(self, length: int = LARGEST_SLICE_BYTES) -> None:
         """Take note that slices did not come, the largest of so many bytes; once for all that were on their way."""

@@ -155,6 +155,10 @@ class Slices:
             return
         if pull.asked_s is not None:
             self.pace.came(now_s - pull.asked_s, pull.length)
+            # The line moves: what was asked for later is behind this one, not lost.
+            for later in self.pulls.values():
+                if later.asked_s is not None and later.turn > pull.turn:
+                    later.due_s = max(later.due_s, now_s + self.pace.timeout_s)
             self._ask_again_what_was_overtaken(pull.turn)
         self._forget(pull_id)
 

@@ -28,8 +28,12 @@ interface Listener {
   pulse: (seq: number | undefined) => void;
 }
 
+/** Clicks that mean the same when they are made twice. */
+const REPEATABLE = new Set<Kind>(["start", "stop", "pause", "resume", "cancel", "view"]);
+
 interface Pending {
   kind: Kind;
+  send: () => void;
   resolve: (data: unknown) => void;
   reject: (error: IntentError) => void;
   timer: ReturnType<typeof setTimeout>;
@@ -74,12 +78,13 @@ export class Connection {
         this.#pending.delete(id);
         reject(new IntentError("NoAnswer", kind));
       }, answer_ms);
-      this.#pending.set(id, { kind, resolve: resolve as (data: unknown) => void, reject, timer });
+      // The token says which page speaks: the kernel lets a page touch only what it may.
+      const send = (): void => this.#model.send({ ...this.token && { token: this.token }, ...keys, id, kind }, undefined, buffers);
+      this.#pending.set(id, { kind, send, resolve: resolve as (data: unknown) => void, reject, timer });
       if (!this.#asked_at) this.#asked_at = Date.now();
       this.#expect();
       try {
-        // The token says which page speaks: the kernel lets a page touch only what it may.
-        this.#model.send({ ...this.token && { token: this.token }, ...keys, id, kind }, undefined, buffers);
+        send();
       } catch {
         // A comm that was closed throws at once; the others stay silent until the deadline.
         clearTimeout(timer);
@@ -165,12 +170,17 @@ export class Connection {
     if (!waiting) return; // another page's answer, or one that came after its deadline
     this.#pending.delete(message.id);
     clearTimeout(waiting.timer);
-    // Slices and heartbeats are answered in their order: a slice that was overtaken went down with a socket.
+    // Bytes and heartbeats are answered in their order: what was overtaken went down with a socket.
+    let probe_lost = false;
     if (waiting.kind === "ping") for (const [id, lost] of this.#pending) {
-      if (lost.kind !== "slice" || id > message.id) continue;
+      if (id > message.id) continue;
+      // A click that went down with the socket which our own probe cost is made again.
+      if (probe_lost && REPEATABLE.has(lost.kind)) lost.send();
+      if (lost.kind !== "slice" && lost.kind !== "probe") continue;
+      probe_lost ||= lost.kind === "probe";
       this.#pending.delete(id);
       clearTimeout(lost.timer);
-      lost.reject(new IntentError("Overtaken", "slice"));
+      lost.reject(new IntentError("Overtaken", lost.kind));
     }
     if (message.error) waiting.reject(new IntentError(message.error.code, message.error.message, message.error.hint, message.error.hint_zh));
     else waiting.resolve({ ...message.data as object, buffer: buffers[0] });

@@ -1,6 +1,7 @@
 /**
  * The window of rows that this page looks at: filter, order and search, asked of the kernel, and the snapshots that answer.
  */
+import { IntentError } from "./connection";
 import { MAX_VIEW_ROWS, type Filter, type Look, type Row, type SnapshotMessage, type Sort } from "./protocol";
 import type { Session } from "./session";
 import type { Range } from "./virtual";
@@ -95,7 +96,9 @@ export class List {
       () => this.#view_answered(generation),
       (error: unknown) => {
         this.#view_answered(generation);
-        if (!this.#closed) this.#session.say(this.#session.explain(error, this.#session.t("files")), "warn");
+        // On a slow line it travels behind this page's own bytes: it only comes late, and nobody clicked.
+        const late = error instanceof IntentError && error.code === "NoAnswer" && this.#session.feeder.size > 0;
+        if (!this.#closed && !late) this.#session.say(this.#session.explain(error, this.#session.t("files")), "warn");
       },
     );
   }

@@ -73,6 +73,19 @@ describe("adding", () => {
     await pick(page, new File(["x"], "d.mp4"));
     expect(page.status()).toBe(many);
   });
+  it("does not blame the kernel for a list that comes late behind the page's own bytes", async () => {
+    const page = await open(Array.from({ length: 80 }, (_, k) => row(`${k}.mp4`, "Ready")));
+    const sort = async (): Promise<string> => {
+      page.kernel.on_intent = (m) => m.kind === "view" ? "silent" : undefined;
+      await page.click(page.by_name("Name"));
+      await settle(11_000);
+      page.kernel.on_intent = null;
+      return page.status();
+    };
+    expect(await sort()).toContain("did not answer in 10 s");
+    await pick(page, new File(["x"], "mine.mp4"));
+    expect(await sort()).toBe("1 file added.");
+  });
   it("gives a file back by itself that was picked in this tab, as when the cell runs again", async () => {
     const before = await open();
     await pick(before, new File(["four"], "again.mp4"));

@@ -56,8 +56,9 @@ describe("the line to the kernel", () => {
     kernel.emit("msg:custom", {});
     expect(heard).toEqual([]);
   });
-  it("gives up a slice that a heartbeat overtook, and nothing else", async () => {
+  it("gives up a slice or a probe that a heartbeat overtook, and nothing else", async () => {
     kernel.on_intent = (m) => m.kind === "ping" ? undefined : "silent";
+    const probe = connection.request("probe", {}, [new ArrayBuffer(1)]).catch((e: unknown) => e);
     const slice = connection.request("slice", { file_id: "f", token: "t", pull_id: 1, offset: 0 }, [new ArrayBuffer(1)]);
     const failed = slice.catch((e: unknown) => e);
     const said: string[] = [];
@@ -67,7 +68,19 @@ describe("the line to the kernel", () => {
     await vi.advanceTimersByTimeAsync(10);
     await ping;
     expect(await failed).toMatchObject({ code: "Overtaken" });
+    expect(await probe).toMatchObject({ code: "Overtaken" });
     expect(said).toEqual([]);
+  });
+  it("makes a click again that went down with the socket which the probe cost, once", async () => {
+    kernel.on_intent = (m) => ["clear", "stop", "probe"].includes(m.kind) || (m.kind === "start" && kernel.of("start").length === 1) ? "silent" : undefined;
+    void connection.request("stop", {}).catch(() => undefined);
+    void connection.request("probe", {}, [new ArrayBuffer(1)], 60_000).catch(() => undefined);
+    const start = connection.request("start", {});
+    void connection.request("clear", { which: "done" }).catch(() => undefined);
+    await vi.advanceTimersByTimeAsync(9_000);
+    await start;
+    expect(["start", "stop", "clear", "probe"].map((kind) => kernel.of(kind).length)).toEqual([2, 1, 1, 1]);
+    expect(new Set(kernel.of("start").map((m) => m.id)).size).toBe(1);
   });
   it("is lost after silence and back with the next word", async () => {
     void connection.request("ping", {});

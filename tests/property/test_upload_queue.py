@@ -30,7 +30,7 @@ from tests.helpers.invariants import Footprint, Version, Witness
 from tests.simulation.cloud import BEFORE, KINDS, PART, Network, SimApi, SimStore, make_cloud, tiny_parts
 from vod_widget.emulator.switches import Switches
 from vod_widget.errors import ConnectError, InvalidStateError
-from vod_widget.journal import FileJournal, done, entry, files
+from vod_widget.journal import FileJournal, done, entry, files, growing
 from vod_widget.journal.lines import parse
 from vod_widget.system import SystemClock
 
@@ -123,7 +123,7 @@ class Queue(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="vod-queue-"))
         self.patch = self.stack.enter_context(pytest.MonkeyPatch.context())
         self.patch.setattr("vod_widget.uploader.SystemClock", Clock)
-        for module in (entry, done):
+        for module in (entry, done, growing):
             self.patch.setattr(module, "write_all", self.write_all)
         Clock.passed_s = Clock.jump_s = 0.0
         self.cloud = make_cloud(1, Ears().server_s, Switches())

@@ -26,6 +26,7 @@ from vod_widget.errors import InvalidArgumentError, InvalidStateError, JournalEr
 from vod_widget.journal import FileEntry, FileJournal, _key, files
 from vod_widget.journal import done as done_module
 from vod_widget.journal import entry as entry_module
+from vod_widget.journal import growing as growing_module
 from vod_widget.journal import lease as lease_module
 from vod_widget.journal.entry import read_state, spare_of
 from vod_widget.journal.lines import read_lines
@@ -208,7 +209,7 @@ def test_history_that_cannot_be_written_anew_now_costs_nothing_that_was_to_be_ke
     entry = take(journal)
     entry.write(SENT, durable=True)
     with monkeypatch.context() as patch:
-        patch.setattr(entry_module, "open_file", full)
+        patch.setattr(growing_module, "open_file", full)
         for number in range(20):
             entry.write(replace(SENT, fingerprint=str(number)), durable=number % 2 == 0)
     assert tries

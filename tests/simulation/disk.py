@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import vod_widget.journal as journal_module
-from vod_widget.journal import done, entry, files
+from vod_widget.journal import done, entry, files, growing
 
 __all__ = ["Disk", "installed"]
 
@@ -351,6 +351,7 @@ def installed(disk: Disk) -> Iterator[Disk]:
         (journal_module, "os", fake),
         (journal_module, "Path", _Path),
         (entry, "os", fake),
+        (growing, "os", fake),
         (entry, "Path", _Path),
         (done, "os", fake),
         (files, "os", fake),

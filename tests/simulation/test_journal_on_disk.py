@@ -128,7 +128,7 @@ def test_line_whose_sync_failed_does_not_win_over_a_later_write_of_the_state_bef
 def test_failed_write_leaves_the_last_state_readable(disk: Disk, op: str, number: int) -> None:
     entry = _entry()
     entry.write(CHECKPOINT, durable=True)
-    entry._size_bytes = -1  # the next write is anew
+    entry._file.size_bytes = -1  # the next write is anew
     _fail_next(disk, op, number=number)
     with pytest.raises(JournalError):
         entry.write(WITH_UPLOAD, durable=True)

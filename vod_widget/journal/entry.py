@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vod_widget.errors import InvalidStateError, JournalError
 from vod_widget.model import MediaType
 
-from .files import AnyLock, Disk, failed, open_file, remove, stamp, write_all
+from .files import AnyLock, failed, open_file, remove, stamp, write_all
+from .growing import GrowingFile, Place
 from .lines import State, part_line, read_lines, refuse_secrets
 
 if TYPE_CHECKING:
@@ -29,18 +30,13 @@ _SPARE = ".who"
 _ENTRY_MAX_BYTES = 64 * 1024 * 1024  # 30 times what 10,000 parts need; more is not ours
 
 
-class Home(Protocol):
+class Home(Place, Protocol):
     """What an entry needs of its journal."""
 
-    folder: Path
     clock: Clock
-    disk: Disk
 
     def warn(self, text: str) -> None:
         """Keep one sentence for the person."""
-
-    def restore_folder(self) -> bool:
-        """Make the folder again when somebody removed it; True when that was needed."""
 
     def is_done(self, key: str, written: list[int]) -> bool:
         """Tell whether this very writing of an entry was finished."""
@@ -48,7 +44,7 @@ class Home(Protocol):
     def add_done(self, key: str, result: dict[str, Any], written: list[int]) -> None:
         """Append one result."""
 
-    def forget(self, entry: FileEntry) -> None:
+    def forget(self, held: FileEntry) -> None:
         """Strike the entry off the list of those that are held."""
 
 
@@ -105,15 +101,13 @@ class FileEntry:
         self._journal = journal
         self._key = key
         stem = os.path.join(journal.folder, key)
-        self._path, self._temp, self._copy = f"{stem}.jsonl", f"{stem}.tmp", f"{stem}{_SPARE}"
+        self._path, self._copy = f"{stem}.jsonl", f"{stem}{_SPARE}"
         self._lock = lock
+        self._file = GrowingFile(journal, stem, lock)
         self._pid = os.getpid()
         self._turn = threading.RLock()  # orders the appends to this one file
         self._state: State | None = None
-        self._size_bytes = -1  # length that the file must have; -1: write it anew
         self._live_bytes = 0
-        self._is_synced = False  # its bytes survive a power cut
-        self._is_named = False  # so does its name
         self._spared = ("", "", "")  # ids that the copy beside it has
         self._is_open = True
 
@@ -151,7 +145,7 @@ class FileEntry:
                 old.begun_s if old.checkpoint is not None else self._journal.clock.now_s(),
             )
             # Without a file to append to the whole state is written anew: its first line need not be made twice.
-            self._append(new, _news(old, new) if self._size_bytes >= 0 else b"", durable=durable)
+            self._append(new, _news(old, new) if self._file.is_known else b"", durable=durable)
             self._spare(new)
 
     def add_part(self, part: Part) -> None:
@@ -241,7 +235,7 @@ class FileEntry:
         state, verdict = read_state(self._path, data)
         if verdict in ("", "torn"):
             # A torn line is not appended to: the file is written anew at the next write.
-            self._size_bytes = -1 if verdict else len(data)
+            self._file.size_bytes = -1 if verdict else len(data)
             self._live_bytes = len(state.lines())
             return state
         self._set_aside(verdict)
@@ -266,77 +260,25 @@ class FileEntry:
 
     def _append(self, new: State, data: bytes, *, durable: bool) -> None:
         """Make `data` the next lines, and `new` the state when that worked."""
-        is_safe = self._is_synced and self._is_named
-        if not data and self._size_bytes >= 0 and (is_safe or not durable):
+        file = self._file
+        if not data and file.is_known and (file.is_safe or not durable):
             return
         try:
-            if not self._try_append(data, durable=durable):
+            if not file.try_append(data, durable=durable):
                 self._rewrite(new, durable=durable)
         except OSError as exc:
             raise failed("the checkpoint cannot be written", exc) from exc
         self._state = new
-        if self._size_bytes > _SLACK_BYTES + 2 * self._live_bytes:
+        if file.size_bytes > _SLACK_BYTES + 2 * self._live_bytes:
             self._live_bytes = len(new.lines())
-            if self._size_bytes > _SLACK_BYTES + 2 * self._live_bytes:
+            if file.size_bytes > _SLACK_BYTES + 2 * self._live_bytes:
                 with suppress(OSError, JournalError):  # what was to be kept is kept already
                     self._rewrite(new, durable=True)
 
-    def _try_append(self, data: bytes, *, durable: bool) -> bool:
-        """Append; False when the file is not the one that we left (removed, cut, or never written)."""
-        if self._size_bytes < 0 or self._lock.is_lost():
-            return False
-        try:
-            descriptor = open_file(self._path, os.O_WRONLY | os.O_APPEND)
-        except FileNotFoundError:
-            return False
-        try:
-            if os.fstat(descriptor).st_size != self._size_bytes:
-                return False
-            try:
-                write_all(descriptor, data)
-            except OSError:
-                with suppress(OSError):
-                    os.ftruncate(descriptor, self._size_bytes)
-                raise
-            # Until all is well: what a sync that failed has left is not known, and the next write is anew.
-            size_bytes, self._size_bytes, self._is_synced = self._size_bytes + len(data), -1, False
-            if durable:
-                self._journal.disk.sync(descriptor)
-                self._is_synced = True
-                if not self._is_named:
-                    self._journal.disk.sync_folder(self._journal.folder)
-                    self._is_named = True
-            self._size_bytes = size_bytes
-        finally:
-            os.close(descriptor)
-        return True
-
     def _rewrite(self, new: State, *, durable: bool) -> None:
-        """Write the whole state beside the file and rename it, so that there is always one good file."""
-        if self._journal.restore_folder() or self._lock.is_lost():
-            self._lock.forget()
-            self._lock.take()
-        temp = self._temp
         data = new.lines()
-        try:
-            descriptor = open_file(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            try:
-                write_all(descriptor, data)
-                if durable or stamp(self._path):  # never trade a durable file for one that is not
-                    self._journal.disk.sync(descriptor)
-            finally:
-                os.close(descriptor)
-            # Until here the file is as it was, and where it was whole it can still be appended to.
-            self._size_bytes, self._is_named = -1, False
-            os.replace(temp, self._path)
-        except OSError:
-            with suppress(OSError):
-                os.unlink(temp)
-            raise
-        if durable:
-            self._journal.disk.sync_folder(self._journal.folder)
-        self._size_bytes = self._live_bytes = len(data)
-        self._is_synced = self._is_named = durable
+        self._file.rewrite(data, durable=durable)
+        self._live_bytes = len(data)
 
     def _spare(self, new: State) -> None:
         """Write the ids beside the entry, whenever one changed: damage must not make a second asset, nor orphans.
@@ -362,8 +304,7 @@ class FileEntry:
         try:
             remove(self._copy)
             self._spared = "", "", ""
-            remove(self._path)
-            remove(self._temp)
+            self._file.remove()
         except OSError as exc:
             raise failed("the checkpoint cannot be removed", exc) from exc
-        self._state, self._size_bytes = State(), -1
+        self._state = State()

@@ -7,6 +7,7 @@ from the thread that starts the queue, and never under its condition, since prof
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -73,21 +74,24 @@ class Authority:
         self._randomness = randomness
         self.region_is_given = False
         self.rate_of_one: Callable[[], float] = lambda: 0.0
-        self._provider: CredentialProvider | None = None
-        self._asked: tuple[Any, ...] | None = None
+        # What was asked for and what came of it, as one: several threads look, and each must see both.
+        self._found: tuple[tuple[Any, ...] | None, CredentialProvider | None] = (None, None)
+        self._forgotten = 0
         self._api: SdkVodApi | None = None
         self._store: OssStore | None = None
         self._journal: tuple[str | None, Journal] | None = None
+        self._guard = threading.Lock()  # guards the choice of a journal; never held over I/O
 
     @property
     def provider(self) -> CredentialProvider | None:
         """The provider in use, once there is one."""
-        return self._provider
+        return self._found[1]
 
     def forget(self) -> None:
         """Look again at the next start."""
-        self._provider = None
-        self._asked = None
+        with self._guard:
+            self._found = (None, None)
+            self._forgotten += 1
 
     def api(self) -> SdkVodApi:
         """The control plane."""
@@ -113,11 +117,18 @@ class Authority:
     def journal(self) -> Journal:
         """The folder of checkpoints."""
         folder = self._uploader.checkpoint_dir
-        if self._journal is None or self._journal[0] != folder:
+        known = self._journal
+        if known is None or known[0] != folder:
             from .journal import FileJournal
 
-            self._journal = (folder, FileJournal(Path(folder) if folder else None, self._clock, self._warn))
-        return self._journal[1]
+            made: tuple[str | None, Journal]
+            made = (folder, FileJournal(Path(folder) if folder else None, self._clock, self._warn))
+            with self._guard:
+                if self._journal is known:  # else another thread was faster, and what is held must be held by one
+                    self._journal = made
+                known = self._journal
+            assert known is not None
+        return known[1]
 
     def _pass_on_limits(self) -> None:
         """Options of a request count for files that start later, also on connections that exist already."""
@@ -144,14 +155,16 @@ class Authority:
         up = self._uploader
         self._pass_on_limits()
         wished = up.endpoint or endpoint_from_env()
+        with self._guard:
+            (asked, provider), forgotten = self._found, self._forgotten
         named = (up.profile, up.credentials, wished)
-        is_known = self._asked == named and self._provider is not None
+        is_known = asked == named and provider is not None
         # Given keys stay what they are; what was found is looked up again, for files and variables change meanwhile.
-        if not is_known or (up.credentials is None and self._provider is not None and self._provider.endpoint is None):
+        if not is_known or (up.credentials is None and provider is not None and provider.endpoint is None):
             try:
                 found = resolve(
-                    credentials=up.credentials,
-                    profile=up.profile,
+                    credentials=named[1],
+                    profile=named[0],
                     assume_role=partial(self.api().assume_role, endpoint=wished),
                     assume_role_with_oidc=partial(self.api().assume_role_with_oidc, endpoint=wished),
                     clock=self._clock,
@@ -160,16 +173,17 @@ class Authority:
                     is_again=is_known,
                     asks_instance=required,
                 )
-                if not (is_known and keeps_lease(self._provider, found)):
-                    self._provider = found
+                if not (is_known and keeps_lease(provider, found)):
+                    provider = found
             except VODError as error:
                 # A broken profile that nobody named must not disturb an application that gives authority itself.
                 if required or up.profile is not None or up.credentials is not None:
                     raise
                 _log.info("no credentials of the queue's own: %s", error.code)
-                self._provider = None
-            self._asked = named
-        provider = self._provider
+                provider = None
+            with self._guard:
+                if forgotten == self._forgotten:  # else other keys were chosen meanwhile, and these are not theirs
+                    self._found = named, provider
         region, region_from = up.region, "argument" if self.region_is_given else "default"
         if not self.region_is_given and provider is not None and provider.region:
             region, region_from = provider.region, "profile"

@@ -13,6 +13,8 @@ export class Extras {
   readonly #urls = new Map<string, { url: string; at: number }>();
   /** How long the list was when what was left was counted. */
   #counted_with = 0;
+  #counting = false;
+  #again = false;
   #account = "";
   readonly #session: Session;
 
@@ -30,13 +32,20 @@ export class Extras {
     if (moved || (unfinished.files + unfinished.browser > 0 && total !== this.#counted_with)) this.#count_left();
   }
 
+  /** One count at a time: with many files left one takes longer than the next file takes to come. */
   #count_left(): void {
+    this.#again = this.#counting;
+    if (this.#counting) return;
+    this.#counting = true;
     const { connection, store } = this.#session;
     this.#counted_with = store.summary.total;
     connection.request("unfinished", {}).then((found) => {
       store.unfinished = { files: found.files ?? 0, browser: found.browser ?? 0 };
       store.changed();
-    }, () => undefined);
+    }, () => undefined).finally(() => {
+      this.#counting = false;
+      if (this.#again) this.#count_left();
+    });
   }
 
   async take_back(): Promise<void> {

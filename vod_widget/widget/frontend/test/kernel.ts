@@ -153,7 +153,7 @@ export class FakeKernel implements Model {
     };
   }
 
-  private answer(message: Sent, data: unknown): void {
+  answer(message: Sent, data: unknown): void {
     this.down({ kind: "answer", id: message.id, ok: true, data });
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { row } from "./kernel";
+import { row, type Sent } from "./kernel";
 import { name_of, open, type Page, settle } from "./page";
 
 const names = (page: Page): (string | null | undefined)[] => page.rows().map((r) => r.querySelector(".nm")?.getAttribute("title"));
@@ -97,6 +97,23 @@ describe("what an earlier kernel left", () => {
     page.kernel.snapshot();
     await settle();
     expect(page.kernel.of("unfinished")).toHaveLength(asked);
+  });
+  it("is counted once at a time, and once more when the list grew meanwhile", async () => {
+    const page = await open([], (kernel) => { kernel.unfinished = { files: 0, browser: 9 }; });
+    page.kernel.on_intent = (message) => message.kind === "unfinished" ? "silent" : undefined;
+    const asked = page.kernel.of("unfinished").length;
+    for (const name of ["a.mp4", "b.mp4", "c.mp4", "d.mp4"]) {
+      page.kernel.rows.push(row(name, "Ready"));
+      page.kernel.snapshot();
+      await settle();
+    }
+    expect(page.kernel.of("unfinished")).toHaveLength(asked + 1);
+    page.kernel.on_intent = null;
+    page.kernel.unfinished = { files: 0, browser: 5 };
+    page.kernel.answer(page.kernel.last("unfinished") as Sent, page.kernel.unfinished);
+    await settle();
+    expect(page.kernel.of("unfinished")).toHaveLength(asked + 2);
+    expect(page.root.querySelector(".ban")?.textContent).toContain("5 files from a browser go on when added again.");
   });
   it("is looked for again when keys come, which lead to another place", async () => {
     const page = await open([], (kernel) => { kernel.current_profile = null; });

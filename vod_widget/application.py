@@ -102,6 +102,8 @@ class Application:
         self.queue: Scheduler
         self.destination: Destination | None = None
         self.listeners: tuple[Callable[[ev.Event], None], ...] = ()
+        # Not a listener: those wait for each other and for callbacks, and a kill waits for nobody.
+        self.keeper: Callable[[type[ev.Event], Record], None] | None = None
         self.ended_callbacks = True
         self.is_ending = False
         self._drains = 0
@@ -163,6 +165,7 @@ class Application:
             part_size_bytes=part_size_bytes,
             lanes=_lanes(record.source),
             skip_uploaded=up.skip_uploaded,
+            wanted_since_s=record.given.wanted_since_s,
             asks_app=self._asks_app(to),
             get_auth=up.get_auth is not None,
             own_authority=to.provider is not None,
@@ -183,7 +186,7 @@ class Application:
 
     def on_state(self, record: Record) -> None:
         """Tell the listeners, and with the first byte that is about to go where progress begins."""
-        if self.listeners:
+        if self.listeners or self.keeper is not None:
             self.emit(ev.StateChanged, record, state=str(record.state), phase=str(record.phase))
         if record.phase is Phase.SENDING and record.run.shown_bytes < 0:
             record.run.shown_bytes = record.sent_bytes
@@ -307,6 +310,8 @@ class Application:
 
     def emit(self, kind: type[ev.Event], record: Record | None, **facts: Any) -> None:
         """Post one event to the listeners, in one strand of their own; under the condition."""
+        if self.keeper is not None and record is not None:
+            self.keeper(kind, record)
         if not self.listeners:
             return
         self._seq += 1

@@ -101,6 +101,7 @@ class Opened:
         size_bytes: Its length now.
         checkpoint: What an earlier run left, or None.
         finished: Result of a finished entry with its "fingerprint", or None.
+        finished_at_s: When it was, Unix time; 0 while nobody asked.
         fingerprint_is_strong: False when the same fingerprint does not prove the same bytes.
     """
 
@@ -108,6 +109,7 @@ class Opened:
     size_bytes: int
     checkpoint: Checkpoint | None = None
     finished: dict[str, Any] | None = None
+    finished_at_s: float = 0.0
     fingerprint_is_strong: bool = True
 
 

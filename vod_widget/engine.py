@@ -179,12 +179,14 @@ class Engine:
             checkpoint = record.run.entry.load()
             # Asked while the entry is held: another process may have finished the file a moment ago.
             finished = journal.finished(job.source_id, job.destination)
+            asks_when = finished is not None and job.wanted_since_s is not None
+            at_s = journal.finished_at_s(job.source_id, job.destination) if asks_when else 0.0
         except BaseException:
             record.run.entry.release()
             record.run.entry = None
             raise
         strong = record.source.kind is not SourceKind.BROWSER
-        return fx.Opened(fingerprint, record.source.size_bytes, checkpoint, finished, strong)
+        return fx.Opened(fingerprint, record.source.size_bytes, checkpoint, finished, at_s, strong)
 
     def _save_checkpoint(self, record: Record, _machine: FileMachine, effect: fx.SaveCheckpoint) -> None:
         entry = record.run.entry

@@ -25,6 +25,7 @@ from .model import (
     UploadAuth,
     UploadMetadata,
     VideoStatus,
+    Waiting,
 )
 from .secret import Secret
 
@@ -44,6 +45,7 @@ __all__ = [
     "StoreSession",
     "VodApi",
     "VodSession",
+    "WaitingList",
 ]
 
 
@@ -304,6 +306,52 @@ class JournalEntry(Protocol):
         """Let go without changing anything; may be called twice."""
 
 
+class WaitingList(Protocol):
+    """The files of one queue that have not begun, held by this process until `release` or `discard`."""
+
+    @property
+    def path(self) -> str:
+        """Its file."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is held."""
+
+    @property
+    def line_count(self) -> int:
+        """Lines that it has, history included."""
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether not all of it could be read."""
+
+    def stamp(self) -> list[int]:
+        """Tell one writing of it from another."""
+
+    def read(self) -> dict[str, Waiting]:
+        """Its files by their ids, in order."""
+
+    def write(self, files: Iterable[Waiting]) -> None:
+        """Write all of it; it survives a power cut.
+
+        Raises:
+            JournalError: Not written; the former content stays.
+        """
+
+    def change(self, added: Iterable[Waiting], gone: Iterable[str]) -> bool:
+        """Append what is new; False when the file is not the one that was left: `write` it then.
+
+        Raises:
+            JournalError: Not written.
+        """
+
+    def discard(self) -> None:
+        """Take it away, or set it aside when it is damaged, and let go of it."""
+
+    def release(self) -> None:
+        """Let go, so that somebody else may take its files; may be called twice."""
+
+
 class Journal(Protocol):
     """The folder of checkpoints, shared by many uploaders and processes."""
 
@@ -325,6 +373,18 @@ class Journal(Protocol):
 
     def finished(self, source_id: str, destination: str) -> dict[str, Any] | None:
         """The result of a finished entry (with its "fingerprint"), or None."""
+
+    def finished_at_s(self, source_id: str, destination: str) -> float:
+        """When it was finished, Unix time; 0 when it was not."""
+
+    def done_stamp(self) -> list[int]:
+        """Tell whether anything was finished since."""
+
+    def new_waiting(self) -> WaitingList:
+        """Make a list for the files of one queue that have not begun."""
+
+    def left_waiting(self) -> Iterator[WaitingList]:
+        """Take every such list that nobody holds, the oldest first, one at a time: it is held until the next."""
 
 
 def is_video(media_type: MediaType) -> bool:

@@ -6,8 +6,8 @@ Frozen values only; whoever holds one may pass it to any thread. Floor 0: import
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, NamedTuple
 
 from .grants import Credentials, Grant, UploadAddress, UploadAuth
 
@@ -30,6 +30,7 @@ __all__ = [
     "UploadState",
     "UploaderState",
     "VideoStatus",
+    "Waiting",
 ]
 
 
@@ -233,6 +234,13 @@ class UploadMetadata:
     notification: str | None = None
     image_type: str = "default"
 
+    def stated(self) -> dict[str, Any]:
+        """Return what is said as a plain dict, for the journal; fields that say nothing are left out."""
+        return {name: value for name in _STATED if (value := getattr(self, name)) not in (None, (), "")}
+
+
+_STATED = tuple(f.name for f in fields(UploadMetadata))
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -284,6 +292,20 @@ class Checkpoint:
     def without_parts(self) -> Checkpoint:
         """The same without its parts, which the journal keeps in lines of their own."""
         return replace(self, parts=()) if self.parts else self
+
+
+class Waiting(NamedTuple):
+    """A file of a queue that has not begun, as it is kept for the next process.
+
+    Attributes:
+        checkpoint: Who it is, where it would go, and what its caller said of it; no ids but those that were given.
+        since_s: When it was added, Unix time: what was stored of it later, by whomever, need not be sent.
+        cover: Path or address of the image that is sent first, or "".
+    """
+
+    checkpoint: Checkpoint
+    since_s: float
+    cover: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,12 +130,22 @@ _NO_RUN = _NoRun()
 
 
 class Given(NamedTuple):
-    """What a caller said of one file beyond its bytes; of 100,000 queued files most have nothing."""
+    """What a caller said of one file beyond its bytes; of 100,000 queued files most have nothing.
+
+    Attributes:
+        metadata: What it tells VOD about itself; None: made from its name.
+        cover: The image that is sent first.
+        reference_id: Idempotency key of the asset, or "".
+        address: Endpoint, bucket and object to use instead of the upload address's.
+        wanted_since_s: When an earlier process was told to send it, Unix time: what was stored of it later, by anybody,
+            is not sent again. None for a file that was added here.
+    """
 
     metadata: UploadMetadata | None = None
     cover: Source | None = None
     reference_id: str = ""
     address: tuple[str | None, str | None, str | None] = (None, None, None)
+    wanted_since_s: float | None = None
 
 
 _NOTHING = Given()

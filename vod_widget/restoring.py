@@ -1,24 +1,32 @@
-"""Bring unfinished files of the journal back into a queue, under their ids and in `Stopped`.
+"""Bring files that an earlier process left back into a queue, under their ids and in `Stopped`.
 
-Floor 4, beside the queue; `vw.resume` makes a queue for them, the widget takes them into the one that it shows. Reads
-files and the journal, sends nothing but the clean-up of files that were canceled; runs in the caller's thread.
+Those that had begun have an entry in the journal: `vw.resume` makes a queue for them, the widget takes them into the
+one that it shows. Those that had not are in the lists of `keeping`, for the widget alone. Floor 4, beside the queue.
+Reads files and the journal, sends nothing but the clean-up of files that were canceled; runs in the caller's thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from . import effects as fx
 from .addresses import is_loopback_url
 from .errors import LockedError, SourceChangedError, SourceNotFoundError, VODError
-from .interfaces import Journal
-from .model import Checkpoint, SourceKind, UploadMetadata
-from .sources import LocalSource, WebSource
+from .interfaces import Journal, Source, WaitingList
+from .keeping import CANNOT_BE_KEPT, EMULATOR, Keeper, can_open
+from .model import Checkpoint, SourceKind, UploadMetadata, UploadState, Waiting
+from .record import Given
+from .sources import LocalSource, WebSource, open_source
 from .uploader import VODUpload
 
-__all__ = ["Left", "can_open", "still_unfinished", "take_back"]
+__all__ = ["Left", "Sorted", "sort_waiting", "still_unfinished", "take_back", "take_waiting"]
+
+_log = logging.getLogger("vod_widget")
 
 _FILE = "file:"
 _ADDRESS = "address:"
@@ -80,9 +88,133 @@ def still_unfinished(journal: Journal, free: list[Checkpoint]) -> list[Checkpoin
     return [one for one in free if one.source_id in there]
 
 
-def can_open(source_id: str) -> bool:
-    """Tell whether a file can be had again by what the journal says of it."""
-    return source_id.startswith((_FILE, f"{_ADDRESS}http"))
+@dataclass(slots=True)
+class Sorted:
+    """What became of the files of a list.
+
+    Attributes:
+        mine: Files that are wanted, and can go where this queue's files go.
+        others: Files that are for another queue, or for later.
+        over: How many are over: begun or stored meanwhile, or in this queue.
+    """
+
+    mine: list[Waiting] = field(default_factory=list)
+    others: list[Waiting] = field(default_factory=list)
+    over: int = 0
+
+
+def sort_waiting(uploader: VODUpload, files: Iterable[Waiting], place: str, begun: Collection[str]) -> Sorted:
+    """Tell which files of a list a queue can take.
+
+    Args:
+        uploader: The queue.
+        files: As they were kept.
+        place: Where that queue's own files go; see `Keeper.place`.
+        begun: Ids of the sources that have begun on the way to the same place.
+    """
+    label = uploader._authority.resolve(required=False).label
+    journal = uploader._authority.journal()
+    here = {record.source.source_id: record.state for record in list(uploader._queue.records)}
+    found = Sorted()
+    for waiting in files:
+        source_id = waiting.checkpoint.source_id
+        if waiting.checkpoint.destination not in ("", place) or here.get(source_id) is UploadState.CANCELED:
+            found.others.append(waiting)
+        elif source_id in here or source_id in begun or _is_stored(waiting, journal, label):
+            found.over += 1
+        else:
+            found.mine.append(waiting)
+    return found
+
+
+def take_waiting(uploader: VODUpload, journal: Journal, keeper: Keeper, begun: Collection[str]) -> int:
+    """Take files that earlier processes had not begun, list by list.
+
+    A file leaves the list of its process only when it stands in that of this queue: a kill or a full disk loses none.
+
+    Args:
+        uploader: The queue.
+        journal: Its journal.
+        keeper: Its keeper.
+        begun: Ids of the sources that have begun on the way to the same place.
+
+    Returns:
+        How many joined the queue.
+
+    Raises:
+        JournalError: They cannot be written into the list of this queue; those of this list and later ones stay.
+    """
+    return sum(_take_list(uploader, left, keeper, begun) for left in journal.left_waiting())
+
+
+def _take_list(uploader: VODUpload, left: WaitingList, keeper: Keeper, begun: Collection[str]) -> int:
+    try:
+        files = list(left.read().values())
+    except VODError as error:  # one that cannot be read must not keep the others
+        _log.warning("a list of waiting files was left out: %s", error)
+        return 0
+    found = sort_waiting(uploader, files, keeper.place(), begun)
+    if not found.mine and not found.over:
+        return 0
+    ready = [(waiting, _given_of(waiting), _later(waiting.checkpoint)) for waiting in found.mine]
+
+    def enlist() -> int:
+        taken = 0
+        for waiting, given, source in ready:
+            try:
+                info = uploader._restore_waiting(waiting.checkpoint, given, source)
+            except VODError as error:
+                _log.info("%s did not come back: %s", waiting.checkpoint.name, error.code)
+                source.close()
+                found.others.append(waiting)
+                continue
+            taken += 1
+            if waiting.cover and given.cover is None:
+                text = "its cover could not be kept and has to be chosen again"
+                uploader._app.on_note(info._record, fx.Warned("Cover.Lost", text))
+        return taken
+
+    taken = keeper.take([(waiting, given) for waiting, given, _ in ready], enlist) if ready else 0
+    try:
+        if found.others:
+            left.write(found.others)
+        else:
+            left.discard()
+    except VODError as error:  # a file that two lists have is sent once all the same
+        _log.info("a list of waiting files could not be taken away: %s", error.code)
+    return taken
+
+
+def _is_stored(waiting: Waiting, journal: Journal, label: str) -> bool:
+    """Tell whether the very bytes were stored after the file was added."""
+    source_id = waiting.checkpoint.source_id
+    done = journal.finished(source_id, label)
+    if done is None or journal.finished_at_s(source_id, label) < waiting.since_s:
+        return False
+    if not source_id.startswith(_FILE):
+        return True  # to ask its server takes too long for a look
+    try:
+        return LocalSource(source_id.removeprefix(_FILE)).fingerprint() == done.get("fingerprint")
+    except VODError:
+        return True
+
+
+def _given_of(waiting: Waiting) -> Given:
+    checkpoint = waiting.checkpoint
+    metadata = _metadata_of(checkpoint) if checkpoint.metadata else None
+    address = (checkpoint.endpoint or None, checkpoint.bucket or None, checkpoint.object or None)
+    cover: Source | None = None
+    if waiting.cover and waiting.cover != CANNOT_BE_KEPT:
+        with suppress(VODError):
+            cover = open_source(waiting.cover.removeprefix(_FILE).removeprefix(_ADDRESS))
+    return Given(metadata, cover, checkpoint.reference_id, address, waiting.since_s)
+
+
+def _later(checkpoint: Checkpoint) -> Any:
+    """The source of a file that has not begun; the server of an address is asked at its turn."""
+    if checkpoint.source_id.startswith(_ADDRESS):
+        return _AbsentSource(checkpoint)
+    return _source_of(checkpoint)[0]
 
 
 def _source_of(checkpoint: Checkpoint) -> tuple[Any, VODError | None]:
@@ -102,7 +234,8 @@ def _open(checkpoint: Checkpoint) -> LocalSource | WebSource:
         RestrictionError: It is empty now, or leads to where it must not.
     """
     if checkpoint.source_id.startswith(_ADDRESS):
-        loopback = is_loopback_url(checkpoint.destination.partition("|")[0])
+        where = checkpoint.destination.partition("|")[0]
+        loopback = where == EMULATOR or is_loopback_url(where)
         return WebSource(checkpoint.source_id.removeprefix(_ADDRESS), checkpoint.name, loopback_allowed=loopback)
     source = LocalSource(checkpoint.source_id.removeprefix(_FILE), checkpoint.name)
     if source.source_id != checkpoint.source_id:

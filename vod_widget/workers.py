@@ -75,6 +75,12 @@ class Timers:
             else:
                 self._grow()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has its thread, or had one for all that there was to do."""
+        with self._cond:
+            return self._thread is not None or not self._heap
+
     def wake(self) -> None:
         """Try again to start the thread, if it could not be had."""
         with self._cond:

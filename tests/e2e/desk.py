@@ -18,9 +18,13 @@ PART_BYTES = 102_400
 
 
 def keys(emulator: Emulator) -> str:
-    """Code that puts the emulator's keys into the kernel's environment, so that no cell holds them."""
+    """Code that puts the emulator's keys into the kernel's environment, so that no cell holds them.
+
+    The journal is that of this emulator, so that no test is offered what another one left.
+    """
     return (
         "import os\n"
+        f"os.environ['VOD_WIDGET_HOME'] = os.path.expanduser('~/journal-{emulator.endpoint.rpartition(':')[2]}')\n"
         f"os.environ['ALIBABA_CLOUD_ACCESS_KEY_ID'] = {emulator.access_key_id!r}\n"
         f"os.environ['ALIBABA_CLOUD_ACCESS_KEY_SECRET'] = {emulator.access_key_secret!r}"
     )

@@ -23,6 +23,13 @@ from tests.helpers.media import Media
 from tests.helpers.until import until
 from vod_widget.emulator import Emulator, faults
 
+FAULT_KIND = "B"
+
+KEPT = """
+import pathlib
+print(sum(path.read_bytes().count(b"waiting") for path in pathlib.Path(os.environ["VOD_WIDGET_HOME"]).rglob("waiting-*.jsonl")))
+"""
+
 
 def _cells(emulator: Emulator, options: str = "") -> str:
     # Served by Voila nothing is typed in; the keys of this emulator are worth nothing elsewhere.
@@ -229,3 +236,31 @@ def test_a_restart_from_another_tab_is_told_in_this_one(desk: Desk, page: Page, 
             for one in (screen, there):
                 expect(one.root).to_contain_text("The kernel restarted.")
                 expect(one.button("Start")).to_have_attribute("aria-disabled", "true")
+
+
+def test_f111_a_kernel_that_is_killed_loses_no_file_that_had_not_begun(
+    desk: Desk, page: Page, emulator: Emulator, media: Media
+) -> None:
+    with desk.show() as (notebook, screen):
+        screen.add_path(media.jpeg)
+        screen.add_path(media.m4a)
+        screen.pick(media.png)
+        kernel = int(notebook.run("import os; print(os.getpid())"))
+        until(lambda: notebook.run(KEPT).split() == ["2"], "both files of the kernel's machine are kept")
+        os.kill(kernel, signal.SIGKILL)
+        expect(screen.root).to_have_attribute("data-link", "gone")
+        notebook.wait_for_kernel()
+        page.locator(".jp-Dialog button", has_text="Ok").click()  # JupyterLab tells of the kernel that died
+        notebook.run(keys(emulator))
+        notebook.run_all()
+        again = Screen(page)
+        expect(again.root).to_contain_text("2 files of an earlier session are not finished.", timeout=TRANSFER_MS)
+        again.root.locator("[data-action=take-back]").click()
+        for path in (media.jpeg, media.m4a):
+            again.state(path.name, "Stopped")
+        expect(again.root.locator("[data-action=take-back]")).to_have_count(0)
+        again.start()
+        for path in (media.jpeg, media.m4a):
+            again.state(path.name, "Success")
+            assert emulator.object_path(again.media_id(path.name)).read_bytes() == path.read_bytes()
+        assert len(emulator.assets) == 2

@@ -182,7 +182,7 @@ F108 | SL | 0-byte file; 1 byte; exactly P; P+1; P-1 | 0 bytes: refused at add (
 ## Process and kernel
 F109 | P | KeyboardInterrupt in the cell that called start(block=True) | cell returns < 1 s; uploads go on or stop as asked (`on_interrupt`), said on screen; no zombie
 F110 | P | KeyboardInterrupt inside a user callback | callback aborted only
-F111 | P | kernel restart | threads end with the process; new widget offers "resume n files" from journal; R<=kP per file
+F111 | PWB | kernel restart, kill -9 of a kernel | threads end with the process; the new widget offers what had begun, from the journal, and what had not, from the list of its queue, each once; R<=kP per file
 F112 | SP | kill -9 at each of 14 points (before/after every call and every journal write) | restart: Success, one VideoId, one object, R<=kP
 F113 | SP | kill -9 twenty times in a row | as F112; R<=20kP
 F114 | P | SIGTERM | stop intake, let part requests 5 s, journal, exit; R<=kP

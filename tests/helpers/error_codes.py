@@ -102,6 +102,7 @@ MEANINGS = {
     "Auth.Instance": "The keys are those of the role of this ECS instance, since nothing else was found.",
     "Auth.LongLived": "The keys in use do not end; a role's keys would.",
     "Clock.Skew": "The clock of this machine is wrong; the server's time is used.",
+    "Cover.Lost": "A file that an earlier kernel had not begun came back without its cover, which was no file of this machine.",
     "Image.Again": "An image had to be created again; its former ImageId stays without bytes.",
     "Image.Unknown": "The answer to the creation of an image was lost; an ImageId without bytes may remain.",
     "Journal": "An entry was damaged and set aside, the journal's home cannot be used, or it has no locks.",

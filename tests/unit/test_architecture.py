@@ -63,7 +63,17 @@ FLOORS: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
         True,
         (
             *("upload_info", "caller", "arguments", "traits", "owner", "load", "acting", "scheduler", "snapshots"),
-            *("application", "authority", "lifetime", "library", "uploader", "restoring", "doctor", "doctor_words"),
+            *(
+                "application",
+                "authority",
+                "lifetime",
+                "library",
+                "keeping",
+                "uploader",
+                "restoring",
+                "doctor",
+                "doctor_words",
+            ),
         ),
     ),
     ("5 faces", False, ("batch", "fleet", "widget")),

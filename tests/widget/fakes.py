@@ -70,6 +70,9 @@ class FakeUploader:
         self._ids = itertools.count(1)
         self._seq = itertools.count(1)
 
+    def _keep_waiting(self) -> None:
+        """Its files need not outlive a kernel."""
+
     # ---- what tests do ---------------------------------------------------------------------------
 
     def emit(self, kind: Any, file_id: str, **fields: Any) -> None:

@@ -4,7 +4,8 @@ One file an entry (source and destination), named by a hash, of lines that are o
 checksum, so a line that was torn by a kill is told from a good one: the state is that of the last good line. Damage
 before the end means that something else wrote here: the file is set aside as `.bad-<time>`, and only who the asset is
 survives, from the good lines or else from the copy beside it (`.who`), not its parts. A file that holds mostly history
-is written anew beside itself and renamed (`entry`). Finished entries become one line of `done.jsonl` each (`done`).
+is written anew beside itself and renamed (`growing`). Finished entries become one line of `done.jsonl` each (`done`).
+What waits in a queue that a widget shows, and has no entry yet, is a line of that queue's own list (`waiting`).
 
 An entry is locked with flock, which ends with the process; the lock's file holds the pid for the other one's message.
 Where a self-test shows that locks do not work, a lease with a heartbeat takes their place (`lease`).
@@ -19,6 +20,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import tempfile
 import threading
@@ -28,20 +30,25 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vod_widget.errors import JournalError
+from vod_widget.errors import JournalError, LockedError
 
 from .done import DoneList
 from .entry import FileEntry, read_entry, read_state
 from .files import AnyLock, Disk, Lock, check_owner, failed, locks_work, stamp
 from .lease import LeaseKeeper
+from .waiting import WaitingList
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from vod_widget.interfaces import Clock
     from vod_widget.model import Checkpoint
 
-__all__ = ["FileEntry", "FileJournal"]
+__all__ = ["FileEntry", "FileJournal", "WaitingList"]
+
+_WAITING = re.compile(r"waiting-[0-9a-f]{16}")
+_LOOKS = 3
+_LOOK_PAUSE_S = 0.005
 
 
 class FileJournal:
@@ -71,7 +78,7 @@ class FileJournal:
         self._on_warning = on_warning
         self._warnings: deque[str] = deque(maxlen=100)
         self._guard = threading.Lock()  # guards the set; never held over I/O
-        self._entries: set[FileEntry] = set()
+        self._held: set[FileEntry | WaitingList] = set()
         self._keeper = LeaseKeeper()
         self.disk = Disk(clock)
         self._make_lock: Callable[[str], AnyLock] = Lock
@@ -115,7 +122,7 @@ class FileJournal:
             raise failed("the checkpoint cannot be locked", exc) from exc
         entry = FileEntry(self, key, lock)
         with self._guard:
-            self._entries.add(entry)
+            self._held.add(entry)
         return entry
 
     def unfinished(self) -> tuple[Checkpoint, ...]:
@@ -166,12 +173,83 @@ class FileJournal:
         record = self._done.find(_key(source_id, destination))
         return record["result"] if record is not None else None
 
-    def close(self) -> None:
-        """Release every entry that is still held; may be called twice."""
+    def finished_at_s(self, source_id: str, destination: str) -> float:
+        """Return when an entry was finished, Unix time; 0 when it was not."""
+        record = self._done.find(_key(source_id, destination))
+        at_s = record.get("at_s") if record is not None else None
+        return float(at_s) if isinstance(at_s, (int, float)) else 0.0
+
+    def done_stamp(self) -> list[int]:
+        """Tell whether anything was finished since."""
+        return stamp(self.folder / "done.jsonl")
+
+    def new_waiting(self) -> WaitingList:
+        """Make a list for the files of one queue that have not begun; there is no file before the first of them.
+
+        Raises:
+            JournalError: The folder cannot be used.
+        """
+        try:
+            self.restore_folder()
+        except OSError as exc:
+            raise failed("the journal's folder cannot be made again", exc) from exc
+        return self._hold_waiting(f"waiting-{secrets.token_hex(8)}")
+
+    def left_waiting(self) -> Iterator[WaitingList]:
+        """Take every such list that nobody holds, the oldest first, one at a time: it is held until the next.
+
+        Raises:
+            JournalError: The folder cannot be used.
+        """
+        try:
+            # By their locks as well: a process that is killed with an empty list leaves one behind.
+            stems = {path.stem for suffix in ("jsonl", "lock") for path in self.folder.glob(f"*.{suffix}")}
+        except OSError as exc:
+            raise failed("the journal cannot be listed", exc) from exc
+        stems = {stem for stem in stems if _WAITING.fullmatch(stem)}
         with self._guard:
-            entries = list(self._entries)
-        for entry in entries:
-            entry.release()
+            stems -= {Path(one.path).stem for one in self._held if isinstance(one, WaitingList)}
+        for stem in sorted(stems, key=lambda stem: stamp(self.folder / f"{stem}.jsonl")[1:]):
+            left = self._try_waiting(stem)
+            if left is not None:
+                try:
+                    if left.stamp():
+                        yield left
+                finally:
+                    left.release()
+
+    def _try_waiting(self, stem: str) -> WaitingList | None:
+        """Take a list; None when its process lives, or it cannot be used."""
+        for look in range(_LOOKS):
+            if look:
+                threading.Event().wait(_LOOK_PAUSE_S)
+            try:
+                return self._hold_waiting(stem)
+            except LockedError:
+                continue  # by somebody who lives, or who looks, too, and holds it for a moment
+            except JournalError as error:  # one that is not ours alone must not keep the others
+                self.warn(f"The list {stem} was left out: {error.message}.")
+                return None
+        return None
+
+    def _hold_waiting(self, stem: str) -> WaitingList:
+        path = os.path.join(self.folder, stem)
+        lock = self._make_lock(f"{path}.lock")
+        try:
+            lock.take()
+        except OSError as exc:
+            raise failed("the list of waiting files cannot be locked", exc) from exc
+        waiting = WaitingList(self, path, lock)
+        with self._guard:
+            self._held.add(waiting)
+        return waiting
+
+    def close(self) -> None:
+        """Release every entry and list that is still held; may be called twice."""
+        with self._guard:
+            held = list(self._held)
+        for one in held:
+            one.release()
 
     # The folder itself -----------------------------------------------------------------------------------------------
 
@@ -225,10 +303,10 @@ class FileJournal:
         """Append one result."""
         self._done.add(key, result, written)
 
-    def forget(self, entry: FileEntry) -> None:
-        """Strike an entry off the list of those that are held."""
+    def forget(self, held: FileEntry | WaitingList) -> None:
+        """Strike an entry or a list off those that are held."""
         with self._guard:
-            self._entries.discard(entry)
+            self._held.discard(held)
 
 
 @functools.lru_cache(maxsize=64)  # an entry that is opened is looked up among the finished ones at once
@@ -271,6 +349,6 @@ def _after_fork(journal_ref: weakref.ref[FileJournal]) -> None:
     """
     journal = journal_ref()
     if journal is not None:
-        for entry in list(journal._entries):
-            entry._lock.forget()
+        for held in list(journal._held):
+            held._lock.forget()
         journal._keeper.forget()

@@ -4,6 +4,8 @@
     {"v":1,"kind":"change","after":...,"data":{...},"crc":"..."}
     {"v":1,"kind":"part","part":[number, start, end, etag, crc64],"crc":"..."}
     {"v":1,"kind":"done","key":"...","at_s":...,"entry":[inode, mtime_ns],"result":{...},"crc":"..."}
+    {"v":1,"kind":"waiting","data":{...},"since_s":...,"cover":"...","crc":"..."}
+    {"v":1,"kind":"gone","file_id":"...","crc":"..."}
 
 The checksum is of the text before it, so it is checked without parsing. A change says what is new in the checkpoint,
 and after which one: the loss of a whole line shows. Pure; safe in any thread.
@@ -15,11 +17,11 @@ import functools
 import json
 import re
 import zlib
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
 from vod_widget.errors import InvalidArgumentError
-from vod_widget.model import Checkpoint, MediaType, Part
+from vod_widget.model import Checkpoint, MediaType, Part, Waiting
 
 VERSION = 1
 # A line without its checksum is the checksummed text; this is what is cut off: ,"crc":"01234567"}
@@ -53,6 +55,7 @@ def parse(text: bytes) -> dict[str, Any] | None:
 
 
 _NAMES = tuple(f.name for f in fields(Checkpoint) if f.name != "parts")
+_DEFAULTS = {f.name: f.default for f in fields(Checkpoint) if f.default is not MISSING}
 _CHECKPOINT_TYPES: dict[str, type] = {
     "size_bytes": int,
     "part_size_bytes": int,
@@ -207,3 +210,42 @@ def refuse_secrets(value: Any) -> None:
     elif isinstance(value, (list, tuple)):
         for inner in value:
             refuse_secrets(inner)
+
+
+def waiting_line(waiting: Waiting) -> bytes:
+    """Make the line of a file that waits; what is as it always is takes no room, for there may be 100,000."""
+    data = {
+        name: value
+        for name, value in _data_of(waiting.checkpoint).items()
+        if name not in _DEFAULTS or value != _DEFAULTS[name]
+    }
+    return line("waiting", {"data": data, "since_s": waiting.since_s, "cover": waiting.cover})
+
+
+def gone_line(file_id: str) -> bytes:
+    """Make the line of a file that waits no more."""
+    return line("gone", {"file_id": file_id})
+
+
+def read_waiting(data: bytes) -> tuple[dict[str, Waiting], int]:
+    """Read a list of files that wait.
+
+    Returns:
+        The files by their ids, in order, and how many lines were damaged; a last line that is torn does not count.
+    """
+    found: dict[str, Waiting] = {}
+    damaged = 0
+    *whole, _torn = data.split(b"\n")
+    for text in whole:
+        record = parse(text) or {}
+        checkpoint = _checkpoint_of(record.get("data")) if record.get("kind") == "waiting" else None
+        since_s, cover = record.get("since_s"), record.get("cover")
+        if record.get("v") != VERSION:
+            damaged += 1
+        elif checkpoint is not None and isinstance(since_s, (int, float)) and isinstance(cover, str):
+            found[checkpoint.file_id] = Waiting(checkpoint, float(since_s), cover)
+        elif record.get("kind") == "gone":
+            found.pop(str(record.get("file_id")), None)
+        else:
+            damaged += 1
+    return found, damaged

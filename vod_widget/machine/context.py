@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from vod_widget import effects as fx
 from vod_widget.board import Board
@@ -18,7 +18,6 @@ from vod_widget.model import (
     Credentials,
     Grant,
     Phase,
-    UploadMetadata,
     UploadState,
 )
 from vod_widget.progress import Ledger
@@ -31,9 +30,6 @@ from .words import (
 )
 
 __all__ = ["Context", "may_be_created"]
-
-
-_METADATA = tuple(f.name for f in fields(UploadMetadata))
 
 
 def may_be_created(checkpoint: Checkpoint) -> bool:
@@ -128,7 +124,7 @@ class Context:
             size_bytes=job.size_bytes,
             media_type=job.media_type,
             reference_id=job.reference_id,
-            metadata={name: v for name in _METADATA if (v := getattr(job.metadata, name)) not in (None, (), "")},
+            metadata=job.metadata.stated(),
             profile=job.profile,
         )
 

@@ -80,12 +80,15 @@ class Uploading(Transferring):
     def _may_skip(self, opened: fx.Opened) -> bool:
         """Whether the journal knows these bytes as stored here.
 
-        Without `skip_uploaded` that counts only for the very asset of this file: another process finished it meanwhile.
+        Without `skip_uploaded` that counts only for the very asset of this file, which another process finished, and
+        for what was stored since the file was wanted.
         """
         done = opened.finished
         if done is None or not opened.fingerprint_is_strong or done.get("fingerprint") != opened.fingerprint:
             return False
         mine = self.checkpoint.media_id
+        if self.job.wanted_since_s is not None and opened.finished_at_s >= self.job.wanted_since_s:
+            return True
         return self.job.skip_uploaded or bool(mine and mine == done.get("media_id"))
 
     def _adopt_checkpoint(self, opened: fx.Opened) -> None:

@@ -95,6 +95,7 @@ class Job:
         part_size_bytes: Exact part size, or None.
         lanes: Most parts that may be on their way at a time, or None.
         skip_uploaded: Whether a finished entry with the same fingerprint ends the file at once.
+        wanted_since_s: The same for one that was finished after this Unix time; None: never.
         asks_app: Whether the application wants to hear of the file before it begins, or alone gives authority.
         get_auth: Whether `get_auth` is set.
         own_authority: Whether the queue has credentials of its own.
@@ -118,6 +119,7 @@ class Job:
     part_size_bytes: int | None = None
     lanes: int | None = None
     skip_uploaded: bool = False
+    wanted_since_s: float | None = None
     asks_app: bool = True
     get_auth: bool = False
     own_authority: bool = False

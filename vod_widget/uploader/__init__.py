@@ -75,6 +75,7 @@ class VODUpload(Listing, Answering):
         self._authority = Authority(self, self._clock, self._random, self._app.warn)
         self._authority.rate_of_one = lambda: self._queue.meter.bytes_per_s / max(1, self._queue.flying)
         self._closed = self._is_copy = False
+        self._keeper = None
         self._waiters: list[Callable[[], None]] = []
         self._published: dict[str, Any] = {}  # what observers were told last
         self._bandwidth = Rate(

@@ -172,6 +172,8 @@ class Answering(Core):
                 self._queue.held = False
                 self._queue.switch_waiting()
                 self._queue.settle()
+        if self._keeper is not None:
+            self._keeper.look()
 
     def _resume_with_keys(self, keys: Credentials, upload_info: UploadInfo) -> bool:
         """Give an expired file keys of any kind; the library refreshes its asset with them."""

@@ -213,6 +213,9 @@ class Control(Looking):
                 self._queue.cond.wait(0.05)
             while not in_callback.get() and not self._dispatcher.idle and self._clock.monotonic_s() < deadline_s:
                 self._queue.cond.wait(0.05)  # what has happened is told before the doors close
+        if self._keeper is not None:
+            self._keeper.finish(max(0.0, deadline_s - self._clock.monotonic_s()))
+        with self._queue.cond:
             self._closed = True
             records = list(self._queue.records)
             self._queue.cond.notify_all()
@@ -228,9 +231,14 @@ class Control(Looking):
 
     def _end_with_process(self, grace_s: float) -> None:
         """Take nothing new, let requests that carry bytes end within the grace, then close."""
+        if self._closed:
+            return
         with self._queue.cond:
-            if self._closed or not self._is_running():
-                return
+            is_running = self._is_running()
+        if not is_running:
+            if self._keeper is not None:
+                self._keeper.finish(grace_s)
+            return
         let_transfers_end(self._queue, self._clock, grace_s)
         self.close(0.5)
 

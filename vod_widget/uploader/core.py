@@ -18,6 +18,7 @@ from vod_widget.dispatcher import Dispatcher, running_loop
 from vod_widget.engine import Engine, Settings
 from vod_widget.errors import InvalidArgumentError, InvalidStateError
 from vod_widget.interfaces import Clock, Randomness
+from vod_widget.keeping import Keeper
 from vod_widget.model import UploaderState
 from vod_widget.pace import CallPace
 from vod_widget.record import Record
@@ -83,6 +84,7 @@ class Core(traitlets.HasTraits):
     _settings: Settings
     _closed: bool
     _is_copy: bool
+    _keeper: Keeper | None
     _waiters: list[Callable[[], None]]
 
     def _check_open(self) -> None:

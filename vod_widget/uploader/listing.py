@@ -13,6 +13,8 @@ from vod_widget.addresses import check_key
 from vod_widget.arguments import checked_reference
 from vod_widget.errors import InvalidArgumentError, InvalidStateError, RestrictionError, VODError
 from vod_widget.interfaces import Source
+from vod_widget.keeping import Keeper
+from vod_widget.lifetime import enroll
 from vod_widget.metadata import build_metadata, check_size, media_type_of
 from vod_widget.model import Checkpoint, MediaType, UploaderState, UploadMetadata, UploadState
 from vod_widget.record import Given, Record
@@ -168,6 +170,24 @@ class Listing(Control):
         machine.error = error
         machine.ledger.accept(sum(part.size_bytes for part in checkpoint.parts))
         return self._enlist(record)
+
+    def _restore_waiting(self, checkpoint: Checkpoint, given: Given, source: Source) -> UploadInfo:
+        """Take a file that an earlier process had not begun into the list, in Stopped."""
+        record = Record(checkpoint.file_id, source, checkpoint.media_type)
+        record.given = given
+        record.hold(UploadState.STOPPED, paused=False)
+        return self._enlist(record)
+
+    def _keep_waiting(self) -> Keeper:
+        """Keep the files that have not begun for the next process from now on; may be called twice."""
+        with self._queue.cond:
+            if (known := self._keeper) is not None:
+                return known
+            keeper = self._keeper = Keeper(self, self._clock)
+            self._app.keeper = keeper.hear
+        enroll(self)
+        keeper.look()
+        return keeper
 
     def _open_cover(self, cover: Any, kind: MediaType, name: str) -> Source:
         if kind is MediaType.IMAGE:

@@ -1,6 +1,7 @@
 """What an earlier kernel left unfinished on the way to the same place, and how it comes back into this queue.
 
-A kernel that restarts forgets its queue; the journal does not. Reads the journal, so workers run it. No ipywidgets.
+A kernel that restarts forgets its queue; the journal does not: files that had begun have an entry there, those that had
+not are in the list of their queue. Reads the journal, so workers run it. No ipywidgets.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vod_widget.errors import LockedError, VODError
-from vod_widget.model import Checkpoint
+from vod_widget.keeping import can_open
+from vod_widget.model import Checkpoint, Waiting
 
 if TYPE_CHECKING:
     from vod_widget.upload_info import UploadInfo
@@ -48,26 +50,30 @@ class Unfinished:
     def __init__(self, uploader: VODUpload) -> None:
         self._uploader = uploader
         self._looks = threading.Lock()
+        self._lists: dict[str, tuple[list[int], list[Waiting]]] = {}
 
-    def _found(self, *, of: frozenset[str] | None = None) -> list[Checkpoint]:
-        """Return what belongs to this queue's destination and is sent by nobody.
+    def _begun(self) -> list[Checkpoint]:
+        """Return what has begun on the way to this queue's destination, also what is in the queue or held."""
+        label = self._uploader._authority.resolve(required=False).label
+        unfinished = self._uploader._authority.journal().unfinished()
+        return [one for one in unfinished if one.destination == label and not one.canceled]
+
+    def _found(self, begun: Sequence[Checkpoint], *, of: frozenset[str] | None = None) -> list[Checkpoint]:
+        """Return those of them that nobody sends.
 
         Args:
+            begun: What has begun.
             of: Only of these sources; None leaves out what is in the queue.
         """
         from vod_widget.restoring import still_unfinished
 
         uploader = self._uploader
-        label = uploader._authority.resolve(required=False).label
         journal = uploader._authority.journal()
         here = {record.source.source_id for record in list(uploader._queue.records)}
+        wanted = [one for one in begun if (one.source_id not in here if of is None else one.source_id in of)]
         found = []
         with _alone():
-            for checkpoint in journal.unfinished()[-_MAX_LOOKED_AT:]:
-                if checkpoint.destination != label or checkpoint.canceled:
-                    continue
-                if checkpoint.source_id in here if of is None else checkpoint.source_id not in of:
-                    continue
+            for checkpoint in wanted[-_MAX_LOOKED_AT:]:
                 try:
                     journal.open(checkpoint.source_id, checkpoint.destination).release()
                 except LockedError:
@@ -77,18 +83,49 @@ class Unfinished:
 
     def count(self) -> dict[str, int]:
         """Return how many files can go on, and how many would if a browser brought them again; never raises."""
-        from vod_widget.restoring import can_open
-
         try:
-            found = self._found()
+            begun = self._begun()
+            found = self._found(begun)
+            waiting = self._waiting(frozenset(one.source_id for one in begun))
         except VODError:
             return {"files": 0, "browser": 0}
         except Exception as error:
             _log.debug("the journal could not be read: %s", type(error).__name__)
             return {"files": 0, "browser": 0}
-        files = sum(can_open(one.source_id) for one in found)
+        files = sum(can_open(one.source_id) for one in found) + waiting
         browser = sum(one.source_id.startswith("browser:") for one in found)
         return {"files": files, "browser": browser}
+
+    def _waiting(self, begun: frozenset[str]) -> int:
+        """Return how many files that had not begun could come; a list of which nothing is wanted any more goes."""
+        from vod_widget.restoring import sort_waiting
+
+        uploader = self._uploader
+        journal = uploader._authority.journal()
+        place = uploader._keep_waiting().place()
+        # Held only to see that its process has ended: whoever looks at the same time must see it, too.
+        lists = [(left, left.stamp()) for left in journal.left_waiting()]
+        before, self._lists = self._lists, {}
+        source_ids: set[str] = set()
+        over: dict[str, list[int]] = {}
+        for left, stamp in lists:
+            files = before.get(left.path, ([], []))
+            if files[0] != stamp:
+                try:
+                    files = stamp, list(left.read().values())
+                except VODError as error:  # one that cannot be read must not hide the others
+                    _log.debug("a list of waiting files was left out: %s", error.code)
+                    continue
+            found = sort_waiting(uploader, files[1], place, begun)
+            if found.mine or found.others:
+                self._lists[left.path] = files
+                source_ids |= {one.checkpoint.source_id for one in found.mine}
+            else:
+                over[left.path] = stamp
+        for left in journal.left_waiting() if over else ():
+            if over.get(left.path) == left.stamp():
+                left.discard()
+        return len(source_ids)
 
     def go_on(self, waiting: Sequence[tuple[str, UploadInfo]]) -> None:
         """Retry files that somebody else held, as soon as nobody does and they are unfinished; never raises.
@@ -101,7 +138,8 @@ class Unfinished:
         if not self._looks.acquire(blocking=False):
             return  # a slow disk must not gather more threads
         try:
-            free = {one.source_id for one in self._found(of=frozenset(source_id for source_id, _ in waiting))}
+            of = frozenset(source_id for source_id, _ in waiting)
+            free = {one.source_id for one in self._found(self._begun(), of=of)}
             for source_id, info in waiting:
                 if source_id in free and isinstance(info.error, LockedError):
                     self._uploader.retry_file(info)
@@ -116,9 +154,18 @@ class Unfinished:
         Raises:
             VODError: No keys, or the journal cannot be used.
         """
-        from vod_widget.restoring import Left, take_back
+        from vod_widget.restoring import Left, take_back, take_waiting
 
+        uploader = self._uploader
         with _alone():
-            found = self._found()
-            self._uploader._prepare()
-            return take_back(self._uploader, self._uploader._authority.journal(), found, Left())
+            begun = self._begun()
+            found = self._found(begun)
+            uploader._check_open()
+            self._lists = {}
+            journal = uploader._authority.journal()
+            taken = 0
+            if found:
+                uploader._prepare()
+                taken = take_back(uploader, journal, found, Left())
+            source_ids = frozenset(one.source_id for one in begun)
+            return taken + take_waiting(uploader, journal, uploader._keep_waiting(), source_ids)

@@ -244,6 +244,7 @@ class VODUploadWidget(anywidget.AnyWidget):
             reload_ends=reload_ends,
         )
         unsubscribe = _subscribe(uploader, self._publisher, pages)
+        uploader._keep_waiting()
         self.on_msg(_handle_weakly(weakref.ref(self)))
         let_clicks_through(self.comm)
         let_requests_be_read()

@@ -312,7 +312,10 @@ def test_f131_an_unfinished_file_is_refused_and_after_its_success_it_is_a_new_as
         assert (other.state, other.error.code) == ("Failure", "Locked")
         cloud.let_go("PutObject")
         assert up.wait(LONG_S)
-        assert len(cloud.videos) == 1
+        assert elsewhere.retry_file(other) is True
+        assert elsewhere.wait(LONG_S)
+        whole(cloud, other, path)
+        assert len(cloud.videos) == 1, "a retry asks for the file, which is there now"
         again = up.add_file(path)
         runs(up)
         whole(cloud, again, path)

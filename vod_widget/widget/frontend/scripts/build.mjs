@@ -19,7 +19,7 @@ async function sources() {
 }
 
 /** Members of our classes without an underscore that are asked for most; neither a message nor the page's DOM is asked for them. */
-const OURS = ["element", "store", "session", "controllable", "connection", "telling", "feeder", "thumbs", "update", "extras", "adding"];
+const OURS = ["element", "store", "session", "controllable", "connection", "telling", "feeder", "thumbs", "update", "extras", "adding", "trouble", "opener", "explain", "unfinished", "percent", "buttons", "hello"];
 
 /**
  * Names that nobody outside can mean, for shortening: with an underscore (no name of the browser's has one), never in

@@ -170,12 +170,22 @@ export class Session {
 
   async clear(which: "done" | "failed" | "all"): Promise<void> {
     const answer = await this.ask("clear", { which }, this.t("clear"), ["clear"]);
-    if (answer) this.say(this.t("removed_n", { n: answer.removed }));
+    if (!answer) return;
+    const states = { done: "Success", failed: "Failure Canceled", all: "" }[which];
+    this.#removed([...this.store.selected].filter((id) => !states || states.includes(this.store.row(id)?.state ?? "?")), answer.removed);
+  }
+
+  /** What is gone is selected no more. */
+  #removed(file_ids: string[], n: number): void {
+    for (const id of file_ids) this.store.selected.delete(id);
+    this.say(this.t("removed_n", { n }));
   }
 
   act(action: Action, file_ids: string[]): void {
     const free = file_ids.filter((id) => !this.store.busy.has(`${action}:${id}`));
-    if (free.length) void this.ask(action, { file_ids: free }, this.t(action), free.map((id) => `${action}:${id}`));
+    if (free.length) void this.ask(action, { file_ids: free }, this.t(action), free.map((id) => `${action}:${id}`)).then((answer) => {
+      if (answer && action === "remove") this.#removed(free, answer.changed);
+    });
   }
 
   retry_failed(): void {

@@ -46,8 +46,28 @@ describe("keys", () => {
     expect(page.root.querySelector(".nsel")?.textContent).toBe("450 selected");
     await page.click(page.root.querySelector("[data-action=selected-remove]") as Element);
     expect(page.kernel.last("remove")?.["file_ids"]).toHaveLength(450);
-    await page.key(page.root, "Escape");
+    expect(page.root.querySelector(".nsel"), "what is gone is selected no more").toBeNull();
+  });
+  it("lets go of what it removed alone, says how much, and keeps the focus inside", async () => {
+    const page = await open([...files(4), row("done.mp4", "Success"), row("failed.mp4", "Failure")]);
+    page.rows()[0]?.focus();
+    await page.key(focused() as Element, " ");
+    await page.key(focused() as Element, "ArrowDown", { shiftKey: true });
+    await page.click(page.row("clip-00001.mp4").querySelector("[data-action=remove]") as Element);
+    expect(page.root.querySelector(".nsel")?.textContent).toBe("1 selected");
+    expect(page.status()).toBe("1 file cleared.");
+    for (const name of ["done.mp4", "failed.mp4"]) await page.click(page.row(name).querySelector("input") as Element);
+    page.kernel.on_intent = (m) => m.kind === "clear" ? { data: { removed: 1 } } : undefined;
+    for (const [which, left] of [["done", 2], ["failed", 1]]) {
+      await page.click(page.root.querySelector("[data-action=clear]") as Element);
+      await page.click(page.root.querySelector(`[data-action=clear-${which}]`) as Element);
+      expect(page.root.querySelector(".nsel")?.textContent).toBe(`${left} selected`);
+    }
+    const remove = page.root.querySelector("[data-action=selected-remove]") as HTMLElement;
+    remove.focus();
+    await page.click(remove);
     expect(page.root.querySelector(".nsel")).toBeNull();
+    expect(page.root.querySelector(".grid")?.contains(focused())).toBe(true);
   });
   it("removes by Delete, or cancels what is sent; and focus stays inside", async () => {
     const page = await open([...files(2), row("u.mp4", "Uploading")]);

@@ -4,7 +4,7 @@ import { count } from "../format";
 import { icon } from "../icons";
 import { type Action, type Filter, FILTERS } from "../protocol";
 import { ACTION_ICON } from "../rowmodel";
-import { button, enable, type Host, icon_button, press } from "./parts";
+import { button, enable, focused_in, type Host, icon_button, press } from "./parts";
 
 /** The least width of the search with its margins. */
 const SEARCH_PX = 84;
@@ -97,7 +97,10 @@ export class Filters {
     const mode = store.selected.size > 0 ? "bulk" : "plain";
     if (mode !== this.#mode) {
       this.#mode = mode;
+      // With the last file that was selected its buttons go, and the next key would be the notebook's.
+      const leaves = focused_in(this.element);
       replace(this.element, mode === "bulk" ? this.#bulk_parts : this.#plain);
+      if (leaves) this.#host.focus_grid();
       set(this.element, "role", mode === "bulk" ? "toolbar" : null);
       set(this.element, "aria-label", mode === "bulk" ? t("selected_files") : null);
     }

@@ -109,6 +109,8 @@ class Keeper:
 
     def finish(self, timeout_s: float) -> bool:
         """Write what is owed and end; a disk that hangs is waited for so long. False when it was not enough."""
+        with self._guard:
+            self._rests = False
         self._note()
         with self._guard:
             # Late in the end of a process no thread can be had any more.

@@ -457,6 +457,19 @@ def test_a_full_disk_is_told_once_and_made_up_for_without_anybody_asking(
     assert sum("would be lost" in text for text in told) == 1
 
 
+def test_closing_is_one_more_try(show: Open, home: Path, clips: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    widget = show()
+    told = threading.Event()
+    widget.uploader.subscribe(lambda event: told.set() if "would be lost" in getattr(event, "message", "") else None)
+    with monkeypatch.context() as patch:
+        full_disk(patch)
+        widget.add(*clips)
+        assert told.wait(LONG_S)
+    assert kept(home) == []
+    widget.close()
+    assert kept(home) == [path.name for path in clips]
+
+
 def test_what_nobody_foresaw_does_not_end_the_keeping(
     show: Open, home: Path, clips: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

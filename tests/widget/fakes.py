@@ -180,8 +180,11 @@ class FakeUploader:
         self.emit(events.FileRemoved, info.file_id)
         return True
 
+    def _retry_files(self, infos: Any) -> int:
+        return sum(map(self.retry_file, infos))
+
     def retry_failed(self) -> int:
-        return sum(self.retry_file(info) for info in self.list_files() if info.state == UploadState.FAILURE)
+        return self._retry_files(info for info in self.list_files() if info.state == UploadState.FAILURE)
 
     def clean_list(self) -> None:
         self.calls.append(("clean_list",))

@@ -478,3 +478,30 @@ def test_where_a_reload_starts_another_kernel_the_new_one_goes_on_by_itself_with
     for one, widget in ((page, old), (next_page, new)):
         one.close()
         widget.close()
+
+
+def test_retry_of_several_rows_takes_those_that_failed_and_those_that_wait(
+    widget: VODUploadWidget, emulator: Any, tmp_path: Path
+) -> None:
+    from vod_widget.emulator import faults
+
+    def send(name: str) -> Any:
+        (tmp_path / name).write_bytes(a_video(50_000))
+        [info] = widget.add(tmp_path / name)
+        widget.uploader.start_ready()
+        return info
+
+    sent = send("sent.mp4")
+    assert widget.wait(60)
+    emulator.faults.add(op="CreateUploadVideo", action=faults.Status(400, "InvalidParameter"))
+    failed = send("failed.mp4")
+    assert widget.wait(60)
+    emulator.faults.add(op="PutObject", times=None, action=faults.Status(503, "ServiceUnavailable"))
+    waits = send("waits.mp4")
+    until(lambda: waits.phase == "waiting", "it waits for its next attempt")
+    assert failed.state == "Failure"
+    emulator.faults.clear()
+    assert widget.retry(sent, failed, waits) == 2
+    assert widget.wait(60)
+    assert [info.state for info in (sent, failed, waits)] == ["Success"] * 3
+    assert len(emulator.assets) == 3

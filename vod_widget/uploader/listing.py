@@ -326,6 +326,18 @@ class Listing(Control):
             failed = [r for r in self._queue.records if r.state is UploadState.FAILURE]
         return self._retry(failed)
 
+    def _retry_files(self, infos: Iterable[UploadInfo]) -> int:
+        """Do as `retry_file` to many, with one look for keys; return how many changed.
+
+        Raises:
+            MissingCredentialError: As `start_upload`; the files then keep their failure.
+        """
+        with self._queue.cond:
+            records = [info._record for info in infos if self._queue.find(info.file_id) is info._record]
+            waiting = [r for r in records if r.state is UploadState.UPLOADING]
+        changed = self._retry([r for r in records if r.state is UploadState.FAILURE])
+        return changed + sum(self._queue.step(record, lambda machine: machine.retry_now()) for record in waiting)
+
     def _retry(self, records: list[Record]) -> int:
         if not records:
             return 0

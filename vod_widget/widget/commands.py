@@ -60,11 +60,12 @@ class Commands:
 
     def apply(self, action: str, infos: Iterable[UploadInfo]) -> int:
         """Do `cancel`, `pause`, `resume`, `retry` or `remove` to files; return how many changed."""
+        if action == "retry":
+            return self._uploader._retry_files(infos)
         act = {
             "cancel": self._uploader.cancel_file,
             "pause": self._uploader.pause_file,
             "resume": self._uploader.resume_file,
-            "retry": self._uploader.retry_file,
             "remove": self._uploader.delete_file,
         }[action]
         changed = 0

@@ -336,8 +336,6 @@ class Handler:
     def _on_retry_failed(self, intent: Intent) -> _Reply:
         failed = [info for info in self._uploader.list_files() if info.state == UploadState.FAILURE]
         helped = [info for info in failed if info.error is None or retry_helps(info.error)]
-        if helped == failed and not self._policy.own_files_only:
-            return _Reply({"changed": self._uploader.retry_failed()})
         return _Reply({"changed": self._commands.apply("retry", self._allowed(helped, intent))})
 
     # ---- files -------------------------------------------------------------------------------------

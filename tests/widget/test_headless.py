@@ -39,7 +39,7 @@ def test_a_notebook_runs_and_says_what_came_of_it(tool: str, tmp_path: Path) -> 
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
-        timeout=100,
+        timeout=250,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr.decode()[-2000:]

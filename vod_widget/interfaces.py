@@ -362,6 +362,9 @@ class Journal(Protocol):
             LockedError: Another uploader or process holds it.
         """
 
+    def look(self, source_id: str, destination: str) -> None:
+        """Look whether an entry is held by nobody; raises `LockedError` when it is."""
+
     def unfinished(self) -> tuple[Checkpoint, ...]:
         """Every checkpoint that is not done, oldest first."""
 

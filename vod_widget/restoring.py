@@ -61,7 +61,7 @@ def take_back(uploader: VODUpload, journal: Journal, checkpoints: Iterable[Check
             left.no_source.append(checkpoint)
             continue
         try:
-            journal.open(checkpoint.source_id, checkpoint.destination).release()
+            journal.look(checkpoint.source_id, checkpoint.destination)
         except LockedError as error:
             left.held.append((checkpoint, error.pid))
             continue

@@ -550,6 +550,17 @@ def test_a_killed_process_loses_no_part_that_it_reported_and_its_lock_is_free(tm
         entry.discard()
 
 
+def test_an_entry_that_somebody_only_looks_at_is_waited_for(
+    journal: FileJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = again(journal)._take(SOURCE, DESTINATION)
+    monkeypatch.setattr(FileJournal, "_pause", staticmethod(looks.release))
+    with pytest.raises(LockedError):
+        journal.look(SOURCE, DESTINATION)
+    journal.open(SOURCE, DESTINATION).release()
+    journal.look(SOURCE, DESTINATION)
+
+
 def test_a_kill_between_the_result_and_the_removal_leaves_a_finished_file(
     journal: FileJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -223,7 +223,7 @@ def _wait_for_others(uploader: VODUpload, bar: Bar, clock: Clock) -> None:
 
 def _is_free(journal: Any, source_id: str, destination: str) -> bool:
     try:
-        journal.open(source_id, destination).release()
+        journal.look(source_id, destination)
     except LockedError:
         return False
     except VODError:

@@ -110,6 +110,23 @@ class FileJournal:
             LockedError: Another uploader or process holds it; with its pid when that can be told.
             JournalError: The folder cannot be used.
         """
+        for _ in range(_LOOKS - 1):
+            try:
+                return self._take(source_id, destination)
+            except LockedError:
+                self._pause()  # who only looks holds it for a moment
+        return self._take(source_id, destination)
+
+    def look(self, source_id: str, destination: str) -> None:
+        """Look whether an entry is held by nobody.
+
+        Raises:
+            LockedError: As `open`.
+            JournalError: As `open`.
+        """
+        self._take(source_id, destination).release()
+
+    def _take(self, source_id: str, destination: str) -> FileEntry:
         key = _key(source_id, destination)
         lock = self._make_lock(os.path.join(self.folder, f"{key}.lock"))
         try:
@@ -222,7 +239,7 @@ class FileJournal:
         """Take a list; None when its process lives, or it cannot be used."""
         for look in range(_LOOKS):
             if look:
-                threading.Event().wait(_LOOK_PAUSE_S)
+                self._pause()
             try:
                 return self._hold_waiting(stem)
             except LockedError:
@@ -231,6 +248,10 @@ class FileJournal:
                 self.warn(f"The list {stem} was left out: {error.message}.")
                 return None
         return None
+
+    @staticmethod
+    def _pause() -> None:
+        threading.Event().wait(_LOOK_PAUSE_S)
 
     def _hold_waiting(self, stem: str) -> WaitingList:
         path = os.path.join(self.folder, stem)

@@ -75,7 +75,7 @@ class Unfinished:
         with _alone():
             for checkpoint in wanted[-_MAX_LOOKED_AT:]:
                 try:
-                    journal.open(checkpoint.source_id, checkpoint.destination).release()
+                    journal.look(checkpoint.source_id, checkpoint.destination)
                 except LockedError:
                     continue
                 found.append(checkpoint)

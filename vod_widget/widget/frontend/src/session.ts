@@ -155,6 +155,8 @@ export class Session {
 
   /** `no_keys` opens the place where the person can choose some. */
   start(no_keys: () => void): void {
+    // What was said while files were gathered would stand there until one has ended.
+    this.say("");
     void this.ask("start", {}, this.t("start"), ["start"], (code) => {
       if (code === "Auth.Missing" && this.may_choose) no_keys();
     });

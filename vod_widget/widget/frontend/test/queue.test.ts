@@ -20,6 +20,13 @@ describe("the queue", () => {
     expect(page.status()).toContain("Start: the kernel did not answer in 10 s");
     expect(pressed(page)).toContain("Start");
   });
+  it("says no more of what was before Start", async () => {
+    const page = await open(files(3), (kernel) => { kernel.state = "Init"; });
+    await page.click(page.row("clip-00003.mp4").querySelector("[data-action=remove]") as Element);
+    expect(page.status()).toBe("1 file cleared.");
+    await page.click(page.by_name("Start"));
+    expect(page.status()).toBe("");
+  });
   it("says after Stop what is left, and not what was said while files were sent", async () => {
     const all = files(3, "Uploading");
     const page = await open(all);

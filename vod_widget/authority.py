@@ -171,13 +171,14 @@ class Authority:
                     region=up.region,
                     chance=self._randomness.uniform,
                     is_again=is_known,
-                    asks_instance=required,
+                    # One that gave the keys before must not be forgotten by who only looks.
+                    asks_instance=required or (is_known and getattr(provider, "mode", "") == "EcsRamRole"),
                 )
                 if not (is_known and keeps_lease(provider, found)):
                     provider = found
             except VODError as error:
                 # A broken profile that nobody named must not disturb an application that gives authority itself.
-                if required or up.profile is not None or up.credentials is not None:
+                if required or named[0] is not None or named[1] is not None:
                     raise
                 _log.info("no credentials of the queue's own: %s", error.code)
                 provider = None

@@ -6,7 +6,7 @@ may be called from any worker thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -386,7 +386,7 @@ class Journal(Protocol):
     def new_waiting(self) -> WaitingList:
         """Make a list for the files of one queue that have not begun."""
 
-    def left_waiting(self) -> Iterator[WaitingList]:
+    def left_waiting(self) -> Generator[WaitingList]:
         """Take every such list that nobody holds, the oldest first, one at a time: it is held until the next."""
 
 

@@ -18,7 +18,7 @@ from . import events as ev
 from .application import Application
 from .authority import Authority
 from .caller import Caller
-from .errors import JournalError, VODError
+from .errors import InvalidStateError, JournalError, VODError
 from .interfaces import Clock, Journal, Source, WaitingList
 from .model import Checkpoint, UploadState, Waiting
 from .record import Given, Record
@@ -73,7 +73,7 @@ class Keeper:
         self._guard = threading.Condition()  # guards what is owed; never held over I/O
         self._owed: dict[str, None] = {}
         self._owes_all = False
-        self._works = self._rests = self._will_order = False
+        self._works = self._rests = self._will_order = self._is_ended = False
         self._retry_s = 0.0
         # Held over I/O, against the rule of the house: it orders the writes to this one list. It guards all below.
         self._turn = threading.Lock()
@@ -103,22 +103,36 @@ class Keeper:
         with self._guard:
             if file_id:
                 self._owed[file_id] = None
-            if not (self._works or self._rests):
+            if self._works:
+                self._timers.wake()  # where no thread could be had before
+            elif not (self._rests or self._is_ended):
                 self._works = True
                 self._timers.after(0.0, self._work)
 
     def finish(self, timeout_s: float) -> bool:
-        """Write what is owed and end; a disk that hangs is waited for so long. False when it was not enough."""
+        """Write what is owed and end; may be called again, for what came meanwhile.
+
+        Args:
+            timeout_s: Longest wait for a disk that hangs, seconds.
+
+        Returns:
+            False when something is still owed.
+        """
         with self._guard:
-            self._rests = False
-        self._note()
-        with self._guard:
+            is_first, self._is_ended = not self._is_ended, True
+            self._owes_all |= self._rests or self._will_order
+            self._rests = self._will_order = False
+            begins = not self._works and bool(self._owed or self._owes_all)
+            self._works |= begins
+            if begins and is_first:
+                self._timers.after(0.0, self._work)
             # Late in the end of a process no thread can be had any more.
-            alone = self._works and not self._timers.is_running
-        if alone:
+            is_alone = not self._timers.is_running or (begins and not is_first)
+        if is_alone:
             self._work()
         with self._guard:
-            is_done = self._guard.wait_for(lambda: not self._works, timeout_s)
+            self._guard.wait_for(lambda: not self._works, timeout_s)
+            is_done = not (self._works or self._owed or self._owes_all)
         return self._timers.close(timeout_s) and is_done
 
     def take(self, files: Sequence[tuple[Waiting, Given]], enlist: Callable[[], T]) -> T:
@@ -134,6 +148,9 @@ class Keeper:
         if not self._turn.acquire(timeout=_TURN_S):
             raise JournalError("the list of waiting files is still being written", hint="Try again in a while.")
         try:
+            uploader = self._uploader()
+            if uploader is None or uploader._closed:
+                raise InvalidStateError("this uploader is closed", hint="Make a new one.")
             self._choose_journal()
             waiting = [one for one, _ in files]
             if self._list is None or not self._list.is_open or not self._list.change(waiting, ()):
@@ -164,7 +181,7 @@ class Keeper:
                 to = uploader._authority.resolve(required=False)
                 is_open = to.provider is None and not asks
                 place = EMULATOR if to.loopback else "" if is_open else to.label
-            self._choice = chosen, place
+                self._choice = chosen, place
         return place
 
     # ---- the thread that writes

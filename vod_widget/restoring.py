@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -144,7 +144,8 @@ def take_waiting(uploader: VODUpload, journal: Journal, keeper: Keeper, begun: C
     Raises:
         JournalError: They cannot be written into the list of this queue; those of this list and later ones stay.
     """
-    return sum(_take_list(uploader, left, keeper, begun) for left in journal.left_waiting())
+    with closing(journal.left_waiting()) as lists:  # who keeps the traceback of an error must not keep the lists
+        return sum(_take_list(uploader, left, keeper, begun) for left in lists)
 
 
 def _take_list(uploader: VODUpload, left: WaitingList, keeper: Keeper, begun: Collection[str]) -> int:

@@ -319,7 +319,20 @@ def test_f131_an_unfinished_file_is_refused_and_after_its_success_it_is_a_new_as
         again = up.add_file(path)
         runs(up)
         whole(cloud, again, path)
-    assert len(cloud.videos) == 2
+        assert len(cloud.videos) == 2
+        come = cloud.hold("PutObject")
+        up.add_file(path)
+        up.start_upload()
+        assert come.wait(LONG_S)
+        third = elsewhere.add_file(path)
+        runs(elsewhere)
+        assert third.error.code == "Locked"
+        up.cancel_file(up.list_files()[-1])
+        cloud.let_go("PutObject")
+        assert up.wait(LONG_S)
+        assert elsewhere.retry_file(third) is True
+        assert elsewhere.wait(LONG_S)
+        assert not elsewhere.results()[-1].skipped, "what was stored long before is not what was asked for"
 
 
 def test_f132_options_changed_in_mid_upload_count_for_new_files_only(tmp_path: Path) -> None:

@@ -527,19 +527,18 @@ def test_a_list_that_is_not_ours_alone_is_left_out_and_the_others_come(
     assert third.take_back() == 1
 
 
-def test_the_list_does_not_grow_with_what_is_over(show: Open, home: Path, clips: list[Path]) -> None:
+def test_the_list_does_not_grow_with_what_is_over(
+    show: Open, home: Path, clips: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "_SLACK_LINES", 5)
     widget = show()
     widget.add(clips[0])
-    holds(home, clips[0].name)
-    for _ in range(40):
+    for _ in range(20):
         [info] = widget.add(clips[1])
+        holds(home, clips[0].name, clips[1].name)
         widget.remove(info)
-        for _ in range(20):
-            widget.uploader.update_metadata(0, title="one")
-            widget.uploader.update_metadata(0, title="two")
-    [path] = lists(home)
-    until(lambda: kept(home) == [clips[0].name], "all is told")
-    assert len(path.read_bytes().splitlines()) < 1200
+        holds(home, clips[0].name)
+    assert len(lists(home)[0].read_bytes().splitlines()) < 12
 
 
 def test_a_list_without_files_leaves_nothing(show: Open, home: Path, clips: list[Path]) -> None:
@@ -854,3 +853,140 @@ def test_an_address_comes_back_and_its_server_is_asked_at_its_turn(
         assert run(second) == ["Success"]
     [asset] = emulator.assets
     assert emulator.object_path(asset.media_id).read_bytes() == clips[0].read_bytes()
+
+
+def test_counting_what_was_left_removes_no_list_that_is_damaged_or_of_a_later_version(
+    show: Open, home: Path, clips: list[Path]
+) -> None:
+    first = show()
+    first.add(*clips)
+    holds(home, *[path.name for path in clips])
+    first.close()
+    [path] = lists(home)
+    later = path.read_bytes().replace(b'"v":1', b'"v":2')
+    path.write_bytes(later)
+    second = show()
+    assert (offered(second), offered(second), second.take_back()) == (0, 0, 0)
+    left = [one for one in (home / "journal").iterdir() if one.suffix in (".jsonl", ".bad")]
+    assert [one.read_bytes() for one in left] == [later]
+
+
+def test_an_error_of_bringing_back_that_somebody_keeps_does_not_keep_the_list(
+    show: Open, home: Path, clips: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = show()
+    first.add(*clips)
+    holds(home, *[path.name for path in clips])
+    first.close()
+    second = show()
+    with monkeypatch.context() as patch:
+        full_disk(patch)
+        with pytest.raises(JournalError) as kept_by_the_notebook:
+            second.take_back()
+    assert (offered(second), offered(show()), second.take_back()) == (3, 3, 3)
+    del kept_by_the_notebook
+
+
+def test_a_queue_that_ended_with_its_process_closes_at_once_and_keeps_what_came_since(
+    show: Open, home: Path, clips: list[Path]
+) -> None:
+    widget = show()
+    widget.add(clips[0])
+    uploader = widget.uploader
+    uploader._end_with_process(LONG_S)
+    assert kept(home) == [clips[0].name]
+    widget.add(clips[1])
+    began_s = SystemClock().monotonic_s()
+    uploader.close(LONG_S)
+    assert SystemClock().monotonic_s() - began_s < LONG_S / 2
+    assert kept(home) == [path.name for path in clips[:2]]
+
+
+def test_an_order_that_was_just_changed_is_kept_by_closing(show: Open, home: Path, clips: list[Path]) -> None:
+    widget = show()
+    infos = widget.add(*clips)
+    holds(home, *[path.name for path in clips])
+    widget.move(infos[2], where="first")
+    widget.close()
+    assert kept(home) == ["clip 2.mp4", "clip 0.mp4", "clip 1.mp4"]
+
+
+def test_a_thread_that_could_not_be_had_once_does_not_end_the_keeping(
+    show: Open, home: Path, clips: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vod_widget import workers
+
+    widget = show()
+    until(lambda: not widget.uploader._keep_waiting()._works, "it rests")
+    start_thread = workers.start_thread
+
+    def none_left(name: str, target: Any) -> threading.Thread:
+        if name == "vod-keeper":
+            raise RuntimeError("can't start new thread")
+        return start_thread(name, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workers, "start_thread", none_left)
+        widget.add(clips[0])
+    widget.add(clips[1])
+    holds(home, clips[0].name, clips[1].name)
+
+
+def test_an_option_that_is_set_takes_the_files_along(show: Open, home: Path, clips: list[Path]) -> None:
+    widget = show(endpoint=None, credentials=Credentials("LTAI-one", "secret-of-one"), region="cn-beijing")
+    widget.add(*clips)
+    holds(home, *[path.name for path in clips])
+    widget.uploader.region = "cn-shenzhen"
+    until(lambda: b"cn-shenzhen" in lists(home)[0].read_bytes(), "another region")
+    before = lists(home)[0].read_bytes()
+    widget.uploader.credentials = Credentials("LTAI-two", "secret-of-two")
+    until(lambda: lists(home)[0].read_bytes() != before, "other keys")
+
+
+def test_keys_of_an_instance_are_not_forgotten_by_who_only_looks(
+    show: Open, to: dict[str, Any], home: Path, clips: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The metadata service is asked for keys that are needed; what it gave stays the provider of a look."""
+    from types import SimpleNamespace
+
+    from vod_widget import credentials
+    from vod_widget.errors import MissingCredentialError
+
+    def resolve(**asked: Any) -> Any:
+        if not asked["asks_instance"]:
+            raise MissingCredentialError("nothing was found")
+        return SimpleNamespace(name="role", region=None, endpoint=None, account="role", mode="EcsRamRole")
+
+    monkeypatch.setattr(credentials, "resolve", resolve)
+    uploader = VODUpload(checkpoint_dir=str(home), region="cn-beijing")
+    authority = uploader._authority
+    assert authority.resolve(required=False).label.endswith("|application")
+    assert authority.resolve(required=True).label.endswith("|role")
+    assert authority.resolve(required=False).label.endswith("|role")
+    uploader.close()
+
+
+def test_a_list_that_cannot_be_removed_hides_no_other(
+    show: Open, to: dict[str, Any], home: Path, clips: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for clip in clips[:2]:
+        widget = show()
+        widget.add(clip)
+        until(lambda name=clip.name: name in kept(home), "it is kept")
+        widget.close()
+    with VODUpload(**to) as other:
+        other.add_file(clips[0])
+        other.run(LONG_S)
+
+    def no(_self: WaitingList) -> None:
+        raise JournalError("it is immutable")
+
+    monkeypatch.setattr(WaitingList, "discard", no)
+    assert offered(show()) == 1
+
+
+def test_what_a_kill_in_the_first_write_leaves_is_cleared_away(show: Open, home: Path) -> None:
+    (home / "journal").mkdir(parents=True, mode=0o700)
+    (home / "journal" / "waiting-0123456789abcdef.tmp").write_bytes(b'{"v":1,"ki')
+    assert offered(show()) == 0
+    assert list((home / "journal").glob("waiting-*")) == []

@@ -39,7 +39,7 @@ from .lease import LeaseKeeper
 from .waiting import WaitingList
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
 
     from vod_widget.interfaces import Clock
     from vod_widget.model import Checkpoint
@@ -212,15 +212,15 @@ class FileJournal:
             raise failed("the journal's folder cannot be made again", exc) from exc
         return self._hold_waiting(f"waiting-{secrets.token_hex(8)}")
 
-    def left_waiting(self) -> Iterator[WaitingList]:
+    def left_waiting(self) -> Generator[WaitingList]:
         """Take every such list that nobody holds, the oldest first, one at a time: it is held until the next.
 
         Raises:
             JournalError: The folder cannot be used.
         """
         try:
-            # By their locks as well: a process that is killed with an empty list leaves one behind.
-            stems = {path.stem for suffix in ("jsonl", "lock") for path in self.folder.glob(f"*.{suffix}")}
+            # A process that is killed before its first list stands leaves the others behind.
+            stems = {path.stem for suffix in ("jsonl", "tmp", "lock") for path in self.folder.glob(f"*.{suffix}")}
         except OSError as exc:
             raise failed("the journal cannot be listed", exc) from exc
         stems = {stem for stem in stems if _WAITING.fullmatch(stem)}
@@ -232,6 +232,9 @@ class FileJournal:
                 try:
                     if left.stamp():
                         yield left
+                    else:
+                        with suppress(JournalError):
+                            left.discard()
                 finally:
                     left.release()
 

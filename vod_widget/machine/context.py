@@ -105,6 +105,7 @@ class Context:
         self._other_bytes = False
         self._entry_open = False
         self._progress_at_s = clock.monotonic_s()
+        self._began_at_s = 0.0
         self._grants = 0
         self._owes_restart = False
         self._abort_token = 0

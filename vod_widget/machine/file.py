@@ -31,7 +31,6 @@ from vod_widget.errors import (
     AuthExpiredError,
     ClockSkewError,
     IntegrityError,
-    LockedError,
     VODError,
 )
 from vod_widget.model import (
@@ -114,9 +113,6 @@ class FileMachine(Settling):
         """Make the file Ready (`RESUME` or `REQUEUE`)."""
         self.state = next_file_state(self.state, event)
         self.phase = Phase.NONE
-        if isinstance(self.error, LockedError):
-            # Somebody else was sending this very file: what they have stored since is what the retry is for.
-            self.job = replace(self.job, wanted_since_s=0.0)
         self.error = None
         self.attempts.clear()
         self._clear_wait()

@@ -9,6 +9,7 @@ from vod_widget.errors import (
     AuthExpiredError,
     CredentialError,
     KeysRefusedError,
+    LockedError,
     NoSuchUploadError,
     NotFoundError,
     VODError,
@@ -56,6 +57,9 @@ class Settling(Uploading):
                 self.state = next_file_state(self.state, FileEvent.FAIL)
                 self.phase = Phase.NONE
                 self.error = error
+                if isinstance(error, LockedError):
+                    # Somebody else is sending this very file: what they have stored since is what a retry is for.
+                    self.job = replace(self.job, wanted_since_s=self._began_at_s)
                 self._clear_wait()
                 yield fx.Failed(error, is_common)
             yield fx.StopSending()

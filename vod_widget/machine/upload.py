@@ -37,6 +37,7 @@ class Uploading(Transferring):
         self.phase = Phase.PREPARING
         self._progress()
         self._stored = False
+        self._began_at_s = self._clock.now_s()
         opened: fx.Opened = yield from self._call(fx.OpenEntry)
         self._entry_open = True
         self._take_size(opened.size_bytes)

@@ -94,6 +94,7 @@ class VODUpload(Listing, Answering):
         self._limits_changed()
         self.observe(lambda _: self._limits_changed(), ["parallel", "parallel_files", "max_bandwidth_bytes_per_s"])
         self.observe(lambda _: self._region_was_given(), ["region"])
+        self.observe(lambda _: self._place_changed(), ["profile", "endpoint", "region", "user_id", "checkpoint_dir"])
         self._published = self._live_values()
 
     def __setattr__(self, name: str, value: Any) -> None:

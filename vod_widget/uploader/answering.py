@@ -172,8 +172,7 @@ class Answering(Core):
                 self._queue.held = False
                 self._queue.switch_waiting()
                 self._queue.settle()
-        if self._keeper is not None:
-            self._keeper.look()
+        self._place_changed()
 
     def _resume_with_keys(self, keys: Credentials, upload_info: UploadInfo) -> bool:
         """Give an expired file keys of any kind; the library refreshes its asset with them."""
@@ -190,6 +189,7 @@ class Answering(Core):
         from vod_widget.credentials import hidden
 
         self._credentials = hidden(value)
+        self._place_changed()
 
     @property
     def region_is_given(self) -> bool:

@@ -96,6 +96,12 @@ class Core(traitlets.HasTraits):
         if self._closed:
             raise InvalidStateError("this uploader is closed", hint="Make a new one.")
 
+    def _place_changed(self) -> None:
+        """Files that have not begun would go elsewhere now."""
+        keeper = getattr(self, "_keeper", None)  # options are set before there could be one
+        if keeper is not None:
+            keeper.look()
+
     def _is_running(self) -> bool:
         return self._queue.state in {UploaderState.START, UploaderState.EXPIRE}
 

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vod_widget.errors import LockedError, VODError
 from vod_widget.keeping import can_open
@@ -40,6 +40,14 @@ def _alone() -> Iterator[None]:
             _LOOKING.release()
 
 
+class _Known(NamedTuple):
+    """A list of an earlier kernel, as it was read; it is asked for whenever the queue grows, and seldom another one."""
+
+    stamp: list[int]
+    files: list[Waiting]
+    is_damaged: bool
+
+
 class Unfinished:
     """Counts and takes back.
 
@@ -50,7 +58,7 @@ class Unfinished:
     def __init__(self, uploader: VODUpload) -> None:
         self._uploader = uploader
         self._looks = threading.Lock()
-        self._lists: dict[str, tuple[list[int], list[Waiting]]] = {}
+        self._lists: dict[str, _Known] = {}
 
     def _begun(self) -> list[Checkpoint]:
         """Return what has begun on the way to this queue's destination, also what is in the queue or held."""
@@ -103,28 +111,32 @@ class Unfinished:
         uploader = self._uploader
         journal = uploader._authority.journal()
         place = uploader._keep_waiting().place()
-        # Held only to see that its process has ended: whoever looks at the same time must see it, too.
-        lists = [(left, left.stamp()) for left in journal.left_waiting()]
+        with _alone(), contextlib.closing(journal.left_waiting()) as found_lists:
+            # Held only to see that its process has ended: whoever looks at the same time must see it, too.
+            lists = [(left, left.stamp()) for left in found_lists]
         before, self._lists = self._lists, {}
         source_ids: set[str] = set()
         over: dict[str, list[int]] = {}
         for left, stamp in lists:
-            files = before.get(left.path, ([], []))
-            if files[0] != stamp:
+            known = before.get(left.path)
+            if known is None or known.stamp != stamp:
                 try:
-                    files = stamp, list(left.read().values())
+                    known = _Known(stamp, list(left.read().values()), left.is_damaged)
                 except VODError as error:  # one that cannot be read must not hide the others
                     _log.debug("a list of waiting files was left out: %s", error.code)
                     continue
-            found = sort_waiting(uploader, files[1], place, begun)
-            if found.mine or found.others:
-                self._lists[left.path] = files
-                source_ids |= {one.checkpoint.source_id for one in found.mine}
+            found = sort_waiting(uploader, known.files, place, begun)
+            source_ids |= {one.checkpoint.source_id for one in found.mine}
+            if found.mine or found.others or known.is_damaged:
+                self._lists[left.path] = known
             else:
                 over[left.path] = stamp
-        for left in journal.left_waiting() if over else ():
-            if over.get(left.path) == left.stamp():
-                left.discard()
+        if over:
+            with _alone(), contextlib.closing(journal.left_waiting()) as found_lists:
+                for left in found_lists:
+                    if over.get(left.path) == left.stamp():
+                        with contextlib.suppress(VODError):  # it is looked at again next time
+                            left.discard()
         return len(source_ids)
 
     def go_on(self, waiting: Sequence[tuple[str, UploadInfo]]) -> None:

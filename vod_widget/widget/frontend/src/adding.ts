@@ -1,13 +1,12 @@
 /** Files on their way into the list: paths and addresses for the kernel, and the browser's own. */
-import { picked_before } from "./feeder";
+import { edges } from "./crc64";
 import { percent } from "./format";
-import type { Panels } from "./panels";
-import type { AddAnswer, Offer, Row } from "./protocol";
+import type { AddAnswer, Offer } from "./protocol";
+import { find_reach } from "./reach";
 import type { Session } from "./session";
 
 /** Offers in one message: well under the kernel's limit of 4 MiB and quick to answer. */
 const OFFERS_PER_MESSAGE = 500;
-const GIVE_BACK_EVERY_MS = 15_000;
 
 export class Adding {
   #next_client = 1;
@@ -36,8 +35,6 @@ export class Adding {
 
   /** `again`: files that rows wait for since a reload of the page; `quiet`: nobody picked them just now. */
   async offer(files: readonly File[], again = false, quiet = false): Promise<void> {
-    const panels = await this.#session.panels(this.#session.t("add"));
-    if (!panels) return;
     const answers: AddAnswer[] = [];
     for (let at = 0; at < files.length; at += OFFERS_PER_MESSAGE) {
       const batch = files.slice(at, at + OFFERS_PER_MESSAGE);
@@ -47,7 +44,7 @@ export class Adding {
         const client_id = `c${this.#next_client++}`;
         by_client.set(client_id, file);
         // Where a backslash is a character of a name, what stands before it must not be taken for folders.
-        return { client_id, name: file.name.replaceAll("\\", "_"), size_bytes: file.size, last_modified_ms: file.lastModified, type: file.type, edges: await panels.edges(file) };
+        return { client_id, name: file.name.replaceAll("\\", "_"), size_bytes: file.size, last_modified_ms: file.lastModified, type: file.type, edges: await edges(file) };
       }));
       const answer = await this.#session.ask(again ? "reoffer_files" : "offer_files", { files: offers }, this.#session.t("add"), ["add"]);
       if (!answer) break;
@@ -59,13 +56,13 @@ export class Adding {
     }
     if (answers.length && !quiet) this.#told_added(answers);
     // Last: a probe that is too large for the server costs the socket, and with it what is on its way.
-    void this.#probe(panels);
+    void this.#probe();
   }
 
   #probed = false;
 
   /** Before the first browser file of this page: what does the host carry? Until that is known slices are small. */
-  async #probe({ find_reach }: Panels): Promise<void> {
+  async #probe(): Promise<void> {
     if (this.#probed) return;
     this.#probed = true;
     const slice_bytes = await find_reach(this.#session.connection);
@@ -73,21 +70,6 @@ export class Adding {
     if (this.#session.closed) return;
     if (!slice_bytes) this.#session.say(this.#session.t("no_bytes"), "warn");
     this.#session.list.ask_view();
-  }
-
-  readonly #given_back = new Map<string, number>();
-
-  /** Rows that wait for a file that this tab has: the cell was run again, or the page was away for long. */
-  give_back(rows: readonly Row[]): void {
-    const now = Date.now();
-    const files = new Set<File>();
-    for (const row of rows) {
-      const file = row.error?.code === "Source.Detached" ? picked_before(row.name, row.size_bytes) : undefined;
-      if (!file || now - (this.#given_back.get(row.file_id) ?? 0) < GIVE_BACK_EVERY_MS) continue;
-      this.#given_back.set(row.file_id, now);
-      files.add(file);
-    }
-    if (files.size) void this.offer([...files], true, true);
   }
 
   #told_added(answers: AddAnswer[]): void {

@@ -1,14 +1,13 @@
 /**
- * The side panels and what a person's own files need (their sums, the probe of the host, small pictures, the way straight to the
- * storage), and what is copied: a file of their own, which a page asks the kernel for when somebody first comes near or it is needed.
+ * The side panels, what adding files needs (their sums, the probe of the host), small pictures, the way straight to the storage,
+ * and what is copied: a file of their own, which a page asks the kernel for when somebody first comes near or it is needed.
  */
 import type * as panels from "./panels";
 
-export { edges } from "./crc64";
+export { Adding } from "./adding";
 export { Direct } from "./direct";
 export { files_of } from "./dropped";
 export { picture_of } from "./pictures";
-export { find_reach } from "./reach";
 export { copy_ids, copy_table } from "./results";
 export { AddressPanel } from "./views/address";
 export { BrowsePanel } from "./views/browse";

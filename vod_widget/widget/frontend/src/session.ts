@@ -2,12 +2,13 @@
  * One widget model in this page: connects, keeps the store true, feeds browser files and carries out what
  * the person asks for. Lives in the model's closure, so it survives every view and no reload.
  */
-import { Adding } from "./adding";
+import type { Adding } from "./adding";
 import { Connection, IntentError, type Timing } from "./connection";
 import type { Direct } from "./direct";
 import { Extras } from "./extras";
 import { Feeder } from "./feeder";
 import { clock } from "./format";
+import { GivingBack } from "./giving_back";
 import { cause_of, choose_locale, translator, type Translate } from "./i18n";
 import { Later } from "./later";
 import { List } from "./list";
@@ -25,7 +26,8 @@ export class Session {
   readonly later: Later;
   t: Translate;
   readonly list: List;
-  readonly adding = new Adding(this);
+  #adding: Adding | null = null;
+  readonly #giving_back = new GivingBack();
   readonly telling = new Telling(this);
   closed = false;
   /** Of the queue, when rows came last. */
@@ -141,6 +143,17 @@ export class Session {
       if (!this.closed) this.say(this.explain(error, label), "warn");
       return null;
     });
+  }
+
+  /** The browser's own files, on their way into the list: see `Adding.offer`. */
+  offer(files: readonly File[], again = false, quiet = false): void {
+    void this.adding().then((adding) => adding?.offer(files, again, quiet));
+  }
+
+  /** One for all views; null when its code did not come, which is said then. */
+  async adding(): Promise<Adding | null> {
+    const panels = await this.panels(this.t("add"));
+    return panels && (this.#adding ??= new panels.Adding(this));
   }
 
   explain(error: unknown, label: string): string {
@@ -282,7 +295,8 @@ export class Session {
     this.#state = this.store.summary.state;
     // What was said while files were sent is no longer true; the line says how it stands.
     if (this.#state === "Stop" && before && before !== "Stop") this.say("");
-    this.adding.give_back(rows);
+    const files = this.#giving_back.of(rows);
+    if (files.length) this.offer(files, true, true);
     this.telling.end();
     this.extras.saw();
   }

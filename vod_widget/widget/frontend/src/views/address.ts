@@ -75,7 +75,7 @@ export class AddressPanel implements Panel {
     const lines = this.#lines;
     const { session } = this.#host;
     replace(this.#told, session.t("asking"));
-    const answer = await session.adding.add_addresses(lines);
+    const answer = await (await session.adding())?.add_addresses(lines);
     replace(this.#told);
     if (!answer) return; // what was typed stays
     const { refused } = answer;

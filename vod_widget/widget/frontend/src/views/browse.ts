@@ -273,7 +273,7 @@ export class BrowsePanel implements Panel {
     const paths = this.#chosen.size > 0 ? [...this.#chosen.keys()] : this.#typed_paths();
     if (paths.length === 0) return;
     const { session } = this.#host;
-    const answer = await session.adding.add_paths(paths);
+    const answer = await (await session.adding())?.add_paths(paths);
     if (!answer) return; // what was chosen stays
     const { added, refused } = answer;
     this.#chosen.clear();

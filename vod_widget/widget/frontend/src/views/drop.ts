@@ -79,7 +79,7 @@ export class Drop {
       ? entries.map(({ item, entry }) => entry?.isDirectory ? entry as FileSystemDirectoryEntry : item.getAsFile()) : [...transfer.files];
     const { session } = this.#host;
     void session.panels(session.t("add")).then((panels) => panels?.files_of(dropped)).then((found) => {
-      if (found?.length) void session.adding.offer(found);
+      if (found?.length) session.offer(found);
     });
   }
 }

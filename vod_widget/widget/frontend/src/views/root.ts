@@ -126,7 +126,7 @@ export class View implements Host {
         this.#picking_again = false;
         if (picture) {
           if (files[0]) picture(files[0]);
-        } else if (files.length) void this.session.adding.offer(files, again);
+        } else if (files.length) this.session.offer(files, again);
       },
     });
     // What is said is seen beside a sheet too, for it may answer the panel; and it is heard before what a panel says itself.

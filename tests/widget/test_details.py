@@ -55,6 +55,13 @@ def test_a_page_for_strangers_edits_its_own_files_and_steers_no_processing(tmp_p
     assert rig.code("edit_files", **{**edit, "workflow_id": "w"}) == "Policy"
 
 
+def test_an_empty_title_is_the_name_of_the_file_again(tmp_path: Path) -> None:
+    rig, file_id = with_a_file(tmp_path)
+    for title, said in (("Keynote", "Keynote"), ("", None), (" \t", None), (" two words ", " two words ")):
+        rig.data("set_metadata", file_id=file_id, **{**SAID, "title": title})
+        assert rig.uploader.calls[-1][2]["title"] == said
+
+
 # ---- cover ------------------------------------------------------------------------------------------
 
 

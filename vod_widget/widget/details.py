@@ -113,7 +113,8 @@ class Details:
             if steered != (metadata.template_group_id or "", metadata.workflow_id or "") or args["cover"]:
                 raise RestrictionError("This is not allowed here; ask the author of the page.", code="Policy", hint="")
         fields: dict[str, Any] = {
-            "title": args["title"],
+            # An empty one is the file's name again, as in a file that nobody gave a title.
+            "title": args["title"] if args["title"].strip() else None,
             "description": args["description"] or None,
             "tags": list(args["tags"]),
             "cate_id": args["cate_id"],

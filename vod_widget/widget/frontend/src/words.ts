@@ -192,6 +192,7 @@ export const WORDS = {
   tags_count: ["{n} / {max}", "{n} / {max}"],
   tag_long: ["A tag has at most 32 bytes", "每个标签最多 32 字节"],
   tag_many: ["At most 16 tags", "最多 16 个标签"],
+  emoji_bad: ["VOD does not take {c}", "VOD 不接受 {c}"],
   number_only: ["Digits only", "仅限数字"],
   applies: ["Applies to this file", "应用于此文件"],
   only_ready: ["Can be changed while the file is Ready", "文件就绪时可以修改"],

@@ -27,7 +27,10 @@ describe("what a file says about itself", () => {
   it("keeps a number field where the categories cannot be had", async () => {
     const page = await form((kernel) => { kernel.on_intent = (m) => m.kind === "list_categories" ? { error: { code: "Forbidden.RAM", message: "no" } } : undefined; });
     expect(field(page, "cate_id").tagName).toBe("INPUT");
+    const said = (): string | null | undefined => field(page, "cate_id").closest(".fd")?.querySelector(".cnt")?.textContent;
+    expect(said()).toBe("optional");
     await page.type(field(page, "cate_id"), "12a");
+    expect(said()).toBe("Digits only");
     expect(apply(page).getAttribute("aria-disabled")).toBe("true");
     await page.type(field(page, "cate_id"), "12");
     await page.click(apply(page));
@@ -42,6 +45,31 @@ describe("what a file says about itself", () => {
     await page.type(field(page, "template_group_id"), "tpl");
     await page.click(apply(page));
     expect(page.kernel.last("set_metadata")).toMatchObject({ workflow_id: "wf-1", template_group_id: "tpl" });
+  });
+  it("says at once which character the service does not take, not after Apply", async () => {
+    const page = await form();
+    const said = (name: string): string | null | undefined => field(page, name).closest(".fd")?.querySelector(".cnt")?.textContent;
+    for (const [typed, c] of [["Launch 🚀 day", "🚀"], ["I ❤️ it", "❤️"], ["done ✅", "✅"], ["吉野家 𠮷", "𠮷"]] as const) {
+      for (const name of ["title", "description", "tags"]) {
+        await page.type(field(page, name), typed);
+        expect(said(name), name).toBe(`VOD does not take ${c}`);
+        expect(apply(page).getAttribute("aria-disabled")).toBe("true");
+        if (name === "tags") await page.key(field(page, name), "Enter");
+        expect(field(page, name).value, "stays to be mended").toBe(typed);
+        await page.type(field(page, name), "");
+      }
+    }
+    await page.type(field(page, "title"), "3 ❤ © ™ 主题");
+    expect(said("title")).toBe("19 / 128 bytes");
+    expect(apply(page).getAttribute("aria-disabled")).toBeNull();
+  });
+  it("takes the file's name back for a title that is emptied", async () => {
+    const page = await form((kernel) => { kernel.on_intent = (m) => m.kind === "set_metadata" ? { data: { row: { ...kernel.rows[0], title: "talk.mp4" }, cover: "" } } : undefined; }, { title: "Keynote" });
+    await page.type(field(page, "title"), "");
+    expect(field(page, "title").placeholder).toBe("talk.mp4");
+    await page.click(apply(page));
+    expect(page.kernel.last("set_metadata")?.["title"]).toBe("");
+    expect(field(page, "title").value).toBe("talk.mp4");
   });
   it("sends a cover as path or address only when it was typed", async () => {
     const page = await form((kernel) => { kernel.details = { cover: "frame.jpg" }; });
@@ -155,7 +183,15 @@ describe("several files at once", () => {
     await page.type(field(page, "description"), "描".repeat(342));
     expect(page.root.querySelector(".side")?.textContent).toContain("2 bytes too many");
     expect(apply(page).getAttribute("aria-disabled")).toBe("true");
+    await page.type(field(page, "description"), "short 😀");
+    expect(page.root.querySelector(".side")?.textContent).toContain("VOD does not take 😀");
+    expect(apply(page).getAttribute("aria-disabled")).toBe("true");
     await page.type(field(page, "description"), "short");
+    await page.type(field(page, "tags"), "a, 🎬");
+    expect(page.root.querySelector(".side")?.textContent).toContain("VOD does not take 🎬");
+    expect(apply(page).getAttribute("aria-disabled")).toBe("true");
+    await page.type(field(page, "tags"), "a");
+    expect(apply(page).getAttribute("aria-disabled")).toBeNull();
     await page.type(field(page, "cate_id"), "x1");
     expect(apply(page).getAttribute("aria-disabled")).toBe("true");
   });

@@ -4,6 +4,7 @@
  */
 import { categories, set_cover } from "../covers";
 import { h, replace, set, text, uid } from "../dom";
+import type { Translate } from "../i18n";
 import type { Category, Detail } from "../protocol";
 import { frame_jpeg } from "../pictures";
 import { field } from "./panel";
@@ -21,6 +22,20 @@ export function split_tags(typed: string): string[] {
 
 export function utf8_length(text: string): number {
   return new TextEncoder().encode(text).length;
+}
+
+/** What the service refuses in every text: all of four bytes, and what shows as a picture (vod_widget/fields.py has the same rule). */
+const PICTURE = /.?[\ufe0f\u20e3]|[\u{10000}-\u{10ffff}]|\p{Emoji_Presentation}/u;
+
+/** What to say beside a text that holds such a character, or "". */
+export function no_picture(t: Translate, ...texts: string[]): string {
+  const found = PICTURE.exec(texts.join(" "));
+  return found ? t("emoji_bad", { c: found[0] }) : "";
+}
+
+/** What is wrong with these tags, or "". */
+export function tags_wrong(t: Translate, tags: readonly string[]): string {
+  return tags.some((tag) => utf8_length(tag) > TAG_BYTES) ? t("tag_long") : no_picture(t, ...tags) || (tags.length > TAGS ? t("tag_many") : "");
 }
 
 interface Values {
@@ -77,6 +92,8 @@ export class MetadataForm {
       title: input("title"), description, template_group_id: input("template_group_id", steer), workflow_id: input("workflow_id", steer), cover: input("cover", steer),
     };
     set(this.#inputs.cover, "placeholder", t("cover_hint"));
+    // An empty title is the file's name again.
+    set(this.#inputs.title, "placeholder", detail.row.name);
     this.#tag_input = h("input", {
       type: "text", class: "inp", id: uid(), placeholder: t("add_tag"), "data-field": "tags", oninput: () => this.#changed_now(),
       onkeydown: (event: KeyboardEvent) => this.#tag_key(event), onblur: () => this.#take_tags(),
@@ -98,7 +115,6 @@ export class MetadataForm {
       h("div", { class: "fd w" }, h("div", null, h("label", { for: this.editable ? this.#tag_input.id : null }, t("tags")), count("tags")), this.#tag_box),
       this.#category_field, video && part("template_group_id", "template"), video && part("workflow_id", "workflow"),
       video && h("div", { class: "fd cov" }, part("cover", "cover"), this.editable && this.#cover_buttons())));
-    count("cate_id");
     replace(this.foot, h("span", { class: "mut" }, t("applies")), this.#undo, this.#apply);
     if (steer) void this.#load_categories();
     this.refresh();
@@ -191,7 +207,7 @@ export class MetadataForm {
   #take_tags(): void {
     const parts = split_tags(this.#tag_input.value);
     if (parts.length === 0) return;
-    if (parts.some((part) => utf8_length(part) > TAG_BYTES)) return; // stays to be shortened; the counter says why
+    if (tags_wrong(this.#host.session.t, parts.slice(0, TAGS))) return; // stays to be mended; the counter says why
     this.#tags = [...new Set([...this.#tags, ...parts])];
     this.#tag_input.value = "";
     this.#draw_tags();
@@ -232,19 +248,21 @@ export class MetadataForm {
       return !wrong;
     };
     const limit = (key: "title" | "description", max: number): boolean => {
-      const n = utf8_length(this.#inputs[key].value);
-      return say(key, n > max ? t("too_many", { n: n - max }) : t("bytes_count", { n, max: String(max) }), n > max, this.#inputs[key]);
+      const { value } = this.#inputs[key];
+      const n = utf8_length(value);
+      const wrong = n > max ? t("too_many", { n: n - max }) : no_picture(t, value);
+      return say(key, wrong || t("bytes_count", { n, max: String(max) }), wrong !== "", this.#inputs[key]);
     };
     const id = (key: "template_group_id" | "workflow_id", fine: string): boolean => {
       const wrong = !/^\S{0,64}$/.test(this.#inputs[key].value.trim());
       return say(key, wrong ? t("id_bad") : fine, wrong, this.#inputs[key]);
     };
-    const longest = utf8_length(this.#tag_input.value.trim());
-    const tags_wrong = longest > TAG_BYTES && !/[,，]/.test(this.#tag_input.value) ? t("tag_long") : this.#tags.length > TAGS ? t("tag_many") : "";
+    const typed = split_tags(this.#tag_input.value);
+    const tags_bad = tags_wrong(t, typed.slice(0, TAGS)) || tags_wrong(t, this.#tags);
     const digits = /^\d{0,15}$/.test(this.#category.value.trim());
     const good = [
       limit("title", TITLE_BYTES), limit("description", DESCRIPTION_BYTES),
-      say("tags", tags_wrong || t("tags_count", { n: this.#tags.length, max: TAGS }), tags_wrong !== ""),
+      say("tags", tags_bad || t("tags_count", { n: this.#tags.length, max: TAGS }), tags_bad !== ""),
       say("cate_id", digits ? t("optional") : t("number_only"), !digits, this.#category),
       id("template_group_id", t("optional")), id("workflow_id", t("optional")),
     ].every(Boolean);

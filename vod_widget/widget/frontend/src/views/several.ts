@@ -1,7 +1,7 @@
 /** What several selected files say about themselves, changed at once. What is left empty stays as it is in each file. */
 import { categories } from "../covers";
 import { type Child, h, replace, set, text, uid } from "../dom";
-import { DESCRIPTION_BYTES, split_tags, TAG_BYTES, TAGS, utf8_length } from "./metadata";
+import { DESCRIPTION_BYTES, no_picture, split_tags, tags_wrong, utf8_length } from "./metadata";
 import { field, frame, type Panel, refusals } from "./panel";
 import { button, enable, type Host, press } from "./parts";
 
@@ -88,8 +88,8 @@ export class SeveralPanel implements Panel {
     const tags = split_tags(this.#value("tags"));
     const over = utf8_length(this.#value("description")) - DESCRIPTION_BYTES;
     const wrong: Record<Field, string> = {
-      tags: tags.some((tag) => utf8_length(tag) > TAG_BYTES) ? t("tag_long") : tags.length > TAGS ? t("tag_many") : "",
-      description: over > 0 ? t("too_many", { n: over }) : "",
+      tags: tags_wrong(t, tags),
+      description: over > 0 ? t("too_many", { n: over }) : no_picture(t, this.#value("description")),
       cate_id: /^\d{0,15}$/.test(this.#value("cate_id")) ? "" : t("number_only"),
       template_group_id: /^\S{0,64}$/.test(this.#value("template_group_id")) ? "" : t("id_bad"),
       workflow_id: /^\S{0,64}$/.test(this.#value("workflow_id")) ? "" : t("id_bad"),
@@ -115,7 +115,11 @@ export class SeveralPanel implements Panel {
     if (!answer) return;
     session.say(t("edited", { n: answer.changed }), answer.refused.length ? "warn" : "");
     if (answer.refused.length === 0) this.#host.close_panel(true);
-    else replace(this.#told, h("p", null, t("edited", { n: answer.changed })), refusals(t, t("not_edited", { n: answer.refused.length }), answer.refused));
+    else {
+      replace(this.#told, h("p", null, t("edited", { n: answer.changed })), refusals(t, t("not_edited", { n: answer.refused.length }), answer.refused));
+      // The form is longer than the panel is high.
+      this.#told.scrollIntoView?.({ block: "nearest" });
+    }
   }
 
   focus(): void {

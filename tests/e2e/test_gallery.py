@@ -115,3 +115,36 @@ def test_beside_other_widgets_it_is_as_wide_as_a_telephone_at_least(page: Page) 
     box = page.locator(".vod-widget").bounding_box()
     assert box is not None
     assert box["width"] == 320
+
+
+@pytest.mark.parametrize("locale", ["en", "zh-CN"])
+def test_what_can_be_done_to_selected_files_ends_where_the_panel_begins(bare: Page, locale: str) -> None:
+    for width_px in (850, 900, 1000, 1100, 1240):
+        show(bare, "several", locale=locale, width_px=width_px)
+        line = bare.locator(".filt")
+        assert line.evaluate("line => line.scrollWidth <= line.clientWidth"), width_px
+        expect(bare.locator("[data-action=clear-selection]")).to_have_accessible_name(
+            {"en": "Clear selection", "zh-CN": "取消选择"}[locale]
+        )
+
+
+def test_facts_of_a_file_have_the_whole_width_also_in_the_output_of_a_cell(bare: Page) -> None:
+    show(bare, "detail")
+    # As JupyterLab 4 has it; it would leave a third of the panel empty, and cut every id.
+    output = ".jp-OutputArea-output"
+    bare.add_style_tag(content=f"{output} dt {{ float: left; width: 20% }} {output} dd {{ float: left; width: 80% }}")
+    bare.locator("#cell").evaluate("cell => cell.classList.add('jp-OutputArea-output')")
+    bare.locator("head style").nth(1).evaluate("ours => document.head.append(ours)")
+    bare.get_by_role("tab").nth(1).click()
+    cut = "e => e.scrollWidth > e.clientWidth"
+    expect(bare.locator("aside dd .mono").first).to_be_visible()
+    ids = [one for one in bare.locator("aside dd .mono").all() if len(one.inner_text()) == 32]
+    assert len(ids) >= 1
+    assert [one.inner_text() for one in ids if one.evaluate(cut)] == []
+
+
+def test_a_name_that_is_cut_is_no_higher_than_others(bare: Page) -> None:
+    show(bare, "running", width_px=760)
+    heights = bare.locator(".row .nm").evaluate_all("names => names.map(name => name.getBoundingClientRect().height)")
+    assert bare.locator(".row .nm .cut").count() > 0
+    assert set(heights) == {16}

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import type { Row } from "../src/protocol";
 import { row } from "./kernel";
-import { open, settle } from "./page";
+import { open, type Page, settle } from "./page";
 
 const files = (n: number, state: Row["state"] = "Ready"): Row[] => Array.from({ length: n }, (_, k) => row(`clip-${String(k + 1).padStart(5, "0")}.mp4`, state));
 
@@ -48,6 +48,66 @@ describe("details", () => {
     expect(page.root.querySelector(".side dl")?.textContent).toContain("7B2E41C6-90AF-5D13-8E5B-1C2F64A0D97E");
     await page.click(page.root.querySelector(".why [data-action=policy]") as Element);
     expect(page.root.querySelector(".pol")?.textContent).toContain("vod:CreateUploadVideo");
+  });
+});
+
+describe("details of a file that moves on", () => {
+  const button = (page: Page, action: string): HTMLElement => page.root.querySelector(`.side [data-action=${action}]`) as HTMLElement;
+  const moved = async (page: Page, change: Partial<Row>): Promise<void> => {
+    Object.assign(page.kernel.rows[0]!, change);
+    page.kernel.snapshot();
+    await settle();
+  };
+  it("keep the focus when their buttons, or the form, are drawn anew", async () => {
+    const page = await open([row("u.mp4", "Uploading", { actions: ["pause", "cancel"] })]);
+    await page.click(page.by_name("Open details of u.mp4"));
+    const [metadata, transfer] = [...page.root.querySelectorAll<HTMLElement>("[role=tab]")];
+    await page.click(transfer!);
+    button(page, "cancel").focus();
+    await moved(page, { phase: "verifying", actions: ["cancel"] });
+    expect(document.activeElement, "its successor").toBe(button(page, "cancel"));
+    await moved(page, { state: "Canceled", phase: "", actions: ["resume", "remove"] });
+    expect(document.activeElement, "its tab").toBe(transfer);
+    button(page, "resume").focus();
+    await moved(page, { state: "Ready", actions: ["remove"] });
+    expect(document.activeElement).toBe(transfer);
+    await page.click(metadata!);
+    const title = (): HTMLInputElement => page.root.querySelector(".side [data-field=title]") as HTMLInputElement;
+    await page.type(title(), "Other");
+    button(page, "apply").focus();
+    await page.click(button(page, "apply"));
+    expect(document.activeElement).toBe(button(page, "apply"));
+    title().focus();
+    await moved(page, { state: "Uploading", phase: "sending", actions: ["pause", "cancel"] });
+    expect(title().readOnly).toBe(true);
+    expect(document.activeElement).toBe(title());
+  });
+  it("tell what is sent, how fast and how long without drawing the rest anew", async () => {
+    const page = await open([row("u.mp4", "Uploading", { phase: "sending", size_bytes: 10e6, sent_bytes: 1e6, speed_bytes_per_s: 2e6, time_left_s: 4.5 })]);
+    await page.click(page.by_name("Open details of u.mp4"));
+    await page.click(page.by_name("Transfer"));
+    const facts = page.root.querySelector(".side dl") as HTMLElement;
+    const copy = facts.querySelector("[data-action=copy]");
+    expect(facts.textContent).toContain("1.00 of 10.0 MB · 2.00 MB/s · 5 s left");
+    await moved(page, { sent_bytes: 5e6, speed_bytes_per_s: 2.5e6, time_left_s: 2 });
+    expect(facts.textContent).toContain("5.00 of 10.0 MB · 2.50 MB/s · 2 s left");
+    expect(facts.isConnected).toBe(true);
+    expect(facts.querySelector("[data-action=copy]")).toBe(copy);
+  });
+  it("go when the file leaves the list, whoever took it off, and not with another file", async () => {
+    const page = await open([row("a.mp4", "Canceled"), row("b.mp4", "Success"), row("c.mp4", "Success")]);
+    page.kernel.on_intent = (m) => m.kind === "detail" && !page.kernel.rows.some((r) => r.file_id === m["file_id"]) ? { error: { code: "NotFound", message: "" } } : undefined;
+    await page.click(page.by_name("Open details of a.mp4"));
+    page.kernel.rows.splice(1, 1);
+    page.kernel.snapshot();
+    await settle();
+    expect(page.root.querySelector(".side")).not.toBeNull();
+    button(page, "remove").focus();
+    page.kernel.rows.splice(0, 1);
+    page.kernel.snapshot();
+    await settle();
+    expect(page.root.querySelector(".side")).toBeNull();
+    expect(page.root.querySelector(".grid")?.contains(document.activeElement)).toBe(true);
   });
 });
 

@@ -4,7 +4,7 @@ import { asset_id, bytes, bytes_pair, duration, NOTHING, unbroken } from "../for
 import { cause_of } from "../i18n";
 import type { Detail, Row } from "../protocol";
 import { ACTION_ICON, look } from "../rowmodel";
-import { button, copy_button, copy_text, enable, fit_names, type Host, icon_button, press } from "./parts";
+import { button, copy_button, copy_text, enable, fit_names, focused_in, type Host, icon_button, press } from "./parts";
 import { MetadataForm } from "./metadata";
 import { name_element, type Panel } from "./panel";
 import { run_step, source_word } from "./row";
@@ -34,6 +34,9 @@ export class DetailPanel implements Panel {
   #warned = false;
   #show_policy: boolean;
   #shape = "";
+  /** Changes several times a second, so it is written by itself: what stands beside it may be selected, or hold the focus. */
+  #sent: HTMLElement | null = null;
+  #files = 0;
   #form: MetadataForm | null = null;
   /** The form in the language before. */
   #typed: MetadataForm | null = null;
@@ -105,7 +108,30 @@ export class DetailPanel implements Panel {
     session.store.changed();
   }
 
+  /** The file left the list: by a button here, by Clear, by another page or by code. */
+  #look_whether_gone(): void {
+    const { session } = this.#host;
+    const { total } = session.store.summary;
+    const fewer = total < this.#files;
+    this.#files = total;
+    if (!fewer || !session.controllable) return;
+    session.connection.request("detail", { file_id: this.file_id }).catch((error: { code?: string }) => {
+      if (error.code === "NotFound" && this.element.isConnected) this.#host.close_panel(true);
+    });
+  }
+
   update(): void {
+    const had = focused_in(this.element) as HTMLElement | null;
+    this.#look_whether_gone();
+    this.#draw();
+    if (!had || focused_in(this.element)) return;
+    // The control that had the focus is drawn anew or is gone; fallen to the page, the next key would be the notebook's.
+    const same = [...this.element.querySelectorAll<HTMLElement>("[data-action],[data-field]")].find((one) =>
+      (["data-action", "data-field", "aria-label"]).every((name) => one.getAttribute(name) === had.getAttribute(name)));
+    (same ?? this.#tabs[this.#tab]).focus();
+  }
+
+  #draw(): void {
     const { session } = this.#host;
     const { t, store } = session;
     const row = this.#row;
@@ -134,13 +160,17 @@ export class DetailPanel implements Panel {
       enable(control, session.controllable && !store.busy.has(`${control.dataset["action"] ?? ""}:${row.file_id}`));
     }
     const shape = JSON.stringify([this.#tab, this.#detail !== null, row.state === "Ready", row.state,
-      this.#tab === "transfer" ? [row.error, row.wait?.reason, asset_id(row), this.#detail?.attempts, this.#show_policy, row.sent_bytes] : ""]);
+      this.#tab === "transfer" ? [row.error, row.wait?.reason, asset_id(row), this.#detail?.attempts, this.#show_policy] : ""]);
     if (shape !== this.#shape) {
       this.#shape = shape;
       if (this.#tab === "transfer") this.#build_transfer(row);
       else this.#build_metadata();
     }
     if (this.#tab === "metadata") this.#form?.refresh();
+    else if (this.#sent) {
+      const time = now.left && t("left_suffix", { time: now.left });
+      text(this.#sent, [bytes_pair(t, row.state === "Success" ? row.size_bytes ?? 0 : row.sent_bytes, row.size_bytes ?? 0), now.left && now.speed, time].filter(Boolean).join(" · "));
+    }
     fit_names(this.#head);
   }
 
@@ -208,6 +238,7 @@ export class DetailPanel implements Panel {
     const attempts = detail?.attempts ?? [];
     const english = t.locale === "en";
     const { error } = row;
+    this.#sent = h("span", { class: "brk" });
     replace(this.#content,
       now.trouble && h("div", { class: row.state === "Failure" ? "why" : "why soft" },
         h("b", { class: row.state === "Failure" ? "t-err" : "t-warn" }, now.word, now.rest && t("colon"), now.rest),
@@ -232,7 +263,7 @@ export class DetailPanel implements Panel {
         (error || detail?.request_id) && line(t("request_id"), mono("RequestId", detail?.request_id)),
         line(t("source"), source_word(t, row.source)),
         detail?.path && line(t("path"), mono(t("path"), detail.path)),
-        line(t("sent"), bytes_pair(t, row.state === "Success" ? row.size_bytes ?? 0 : row.sent_bytes, row.size_bytes ?? 0)),
+        line(t("sent"), this.#sent),
         line(t(row.image_id && !row.video_id ? "image_id" : "video_id"), mono(t(row.image_id && !row.video_id ? "image_id" : "video_id"), id)),
         line(t("reference_id"), mono("ReferenceId", detail?.reference_id)),
         detail?.bucket && line(t("bucket"), h("span", { class: "mono el", title: detail.bucket }, detail.bucket)),

@@ -6,8 +6,9 @@
  *
  * CRC64 of what it answers: with verify=1 of the bytes that came, else of the benchmark file's pattern (4 KiB, repeated,
  * given as pattern=FILE), of which every part that begins at a multiple of 4 KiB has a CRC known from its length.
- * GET /_sink/stats says what it did and what it cost; GET /_sink/reset begins to count anew; GET /_sink/samples lists
- * (monotonic time, bytes so far), one each 20 ms.
+ * GET /_sink/stats says what it did and what it cost; GET /_sink/reset begins to count anew and cuts every other connection,
+ * for a peer that was ended leaves bytes in its system's buffers, which go on over the line of the next one;
+ * GET /_sink/samples lists (monotonic time, bytes so far), one each 20 ms.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -26,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 #ifdef WITH_TLS
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #endif
 
@@ -191,9 +193,12 @@ static uint64_t object_crc(struct upload *u, long long *length) {
     *length = total; return crc;
 }
 
+static void drop(struct conn *c);
+
 static void tell(struct conn *c) {
     static char body[65536 * 40];
     if (strstr(c->target, "reset")) {
+        for (int fd = 0; fd <= top_fd; fd++) if (conns[fd] && conns[fd] != c) drop(conns[fd]);
         bytes_in = requests = api_calls = throttled = accepted_n = 0; sample_n = 0; first_byte_at = last_byte_at = 0;
         began_at = now(); cpu_at_reset = cpu(); answer(c, 0, 200, "", "{}"); return;
     }
@@ -283,6 +288,7 @@ static long long take_in(struct conn *c, char *data, size_t n) {
     if (c->ssl) {
         static char scratch[262144]; char *to = data ? data : scratch;
         if (!data && n > sizeof scratch) n = sizeof scratch;
+        ERR_clear_error();            /* else a connection that ended badly makes SSL_get_error speak ill of this one */
         int got = SSL_read(c->ssl, to, n);
         if (got > 0) return got;
         int e = SSL_get_error(c->ssl, got);

@@ -151,7 +151,7 @@ class Sink:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def ask(self, what: str) -> Any:
-        """Return `stats` or `samples`, or begin to count anew with `reset`."""
+        """Return `stats` or `samples`, or begin to count anew with `reset`, which cuts every other connection."""
         if self.tls:
             context = ssl._create_unverified_context()
             connection: http.client.HTTPConnection = http.client.HTTPSConnection(

@@ -7,6 +7,7 @@ each connection.
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 import re
@@ -30,6 +31,7 @@ _lock = threading.Lock()
 _numbers = itertools.count(1)
 _uploads: dict[str, dict[int, tuple[int, bytes | int]]] = {}
 _window = [0.0, 0]
+_open: set[Handler] = set()
 stats: dict[str, Any] = {}
 samples: list[tuple[float, int]] = []
 
@@ -173,6 +175,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _tell(self, path: str) -> None:
         if path.endswith("reset"):
+            # A peer that was ended leaves bytes in its system's buffers, which go on over the line of the next one.
+            for other in _open - {self}:
+                with contextlib.suppress(OSError):
+                    other.connection.shutdown(socket.SHUT_RDWR)
             _reset()
             body = "{}"
         elif path.endswith("samples"):
@@ -188,7 +194,13 @@ class Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         """Count the connection."""
         stats["connections"] += 1
+        _open.add(self)
         super().setup()
+
+    def finish(self) -> None:
+        """Forget the connection."""
+        _open.discard(self)
+        super().finish()
 
     def log_message(self, *_args: object) -> None:
         """Say nothing."""

@@ -1,5 +1,7 @@
 """The benchmarks still run: each sink takes a file from our driver and from the limit's, and agrees on every byte."""
 
+import socket
+import ssl
 import sys
 
 import pytest
@@ -31,6 +33,52 @@ def test_sinks_agree_with_the_client_on_every_byte(tmp_path, monkeypatch, kind):
                 assert sample["cpu_s"] > 0
                 assert sample["sink_bytes"] >= size, variant.name
                 assert sample["sink_verifies"] is bool(verify)
+
+
+@pytest.fixture(params=["c", "python"])
+def tls_sink(tmp_path, monkeypatch, request):
+    if request.param == "python":
+        monkeypatch.setattr(sinks, "build", lambda: (None, True))
+    elif sinks.build()[0] is None or not sinks.build()[1]:
+        pytest.skip("there is no C compiler with OpenSSL on this machine")
+    with sinks.Sink(tmp_path, tls=True) as sink:
+        yield sink
+
+
+def _half_a_part(sink: sinks.Sink) -> ssl.SSLSocket:
+    """A connection that has sent the first half of an object of 8 KiB, and was heard."""
+    heard = sink.ask("stats")["bytes"]
+    raw = socket.create_connection(("127.0.0.1", sink.port), timeout=30)
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection = ssl._create_unverified_context().wrap_socket(raw)
+    connection.sendall(b"PUT /o HTTP/1.1\r\nHost: x\r\nContent-Length: 8192\r\n\r\n" + b"x" * 4096)
+    while sink.ask("stats")["bytes"] < heard + 4096:
+        pass
+    return connection
+
+
+def test_a_connection_that_ends_badly_costs_no_other_one(tls_sink):
+    ending, going_on = _half_a_part(tls_sink), _half_a_part(tls_sink)
+    # Without a word of TLS, as a process ends that is killed.
+    ending.shutdown(socket.SHUT_RDWR)
+    ending.close()
+    for _ in range(4):
+        going_on.sendall(b"x" * 1024)
+        tls_sink.ask("stats")
+    assert going_on.recv(15) == b"HTTP/1.1 200 OK"
+    going_on.close()
+
+
+def test_what_a_run_left_is_cut_before_the_next_one(tls_sink):
+    left = _half_a_part(tls_sink)
+    tls_sink.ask("reset")
+    with pytest.raises((ConnectionError, ssl.SSLError)):
+        for _ in range(1000):
+            left.sendall(b"x")
+            if left.recv(1) == b"":
+                raise ConnectionResetError
+    assert tls_sink.ask("stats")["bytes"] == 0
+    left.close()
 
 
 def test_a_ratio_is_that_of_the_medians():

@@ -22,6 +22,26 @@ describe("keys", () => {
     expect(focused()).toBe(page.row("clip-00001.mp4"));
     expect(page.rows().filter((r) => r.tabIndex === 0)).toHaveLength(1);
   });
+  it("End leads to the last row, which has the focus when it has come", async () => {
+    const page = await open(files(2_000));
+    page.rows()[0]?.focus();
+    await page.key(focused() as Element, "End");
+    await settle(2_000);
+    expect(focused()).toBe(page.row("clip-02000.mp4"));
+    await page.key(focused() as Element, "Home");
+    await settle(2_000);
+    expect(focused()).toBe(page.row("clip-00001.mp4"));
+  });
+  it("lets go of what another page removed", async () => {
+    const page = await open(files(3));
+    page.rows()[0]?.focus();
+    await page.key(focused() as Element, "a", { ctrlKey: true });
+    expect(page.root.querySelector(".nsel")?.textContent).toBe("3 selected");
+    page.kernel.rows.splice(0, 1);
+    page.kernel.snapshot();
+    await settle();
+    expect(page.root.querySelector(".nsel")?.textContent).toBe("2 selected");
+  });
   it("goes into the row's controls and back", async () => {
     const page = await open(files(2));
     page.rows()[0]?.focus();

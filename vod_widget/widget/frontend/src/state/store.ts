@@ -136,6 +136,11 @@ export class Store {
       this.put(row, now);
     });
     for (const index of [...this.#by_index.keys()]) if (index >= message.matching) this.#by_index.delete(index);
+    // A list that is here as a whole tells what another page has removed.
+    if (message.rows.length === message.summary.total) {
+      const here = new Set(message.rows.map((row) => row.file_id));
+      for (const id of this.selected) if (!here.has(id)) this.selected.delete(id);
+    }
     this.#trim();
     this.known = true;
     this.changed("now");

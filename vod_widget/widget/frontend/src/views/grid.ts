@@ -153,8 +153,8 @@ export class Grid {
     }
     const active_drawn = this.#active >= this.#drawn.first && this.#active < this.#drawn.first + this.#drawn.count && store.row_at(this.#active);
     set(this.element, "tabindex", active_drawn ? -1 : 0);
-    // The row that had the focus is gone: its successor takes it, or the grid itself. Never the notebook.
-    if (had_focus && !focused_in(this.element)) (this.#row_element(this.#active) ?? this.element).focus({ preventScroll: true });
+    // The row that had the focus is gone, or that a key led to has come: it takes the focus, or the grid itself. Never the notebook.
+    if (had_focus && (had_focus === this.element || !focused_in(this.element))) (this.#row_element(this.#active) ?? this.element).focus({ preventScroll: true });
     const selected = store.selected.size;
     this.#all.checked = selected > 0 && selected >= store.matching;
     this.#all.indeterminate = selected > 0 && selected < store.matching;

@@ -806,10 +806,22 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     ),
     ("durable", "    store.blobs.keep_only(kept)\n", "", "test_durable::test_bytes_that_were_never_answered_are_swept"),
     (
-        "emulator",
-        "    if os.getpid() == pid:\n",
-        "    if True:\n",
+        "lodging",
+        "        if os.getpid() != self._pid:\n",
+        "        if False:\n",
         "test_durable::test_only_the_process_that_made_a_folder_removes_it",
+    ),
+    (
+        "lodging",
+        "fcntl.LOCK_EX | fcntl.LOCK_NB",
+        "fcntl.LOCK_SH | fcntl.LOCK_NB",
+        "test_durable::test_what_a_killed_process_left_goes_with_the_next_emulator",
+    ),
+    (
+        "lodging",
+        "        _remove_left()\n",
+        "        pass\n",
+        "test_durable::test_what_a_killed_process_left_goes_with_the_next_emulator",
     ),
     # --- copies, access control lists, and nobody in particular ------------------------------------
     (

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import closing
 from dataclasses import replace
@@ -23,7 +24,7 @@ from tests.emulator.shop import BUCKET, Shop
 from vod_widget.emulator import Emulator
 from vod_widget.emulator.book import SqliteBook
 from vod_widget.emulator.clock import iso_z
-from vod_widget.emulator.emulator import _remove_own
+from vod_widget.emulator.lodging import Lodging
 
 BIG = bytes(range(256)) * 500  # 128,000: enough for a part that is not the last
 
@@ -276,13 +277,50 @@ def test_the_state_is_private(tmp_path: Path) -> None:
         assert {p.stat().st_mode & 0o077 for p in (tmp_path / "new").glob("state*")} == {0}
 
 
-def test_only_the_process_that_made_a_folder_removes_it(tmp_path: Path) -> None:
-    folder = tmp_path / "made"
-    folder.mkdir()
-    _remove_own(folder, os.getpid() + 1)
-    assert folder.exists()
-    _remove_own(folder, os.getpid())
-    assert not folder.exists()
+def test_only_the_process_that_made_a_folder_removes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    lodging = Lodging()
+    with monkeypatch.context() as child:
+        child.setattr(os, "getpid", lambda: -1)
+        lodging.remove()
+        assert lodging.folder.exists()
+    lodging.remove()
+    assert not lodging.folder.exists()
+    lodging.remove()
+
+
+def test_what_a_killed_process_left_goes_with_the_next_emulator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel that is restarted at once removes nothing, and a demo's uploads may be gigabytes."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    strange = tmp_path / "vod-emulator-of-somebody"
+    strange.mkdir()
+    code = (
+        "import sys\n"
+        "from vod_widget.emulator import Emulator\n"
+        "emulator = Emulator()\n"
+        "(emulator.data_dir / 'blobs' / 'video').write_bytes(b'x')\n"
+        "print(emulator.data_dir, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        try:
+            assert process.stdout is not None
+            left = Path(process.stdout.readline().strip())
+            with Emulator() as while_it_lives:
+                assert (left / "blobs" / "video").exists()
+                process.kill()
+                process.wait(60)
+                with Emulator() as later:
+                    assert not left.exists()
+                    assert while_it_lives.data_dir.exists()
+                    assert later.data_dir.exists()
+        finally:
+            process.kill()
+    assert list(tmp_path.iterdir()) == [strange]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
 import re
 import secrets
-import shutil
 import ssl
-import tempfile
 import threading
 import weakref
 from contextlib import suppress
@@ -37,6 +34,7 @@ from vod_widget.emulator.courier import Courier
 from vod_widget.emulator.facts import CloudFacts
 from vod_widget.emulator.faults import Faults
 from vod_widget.emulator.house import House
+from vod_widget.emulator.lodging import Lodging
 from vod_widget.emulator.record import RequestLog, RequestRecord
 from vod_widget.emulator.server import HttpFront
 from vod_widget.emulator.switches import Switches
@@ -72,7 +70,8 @@ class Emulator(CloudFacts):
     Args:
         data_dir: Where everything is kept: what was answered with success is there when the
             next emulator opens this folder, also after SIGKILL (not after a power cut). One
-            emulator at a time. By default a temporary folder, deleted at `close`.
+            emulator at a time. By default a temporary folder, deleted at `close`, or by the next emulator when the
+            process was killed.
         port: TCP port on 127.0.0.1; 0 takes a free one.
         tls_port: Also serve https on this port; None: no https.
         upload_auth_ttl_s: Seconds an UploadAuth lives, > 0.
@@ -154,8 +153,8 @@ class Emulator(CloudFacts):
 
     def _make_folder(self, data_dir: str | Path | None) -> tuple[Path, weakref.finalize[Any, Any]]:
         if data_dir is None:
-            folder = Path(tempfile.mkdtemp(prefix="vod-emulator-"))  # mode 0700
-            return folder, weakref.finalize(self, _remove_own, folder, os.getpid())
+            lodging = Lodging()
+            return lodging.folder, weakref.finalize(self, lodging.remove)
         folder = Path(data_dir).absolute()  # others are told of it, and their folder is another
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder, weakref.finalize(self, lambda: None)
@@ -349,9 +348,3 @@ class Emulator(CloudFacts):
         self.faults.clear()
         self.cloud.reset()
         self._log.clear()
-
-
-def _remove_own(folder: Path, pid: int) -> None:
-    """Remove a temporary folder, but not in a forked child: it is the parent's."""
-    if os.getpid() == pid:
-        shutil.rmtree(folder, ignore_errors=True)

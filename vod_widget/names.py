@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["NAME_MAX_BYTES", "clean_name", "extension_of", "shorten_name"]
+__all__ = ["NAME_MAX_BYTES", "clean_name", "extension_of", "natural_key", "shorten_name"]
 
 NAME_MAX_BYTES = 255  # what the common file systems take; VOD states no limit
 
@@ -16,6 +16,15 @@ _RESERVED_NAMES = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²
 
 # Most names are clean as they are; a hundred thousand of them should not be taken apart.
 _PLAIN_NAME = re.compile(r"(?=.{1,200}\Z)[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+
+# Longer numbers are no counters, and int() of a thousand digits is slow.
+_DIGITS = re.compile(r"(\d{1,18})")
+
+
+def natural_key(name: str) -> tuple[tuple[bool, int, str], ...]:
+    """Sort as people count: clip-9 stands before clip-10, and what begins with a digit before what does not."""
+    parts = _DIGITS.split(name.casefold())
+    return tuple((not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part)
 
 
 def clean_name(name: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.widget.fakes import FakeClock, Rig
 from vod_widget.errors import InvalidArgumentError, RestrictionError, SourceNotFoundError, VODError
+from vod_widget.widget import paths
 from vod_widget.widget.paths import KernelFiles
 
 
@@ -256,3 +257,23 @@ def test_add_paths_answers_for_each_path(tree: Path) -> None:
     refused = [(r["name"], r["code"]) for r in data["refused"]]
     assert refused == [("no-such.mp4", "Source.Missing"), ("secret.mp4", "Source.Outside"), ("empty.mp4", "EmptyFile")]
     assert str(tree) not in json.dumps(data["refused"])
+
+
+def test_names_stand_as_people_count_in_the_listing_and_in_what_is_added(tmp_path: Path) -> None:
+    for name in ("clip10.mp4", "Clip9.mp4", "clip2.mp4", "2026 a.mp4", "a.mp4"):
+        (tmp_path / name).write_bytes(b"x")
+    for folder in ("day 10", "day 9"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.mp4").write_bytes(b"x")
+    files = KernelFiles(tmp_path, FakeClock())
+    counted = ["2026 a.mp4", "a.mp4", "clip2.mp4", "Clip9.mp4", "clip10.mp4"]
+    assert [entry["name"] for entry in files.list_dir("")["entries"]] == ["day 9", "day 10", *counted]
+    assert names(files.expand("*.mp4", max_files=10)) == counted
+    below = files.expand("", max_files=10)
+    assert [Path(path).parent.name for path in below if "day" in path] == ["day 9", "day 10"]
+
+
+def test_a_listing_that_is_too_long_says_how_much_is_missing(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "_MAX_ENTRIES", 3)
+    listing = KernelFiles(tree, FakeClock()).list_dir("")
+    assert (len(listing["entries"]), listing["more"]) == (3, 2)

@@ -17,6 +17,7 @@ from typing import Any, cast
 from vod_widget.errors import InvalidArgumentError, RestrictionError, SourceNotFoundError, VODError
 from vod_widget.interfaces import Clock
 from vod_widget.metadata import media_type_of
+from vod_widget.names import natural_key
 from vod_widget.sources import LocalSource
 
 __all__ = ["KernelFiles"]
@@ -126,7 +127,10 @@ class KernelFiles:
     # ---- listing -----------------------------------------------------------------------------------
 
     def list_dir(self, path: str) -> dict[str, Any]:
-        """List one folder: folders first, names sorted, hidden ones left out.
+        """List one folder: folders first, names sorted as people count, hidden ones left out.
+
+        Returns:
+            `path`, `parent`, `entries`, and `more`: how many there are beyond the 5,000 that are told.
 
         Raises:
             VODError: Outside the roots, missing, not a folder, or not readable.
@@ -134,27 +138,30 @@ class KernelFiles:
         real = self._real(path or self._start)
         folders: list[dict[str, Any]] = []
         files: list[dict[str, Any]] = []
+        more = 0
         try:
             with os.scandir(real) as entries:
                 for entry in entries:
                     if entry.name.startswith(".") or not _is_sayable(entry.name):
                         continue
+                    if len(folders) + len(files) >= _MAX_ENTRIES:
+                        more += 1
+                        continue
                     facts = self._entry(entry)
                     (folders if facts["is_dir"] else files).append(facts)
-                    if len(folders) + len(files) >= _MAX_ENTRIES:
-                        break
         except OSError as error:
             raise _unreadable(error, real) from error
         parent = str(Path(real).parent)
         inside = parent != real and self._is_inside(parent)
 
-        def order(facts: dict[str, Any]) -> tuple[str, str]:
-            return str(facts["name"]).casefold(), str(facts["name"])
+        def order(facts: dict[str, Any]) -> tuple[Any, str]:
+            return natural_key(facts["name"]), str(facts["name"])
 
         return {
             "path": real,
             "parent": parent if inside else None,
             "entries": sorted(folders, key=order) + sorted(files, key=order),
+            "more": more,
         }
 
     def _entry(self, entry: os.DirEntry[str]) -> dict[str, Any]:
@@ -267,7 +274,8 @@ class KernelFiles:
                     code="Limit",
                     hint="Choose a smaller folder.",
                 )
-        return sorted(found)
+        # As the list shows them: they are sent in this order.
+        return sorted(found, key=lambda real: ([natural_key(part) for part in Path(real).parts], real))
 
 
 def _below(folder: str, left_out: list[SourceNotFoundError]) -> Iterator[str]:

@@ -9,7 +9,6 @@ no clock, not thread-safe; the publisher's thread owns it.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from vod_widget import errors
 from vod_widget.doctor_words import fix_words
 from vod_widget.model import Phase, UploaderState, UploadState
+from vod_widget.names import natural_key
 from vod_widget.secret import redact
 from vod_widget.upload_info import FileSnapshot, Totals, UploadInfo
 
@@ -47,8 +47,6 @@ _MAX_SORTED = 16
 _CAUSES_TOLD = 3
 # They travel with every summary while files are sent.
 _CAUSE_CHARACTERS = 200
-# Longer numbers are no counters, and int() of a thousand digits is slow.
-_DIGITS = re.compile(r"(\d{1,18})")
 _ACTION_ORDER = ("retry", "pause", "resume", "cancel", "remove")
 
 
@@ -211,15 +209,9 @@ class _Entry:
         self.cause = (error.code, error.message) if error is not None else None
         self.helps = self.bucket == "failed" and (error is None or retry_helps(error))
         self.name = file.name
-        self.sort_name = _natural(file.name)
+        self.sort_name = natural_key(file.name)
         parts = (file.name, file.title, file.video_id, file.image_id)
         self.words = "\n".join(part.casefold() for part in parts if part)
-
-
-def _natural(name: str) -> tuple[tuple[bool, int, str], ...]:
-    """Let clip-9 stand before clip-10."""
-    parts = _DIGITS.split(name.casefold())
-    return tuple((part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part)
 
 
 _SORT_KEYS: Mapping[str, Callable[[_Entry], Any]] = {

@@ -121,7 +121,8 @@ export interface DirEntry {
   media_type: string | null;
   refused: string | null;
 }
-export interface Listing { path: string; parent: string | null; entries: DirEntry[] }
+/** `more`: how many there are beyond those that are told. */
+export interface Listing { path: string; parent: string | null; entries: DirEntry[]; more: number }
 
 export interface Refusal { name: string; code: string; message: string; client_id?: string; address?: string }
 /** `progress` (0..1) and `goes_on`: a row waited for this file, and goes on without another click. */

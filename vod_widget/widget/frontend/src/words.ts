@@ -288,7 +288,7 @@ export const WORDS = {
   address_title: ["From an address", "从网址"],
   address_label: ["https links, one a line", "https 链接，每行一个"],
   address_note: ["The kernel reads them in pieces and stores nothing. The server must be on the public internet and send parts of a file.", "由内核分段读取，不落盘。服务器须在公网上，并支持分段读取。"],
-  address_bad: ["Not a link: https://…", "不是链接：https://…"],
+  address_bad: ["Not a link: {line}", "不是链接：{line}"],
   address_many: ["At most {n} at once", "一次最多 {n} 个"],
   asking: ["Asking the servers…", "正在询问服务器…"],
   choose_hint: ["A folder adds the media files in it", "选中文件夹会添加其中的媒体文件"],

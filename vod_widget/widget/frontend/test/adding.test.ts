@@ -185,6 +185,55 @@ describe("adding", () => {
     await page.click(page.root.querySelector("[data-action=add-paths]") as Element);
     expect(page.kernel.last("add_paths")).toMatchObject({ paths: ["/data/"] });
   });
+  describe("narrows the list to what is typed", () => {
+    const listed = ["v1.mp4", "V2.mp4", "v10 [a].mp4", "会议+1.mp4", "notes.txt"].map((name) => ({
+      name, path: `/data/${name}`, is_dir: false, size_bytes: 1, media_type: "video", refused: name === "notes.txt" ? "InvalidFileName.Extension" : null,
+    }));
+    const many = Array.from({ length: 1_500 }, (_, k) => ({ ...listed[0]!, name: `x${k}.mp4`, path: `/data/x${k}.mp4` }));
+    const shown = (page: Page): string[] => [...page.root.querySelectorAll<HTMLElement>(".ent[data-path]")].map((one) => one.querySelector(".nm")?.getAttribute("title") ?? "");
+    const box = async (entries: unknown[], more = 0): Promise<[Page, HTMLInputElement]> => {
+      const page = await open([], (kernel) => { kernel.on_intent = (m) => m.kind === "list_dir" ? { data: { path: "/data", parent: null, entries, more } } : undefined; });
+      await page.click(page.by_name("From the kernel's files"));
+      return [page, page.root.querySelector("input[data-action=path]") as HTMLInputElement];
+    };
+    it("as a part of names, and as the kernel reads a pattern", async () => {
+      const clips = { name: "v clips", path: "/data/v clips", is_dir: true, size_bytes: null, media_type: null, refused: null };
+      const [page, path] = await box([clips, ...listed]);
+      for (const [typed, names] of [
+        ["v", ["v clips", "v1.mp4", "V2.mp4", "v10 [a].mp4"]], ["v*", ["v1.mp4", "v10 [a].mp4"]], ["?1.mp4", ["v1.mp4"]], ["v[!1]*", []], ["[vV][0-9].*", ["v1.mp4", "V2.mp4"]],
+        ["*+1.mp4", ["会议+1.mp4"]], ["[", []], ["v10 [[]a].mp4", ["v10 [a].mp4"]], ["*", listed.map((one) => one.name)], ["**/v1.mp4", ["v clips", ...listed.map((one) => one.name)]], ["", ["v clips", ...listed.map((one) => one.name)]],
+      ] as const) {
+        await page.type(path, `/data/${typed}`);
+        expect(shown(page), typed).toEqual(names);
+      }
+      await page.type(path, "/data/none");
+      expect(page.root.querySelector(".dir")?.textContent).toBe("No file matches");
+    });
+    it("and all that goes with it is chosen by the one box, also what is not drawn", async () => {
+      const [page, path] = await box([...many, ...listed], 300);
+      const all = page.root.querySelector("[data-action=all-listed]") as HTMLInputElement;
+      expect(shown(page)).toHaveLength(1_000);
+      expect(page.root.querySelector(".dir")?.textContent).toContain("and 805 more"); // those, and 300 of a longer folder
+      await page.click(all);
+      expect(page.root.querySelector(".sf")?.textContent).toContain("1,504 selected");
+      await page.click(all);
+      await page.type(path, "/data/v");
+      await page.click(all);
+      await page.click(page.by_name("Add 3"));
+      expect(page.kernel.last("add_paths")?.["paths"]).toEqual(["/data/v1.mp4", "/data/V2.mp4", "/data/v10 [a].mp4"]);
+    });
+    it("and Enter adds a pattern or a name beside what was chosen; other words have only narrowed the list", async () => {
+      for (const [typed, added] of [["v*", ["/data/V2.mp4", "/data/v*"]], ["v1.mp4", ["/data/V2.mp4", "/data/v1.mp4"]], ["v1", ["/data/V2.mp4"]]] as const) {
+        const [page, path] = await box(listed);
+        await page.click(page.root.querySelectorAll(".ent input")[1] as Element);
+        await page.type(path, `/data/${typed}`);
+        await page.key(path, "Escape");
+        await page.key(path, "Enter");
+        expect(page.kernel.last("add_paths")?.["paths"]).toEqual(added);
+        page.close();
+      }
+    });
+  });
   it("keeps what is typed before the first folder has come", async () => {
     const page = await open();
     await page.click(page.by_name("From the kernel's files"));
@@ -197,7 +246,7 @@ describe("adding", () => {
     path.dispatchEvent(new Event("input", { bubbles: true }));
     await settle(2_000);
     expect(path.value).toBe("/data/talk.mp4");
-    expect(page.root.querySelectorAll(".ent").length).toBeGreaterThan(0);
+    expect(page.root.querySelector(".dir")?.textContent, "the folder has come").toBe("No file matches");
     await page.click(page.by_name("Add"));
     await settle();
     expect(page.kernel.last("add_paths")).toMatchObject({ paths: ["/data/talk.mp4"] });
@@ -208,7 +257,7 @@ describe("adding", () => {
     const path = page.root.querySelector("input[data-action=path]") as HTMLInputElement;
     await page.type(path, "/other/*.mp4");
     expect(page.kernel.last("list_dir")).toMatchObject({ path: "/other/" });
-    expect(page.root.querySelector(".ent[data-path]")?.getAttribute("data-path")).toBe("/other/clips");
+    expect(page.root.querySelector(".ent[data-path]")?.getAttribute("data-path")).toBe("/other/keynote.mp4");
     expect(path.value).toBe("/other/*.mp4");
     const asked = page.kernel.of("list_dir").length;
     await page.type(path, "/other/");
@@ -264,6 +313,8 @@ describe("addresses", () => {
       await page.type(field(page), typed);
       await page.click(add(page));
     }
+    await page.type(field(page), `https://a.example/a.mp4\nhttps://a.example/b.mp4\nhtps://a.example/${"c".repeat(99)}.mp4`);
+    expect(page.root.querySelector(".side .cnt")?.textContent, "which of them").toBe("Not a link: htps://a.example/cccccccccccc…");
     expect(page.kernel.of("add_addresses")).toEqual([]);
   });
 });

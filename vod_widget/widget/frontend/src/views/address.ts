@@ -27,6 +27,8 @@ export class AddressPanel implements Panel {
         void this.#submit();
       },
     });
+    // Several links fill more lines than a description does.
+    this.#input.style.height = "108px";
     this.#add = button(t("add_this"), "plus", { "data-action": "add-address-now", onclick: press(() => void this.#submit()) }, "pri sm");
     this.element = frame(host, t("address_title"), h("div", null, h("h4", null, t("address_title"))),
       h("div", { class: "sc" }, h("div", { class: "fl" }, field(t("address_label"), this.#count, this.#input)), h("p", { class: "mut note" }, t("address_note")), this.#told),
@@ -42,7 +44,7 @@ export class AddressPanel implements Panel {
     const { t } = session;
     const lines = this.#lines;
     const wrong = lines.find((line) => !/^https?:\/\/[^/\s@?]+([/?]|$)/i.test(line));
-    const words = wrong ? t("address_bad") : lines.length > MOST ? t("address_many", { n: MOST }) : "";
+    const words = wrong ? t("address_bad", { line: wrong.length > 30 ? `${wrong.slice(0, 29)}…` : wrong }) : lines.length > MOST ? t("address_many", { n: MOST }) : "";
     text(this.#count, words);
     this.#count.classList.toggle("t-err", words !== "");
     set(this.#input, "aria-invalid", words ? "true" : null);

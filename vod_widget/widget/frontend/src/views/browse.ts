@@ -8,8 +8,23 @@ import { button, enable, fit_names, type Host, press } from "./parts";
 import { field, frame, name_element, type Panel, refusals } from "./panel";
 
 const COMPLETE_AFTER_MS = 150;
-/** More entries than this are not drawn; the path can be typed further. */
+/** More entries than this are not drawn; typing further narrows the list. */
 const MOST_ENTRIES = 1_000;
+const GLOB = /[*?[]/;
+
+/** Does the name match the end of what is typed: as the kernel's pattern does, or by holding it? */
+export function matcher(end: string): (name: string) => boolean {
+  if (!GLOB.test(end)) return (name) => name.toLowerCase().includes(end.toLowerCase());
+  const source = end.replace(/\[(!?)([^\]]+)\]|[*?]|[^]/gu, (all, not: string | undefined, set_of: string | undefined) => set_of
+    ? `[${not ? "^" : ""}${set_of.replace(/[\\\]^[]/g, "\\$&")}]`
+    : { "*": ".*", "?": "." }[all] ?? all.replace(/[\\^$.+()[\]{}|/]/, "\\$&"));
+  try {
+    const pattern = new RegExp(`^${source}$`, "su");
+    return (name) => pattern.test(name);
+  } catch {
+    return () => true; // half-typed
+  }
+}
 
 export class BrowsePanel implements Panel {
   readonly kind = "browse";
@@ -73,9 +88,25 @@ export class BrowsePanel implements Panel {
     fit_names(this.#list);
   }
 
-  /** What can be chosen of the folder that is shown. */
+  /** What is typed behind the folder that is shown. */
+  get #end(): string {
+    const { value } = this.#input;
+    return this.#listing && value !== this.#entered && value.startsWith(this.#folder) ? value.slice(this.#folder.length) : "";
+  }
+
+  /** The entries of the folder that go with what is typed: a pattern shows what it would add. */
+  #shown(): DirEntry[] {
+    const entries = this.#listing?.entries ?? [];
+    const end = this.#end;
+    // A pattern over several folders is the kernel's to follow.
+    if (!end || end.includes("/")) return entries;
+    const matches = matcher(end);
+    return entries.filter((entry) => matches(entry.name) && !(entry.is_dir && GLOB.test(end)));
+  }
+
+  /** What can be chosen of that, also where the list is too long to be drawn whole. */
   #usable(): DirEntry[] {
-    return (this.#listing?.entries ?? []).slice(0, MOST_ENTRIES).filter((entry) => entry.refused === null);
+    return this.#shown().filter((entry) => entry.refused === null);
   }
 
   #choose_all(): void {
@@ -139,9 +170,11 @@ export class BrowsePanel implements Panel {
         type: "button", class: "lnk nml", onclick: () => void this.#enter(listing.parent ?? ""),
       }, t("up"))));
     }
-    for (const entry of listing.entries.slice(0, MOST_ENTRIES)) rows.push(this.#entry(entry));
-    if (listing.entries.length > MOST_ENTRIES) rows.push(h("p", { class: "mut none" }, t("and_more", { n: listing.entries.length - MOST_ENTRIES })));
-    if (listing.entries.length === 0) rows.push(h("p", { class: "mut none" }, t("folder_empty")));
+    const shown = this.#shown();
+    for (const entry of shown.slice(0, MOST_ENTRIES)) rows.push(this.#entry(entry));
+    const more = Math.max(0, shown.length - MOST_ENTRIES) + (listing.more ?? 0);
+    if (more > 0) rows.push(h("p", { class: "mut none" }, t("and_more", { n: more })));
+    else if (shown.length === 0) rows.push(h("p", { class: "mut none" }, t(this.#end ? "no_match" : "folder_empty")));
     replace(this.#list, rows);
     const scroller = this.#list.parentElement;
     if (scroller) scroller.scrollTop = 0;
@@ -183,7 +216,11 @@ export class BrowsePanel implements Panel {
   /** Below the field stands the folder of what is typed, never another one. */
   async #follow(): Promise<void> {
     const folder = /^([^*?[]*\/)?/.exec(this.#input.value)?.[0] ?? "";
-    if (folder === this.#folder) return;
+    if (folder === this.#folder) {
+      this.#draw();
+      this.update();
+      return;
+    }
     this.#folder = folder;
     const turn = ++this.#asked;
     const { session } = this.#host;
@@ -257,7 +294,7 @@ export class BrowsePanel implements Panel {
         event.preventDefault();
         if (open && this.#selected_option >= 0) this.#choose((options[this.#selected_option] as HTMLElement).title);
         else if (this.#input.value.endsWith("/")) void this.#enter(this.#input.value);
-        else void this.#submit();
+        else void this.#submit(true);
         return;
       case "Escape":
         if (!open) return;
@@ -269,8 +306,11 @@ export class BrowsePanel implements Panel {
     }
   }
 
-  async #submit(): Promise<void> {
-    const paths = this.#chosen.size > 0 ? [...this.#chosen.keys()] : this.#typed_paths();
+  /** `typed`: by Enter behind the path. A pattern, or the name of a file, is meant then, beside what was chosen; else it narrowed the list. */
+  async #submit(typed = false): Promise<void> {
+    const end = this.#end;
+    const meant = this.#chosen.size === 0 || (typed && (GLOB.test(end) || this.#shown().some((entry) => entry.name === end)));
+    const paths = [...this.#chosen.keys(), ...meant ? this.#typed_paths() : []];
     if (paths.length === 0) return;
     const { session } = this.#host;
     const answer = await (await session.adding())?.add_paths(paths);

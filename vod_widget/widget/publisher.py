@@ -12,7 +12,7 @@ thread sleeps on a condition until there is something to say and says it at a bo
 No page is believed to have got anything: each of its rows messages has a number, a gap makes it ask again, two
 seconds after the last change one snapshot repeats the final truth, and a failed send makes the next message a snapshot.
 A send that raises is swallowed: a dead front-end never slows a transfer. `step` is the whole decision and takes the
-time from the clock, so that tests need no thread. Imports words, `view`, `watch` and `page_views`.
+time from the clock, so that tests need no thread. Imports words, `view`, `watch`, `page_views` and `display`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol
 
 from vod_widget import events
@@ -31,6 +30,7 @@ from vod_widget.errors import VODError
 from vod_widget.interfaces import Clock
 from vod_widget.upload_info import FileSnapshot
 
+from .display import TRAITS_S, DisplayTraits, MessageBudget
 from .page_views import PageViews
 from .view import Overview, Stopwatch, Window, summary
 from .watch import Core, Watch
@@ -42,12 +42,9 @@ _log = logging.getLogger(__name__)
 SOON_S = 0.1
 # Twenty widgets on a page each send at most four messages a second: 2.5 of rows, one of traits, half a note.
 BARS_S = 0.4
-TRAITS_S = 1.0
 # While files move, time left and speed change without events; a stalled transfer must show as one.
 HEARTBEAT_S = 1.0
 CLOSING_S = 2.0
-# jupyter_server drops what is above 1000 messages/s of a whole kernel, also the prints of other cells.
-MESSAGES_PER_S = 20
 # A page says something every few seconds; one that has been silent for so long gets no rows until it speaks.
 PAGE_SILENCE_S = 45.0
 NOTES_S = 2.0
@@ -120,19 +117,21 @@ class Publisher:
         self._thread: threading.Thread | None = None
         # Below: of the publisher's thread alone.
         self._watch = Watch(core, screen.finished, is_answered, reload_ends=reload_ends)
+        self._budget = MessageBudget()
         self._views = PageViews(
-            lambda: self._watch.overview, self._watch.row, lambda content: self._send(content, None), self._may_send
+            lambda: self._watch.overview,
+            self._watch.row,
+            lambda content: self._send(content, None),
+            self._budget.has_room,
         )
+        self._traits = DisplayTraits(screen.show, self._budget)
         self._silent: set[int] = set()
-        self._traits: dict[str, Any] = {}
-        self._traits_s = float("-inf")
         self._turned = False
         self._turned_s = float("-inf")
         self._free_s = 0.0
         self._looked_s = float("-inf")
         self._closing_s: float | None = None
         self._notes_s = float("-inf")
-        self._sent_s: deque[float] = deque()
 
     def ask_for_owed(self, owed: Callable[[], Mapping[str, str]]) -> None:
         """Say who knows what pages owe (before `start`).
@@ -342,7 +341,7 @@ class Publisher:
         repeat = self._closing_s is not None and now_s >= self._closing_s
         if repeat:
             self._closing_s = None
-            self._traits = {}
+            self._traits.doubt()
         if turned:
             self._turned_s = now_s
         if asked:
@@ -359,11 +358,10 @@ class Publisher:
             self._views.look(page, window)
         facts = summary(watch.overview, totals, took_s=self.stopwatch.ran_s(now_s, totals), **self._account())
         self._views.show(now_s, changed, facts, silent=self._silent, repeat=repeat)
-        self._show_traits(now_s, facts)
+        self._traits.update(now_s, facts, is_last=self._closed)
         self._tell_notes(now_s)
         for shown, context in flushes:
-            self._traits = self._wished_traits(facts)
-            _guarded(partial(context.run, self._screen.show, self._traits))
+            context.run(self._traits.show, facts)
             shown.set()
         self._plan_next(now_s, facts, news=news)
 
@@ -374,7 +372,7 @@ class Publisher:
                 self._want(HEARTBEAT_S)
             if self._watch.notes:
                 self._want(NOTES_S)
-            if self._late_traits(facts):
+            if self._traits.are_late(facts):
                 self._want(TRAITS_S)
             held_s = self._views.due_s(now_s)
             if held_s is not None:
@@ -392,8 +390,6 @@ class Publisher:
             changed |= self._views.moving()
         return changed
 
-    # ---- notes and traits --------------------------------------------------------------------------
-
     def _tell_notes(self, now_s: float) -> None:
         if not self._watch.notes or now_s - self._notes_s < NOTES_S:
             return
@@ -402,50 +398,14 @@ class Publisher:
         if not self._views:
             return
         for code, facts in notes.items():
-            if self._may_send(now_s):
+            if self._budget.has_room(now_s):
                 self._send({"kind": "note", "code": code, "facts": {**facts[-1], "count": len(facts)}}, None)
-
-    def _wished_traits(self, facts: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "state": facts["state"],
-            "progress": facts["progress"],
-            "done": facts["done"],
-            "failed": facts["failed"],
-            "total": facts["total"],
-            "speed": facts["speed_bytes_per_s"],
-        }
-
-    def _late_traits(self, facts: dict[str, Any]) -> bool:
-        return self._wished_traits(facts) != self._traits
-
-    def _show_traits(self, now_s: float, facts: dict[str, Any]) -> None:
-        wished = self._wished_traits(facts)
-        if wished == self._traits:
-            return
-        turned = wished["state"] != self._traits.get("state")
-        if not turned and not self._closed and now_s - self._traits_s < TRAITS_S:
-            return
-        if not self._may_send(now_s):
-            return
-        self._traits_s = now_s
-        self._traits = wished
-        self._sent_s.append(now_s)
-        try:
-            self._screen.show(wished)
-        except Exception:
-            # An observer of the person's raised, or the comm is gone; the next change tries again.
-            _log.debug("traits could not be shown", exc_info=True)
 
     # ---- sending -----------------------------------------------------------------------------------
 
-    def _may_send(self, now_s: float) -> bool:
-        while self._sent_s and now_s - self._sent_s[0] >= 1.0:
-            self._sent_s.popleft()
-        return len(self._sent_s) < MESSAGES_PER_S
-
     def _send(self, content: dict[str, Any], buffers: Sequence[Any] | None) -> bool:
         if content["kind"] not in ("answer", "pull", "put", "put_stop", "drop", "who"):
-            self._sent_s.append(self._clock.monotonic_s())
+            self._budget.spend(self._clock.monotonic_s())
         try:
             self._screen.send(content, buffers)
         except Exception:

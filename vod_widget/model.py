@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from .grants import Credentials, Grant, UploadAddress, UploadAuth
 
@@ -22,6 +22,7 @@ __all__ = [
     "Part",
     "Phase",
     "RemotePart",
+    "Rows",
     "SourceKind",
     "UploadAddress",
     "UploadAuth",
@@ -32,6 +33,22 @@ __all__ = [
     "VideoStatus",
     "Waiting",
 ]
+
+_Row = TypeVar("_Row")
+# A notebook is saved with what its cells show: 10,000 results, as IPython prints a list, are half a megabyte of it.
+_ROWS_SHOWN = 50
+_NEXT_LINE = ",\n "
+
+
+class Rows(list[_Row]):
+    """A plain list that prints its first 50 rows only, one a line, and how many more there are."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        shown = [repr(row) for row in self[:_ROWS_SHOWN]]
+        more = len(self) - len(shown)
+        return f"[{_NEXT_LINE.join([*shown, f'… and {more:,} more'] if more else shown)}]"
 
 
 class UploadState(enum.StrEnum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import pickle
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import traitlets
+from IPython.lib.pretty import pretty
 
 import vod_widget as vw
 from tests.contract.support import (
@@ -883,6 +885,22 @@ def test_close_from_inside_a_callback_does_not_lock_up(emulator: Any, tmp_path: 
 
 
 # ---------------------------------------------------------------- looking
+
+
+def test_a_long_list_as_the_last_line_of_a_cell_stays_small_in_the_notebook(emulator: Any, tmp_path: Any) -> None:
+    """IPython prints the first thousand rows of a list: that was half a megabyte in the saved notebook."""
+    with uploader(emulator, tmp_path) as up:
+        for number in range(1200):
+            up.add_file(str(number).encode(), name=f"{number:04}.png")
+        for rows in (up.results(), up.list_files()):
+            said = pretty(rows)
+            assert len(said) < 30_000
+            assert "0000.png" in said
+            assert said.endswith("… and 1,150 more]")
+            assert rows == list(rows)
+            assert pickle.loads(pickle.dumps(up.results())) == up.results()
+        up.clean_list()
+        assert repr(up.results()) == "[]"
 
 
 def test_snapshot_totals_and_results_agree(emulator: Any, tmp_path: Any) -> None:

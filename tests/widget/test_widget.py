@@ -21,6 +21,7 @@ from typing import Any
 
 import ipywidgets
 import pytest
+from IPython.lib.pretty import pretty
 
 from tests.helpers.until import until
 from tests.widget.fakes import FakeComm, FakeUploader, Mirror, failure
@@ -374,6 +375,15 @@ def test_a_long_table_is_cut_and_says_so(widget: VODUploadWidget, uploader: Fake
     cells = Cells(bundle[0]["text/html"])
     assert cells.tags.count("tr") == 202
     assert cells.texts[-1] == "300 more. Run the cell to go on."
+
+
+def test_long_results_are_printed_short(widget: VODUploadWidget, uploader: FakeUploader, tmp_path: Path) -> None:
+    uploader.add_many(500, state=UploadState.SUCCESS)
+    until(lambda: len(widget.results) == 500, "results")
+    assert pretty(widget.results).endswith("… and 450 more]")
+    assert json.loads(json.dumps(widget.results)) == widget.results
+    refused = widget.add_paths(*(str(tmp_path / f"{number}.mp4") for number in range(120)))
+    assert "… and 70 more]" in pretty(refused)
 
 
 class _Shell:

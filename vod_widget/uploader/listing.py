@@ -14,7 +14,7 @@ from vod_widget.arguments import checked_reference
 from vod_widget.errors import InvalidArgumentError, RestrictionError, VODError
 from vod_widget.interfaces import Source
 from vod_widget.metadata import build_metadata, check_size, media_type_of
-from vod_widget.model import MediaType, UploadState
+from vod_widget.model import MediaType, Rows, UploadState
 from vod_widget.record import Given, Record
 from vod_widget.sources import cover_of, open_source
 from vod_widget.states import FileEvent
@@ -152,7 +152,7 @@ class Listing(Joining):
     def list_files(self) -> list[UploadInfo]:
         """Return the files in list order; the list is a copy, the items are live."""
         with self._queue.cond:
-            return [record.info for record in self._queue.records]
+            return Rows(record.info for record in self._queue.records)
 
     def delete_file(self, file: File) -> bool:
         """Take a file off the list; what it has in the storage unfinished is aborted. Finished assets stay.

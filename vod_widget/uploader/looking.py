@@ -8,7 +8,7 @@ from typing import Any
 from vod_widget import events as ev
 from vod_widget import library
 from vod_widget.errors import InvalidStateError
-from vod_widget.model import Category, UploadResult, UploadState
+from vod_widget.model import Category, Rows, UploadResult, UploadState
 from vod_widget.snapshots import freeze, result_of, totals_of
 from vod_widget.upload_info import FileSnapshot, Totals, UploaderSnapshot
 
@@ -66,9 +66,9 @@ class Looking(Core):
             return freeze(record, self.region, self._clock.monotonic_s()) if record is not None else None
 
     def results(self) -> list[UploadResult]:
-        """Return one row a file in list order, whatever its state."""
+        """Return one row a file in list order, whatever its state; printed, the list shows its first rows."""
         with self._queue.cond:
-            return [result_of(r) for r in self._queue.records]
+            return Rows(result_of(r) for r in self._queue.records)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Have `listener` called with every event, on the delivery thread; it must not block.

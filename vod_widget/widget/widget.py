@@ -25,7 +25,7 @@ import traitlets
 
 from vod_widget.errors import InvalidArgumentError
 from vod_widget.interfaces import Clock
-from vod_widget.model import UploadState
+from vod_widget.model import Rows, UploadState
 from vod_widget.secret import Secret, redact
 from vod_widget.states import LEFT_TO_DO
 from vod_widget.system import SystemClock
@@ -262,7 +262,7 @@ class VODUploadWidget(anywidget.AnyWidget):
         Raises:
             UsageError: One is refused; those before it are in the list.
         """
-        return [self._commands.add(file, metadata) for file in files]
+        return Rows(self._commands.add(file, metadata) for file in files)
 
     def add_paths(self, *paths: str) -> dict[str, Any]:
         """Add files, folders and globs of this machine inside `root`, as the screen does.
@@ -270,7 +270,7 @@ class VODUploadWidget(anywidget.AnyWidget):
         Returns:
             `added` and `refused`, lists of dicts; nothing is raised for a single file.
         """
-        return self._commands.add_paths(paths)
+        return _printed_short(self._commands.add_paths(paths))
 
     def add_addresses(self, *urls: str) -> dict[str, Any]:
         """Add files behind https addresses, as the screen does; this machine reads them and stores nothing.
@@ -278,7 +278,7 @@ class VODUploadWidget(anywidget.AnyWidget):
         Returns:
             `added` and `refused`, lists of dicts; nothing is raised for a single address.
         """
-        return self._commands.add_addresses(urls)
+        return _printed_short(self._commands.add_addresses(urls))
 
     def start(self) -> None:
         """Start, or go on; stopped and failed files are queued again.
@@ -504,7 +504,7 @@ class VODUploadWidget(anywidget.AnyWidget):
         for file in ended:
             self._results[file.file_id] = _result(file)
         self._saved.owe()
-        self.results = list(self._results.values())
+        self.results = Rows(self._results.values())
 
     def __repr__(self) -> str:
         return table.as_text(self._numbers())
@@ -668,6 +668,11 @@ def _take_uploader(uploader: VODUpload, options: dict[str, Any]) -> VODUpload:
     if not callable(getattr(uploader, "add_file", None)):
         raise InvalidArgumentError(f"uploader must be a VODUpload, not {type(uploader).__name__}", code="Option")
     return uploader
+
+
+def _printed_short(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Let the lists of an answer print their first rows: as a cell's last line it stays in the notebook."""
+    return {name: Rows(rows) for name, rows in answer.items()}
 
 
 def _result(file: FileSnapshot) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import type { Row } from "../src/protocol";
+import type { Row, Summary } from "../src/protocol";
 import { row } from "./kernel";
 import { name_of, open, type Page, settle } from "./page";
 
@@ -213,6 +213,50 @@ describe("the queue", () => {
     page.kernel.snapshot(); // another one began meanwhile: the question was asked all the same
     await page.click(page.root.querySelector("[data-action=clear-all]") as Element);
     expect(page.kernel.last("clear")).toMatchObject({ which: "all" });
+  });
+  it("asks as well before the parts of stopped files are, and not for files that hold nothing", async () => {
+    const page = await open([row("s.mp4", "Stopped", { progress: 0.9 }), row("e.mp4", "Expired"), row("c.mp4", "Canceled"), row("r.mp4", "Ready")]);
+    const all = (): Element => page.root.querySelector("[data-action=clear-all]") as Element;
+    await page.click(page.root.querySelector("[data-action=clear]") as Element);
+    expect(all().textContent).toContain("what is being sent is canceled");
+    await page.click(all());
+    expect(page.root.querySelector(".menu")?.textContent).toContain("Press again: 2 uploads will be canceled");
+    expect(page.kernel.of("clear")).toHaveLength(0);
+    await page.key(all(), "Escape");
+    page.kernel.rows.splice(0, 2);
+    page.kernel.snapshot();
+    await settle();
+    await page.click(page.root.querySelector("[data-action=clear]") as Element);
+    await page.click(all());
+    expect(page.kernel.of("clear")).toHaveLength(1);
+  });
+});
+
+describe("the line above the list", () => {
+  const right = (page: Page): string => [...page.root.querySelectorAll<HTMLElement>(".rt span")].filter((one) => !one.hidden).map((one) => one.textContent).join(" · ");
+  const say = async (page: Page, more: Partial<Summary>, ms = 300): Promise<string> => {
+    page.kernel.summary_more = { size_bytes: 40e6, ...more };
+    page.kernel.snapshot();
+    await settle(ms);
+    return right(page);
+  };
+  it("shows bytes that go with its percent, and waits for the first speed before it says that nothing moves", async () => {
+    const page = await open([row("u.mp4", "Uploading"), row("r.mp4", "Ready")]);
+    const idle = { state: "Start", sent_bytes: 0, progress: 0, speed_bytes_per_s: 0, time_left_s: null };
+    expect(await say(page, { ...idle, state: "Init" })).toBe("0 of 40.0 MB");
+    expect(await say(page, idle)).toBe("0 of 40.0 MB");
+    expect(await say(page, { ...idle, sent_bytes: 2e6, progress: 0.05 })).toBe("2.00 of 40.0 MB");
+    expect(page.root.querySelector(".pct")?.textContent).toBe("5 %");
+    expect(await say(page, { ...idle, sent_bytes: 4e6, progress: 0.1, speed_bytes_per_s: 2e6, time_left_s: 18 }, 2_500)).toBe("4.00 of 40.0 MB · 2.00 MB/s · 18 s left");
+    expect(await say(page, { ...idle, sent_bytes: 4e6, progress: 0.1 })).toBe("4.00 of 40.0 MB · 0 B/s · waiting");
+  });
+  it("says stopped when it was, not when a file joins a queue that has ended", async () => {
+    const page = await open([row("d.mp4", "Success"), row("r.mp4", "Ready")]);
+    const sent = { sent_bytes: 30e6, done_bytes: 30e6, speed_bytes_per_s: 0, time_left_s: null };
+    expect(await say(page, { ...sent, state: "End" }, 1_200)).toBe("30.0 of 40.0 MB");
+    expect(await say(page, { ...sent, state: "Stop" }, 1_200)).toBe("30.0 of 40.0 MB · stopped");
+    page.kernel.rows.push(row("s.mp4", "Stopped"));
+    expect(await say(page, { ...sent, state: "Init" }, 1_200), "what was brought back").toBe("30.0 of 40.0 MB · stopped");
   });
 });
 

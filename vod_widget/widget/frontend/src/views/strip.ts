@@ -6,6 +6,8 @@ import type { Summary } from "../protocol";
 import type { Host } from "./parts";
 
 const NUMBERS_EVERY_MS = 1_000;
+/** So long after a start nothing is known of its speed; "waiting" would be read as a fault. */
+const FIRST_SPEED_MS = 2_000;
 
 export class Strip {
   readonly element: HTMLElement;
@@ -68,6 +70,7 @@ export class Strip {
     replace(this.#sum, pct, done, failed, left, h("span", { class: "rt" }, size, rate, time));
     this.#numbers_at = 0;
     let state = "";
+    let [running_before, since] = [false, 0];
     this.#write = (summary) => {
       text(pct, `${percent(summary.progress, is_finished(summary))} %`);
       text(n_done, count(summary.done));
@@ -76,16 +79,20 @@ export class Strip {
       const now = Date.now();
       const { link, known } = this.#host.session.store;
       const running = summary.state === "Start" && link !== "gone";
-      // Numbers that run are written once a second; what was added or taken off shows at once, for nothing may follow it.
-      const stage = `${summary.state}${link}${summary.size_bytes}`;
+      if (running !== running_before) [running_before, since] = [running, now];
+      const over = summary.left === 0;
+      // Beside the percent, which would not go with older bytes.
+      text(size, !known ? "" : over ? bytes(summary.size_bytes) : bytes_pair(t, Math.max(0, summary.sent_bytes), summary.size_bytes));
+      // Numbers that run are written once a second; what was added or taken off, the first speed and its end show at once, for nothing may follow.
+      const stage = `${summary.state}${link}${summary.size_bytes}${summary.speed_bytes_per_s > 0}`;
       if (now - this.#numbers_at < NUMBERS_EVERY_MS && state === stage) return;
       state = stage;
       this.#numbers_at = now;
-      const over = summary.left === 0;
-      text(size, !known ? "" : over ? bytes(summary.size_bytes) : bytes_pair(t, Math.max(0, summary.sent_bytes), summary.size_bytes));
-      text(rate, !running ? "" : summary.speed_bytes_per_s > 0 ? speed(summary.speed_bytes_per_s) : "0 B/s");
-      text(time, over ? "" : !running ? (summary.state === "Expire" && link !== "gone" ? t("waiting_word") : summary.sent_bytes > 0 ? t("stopped_word") : "")
-        : summary.time_left_s === null ? t("waiting_word") : t("left_suffix", { time: duration(t, summary.time_left_s) }));
+      const early = !summary.speed_bytes_per_s && now - since < FIRST_SPEED_MS;
+      const stopped = summary.state === "Stop" || summary.counts.stopped > summary.canceled;
+      text(rate, !running || early ? "" : summary.speed_bytes_per_s > 0 ? speed(summary.speed_bytes_per_s) : "0 B/s");
+      text(time, over ? "" : !running ? (summary.state === "Expire" && link !== "gone" ? t("waiting_word") : stopped ? t("stopped_word") : "")
+        : summary.time_left_s !== null ? t("left_suffix", { time: duration(t, summary.time_left_s) }) : early ? "" : t("waiting_word"));
       for (const part of [rate, time]) part.hidden = over || !part.textContent;
     };
   }

@@ -106,12 +106,14 @@ export class Toolbar {
     const { session } = this.#host;
     const { t } = session;
     const { counts, total, done, failed, canceled } = session.store.summary;
+    // What was stopped has parts that are kept, and loses them.
+    const begun = counts.uploading + counts.stopped - canceled;
     return [
       { label: t("clear_done"), sub: t("clear_sub", { n: done }), icon: "ok", action: "clear-done", off: done === 0, run: () => void session.clear("done") },
       { label: t("clear_failed"), sub: t("clear_sub", { n: failed + canceled }), icon: "fail", action: "clear-failed", off: failed + canceled === 0, run: () => void session.clear("failed") },
       {
-        label: t("clear_all"), sub: t(counts.uploading > 0 ? "clear_all_sub" : "clear_sub", { n: total }), icon: "trash", action: "clear-all",
-        sure: () => counts.uploading > 0 ? t("clear_sure", { n: counts.uploading }) : null, run: () => void session.clear("all"),
+        label: t("clear_all"), sub: t(begun > 0 ? "clear_all_sub" : "clear_sub", { n: total }), icon: "trash", action: "clear-all",
+        sure: () => begun > 0 ? t("clear_sure", { n: begun }) : null, run: () => void session.clear("all"),
       },
     ];
   }

@@ -36,6 +36,8 @@ def _script() -> str:
 
 @cache
 def _theme(name: str) -> str:
+    if name.startswith("bare-"):
+        return f":root {{ color-scheme: {name.removeprefix('bare-')} }}"
     text = (THEMES / f"theme-{name}-extension" / "index.css").read_text("utf-8")
     return text.replace("</", "<\\/")
 
@@ -46,17 +48,18 @@ def show(page: Page, state: str, *, theme: str = "light", locale: str = "en", wi
     Args:
         page: Any page; what it shows is replaced.
         state: One of `STATES` of gallery.ts.
-        theme: `light` or `dark`, JupyterLab's.
+        theme: `light` or `dark`, JupyterLab's; `bare-dark` is a dark host that has none of its variables (marimo).
         locale: `en` or `zh-CN`.
         width_px: Width of the cell.
     """
     css = (STATIC / "widget.css").read_text("utf-8")
+    named = "" if theme.startswith("bare-") else f" data-jp-theme-light='{str(theme == 'light').lower()}'"
     page.set_viewport_size({"width": width_px + 32, "height": 720})
     page.set_content(
         f"<!doctype html><html lang='{locale}'><head><title>VOD upload</title><style>{_theme(theme)}</style><style>{css}"
-        "</style><style>body{margin:0;padding:16px;background:var(--jp-layout-color1);"
+        "</style><style>body{margin:0;padding:16px;background:var(--jp-layout-color1,Canvas);"
         "font-family:var(--jp-ui-font-family)}</style></head>"
-        f"<body data-jp-theme-light='{str(theme == 'light').lower()}'><main><h1 hidden>Notebook</h1>"
+        f"<body{named}><main><h1 hidden>Notebook</h1>"
         f"<div id='cell' style='width:{width_px}px'></div></main></body></html>"
     )
     page.add_script_tag(content=_script())

@@ -20,6 +20,7 @@ CASES = (
     *((state, "light", "zh-CN", 320) for state in ("running", "failed", "several")),
     ("empty", "dark", "zh-CN", 320),
     ("failed", "light", "en", 560),
+    *((state, "bare-dark", "en", 900) for state in ("running", "failed", "credentials")),
 )
 # Lines whose end would be cut off unseen, since their frame hides it.
 LINES = ".bar, .sum, .filt:not([role=toolbar]), .sh, .foot"
@@ -54,6 +55,17 @@ def test_a_state_keeps_nobody_out(bare: Page, state: str, theme: str, locale: st
         )
         == []
     ), "nor inside"
+
+
+@pytest.mark.parametrize(("theme", "ground"), [("bare-dark", "rgb(18, 18, 18)"), ("bare-light", "rgb(255, 255, 255)")])
+def test_a_host_without_jupyterlabs_colours_is_followed_by_its_colour_scheme(
+    bare: Page, theme: str, ground: str
+) -> None:
+    """In marimo's dark theme the widget was a white sheet with black boxes to tick."""
+    show(bare, "running", theme=theme)
+    root = bare.locator(".vod-widget")
+    expect(root).to_have_css("background-color", ground)
+    assert bare.evaluate("() => getComputedStyle(document.body).backgroundColor") == ground
 
 
 def test_a_failure_is_told_in_chinese_alone(bare: Page) -> None:

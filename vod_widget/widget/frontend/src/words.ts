@@ -210,6 +210,8 @@ export const WORDS = {
   order: ["Order", "顺序"],
   move_up: ["Move up", "上移"],
   move_down: ["Move down", "下移"],
+  move_first: ["Move up; with Shift, to the top", "上移；按住 Shift 移到最前"],
+  move_last: ["Move down; with Shift, to the end", "下移；按住 Shift 移到最后"],
   bring_back: ["Bring back", "恢复"],
   left_files: ["{n} {n|file|files} of an earlier session {n|is|are} not finished.", "之前的会话有 {n} 个文件未完成。"],
   left_browser: ["{n} {n|file|files} from a browser {n|goes|go} on when added again.", "再次添加后，浏览器中的 {n} 个文件会继续。"],

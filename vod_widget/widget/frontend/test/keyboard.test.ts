@@ -68,6 +68,43 @@ describe("keys", () => {
     expect(page.kernel.last("remove")?.["file_ids"]).toHaveLength(450);
     expect(page.root.querySelector(".nsel"), "what is gone is selected no more").toBeNull();
   });
+  it("extends by Shift with every key that moves, also over rows that were never drawn", async () => {
+    const page = await open(files(2_000));
+    const selected = (): string | null | undefined => page.root.querySelector(".nsel")?.textContent;
+    page.rows()[0]?.focus();
+    await page.key(focused() as Element, "ArrowDown");
+    await page.key(focused() as Element, "PageDown", { shiftKey: true });
+    expect(selected()).toBe("6 selected");
+    await page.key(focused() as Element, "End", { shiftKey: true });
+    await settle(4_000);
+    expect(selected()).toBe("1,999 selected");
+    await page.key(focused() as Element, "Home", { shiftKey: true });
+    await settle(2_000);
+    expect(selected()).toBe("2 selected");
+  });
+  it("moves a file to the top and to the end of the queue by Alt, and many by Shift on their buttons", async () => {
+    const page = await open(files(9));
+    const [first, second] = page.rows().map((r) => r.dataset["fileId"]);
+    page.rows()[1]?.focus();
+    for (const [key, where] of [["Home", "first"], ["End", "last"], ["ArrowUp", "up"]]) {
+      await page.key(page.row("clip-00002.mp4"), key!, { altKey: true });
+      expect(page.kernel.last("move")).toMatchObject({ file_ids: [second], where });
+    }
+    const asked = page.kernel.of("move").length;
+    await page.key(page.row("clip-00002.mp4"), "PageUp", { altKey: true });
+    expect(page.kernel.of("move")).toHaveLength(asked);
+    for (const name of ["clip-00001.mp4", "clip-00002.mp4"]) await page.click(page.row(name).querySelector("input")!);
+    for (const [way, far] of [["up", "first"], ["down", "last"]]) {
+      const button = page.root.querySelector(`[data-action=selected-${way}]`) as HTMLElement;
+      expect(button.title).toMatch(/with Shift, to the (top|end)$/);
+      for (const shiftKey of [false, true]) {
+        button.dispatchEvent(new MouseEvent("click", { bubbles: true, shiftKey }));
+        await settle();
+        expect(page.kernel.last("move")?.["where"]).toBe(shiftKey ? far : way);
+      }
+    }
+    expect(new Set(page.kernel.last("move")?.["file_ids"] as string[])).toEqual(new Set([first, second]));
+  });
   it("lets go of what it removed alone, says how much, and keeps the focus inside", async () => {
     const page = await open([...files(4), row("done.mp4", "Success"), row("failed.mp4", "Failure")]);
     page.rows()[0]?.focus();
@@ -141,5 +178,45 @@ describe("keys", () => {
     await settle();
     expect(name_of(focused() as Element)).toBe("Cancel u.mp4");
     expect(focused()?.isConnected).toBe(true);
+  });
+});
+
+describe("the mouse", () => {
+  const press = async (element: Element, more: MouseEventInit = {}, type = "click"): Promise<MouseEvent> => {
+    const down = new MouseEvent("mousedown", { bubbles: true, cancelable: true, detail: type === "click" ? 1 : 2, ...more });
+    element.dispatchEvent(down);
+    element.dispatchEvent(new MouseEvent(type, { bubbles: true, cancelable: true, ...more }));
+    await settle();
+    return down;
+  };
+  it("chooses as in a file manager: one more with Ctrl, all between with Shift, by the boxes too", async () => {
+    const page = await open(files(6));
+    const numbers = (): number[] => page.rows().flatMap((r, k) => r.getAttribute("aria-selected") === "true" ? [k + 1] : []);
+    const [name, box] = [".nm", "input"].map((part) => (k: number): Element => page.row(`clip-0000${k}.mp4`).querySelector(part) as Element) as [(k: number) => Element, (k: number) => Element];
+    await press(name(2));
+    expect(numbers(), "a plain click chooses nothing: it would take away what was chosen").toEqual([]);
+    const down = await press(name(4), { shiftKey: true });
+    expect(numbers()).toEqual([2, 3, 4]);
+    expect(down.defaultPrevented, "no words are selected").toBe(true);
+    expect(focused()).toBe(page.row("clip-00004.mp4"));
+    await press(name(3), { ctrlKey: true });
+    expect(numbers()).toEqual([2, 4]);
+    await press(name(6), { metaKey: true });
+    expect(numbers()).toEqual([2, 4, 6]);
+    await press(box(1));
+    await press(box(6), { shiftKey: true });
+    expect(numbers(), "that box was let go, and all up to it").toEqual([]);
+    await press(box(5));
+    await press(box(3), { shiftKey: true });
+    expect(numbers()).toEqual([3, 4, 5]);
+  });
+  it("opens a file by two clicks on its row, not on its controls", async () => {
+    const page = await open(files(2));
+    await press(page.row("clip-00002.mp4").querySelector("[data-action=remove]") as Element, {}, "dblclick");
+    await press(page.row("clip-00002.mp4").querySelector("label") as Element, {}, "dblclick");
+    expect(page.root.querySelector(".side")).toBeNull();
+    const down = await press(page.row("clip-00002.mp4").querySelector(".sz") as Element, {}, "dblclick");
+    expect(down.defaultPrevented).toBe(true);
+    expect(page.root.querySelector(".side")?.getAttribute("aria-label")).toBe("Details of clip-00002.mp4");
   });
 });

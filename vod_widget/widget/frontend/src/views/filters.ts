@@ -76,7 +76,8 @@ export class Filters {
     }
     for (const where of ["up", "down"] as const) {
       this.#moves.push(icon_button(t(where === "up" ? "move_up" : "move_down"), where === "up" ? "up_dir" : "down_dir", {
-        "data-action": `selected-${where}`, onclick: press(() => session.move([...session.store.selected], where)),
+        "data-action": `selected-${where}`, title: t(where === "up" ? "move_first" : "move_last"),
+        onclick: press((event) => session.move([...session.store.selected], !event.shiftKey ? where : where === "up" ? "first" : "last")),
       }));
     }
     this.#edit = button(h("span", { class: "tx" }, t("edit_several")), "edit", {

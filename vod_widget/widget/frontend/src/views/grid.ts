@@ -19,6 +19,11 @@ const MOST_SPARE = 40;
 const MOVING_ROWS = 3;
 const MOVING_MS = 100;
 
+/** The row that was pressed beside its controls. */
+function row_at({ target }: Event): HTMLElement | null {
+  return (target as Element).closest("button,a,label") ? null : (target as Element).closest("[data-file-id]");
+}
+
 export class Grid {
   readonly element: HTMLElement;
   readonly position = h("div", { class: "pos", "aria-hidden": "true", hidden: true });
@@ -74,6 +79,13 @@ export class Grid {
       class: "grid", role: "grid", "aria-label": t("file_list"), "aria-colcount": 9, "aria-multiselectable": "true", tabindex: -1,
       onkeydown: (event: KeyboardEvent) => this.#key(event),
       onfocusin: (event: FocusEvent) => this.#focused(event),
+      // Neither choosing a range nor opening a file is selecting its words.
+      onmousedown: (event: MouseEvent) => { if (event.shiftKey || event.detail > 1) event.preventDefault(); },
+      onclick: (event: MouseEvent) => this.#clicked(event),
+      ondblclick: (event: MouseEvent) => {
+        const row = row_at(event);
+        if (row) host.open_detail(row.dataset["fileId"] ?? "");
+      },
     }, this.#header, this.#body);
     this.element.addEventListener("scroll", () => this.#scrolled(), { passive: true });
   }
@@ -272,32 +284,30 @@ export class Grid {
     const done = (): void => event.preventDefault();
     const command = event.ctrlKey || event.metaKey;
     switch (event.key) {
-      case "ArrowDown": case "ArrowUp": {
+      case "ArrowDown": case "ArrowUp": case "PageDown": case "PageUp": case "Home": case "End": {
         done();
         const before = this.#active;
-        if (target.closest(".hd")) {
+        const up = event.key === "ArrowUp";
+        if (target.closest(".hd") && event.key.startsWith("Arrow")) {
           this.#go(0);
           return;
         }
         const column = this.#sorts.get("name")?.firstChild as HTMLElement;
-        if (event.key === "ArrowUp" && before === 0 && !event.shiftKey && !event.altKey && visible(column)) {
+        if (up && before === 0 && !event.shiftKey && !event.altKey && visible(column)) {
           // Above the first row stand the columns, which sort.
           column.focus();
           return;
         }
+        const where = ({ ArrowUp: "up", ArrowDown: "down", Home: "first", End: "last" } as Record<string, "up" | "down" | "first" | "last">)[event.key];
         if (event.altKey) {
-          if (row && store.in_order) session.move(this.#meant(row.file_id), event.key === "ArrowUp" ? "up" : "down");
+          if (row && where && store.in_order) session.move(this.#meant(row.file_id), where);
           return;
         }
-        this.#go(this.#active + (event.key === "ArrowDown" ? 1 : -1));
+        this.#go(before + (({ ArrowUp: -1, ArrowDown: 1, PageDown: page, PageUp: -page, Home: -Infinity } as Record<string, number>)[event.key] ?? Infinity));
         if (event.shiftKey) this.#extend(before);
         else this.#anchor = this.#active;
         return;
       }
-      case "PageDown": done(); this.#go(this.#active + page); return;
-      case "PageUp": done(); this.#go(this.#active - page); return;
-      case "Home": done(); this.#go(0); return;
-      case "End": done(); this.#go(store.matching - 1); return;
       case "ArrowRight": done(); this.#step_in(target, 1); return;
       case "ArrowLeft": done(); this.#step_in(target, -1); return;
       case "a": case "A":
@@ -319,8 +329,7 @@ export class Grid {
       case "Enter": done(); this.#host.open_detail(row.file_id); return;
       case " ":
         done();
-        if (store.selected.has(row.file_id)) store.selected.delete(row.file_id);
-        else store.selected.add(row.file_id);
+        if (!store.selected.delete(row.file_id)) store.selected.add(row.file_id);
         this.#anchor = this.#active;
         store.changed();
         return;
@@ -333,12 +342,39 @@ export class Grid {
     const { store } = this.#host.session;
     if (store.selected.size === 0) this.#anchor = from;
     store.selected.clear();
+    this.#range(true);
+  }
+
+  /** From the row that was meant last to this one; the kernel is asked for rows that were never drawn. */
+  #range(on: boolean): void {
+    const { list, store } = this.#host.session;
     const [low, high] = [Math.min(this.#anchor, this.#active), Math.max(this.#anchor, this.#active)];
-    for (let index = low; index <= high; index++) {
-      const id = store.row_at(index)?.row.file_id;
-      if (id !== undefined) store.selected.add(id);
-    }
-    store.changed();
+    const take = (ids: (string | undefined)[]): void => {
+      for (const id of ids) if (id) store.selected[on ? "add" : "delete"](id);
+      store.changed();
+    };
+    const known = Array.from({ length: high - low + 1 }, (_, k) => store.row_at(low + k)?.row.file_id);
+    if (known.every(Boolean)) take(known);
+    else void list.collect(store.look).then((rows) => take(rows.slice(low, high + 1).map((row) => row.file_id)));
+  }
+
+  /** As in a file manager: Ctrl takes one row more, Shift all up to it; the boxes know Shift as well. */
+  #clicked(event: MouseEvent): void {
+    const box = event.target instanceof HTMLInputElement && event.target;
+    const row = box ? box.closest<HTMLElement>("[data-file-id]") : row_at(event);
+    if (!row) return;
+    const { store } = this.#host.session;
+    const id = row.dataset["fileId"] ?? "";
+    const index = Number(row.getAttribute("aria-rowindex")) - 2;
+    const { shiftKey } = event;
+    if (!shiftKey) this.#anchor = index;
+    const on = box ? box.checked : shiftKey || !store.selected.has(id);
+    if (!shiftKey && (box || !(event.ctrlKey || event.metaKey))) return;
+    // Before anything is drawn: the box is about to say its own.
+    store.selected[on ? "add" : "delete"](id);
+    this.#go(index);
+    if (shiftKey) this.#range(on);
+    else store.changed();
   }
 
   /** The row, or with it all that are selected. */

@@ -148,9 +148,9 @@ class Application:
         run.endpoint = to.endpoint
         run.region_given = to.region
         endpoint, bucket, key = record.given.address
-        part_size_bytes, limit = up.part_size_bytes, up.max_bandwidth_bytes_per_s
-        if part_size_bytes is None and limit is not None:
-            part_size_bytes = choose_part_size(record.size_bytes, None, limit, self.queue.parallel_now)
+        first_part_bytes, limit = None, up.max_bandwidth_bytes_per_s
+        if up.part_size_bytes is None and limit is not None:
+            first_part_bytes = choose_part_size(record.size_bytes, None, limit, self.queue.parallel_now)
         job = Job(
             file_id=record.file_id,
             name=record.name,
@@ -162,7 +162,8 @@ class Application:
             reference_id=record.given.reference_id,
             cheap_reads=record.source.cheap_reads,
             has_cover=record.cover is not None,
-            part_size_bytes=part_size_bytes,
+            part_size_bytes=up.part_size_bytes,
+            first_part_bytes=first_part_bytes,
             lanes=_lanes(record.source),
             skip_uploaded=up.skip_uploaded,
             wanted_since_s=record.given.wanted_since_s,

@@ -16,7 +16,7 @@ from .dispatcher import Dispatcher
 from .interfaces import Clock, SendsItself, Source
 from .load import giving_way, is_absent
 from .model import Phase, UploaderState, UploadState
-from .options import PART_DEFAULT_BYTES
+from .options import BROWSER_PART_BYTES, PART_DEFAULT_BYTES
 from .owner import Owner
 from .progress import SpeedMeter
 from .record import Record
@@ -306,7 +306,9 @@ class Scheduler(Acting):
     def _part_size_bytes(self, source: Source, limit: float | None, left_bytes: int) -> int:
         if isinstance(source, SendsItself) and limit is None:
             return source.part_size_bytes(left_bytes)
-        return self.concurrency.part_size_bytes(left_bytes, limit)
+        size_bytes = self.concurrency.part_size_bytes(left_bytes, limit)
+        # Under a limit a page's file goes through the kernel, where each block on its way is held in memory.
+        return min(size_bytes, BROWSER_PART_BYTES) if isinstance(source, SendsItself) else size_bytes
 
     # ---- ticks
 

@@ -27,6 +27,7 @@ from tests.contract.support import (
 from tests.helpers.until import until
 from vod_widget.emulator.faults import ExpireToken, Stall, Status
 from vod_widget.model import UploadState
+from vod_widget.options import MIB
 
 FAULT_KIND = "L"
 COMMANDS = ("cancel_file", "pause_file", "resume_file", "retry_file", "delete_file")
@@ -432,6 +433,20 @@ def test_bandwidth_limit_may_be_changed_while_running(emulator: Any, tmp_path: A
         up.max_bandwidth_bytes_per_s = None
         assert up.wait(LONG_S)
         assert info.state == "Success"
+
+
+def test_limit_that_is_lifted_leaves_no_small_parts_behind(emulator: Any, tmp_path: Any) -> None:
+    stall = emulator.faults.add(op="InitiateMultipartUpload", action=Stall())
+    with uploader(emulator, tmp_path, max_bandwidth_bytes_per_s=100_000, parallel=1, part_size_bytes=None) as up:
+        info = up.add_file(file_of(tmp_path, size=6 * MIB))
+        up.start_upload()
+        reached(stall)
+        up.max_bandwidth_bytes_per_s = None
+        stall.release()
+        assert up.wait(LONG_S)
+        assert info.state == "Success", info.error
+    # As many as without any limit at most, where the first ones are of 1 MiB; 16 of the size that the limit wanted.
+    assert 0 < ops(emulator, "UploadPart").count("UploadPart") <= 6
 
 
 def test_adding_while_running_is_picked_up(emulator: Any, tmp_path: Any) -> None:

@@ -299,9 +299,14 @@ class Authorizing(Context):
         check_lifetime(grant.auth)
         return grant if address is grant.address else replace(grant, address=address)
 
+    def _first_part_bytes(self, checkpoint: Checkpoint) -> int:
+        job = self.job
+        return checkpoint.part_size_bytes or choose_part_size(
+            job.size_bytes, job.part_size_bytes or job.first_part_bytes
+        )
+
     def _goes_as_one(self, checkpoint: Checkpoint) -> bool:
-        part_size = checkpoint.part_size_bytes or choose_part_size(self.job.size_bytes, self.job.part_size_bytes)
-        return self.job.size_bytes <= part_size
+        return self.job.size_bytes <= self._first_part_bytes(checkpoint)
 
     def _drop_old_upload(self) -> Steps:
         kept = f"old parts of {self.job.name} stay until the storage's lifecycle drops them"

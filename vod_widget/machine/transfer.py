@@ -29,7 +29,7 @@ from vod_widget.model import (
     VideoStatus,
 )
 from vod_widget.options import PARTS_MAX
-from vod_widget.parts import choose_part_size, fitting
+from vod_widget.parts import fitting
 from vod_widget.retry import Action, classify, is_doubtful
 
 from .permission import Authorizing
@@ -56,7 +56,7 @@ class Transferring(Authorizing):
             return found.info
 
     def _transfer(self) -> Steps:
-        part_size = self.checkpoint.part_size_bytes or choose_part_size(self.job.size_bytes, self.job.part_size_bytes)
+        part_size = self._first_part_bytes(self.checkpoint)
         if self.job.size_bytes <= part_size:
             if self.checkpoint.upload_id:
                 yield from self._drop_old_upload()

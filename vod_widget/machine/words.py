@@ -93,6 +93,7 @@ class Job:
         cheap_reads: Whether a resumed part may be read and hashed again.
         has_cover: Whether a cover must be uploaded before the asset is created.
         part_size_bytes: Exact part size, or None.
+        first_part_bytes: Size to begin with where none is exact; a file up to it is one request. None: the usual.
         lanes: Most parts that may be on their way at a time, or None.
         skip_uploaded: Whether a finished entry with the same fingerprint ends the file at once.
         wanted_since_s: The same for one that was finished after this Unix time; None: never.
@@ -117,6 +118,7 @@ class Job:
     cheap_reads: bool = True
     has_cover: bool = False
     part_size_bytes: int | None = None
+    first_part_bytes: int | None = None
     lanes: int | None = None
     skip_uploaded: bool = False
     wanted_since_s: float | None = None

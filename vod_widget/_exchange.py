@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import cast
 
 from ._answer import Answer
 from .errors import SourceChangedError
-from .interfaces import Body, Clock
+from .interfaces import Body, Clock, Paced
 
 __all__ = ["BodyError", "Exchange", "Hold", "WatchedBody", "current", "hold_nothing"]
 
@@ -35,12 +36,13 @@ class Exchange:
         clock: For the deadlines.
         what: The request in words, for messages ("UploadPart").
         idle_s: Longest silence while sending, seconds.
-        send_s: Longest time for sending the whole request, seconds.
+        send_s: Longest time for sending the whole request, seconds; what its body was held back for does not count.
         answer_s: Longest time from the last byte sent to the last byte of the answer, seconds.
         handed_over: True once the whole request was given to the system, so that it may have had its effect.
         body_failure: What the body raised.
         host: Host that was asked, for messages.
         answer: The whole answer, whatever its status, once it was read.
+        paced_s: Seconds that the body was held back for a bandwidth limit.
         hold: Is given what ends the request at once, from any thread, and None when it has ended.
         accept: Tells whether a vendor's package may parse this content; else it is handed an empty one.
     """
@@ -52,6 +54,7 @@ class Exchange:
     answer_s: float = 60.0
     handed_over: bool = False
     body_failure: BaseException | None = field(default=None, repr=False)
+    paced_s: float = 0.0
     host: str = ""
     answer: Answer | None = field(default=None, repr=False)
     accept: Callable[[bytes], bool] = field(default=_any_content, repr=False)
@@ -73,7 +76,7 @@ class Exchange:
         Raises:
             TimeoutError: The deadline has passed.
         """
-        return self._left(self._send_until, self.idle_s)
+        return self._left(self._send_until + self.paced_s, self.idle_s)
 
     def answer_timeout_s(self) -> float:
         """Seconds that the next receive may take.
@@ -116,6 +119,7 @@ class WatchedBody:
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
         left = len(self._body)
+        paced = cast("Paced", self._body) if hasattr(self._body, "paced_s") else None
         blocks: Iterator[bytes | memoryview] | None = None
         while True:
             try:
@@ -130,6 +134,8 @@ class WatchedBody:
             left -= len(block)
             if left < 0:
                 break
+            if paced is not None:
+                self._exchange.paced_s = paced.paced_s
             yield block
         if left:
             # Fewer bytes would make the server wait for the rest, more would be read as the next request.

@@ -74,6 +74,7 @@ class FileBody:
     Attributes:
         fingerprint: As given.
         cancel: Set when nobody wants it any more; the file's flag of the moment in which it was made.
+        paced_s: Seconds that it waited for the bandwidth limit, since it was last begun.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class FileBody:
         self.crc64 = 0
         self.fingerprint = fingerprint
         self.cancel = record.run.cancel
+        self.paced_s = 0.0
         self._record, self._run = record, record.run
         self._transfer = transfer
         self._rate = rate
@@ -108,6 +110,7 @@ class FileBody:
         self._transfer.sent_bytes = 0
         self._transfer.is_out = False
         self.crc64 = 0
+        self.paced_s = 0.0
         if self._filler is not None:
             self._buffer = memoryview(bytearray(min(_BUFFER_BYTES, len(self))))
         cancel, rate, transfer, run, now_s = self.cancel, self._rate, self._transfer, self._run, self._clock.monotonic_s
@@ -127,7 +130,9 @@ class FileBody:
                 piece = block[start : start + piece_bytes]
                 start += len(piece)
                 if per_s is not None:
+                    asked_s = now_s()
                     rate.take(len(piece), cancel)
+                    self.paced_s += now_s() - asked_s
                 if cancel.is_set():
                     raise BrokenOff
                 began_s = now_s()

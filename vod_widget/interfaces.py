@@ -38,6 +38,7 @@ __all__ = [
     "Journal",
     "JournalEntry",
     "ObjectStore",
+    "Paced",
     "Randomness",
     "ReadsInto",
     "SendsItself",
@@ -172,6 +173,16 @@ class CanBeCut(Body, Protocol):
 
     def hold(self, cut: Callable[[], None] | None) -> None:
         """Take what ends the request under way, from any thread; None when it has ended."""
+
+
+class Paced(Body, Protocol):
+    """A body that may hold its bytes back.
+
+    Attributes:
+        paced_s: Seconds of this request that it held them back for a bandwidth limit.
+    """
+
+    paced_s: float
 
 
 class StoreSession(Protocol):

@@ -135,6 +135,29 @@ def test_request_has_one_deadline_also_where_each_block_is_taken_at_once(make_st
     assert (caught.value.was_sent, len(body.given)) == (False, 4)
 
 
+def test_time_that_a_limit_holds_a_body_back_is_not_the_lines(make_store):
+    class Steps(WallClock):
+        passed_s = 0.0
+
+        def monotonic_s(self) -> float:
+            return super().monotonic_s() + self.passed_s
+
+    class Limited(Bytes):
+        paced_s = 0.0
+
+        def __iter__(self):
+            for block in super().__iter__():
+                clock.passed_s += 20.0
+                self.paced_s += 20.0
+                yield block
+
+    clock = Steps()
+    store = make_store(clock=clock, send_deadline_s=lambda _length: 70.0)
+    with RawServer(answering(STORED)) as server:
+        session(store, server).put_object(Limited(b"x" * 10_000, block_bytes=1000), {})
+    assert clock.passed_s == 200.0
+
+
 @pytest.mark.parametrize("raised", [MemoryError(), ConnectionResetError()], ids=["no memory", "after the answer"])
 def test_what_is_not_the_lines_fault_is_not_called_so(raised):
     exchange = Exchange(WallClock(), "PutObject", handed_over=True)

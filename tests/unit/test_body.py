@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from typing import Any
 
@@ -169,6 +170,25 @@ def test_pieces_follow_the_time_that_they_take(takes_s: float, end_bytes: int) -
         sizes.append(len(piece))
         clock.now += takes_s
     assert sizes[-2] == end_bytes
+
+
+def test_it_tells_how_long_a_limit_held_it_back() -> None:
+    body, _, _, _, clock = _body(4 * MIB)
+
+    class Never(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            clock.now += timeout or 0.0
+            return False
+
+    body.cancel = Never()
+    body._rate.per_s = MIB
+    for _ in range(2):
+        began_s, took_s = clock.now, 0.0
+        for _piece in body:
+            clock.now += 0.01  # the socket takes its time, which the limit does not wait for a second time
+            took_s += 0.01
+        assert body.paced_s == pytest.approx(clock.now - began_s - took_s)
+        assert body.paced_s > 2.0
 
 
 def test_a_cancel_is_seen_between_two_pieces() -> None:

@@ -3,7 +3,8 @@
 /** What one place of a drop is: a folder's entry, or the file itself. */
 export type Dropped = FileSystemDirectoryEntry | File | null;
 
-const BY_NAME = new Intl.Collator(undefined, { numeric: true });
+/** As people count, in the order of the browser's language. */
+export const BY_NAME = new Intl.Collator(undefined, { numeric: true });
 
 /** In the order of the browser, below a folder sorted by name; what begins with a dot stays out. */
 export async function files_of(dropped: readonly Dropped[]): Promise<File[]> {

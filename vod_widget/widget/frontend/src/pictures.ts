@@ -57,6 +57,11 @@ async function shrunk(blob: Blob, size: (width: number, height: number) => [numb
 
 const image_canvas = (blob: Blob): Promise<Picture> => shrunk(blob, () => [WIDTH, HEIGHT]);
 
+/** False for a file that has the name of a picture and is none, or breaks off. */
+export async function is_whole(picture: Blob): Promise<boolean> {
+  return typeof createImageBitmap === "undefined" || await image_canvas(picture).catch(() => null) !== null;
+}
+
 /** The frame of a video at a second, or earlier in a short one; null when the browser cannot decode it. */
 async function frame(file: Blob, width: number): Promise<Picture> {
   const url = URL.createObjectURL(file);

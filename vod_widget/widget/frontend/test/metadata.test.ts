@@ -13,11 +13,11 @@ const apply = (page: Page): HTMLElement => page.root.querySelector("[data-action
 describe("what a file says about itself", () => {
   it("lets the category be chosen by its name, and sends its number", async () => {
     const page = await form((kernel) => {
-      kernel.categories = [{ cate_id: 7, path: "Events / 2026" }, { cate_id: 9, path: "讲座" }];
+      kernel.categories = [{ cate_id: 12, path: "Day 10" }, { cate_id: 11, path: "Day 9" }, { cate_id: 7, path: "Events / 2026" }, { cate_id: 9, path: "讲座" }, { cate_id: 6, path: "Events" }];
       kernel.details = { cate_id: 9 };
     });
     const select = field(page, "cate_id") as unknown as HTMLSelectElement;
-    expect([...select.options].map((option) => option.text)).toEqual(["–", "Events / 2026", "讲座"]);
+    expect([...select.options].map((option) => option.text), "in an order in which one is found").toEqual(["–", "Day 9", "Day 10", "Events", "Events / 2026", "讲座"]);
     expect(select.value).toBe("9");
     select.value = "7";
     select.dispatchEvent(new Event("change"));
@@ -91,15 +91,44 @@ describe("what a file says about itself", () => {
     await page.click(page.by_name("Picture…"));
     expect([input.accept, input.multiple]).toEqual(["image/*", false]);
     Object.defineProperty(input, "files", { configurable: true, value: [new File(["jpeg"], "poster.jpg", { type: "image/jpeg" })] });
+    vi.stubGlobal("createImageBitmap", undefined); // nothing here can look at pictures
     input.dispatchEvent(new Event("change"));
     vi.useRealTimers();
     await new Promise((resolve) => setTimeout(resolve, 50));
+    vi.unstubAllGlobals();
     expect(page.kernel.last("set_cover")).toMatchObject({ name: "poster.jpg" });
     expect(new TextDecoder().decode(page.kernel.last("set_cover")?.buffers[0])).toBe("jpeg");
     expect(page.kernel.of("offer_files")).toHaveLength(0);
     expect([input.accept, input.multiple]).toEqual(["", true]);
     expect(field(page, "cover").value).toBe("poster.jpg");
     expect(page.status()).toBe("poster.jpg is the cover now.");
+  });
+  it("takes no file for a cover that only has the name of a picture", async () => {
+    const page = await form();
+    const input = page.root.querySelector("input[type=file]") as HTMLInputElement;
+    input.click = vi.fn();
+    await page.click(page.by_name("Picture…"));
+    Object.defineProperty(input, "files", { configurable: true, value: [new File(["junk"], "broken.png", { type: "image/png" })] });
+    vi.stubGlobal("createImageBitmap", () => Promise.reject(new Error("junk")));
+    vi.stubGlobal("Image", class { onerror?: () => void; set src(_: string) { queueMicrotask(() => this.onerror?.()); } });
+    try {
+      input.dispatchEvent(new Event("change"));
+      await settle();
+    } finally {
+      vi.unstubAllGlobals();
+    }
+    expect(page.kernel.of("set_cover")).toHaveLength(0);
+    expect(page.status()).toBe("broken.png is no picture that this browser can read.");
+  });
+  it("marks the cover when the kernel has no such picture, until something else is typed", async () => {
+    const page = await form((kernel) => { kernel.on_intent = (m) => m.kind === "set_metadata" && m["cover"] === "gone.png" ? { error: { code: "Source.Missing", message: "gone" } } : undefined; });
+    const said = (): string | null | undefined => field(page, "cover").closest(".fd")?.querySelector(".cnt")?.textContent;
+    await page.type(field(page, "cover"), "gone.png");
+    await page.click(apply(page));
+    expect([said(), field(page, "cover").getAttribute("aria-invalid")]).toEqual(["the file is not there", "true"]);
+    expect(document.activeElement).toBe(field(page, "cover"));
+    await page.type(field(page, "cover"), "poster.png");
+    expect([said(), field(page, "cover").getAttribute("aria-invalid")]).toEqual(["", null]);
   });
   it("keeps what was typed while the other tab is looked at", async () => {
     const page = await form();

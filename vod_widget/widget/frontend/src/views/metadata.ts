@@ -4,7 +4,7 @@
  */
 import { categories, set_cover } from "../covers";
 import { h, replace, set, text, uid } from "../dom";
-import type { Translate } from "../i18n";
+import { cause_of, type Translate } from "../i18n";
 import type { Category, Detail } from "../protocol";
 import { frame_jpeg } from "../pictures";
 import { field } from "./panel";
@@ -107,14 +107,16 @@ export class MetadataForm {
       return made;
     };
     const video = detail.row.media_type !== "image";
-    const part = (key: "template_group_id" | "workflow_id" | "cover", word: "template" | "workflow" | "cover"): HTMLElement => field(t(word), count(key), this.#inputs[key], false);
+    const part = (key: "template_group_id" | "workflow_id", word: "template" | "workflow"): HTMLElement => field(t(word), count(key), this.#inputs[key], false);
+    const cover = field(t("cover"), count("cover"), this.#inputs.cover);
+    if (video && this.editable) cover.append(this.#cover_buttons());
     this.#undo = button(t("undo"), null, { "data-action": "undo", onclick: press(() => this.#redraw()) }, "sm");
     this.#apply = button(t("apply"), null, { "data-action": "apply", onclick: press(() => void this.#send()) }, "pri sm");
     replace(this.element, !this.editable && h("p", { class: "mut note first" }, t("only_ready")), h("div", { class: "fl" },
       field(t("title"), count("title"), this.#inputs.title), field(t("description"), count("description"), description),
       h("div", { class: "fd w" }, h("div", null, h("label", { for: this.editable ? this.#tag_input.id : null }, t("tags")), count("tags")), this.#tag_box),
       this.#category_field, video && part("template_group_id", "template"), video && part("workflow_id", "workflow"),
-      video && h("div", { class: "fd cov" }, part("cover", "cover"), this.editable && this.#cover_buttons())));
+      video && cover));
     replace(this.foot, h("span", { class: "mut" }, t("applies")), this.#undo, this.#apply);
     if (steer) void this.#load_categories();
     this.refresh();
@@ -232,21 +234,25 @@ export class MetadataForm {
 
   #changed_now(): void {
     this.edited();
+    this.#say("cover", "", false, this.#inputs.cover);
     this.refresh();
+  }
+
+  /** Beside the name of a field. */
+  #say(key: string, words: string, wrong: boolean, input?: HTMLElement): boolean {
+    const out = this.#counts.get(key);
+    if (out) {
+      text(out, words);
+      out.classList.toggle("t-err", wrong);
+    }
+    if (input) set(input, "aria-invalid", wrong ? "true" : null);
+    return !wrong;
   }
 
   refresh(): void {
     const { session } = this.#host;
     const { t } = session;
-    const say = (key: string, words: string, wrong: boolean, input?: HTMLElement): boolean => {
-      const out = this.#counts.get(key);
-      if (out) {
-        text(out, words);
-        out.classList.toggle("t-err", wrong);
-      }
-      if (input) set(input, "aria-invalid", wrong ? "true" : null);
-      return !wrong;
-    };
+    const say = this.#say.bind(this);
     const limit = (key: "title" | "description", max: number): boolean => {
       const { value } = this.#inputs[key];
       const n = utf8_length(value);
@@ -288,7 +294,12 @@ export class MetadataForm {
     const number = cate_id === "" ? null : Number(cate_id);
     const answer = await session.ask("set_metadata", {
       file_id: row.file_id, ...rest, cate_id: number, cover: cover === this.#picture ? null : cover,
-    }, session.t("apply"), [`set_metadata:${row.file_id}`]);
+    }, session.t("apply"), [`set_metadata:${row.file_id}`], (code) => {
+      // Everything else is known before; only the kernel sees whether there is such a picture.
+      if (cover === this.#picture || !/^(Source|Path|Restriction\.Ext)/.test(code)) return;
+      this.#say("cover", cause_of(session.t, code, ""), true, this.#inputs.cover);
+      this.#inputs.cover.focus();
+    });
     if (!answer) return;
     session.store.put(answer.row);
     Object.assign(this.#detail, { row: answer.row, ...rest, cate_id: number, cover: answer.cover });

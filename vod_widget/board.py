@@ -116,7 +116,13 @@ class Board:
             self._waiting.append((not_before_s, part))
         if choose_size is not None and not self._is_exact and self.unplanned_bytes:
             self._part_size_bytes = choose_size(self.unplanned_bytes)
-        planned = plan_next(self.ledger.total_bytes, self._part_size_bytes, self._next_number - 1, self._next_start)
+        planned = plan_next(
+            self.ledger.total_bytes,
+            self._part_size_bytes,
+            self._next_number - 1,
+            self._next_start,
+            may_shrink=not self._is_exact,
+        )
         if planned is not None:
             self._next_number, self._next_start = planned.part_number + 1, planned.end
             self._out.add(planned.part_number)

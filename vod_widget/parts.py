@@ -25,6 +25,11 @@ OBJECT_MAX_BYTES = PARTS_MAX * PART_MAX_BYTES
 """48.8 TiB. Source: "Upload media files", limits, https://www.alibabacloud.com/help/en/vod, read 2026-11."""
 
 
+_NUMBERS_FOR_THE_END = 512
+"""Kept back for the last parts, which are wished smaller: over twice as many numbers they shrink. What stands before
+becomes a twentieth larger, in files that need every number."""
+
+
 def choose_part_size(
     size_bytes: int, wished_bytes: int | None = None, limit_bytes_per_s: float | None = None, senders: int = 1
 ) -> int:
@@ -60,7 +65,9 @@ def choose_part_size(
     return min(part, PART_MAX_BYTES)
 
 
-def plan_next(size_bytes: int, part_size_bytes: int, parts_before: int, offset: int) -> Part | None:
+def plan_next(
+    size_bytes: int, part_size_bytes: int, parts_before: int, offset: int, *, may_shrink: bool = False
+) -> Part | None:
     """Plan the part that begins at `offset`.
 
     Args:
@@ -68,14 +75,21 @@ def plan_next(size_bytes: int, part_size_bytes: int, parts_before: int, offset: 
         part_size_bytes: Wished size; it is raised when the numbers that are left would not cover the file.
         parts_before: Number of parts that end at or before `offset`.
         offset: First byte that no part covers yet.
+        may_shrink: Whether the last parts will be wished smaller than those before them: then numbers are kept for
+            them, so that a file that needs all of them does not end with the slowest connection's large part.
 
     Returns:
         The next part, or None when the file is covered.
     """
     if offset >= size_bytes:
         return None
+    left_bytes = size_bytes - offset
     numbers_left = max(1, PARTS_MAX - parts_before)
-    least = -(-(size_bytes - offset) // numbers_left)
+    least = -(-left_bytes // numbers_left)
+    if may_shrink:
+        # Twice as many numbers as bytes ask for, in the end: so each part is a little smaller than the one before it.
+        numbers = max(1, numbers_left - _NUMBERS_FOR_THE_END, numbers_left // 2)
+        least = max(least, min(-(-left_bytes // numbers), PART_MAX_BYTES))
     if least > part_size_bytes:
         part_size_bytes = -(-least // KIB) * KIB
     return Part(parts_before + 1, offset, min(offset + part_size_bytes, size_bytes))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vod_widget.board import Board
 from vod_widget.concurrency import (
     MOST,
     MOST_WITH_BBR,
@@ -21,8 +22,9 @@ from vod_widget.concurrency import (
     Concurrency,
 )
 from vod_widget.model import LinkFacts, Part
-from vod_widget.options import GIB, KIB, MIB, PARTS_MAX
-from vod_widget.parts import fill_gaps, fitting, plan_next
+from vod_widget.options import GIB, KIB, MIB, PART_MAX_BYTES, PARTS_MAX
+from vod_widget.parts import OBJECT_MAX_BYTES, choose_part_size, fill_gaps, fitting, plan_next
+from vod_widget.progress import Ledger
 
 FAULT_KIND = "S"
 
@@ -310,12 +312,18 @@ def test_under_a_bandwidth_limit_all_senders_end_a_part_every_few_seconds() -> N
     assert rules.part_size_bytes(GIB, 1_000_000) <= 1_000_000
 
 
-@given(st.integers(1, 10**14), st.integers(256 * KIB, 128 * MIB), st.integers(0, PARTS_MAX - 1), st.floats(0, 1))
+@given(
+    st.integers(1, 10**14),
+    st.integers(256 * KIB, 128 * MIB),
+    st.integers(0, PARTS_MAX - 1),
+    st.floats(0, 1),
+    st.booleans(),
+)
 def test_a_cut_with_any_sizes_never_needs_more_numbers_than_there_are(
-    size: int, wished: int, before: int, done: float
+    size: int, wished: int, before: int, done: float, may_shrink: bool
 ) -> None:
     offset = int(size * done)
-    part = plan_next(size, wished, before, offset)
+    part = plan_next(size, wished, before, offset, may_shrink=may_shrink)
     if part is None:
         assert offset >= size
         return
@@ -323,6 +331,22 @@ def test_a_cut_with_any_sizes_never_needs_more_numbers_than_there_are(
     numbers = PARTS_MAX - part.part_number
     assert left == 0 or numbers > 0
     assert left <= numbers * max(wished, part.size_bytes)
+
+
+@pytest.mark.parametrize("size", [10**11, 10**12, 48 * 10**12, OBJECT_MAX_BYTES])
+def test_a_file_that_needs_every_number_ends_with_small_parts_too(size: int) -> None:
+    rules = Line(lambda n: n * 2e6).rules
+    board = Board(Ledger(size))
+    board.plan(choose_part_size(size), [], exact=False)
+    sizes = []
+    while (part := board.take(0.0, rules.part_size_bytes)) is not None:
+        sizes.append(part.size_bytes)
+    assert sum(sizes) == size
+    assert len(sizes) <= PARTS_MAX
+    assert max(sizes) <= PART_MAX_BYTES
+    assert max(sizes) < 1.1 * size / PARTS_MAX
+    if size < 0.9 * OBJECT_MAX_BYTES:  # the largest of all has no number to spare
+        assert sizes[-2] < 0.02 * max(sizes)
 
 
 @given(st.lists(st.tuples(st.integers(1, 50), st.booleans()), min_size=1, max_size=30))

@@ -284,7 +284,12 @@ def test_notes_are_gathered(rig: Rig) -> None:
     rig.run(3.0)
     notes = {m["code"]: m["facts"] for m in rig.screen.of("note")}
     assert notes["file_done"]["count"] == 10
-    assert notes["file_failed"] == {"name": "clip-00010.mp4", "code": "Network.Lost", "count": 1}
+    assert notes["file_failed"] == {
+        "name": "clip-00010.mp4",
+        "code": "Network.Lost",
+        "message": "lost",
+        "count": 1,
+    }
 
 
 @pytest.mark.parametrize(("reload_ends", "failed", "notes"), [(True, 0, []), (False, 1, ["Locked"])])

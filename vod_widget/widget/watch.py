@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from vod_widget.errors import LockedError, VODError
 from vod_widget.model import SourceKind, UploadState
+from vod_widget.secret import redact
 from vod_widget.upload_info import FileSnapshot, Totals, UploaderSnapshot
 
 from .view import Overview, is_held_elsewhere, row
@@ -21,6 +22,7 @@ __all__ = ["Core", "Watch"]
 _log = logging.getLogger(__name__)
 
 _ENDED = frozenset({str(UploadState.SUCCESS), str(UploadState.FAILURE), str(UploadState.CANCELED)})
+_MESSAGE_CHARACTERS = 200
 _NOTE_CODES = {
     UploadState.SUCCESS: "file_done",
     UploadState.FAILURE: "file_failed",
@@ -158,6 +160,8 @@ class Watch:
         facts: dict[str, Any] = {"name": file.name}
         if code == "file_failed":
             facts["code"] = file.error.code if file.error is not None else "Internal"
+            # Of a code that the page has no words for, it is all that can be said.
+            facts["message"] = redact(file.error.message)[:_MESSAGE_CHARACTERS] if file.error is not None else ""
         self._note(code, facts)
 
     def _note(self, code: str, facts: dict[str, Any]) -> None:

@@ -132,7 +132,7 @@ function failure(row: Row, t: Translate, base: Look): Look {
 function took(row: Row, t: Translate): string {
   if (row.duration_s === null) return t("none");
   const time = duration(t, Math.max(1, row.duration_s));
-  // Below two seconds a speed is noise.
-  if (row.duration_s < 2 || !row.size_bytes) return t("took_all", { time });
+  // Below two seconds a speed is noise, and of a small file it tells how long the calls took.
+  if (row.duration_s < 2 || !row.size_bytes || row.size_bytes < 1e6) return t("took_all", { time });
   return t("took", { time, speed: speed(row.size_bytes / row.duration_s) });
 }

@@ -167,6 +167,9 @@ describe("the queue", () => {
     page.kernel.down({ kind: "note", code: "file_failed", facts: { name: "b.mp4", code: "Source.Changed" } });
     await settle(6000);
     expect(page.status()).toBe("7 files are done. b.mp4 failed: the file changed while it was sent. 1 of 2 done, 0 failed.");
+    page.kernel.down({ kind: "note", code: "file_failed", facts: { name: "b.mp4", code: "InvalidArgument", message: "the storage refused PutObject: bad" } });
+    await settle(6000);
+    expect(page.status()).toBe("b.mp4 failed: the storage refused PutObject: bad. 1 of 2 done, 0 failed.");
   });
   it("says the end of all files once, and a count that was overtaken anew", async () => {
     const page = await open([row("a.mp4", "Success"), row("b.mp4", "Success"), row("c.mp4", "Uploading")]);

@@ -68,6 +68,7 @@ describe("what a row shows in each state", () => {
   it("says how long it took", () => {
     expect(look(row("a", "Success", { size_bytes: 86.3e6, duration_s: 4 }), t).took).toBe("4 s at 21.6 MB/s");
     expect(look(row("a", "Success", { duration_s: 1 }), t).took).toBe("in 1 s");
+    expect(look(row("a.png", "Success", { size_bytes: 842, duration_s: 5 }), t).took, "no 168 B/s").toBe("in 5 s");
     expect(look(row("a", "Success", { duration_s: null }), t).took).toBe("–");
   });
 });

@@ -48,6 +48,10 @@ describe("details", () => {
     expect(page.root.querySelector(".side dl")?.textContent).toContain("7B2E41C6-90AF-5D13-8E5B-1C2F64A0D97E");
     await page.click(page.root.querySelector(".why [data-action=policy]") as Element);
     expect(page.root.querySelector(".pol")?.textContent).toContain("vod:CreateUploadVideo");
+    Object.assign(page.kernel.rows[1]!, { state: "Success", error: null, actions: ["remove"] });
+    page.kernel.snapshot();
+    await settle();
+    expect(page.root.querySelector(".pol"), "not beside a file that is stored").toBeNull();
   });
 });
 
@@ -118,7 +122,7 @@ describe("what a report needs", () => {
     await page.click(page.by_name("Open details of b.mp4"));
     await page.click(page.root.querySelector("[data-action=copy-error]")!);
     const said = String(copied.mock.calls[0]?.[0]);
-    for (const part of ["Name: b.mp4", "Forbidden.RAM", "RequestId: 7B2E41C6", "this account may not create videos", "Ask for it."]) expect(said).toContain(part);
+    for (const part of ["Name: b.mp4", "Forbidden.RAM", "RequestId: 7B2E41C6", "this account may not create videos", "Next step: Show policy. Ask for it."]) expect(said).toContain(part);
     expect(page.status()).toBe("Details copied");
   });
   it("of a fault of the page itself is offered once, and the page goes on", async () => {

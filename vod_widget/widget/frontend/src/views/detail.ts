@@ -215,7 +215,7 @@ export class DetailPanel implements Panel {
     const { error } = row;
     const facts: [string, string | null | undefined][] = [
       [t("name"), row.name], [t("state"), row.state], [t("error_code"), error?.code], [t("request_id"), this.#detail?.request_id],
-      [t("cause"), error && [cause_of(t, error.code, error.message), error.message].join(". ")], [t("next_step"), [next, error?.hint].filter(Boolean).join(". ")],
+      [t("cause"), error && [cause_of(t, error.code, error.message), error.message].join(". ")], [t("next_step"), [next.replace("…", ""), error?.hint].filter(Boolean).join(". ")],
       [t("sent"), bytes_pair(t, row.sent_bytes, row.size_bytes ?? 0)], [t("video_id"), asset_id(row)], [t("reference_id"), this.#detail?.reference_id],
       ...(this.#detail?.attempts ?? []).map((one): [string, string] => [`${t("attempts")} ${one.number}`, `${one.code} ${one.message}`]),
     ];
@@ -252,7 +252,7 @@ export class DetailPanel implements Panel {
           "aria-label": t("of_name", { action: t("retry"), name: row.name }), "data-action": "retry", onclick: press(() => session.act("retry", [row.file_id])),
         }, "sm"),
         button(t("copy_details"), "copy", { "data-action": "copy-error", onclick: () => void this.#copy_error(row, now.next?.label ?? "") }, "sm")),
-      this.#show_policy && h("div", { class: "pol" }, h("div", { class: "polh" }, h("b", null, t("policy_title")), copy_button(session, "policy", t("copy"), () => POLICY)),
+      this.#show_policy && error && h("div", { class: "pol" }, h("div", { class: "polh" }, h("b", null, t("policy_title")), copy_button(session, "policy", t("copy"), () => POLICY)),
         h("pre", { tabindex: 0 }, POLICY)),
       h("dl", null,
         error && line(t("error_code"), h("span", { class: "el" }, error.code)),

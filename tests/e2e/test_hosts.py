@@ -190,6 +190,39 @@ def test_marimo_carries_the_widget_and_its_bytes(page: Page, emulator: Emulator,
         assert screen.root.evaluate(apart) < 2, "marimo's own styles pull the list apart"
 
 
+def test_a_cell_of_marimos_editor_goes_on_with_its_uploads_when_it_runs_again(
+    page: Page, emulator: Emulator, long_mp4: Path, tmp_path: Path
+) -> None:
+    """It does so by itself whenever a cell above changes; the upload went on, and the new screen was empty."""
+    options = f", part_size_bytes={PART_BYTES}, parallel=1"
+    app = tmp_path / "app.py"
+    cell = _cells(emulator, options).replace("\nvw.", "\nwidget = vw.").replace("\n", "\n    ") + "\n    widget"
+    app.write_text(APP.format(cell=cell))
+    serve = ("marimo", "-q", "edit", str(app), "--headless", "--no-token", "--host", "127.0.0.1", "--port", "{port}")
+    with _served(tmp_path, *serve) as url:
+        page.goto(url, wait_until="domcontentloaded", timeout=100_000)
+        code = page.locator(".cm-content").first
+        code.click(timeout=TRANSFER_MS)
+        page.keyboard.press("Control+Enter")
+        screen = Screen(page)
+        expect(screen.root).to_have_attribute("data-link", "live", timeout=TRANSFER_MS)
+        assert "ends its uploads" not in screen.root.inner_text(), "a reload of the editor keeps its kernel"
+        stall = emulator.faults.add(op="UploadPart", nth=3, action=faults.Stall())
+        screen.pick(long_mp4)
+        screen.start()
+        until(lambda: stall.fired, "a part is held")
+        shown = screen.root.element_handle()
+        code.click()
+        page.keyboard.press("Control+Enter")
+        page.wait_for_function("root => !root.isConnected", arg=shown)
+        again = Screen(page)
+        again.state(long_mp4.name, "Uploading")
+        stall.release()
+        again.state(long_mp4.name, "Success")
+        assert len(emulator.assets) == 1
+        assert emulator.object_path(again.media_id(long_mp4.name)).read_bytes() == long_mp4.read_bytes()
+
+
 @pytest.mark.parametrize("end", ["restart", "hang and kill -9"])
 def test_a_kernel_that_ends_is_seen_and_its_successor_brings_the_file_back(
     desk: Desk, page: Page, emulator: Emulator, long_mp4: Path, end: str

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator
+from contextvars import ContextVar
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -150,3 +153,19 @@ def test_an_uploader_of_one_s_own_gets_a_new_screen_and_keeps_its_browser_files(
 
 def test_no_cell_is_named_outside_a_notebook() -> None:
     assert running_place() is None
+
+
+@pytest.mark.parametrize(("mode", "place"), [("edit", Place("Hbol", "evaluation-1")), ("run", None), ("script", None)])
+def test_marimo_names_the_cell_in_its_editor_alone(
+    monkeypatch: pytest.MonkeyPatch, mode: str, place: Place | None
+) -> None:
+    """Served as an app it runs the same cells for all visitors in one process: none may see another's files."""
+    running: ContextVar[Any] = ContextVar("running")
+    app = SimpleNamespace(app_meta=lambda: SimpleNamespace(mode=mode))
+    monkeypatch.setitem(sys.modules, "marimo", app)
+    monkeypatch.setitem(sys.modules, "marimo._messaging.context", SimpleNamespace(EXECUTION_CTX=running))
+    assert running_place() is None, "no cell runs"
+    running.set(SimpleNamespace(cell_id="Hbol", id="evaluation-1"))
+    assert running_place() == place
+    monkeypatch.setitem(sys.modules, "marimo._messaging.context", SimpleNamespace())
+    assert running_place() is None, "another marimo than we know"

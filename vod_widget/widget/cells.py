@@ -1,8 +1,9 @@
 """Which widget a notebook cell showed before, so that running the cell again goes on with it instead of orphaning it.
 
 A front-end makes a new widget each time and never tells that the old one is gone; without this its uploads would go on
-unseen. JupyterLab, Notebook 7 and VS Code name the cell in the metadata of what they ask to be run. Where nobody does
-(a script, Voila, nbconvert) nothing is taken over. No import of IPython: it is there or it is not needed.
+unseen. JupyterLab, Notebook 7 and VS Code name the cell in the metadata of what they ask to be run; so does marimo's
+editor to itself, which runs a cell again whenever one above it changes. Where nobody does (a script, Voila, nbconvert)
+nothing is taken over. No import of IPython or marimo: they are there or they are not needed.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ class Place(NamedTuple):
 
 def running_place() -> Place | None:
     """Return the cell that runs now, or None when nobody names one."""
+    return _place_in_jupyter() or _place_in_marimo()
+
+
+def _place_in_jupyter() -> Place | None:
     try:
         shell = sys.modules["IPython"].get_ipython()
         parent: Mapping[str, Any] = shell.get_parent()
@@ -41,6 +46,21 @@ def running_place() -> Place | None:
         run = parent["header"]["msg_id"]
     except (KeyError, AttributeError, TypeError, LookupError):
         return None
+    return _place_of(cell, run)
+
+
+def _place_in_marimo() -> Place | None:
+    # Served as an app it has all visitors in one process, with the same cells: nobody may go on with another's queue.
+    try:
+        if sys.modules["marimo"].app_meta().mode != "edit":
+            return None
+        running = sys.modules["marimo._messaging.context"].EXECUTION_CTX.get()
+        return _place_of(running.cell_id, running.id)
+    except (KeyError, AttributeError, LookupError):
+        return None
+
+
+def _place_of(cell: object, run: object) -> Place | None:
     return Place(cell, run) if isinstance(cell, str) and isinstance(run, str) and cell else None
 
 

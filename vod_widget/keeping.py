@@ -120,7 +120,7 @@ class Keeper:
         """
         with self._guard:
             is_first, self._is_ended = not self._is_ended, True
-            self._owes_all |= self._rests or self._will_order
+            self._owes_all |= self._will_order  # and after a write that failed, all is owed anyway
             self._rests = self._will_order = False
             begins = not self._works and bool(self._owed or self._owes_all)
             self._works |= begins

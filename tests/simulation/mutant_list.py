@@ -1,4 +1,4 @@
-"""The mutants of the machine, the journal and the retry rules.
+"""The mutants of the machine, the journal, the retry rules and the list of files that wait.
 
 (module, text that stands there once, what stands there instead, the test that must fail then). `SIM[plan]` plays many
 histories of a plan of the simulator until one breaks a promise.
@@ -23,6 +23,7 @@ WIRE = "protocol/test_oss_wire::{}".format
 VOD = "protocol/test_vod_answers::{}".format
 AHEAD = "protocol/test_connections_ahead::{}".format
 LINE = "unit/test_http_faults::{}".format
+LEFT = "widget/test_left_waiting::{}".format
 SIM = "simulation/test_simulation::test_histories_of_a_plan_keep_every_promise[{}]".format
 
 MUTANTS: tuple[tuple[str, str, str, str], ...] = (
@@ -279,4 +280,33 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     ("acting", "            if transfer.is_out:\n                self._timers.after(_ANSWER_GRACE_S, transfer.cut)\n            else:\n                transfer.cut()\n", "            transfer.cut()\n", "unit/test_breaking_off::test_request_that_is_out_has_a_second_for_its_answer_and_one_that_is_leaving_none"),
     ("scheduler", "draining = load.draining if self.parallel_files is not None else 0", "draining = 0", "fault/test_actions::test_f122_next_file_waits_for_the_bytes_of_a_canceled_one_where_files_go_one_after_another"),
     ("scheduler", "if any(self.counts[state] for state in LEFT_TO_DO) or self._active:", "if any(self.counts[state] for state in LEFT_TO_DO):", "fault/test_actions::test_f122_queue_ends_only_when_the_bytes_of_its_last_file_have_ended_though_it_was_canceled"),
+    # --- files that have not begun: what the list of a queue says, who writes it and when, and who takes files from it
+    ("keeping", "if record is None or not _is_waiting(record):", "if record is None:", LEFT("test_only_what_is_still_wanted_is_kept")),
+    ("keeping", "return not record.removed and record.state not in _AT_ITS_END and can_open(record.source.source_id)", "return not record.removed and record.state not in _AT_ITS_END", LEFT("test_what_only_this_kernel_can_read_is_not_kept")),
+    ("keeping", "if self._kept.get(file_id, (None,))[0] is not given:", "if file_id not in self._kept:", LEFT("test_a_title_that_is_changed_while_the_list_is_written_is_kept")),
+    ("keeping", "        if kind is ev.FileMoved:\n", "        if False:\n", LEFT("test_an_order_that_was_just_changed_is_kept_by_closing")),
+    ("keeping", "self._owes_all |= self._will_order", "pass", LEFT("test_an_order_that_was_just_changed_is_kept_by_closing")),
+    ("keeping", "is_alone = not self._timers.is_running or (begins and not is_first)", "is_alone = False", LEFT("test_a_queue_that_ended_with_its_process_closes_at_once_and_keeps_what_came_since")),
+    ("keeping", "            except Exception as error:\n                self._rest(error)\n                return\n", "            except JournalError as error:\n                self._rest(error)\n                return\n", LEFT("test_what_nobody_foresaw_does_not_end_the_keeping")),
+    ("keeping", "self._timers.after(self._retry_s, self.look)", "pass", LEFT("test_a_full_disk_is_told_once_and_made_up_for_without_anybody_asking")),
+    ("keeping", "if is_first and uploader is not None and not uploader._closed:", "if uploader is not None and not uploader._closed:", LEFT("test_a_full_disk_is_told_once_and_made_up_for_without_anybody_asking")),
+    ("keeping", "self._timers.wake()  # where no thread could be had before", "pass", LEFT("test_a_thread_that_could_not_be_had_once_does_not_end_the_keeping")),
+    ("keeping", "        self._journal = journal\n        if before is None or before is journal:\n            return False\n        self._drop()\n", "        self._journal = journal\n        if before is None or before is journal:\n            return False\n", LEFT("test_another_folder_of_the_journal_takes_the_list_along")),
+    ("keeping", "self._list.line_count > _SLACK_LINES + 2 * len(self._kept) or ", "", LEFT("test_the_list_does_not_grow_with_what_is_over")),
+    ("keeping", "        if not self._kept:\n            self._drop()\n        elif", "        if", LEFT("test_a_list_without_files_leaves_nothing")),
+    ("keeping", "self._list is None or not self._list.is_open or not self._list.change(waiting, ())", "False", LEFT("test_what_cannot_be_written_here_stays_where_it_was")),
+    ("keeping", "return cover.source_id if can_open(cover.source_id) else CANNOT_BE_KEPT", 'return cover.source_id if can_open(cover.source_id) else ""', LEFT("test_what_only_this_kernel_can_read_is_not_kept")),
+    ("keeping", "metadata=given.metadata.stated() if given.metadata is not None else {},", "metadata={},", LEFT("test_everything_that_was_said_of_a_file_comes_back_with_it")),
+    ("keeping", "place = EMULATOR if to.loopback else", "place =", LEFT("test_files_of_an_emulator_that_has_ended_go_to_the_next_one")),
+    (J("waiting"), "self._end = weakref.finalize(self, lock.release)", "self._end = weakref.finalize(self, int)", LEFT("test_a_queue_that_is_dropped_lets_go_of_its_list")),
+    (J("waiting"), "self.is_damaged = damaged > 0", "pass", LEFT("test_a_list_that_was_damaged_is_set_aside_and_not_removed")),
+    ("restoring", 'if waiting.checkpoint.destination not in ("", place) or', "if", LEFT("test_files_come_back_where_they_were_to_go")),
+    ("restoring", "here.get(source_id) is UploadState.CANCELED:", "False:", LEFT("test_a_row_that_is_given_up_here_leaves_the_file_of_the_other_kernel_where_it_is")),
+    ("restoring", "elif source_id in here or source_id in begun or", "elif source_id in here or", LEFT("test_a_file_that_has_begun_is_offered_once")),
+    ("restoring", "or _is_stored(waiting, journal, label):", "or False:", LEFT("test_a_file_that_was_stored_since_is_not_offered_nor_sent_again")),
+    ("restoring", "if done is None or journal.finished_at_s(source_id, label) < waiting.since_s:", "if done is None:", LEFT("test_a_file_that_was_stored_and_added_again_is_wanted_again")),
+    ("restoring", 'return LocalSource(source_id.removeprefix(_FILE)).fingerprint() == done.get("fingerprint")', "return True", LEFT("test_a_stored_file_that_was_edited_since_is_offered")),
+    ("restoring", '    except VODError as error:  # one that cannot be read must not keep the others\n        _log.warning("a list of waiting files was left out: %s", error)\n        return 0\n    found = sort_waiting', '    except InvalidStateError as error:\n        _log.warning("a list of waiting files was left out: %s", error)\n        return 0\n    found = sort_waiting', LEFT("test_a_list_that_is_not_ours_alone_is_left_out_and_the_others_come")),
+    ("restoring", "        if found.others:\n            left.write(found.others)\n        else:\n            left.discard()", "        left.discard()", LEFT("test_a_row_that_is_given_up_here_leaves_the_file_of_the_other_kernel_where_it_is")),
+    ("restoring", "if waiting.cover and given.cover is None:", F, LEFT("test_what_only_this_kernel_can_read_is_not_kept")),
 )  # fmt: skip

@@ -81,7 +81,7 @@ def storage_error(what: str, answer: Answer, *, now_s: float, has_token: bool) -
     wait_s = retry_after_s(headers, now_s=now_s)
 
     if 300 <= status < 400:
-        return unexpected(f"{what} was redirected, which is never followed", what, answer, code="Redirect")
+        return unexpected("it was redirected, which is never followed", what, answer, code="Redirect")
     if status < 300:
         return unexpected(text if code else f"HTTP {status} is not an answer to it", what, answer, code=code or None)
     if code == "RequestTimeTooSkewed":

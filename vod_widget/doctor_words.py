@@ -113,7 +113,7 @@ _ERRORS: Final[tuple[tuple[str, str, str], ...]] = (
         "检查 AccessKey Secret，再试一次。",
     ),
     (r"(Missing|Invalid)SecurityToken(\..+)?|Auth\.Refused", "密钥未被接受。", "检查 ID、Secret 和 Token，再试一次。"),
-    (r"Forbidden(\..+)?|NoPermission|Permission", "RAM 没有允许这个操作。", "在 RAM 中给这些密钥授权，再试一次。"),
+    (r"Forbidden(\.RAM)?|NoPermission|Permission", "RAM 没有允许这个操作。", "在 RAM 中给这些密钥授权，再试一次。"),
     (r"EntityNotExist\.Role", "没有这个角色。", "检查角色的 ARN。"),
     (r"Clock\.Skew|InvalidTime[Ss]tamp\..+|IllegalTimestamp", "本机时钟不准。", "校准本机时钟，再试一次。"),
     (r"Network(\..+)?", "无法到达服务。", "检查网络、代理和地域，再试一次。"),

@@ -263,7 +263,7 @@ class AuthExpiredError(ServiceError):
     """The temporary credential ran out."""
 
     default_code = "Auth.Expired"
-    default_hint = "Give new credentials; everything sent so far is kept."
+    default_hint = "Give new credentials; what arrived so far is kept."
 
 
 class AccessDeniedError(ServiceError):
@@ -337,7 +337,7 @@ class ServerFaultError(ServiceError):
     """The cloud had a fault of its own (5xx)."""
 
     default_code = "Server.Fault"
-    default_hint = "Retry later; everything sent so far is kept."
+    default_hint = "Retry later; what arrived so far is kept."
 
 
 class RequestRefusedError(ServiceError):
@@ -371,7 +371,7 @@ class TransportError(VODError):
     """
 
     default_code = "Network"
-    default_hint = "Check the network, then retry; everything sent so far is kept."
+    default_hint = "Check the network, then retry; what arrived so far is kept."
 
     def __init__(self, message: str, *, was_sent: bool = True, code: str | None = None) -> None:
         super().__init__(message, code=code)
@@ -422,7 +422,7 @@ class RetriesExhaustedError(VODError):
 
     def __init__(self, last: VODError, attempts: tuple[tuple[int, VODError, float], ...]) -> None:
         super().__init__(
-            f"{last.message} (after {len(attempts)} attempts)",
+            f"{last.message} (after {len(attempts)} attempt{'s'[: len(attempts) != 1]})",
             code=last.code,
             hint=last.hint,
             file_name=last.file_name,

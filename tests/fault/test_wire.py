@@ -323,6 +323,7 @@ def test_f23_redirect_of_the_storage_sees_no_token(emulator: Any, tmp_path: Path
             info = up.add_file(file_of(tmp_path, size=LARGE))
             runs(up)
             assert (info.state, info.error.code) == ("Failure", "Redirect")
+            assert info.error.message.count(op) == 1
         assert other.connections == 0
 
 

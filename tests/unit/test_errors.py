@@ -126,6 +126,13 @@ def test_exhausted_retries_keep_the_last_code_and_the_history() -> None:
     assert error.code == "Network.Lost"
     assert [number for number, _, _ in error.attempts] == [1, 2]
     assert "2 attempts" in str(error)
+    assert "(after 1 attempt)" in str(errors.RetriesExhaustedError(error.last, error.attempts[:1]))
+
+
+@pytest.mark.parametrize("cls", [errors.AuthExpiredError, errors.ServerFaultError, errors.TransportError])
+def test_a_hint_promises_only_what_is_kept(cls: type[VODError]) -> None:
+    # A request that broke was sent, and none of it is kept.
+    assert "what arrived so far is kept" in cls.default_hint
 
 
 @pytest.mark.parametrize(

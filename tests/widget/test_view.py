@@ -157,6 +157,13 @@ def _leaves(cls: type[errors.VODError]) -> list[type[errors.VODError]]:
     return [cls, *(leaf for sub in cls.__subclasses__() for leaf in _leaves(sub))]
 
 
+def test_the_chinese_step_of_a_refusal_is_that_of_the_english_one() -> None:
+    # Only a missing right is mended in RAM.
+    refused = errors.RequestRefusedError("no", code="Forbidden.InitFailed")
+    assert "RAM" not in error_facts(refused)["hint_zh"]
+    assert "RAM" in error_facts(errors.AccessDeniedError("no", code="Forbidden.RAM"))["hint_zh"]
+
+
 # What no file fails with has no words there: the caller's own mistakes, and the last of several attempts.
 _OF_CALLS = {"Usage", "InvalidArgument", "InvalidState", "Retries"}
 

@@ -106,11 +106,10 @@ function waiting(row: Row, t: Translate, base: Look, waited_s: number): Look {
 function failure(row: Row, t: Translate, base: Look): Look {
   const code = row.error?.code ?? "";
   const refused = row.error?.next_step === "remove";
-  const forbidden = code.startsWith("Forbidden") || code === "Permission";
   const failed = row.state === "Failure";
   let next: Look["next"] = null;
-  if (forbidden) next = { step: "policy", label: t("next_policy") };
-  else if (row.error?.next_step === "keys") next = { step: "keys", label: t("next_keys") };
+  // Good keys that lack a right. The kernel judges: a refusal like Forbidden.InitFailed no policy mends.
+  if (row.error?.next_step === "keys") next = /Permission$|^Forbidden|^Unauth/.test(code) ? { step: "policy", label: t("next_policy") } : { step: "keys", label: t("next_keys") };
   else if (row.error?.next_step === "pick_file" || code === "Source.Detached") next = { step: "pick_file", label: t("next_pick") };
   else if (refused && row.actions.includes("remove")) next = { step: "remove", label: t("remove") };
   else if (row.actions.includes("retry")) next = { step: "retry", label: t("retry") };

@@ -198,12 +198,16 @@ export class Session {
 
   act(action: Action, file_ids: string[]): void {
     const free = file_ids.filter((id) => !this.store.busy.has(`${action}:${id}`));
-    if (free.length) void this.ask(action, { file_ids: free }, this.t(action), free.map((id) => `${action}:${id}`)).then((answer) => {
+    if (!free.length) return;
+    // "a.mp4 failed" would stand there while it is sent again.
+    this.say("");
+    void this.ask(action, { file_ids: free }, this.t(action), free.map((id) => `${action}:${id}`)).then((answer) => {
       if (answer && action === "remove") this.#removed(free, answer.changed);
     });
   }
 
   retry_failed(): void {
+    this.say("");
     void this.ask("retry_failed", {}, this.t("retry"), ["retry_failed"]);
   }
 

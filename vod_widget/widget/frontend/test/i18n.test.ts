@@ -74,6 +74,7 @@ describe("translate", () => {
     expect(cause_of(t, "Auth.External", "The command gave no keys.")).toBe("服务返回错误 Auth.External");
     learn("zh-CN", CHINESE_CAUSES);
     expect(cause_of(t, "Auth.External", "The command gave no keys.")).toBe("配置中的命令没有给出密钥");
+    expect(cause_of(t, "InvalidAccessKeyId.Inactive", "Specified access key is disabled.")).toBe("AccessKey 已被禁用");
     expect(cause_of(translator("en"), "Auth.External", "The command gave no keys.")).toBe("The command gave no keys");
     expect(Object.keys(CHINESE_CAUSES).filter((code) => known_codes().includes(code))).toEqual([]);
   });

@@ -158,6 +158,14 @@ describe("the queue", () => {
     await page.click(page.by_name("Retry 1 failed"));
     expect(page.kernel.of("retry_failed")).toHaveLength(1);
   });
+  it.each(["Retry b.mp4", "Retry 1 failed"])("says no more that a file failed once it is sent again (%s)", async (button) => {
+    const page = await open([row("a.mp4", "Success", { video_id: "x" }), row("b.mp4", "Failure")], (kernel) => { kernel.state = "End"; });
+    page.kernel.down({ kind: "note", code: "file_failed", facts: { name: "b.mp4", code: "Source.Changed" } });
+    await settle(6000);
+    expect(page.status()).toContain("b.mp4 failed");
+    await page.click(page.by_name(button));
+    expect(page.status()).not.toContain("b.mp4 failed");
+  });
   it("gathers what ended into one sentence", async () => {
     const page = await open([row("a.mp4", "Success"), row("b.mp4", "Uploading")]);
     page.kernel.down({ kind: "note", code: "file_done", facts: { name: "a.mp4" } });

@@ -45,6 +45,9 @@ describe("what a row shows in each state", () => {
       icon: "fail", word: "Failed", rest: "the file changed while it was sent", facts: "Source.Changed · Retry starts from 0", next: { step: "retry" }, buttons: ["remove"], bar: "none",
     });
     expect(look(row("a", "Failure", { error: fault("Forbidden.RAM", "keys") }), t)).toMatchObject({ next: { step: "policy", label: "Show policy…" }, buttons: ["retry", "remove"] });
+    expect(look(row("a", "Failure", { error: fault("Forbidden.RAM", "retry") }), t), "other keys came").toMatchObject({ next: { step: "retry" } });
+    expect(look(row("a", "Failure", { error: fault("Forbidden.InitFailed", "remove") }), t), "no policy mends it").toMatchObject({ next: { step: "remove" }, buttons: ["retry"] });
+    expect(look(row("a", "Failure", { error: fault("NoPermission", "keys") }), t)).toMatchObject({ next: { step: "policy" } });
     expect(look(row("a", "Failure", { error: fault("SignatureDoesNotMatch", "keys") }), t)).toMatchObject({ next: { step: "keys" }, rest: "the keys are not accepted" });
     expect(look(row("a", "Failure", { progress: 0.5, error: fault("Source.Detached", "pick_file") }), t)).toMatchObject({ next: { step: "pick_file" }, facts: "Source.Detached · 50.0 MB is kept" });
     expect(look(row("a", "Failure", { error: fault("InvalidFileName.Extension", "remove"), actions: ["remove"] }), t)).toMatchObject({ word: "Refused", next: { step: "remove" }, buttons: [] });

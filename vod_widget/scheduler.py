@@ -338,7 +338,8 @@ class Scheduler(Acting):
             self.meter.sample(moved, now_s)
             if self.engine is not None:
                 self.concurrency.learn(self.engine.link())
-            self.concurrency.sample(now_s, moved, is_full=requests >= 0.8 * self.parallel_now)
+            is_full = requests >= 0.8 * self.parallel_now and not self._is_limited
+            self.concurrency.sample(now_s, moved, is_full=is_full)
             if self._active or not self.dispatcher.idle:
                 self._tick_soon()
             for record, machine in giving_way(self._active.values(), self.records):
@@ -349,6 +350,12 @@ class Scheduler(Acting):
             give_up()
         self.dispatcher.help_if_slow()
         self._owner.on_tick()
+
+    @property
+    def _is_limited(self) -> bool:
+        """Whether the bandwidth limit is what holds the bytes back, so that they say nothing of the line."""
+        per_s = self.engine.bandwidth.per_s if self.engine is not None else None
+        return per_s is not None and self.meter.bytes_per_s > 0.8 * per_s
 
     def later(self, wait_s: float, job: Callable[[], None]) -> None:
         """Run a quick job later on the timer thread."""

@@ -449,6 +449,23 @@ def test_limit_that_is_lifted_leaves_no_small_parts_behind(emulator: Any, tmp_pa
     assert 0 < ops(emulator, "UploadPart").count("UploadPart") <= 6
 
 
+@pytest.mark.slow
+def test_what_a_limit_holds_back_says_nothing_of_the_line(emulator: Any, tmp_path: Any) -> None:
+    full: list[bool] = []
+    with uploader(emulator, tmp_path, max_bandwidth_bytes_per_s=MIB, part_size_bytes=None) as up:
+        rules, info = up._queue.concurrency, up.add_file(file_of(tmp_path, size=6 * MIB))
+        sample = rules.sample
+        rules.sample = lambda *args, is_full: (full.append(is_full), sample(*args, is_full=is_full))
+        up.start_upload()
+        until(lambda: info.sent_bytes > 2 * MIB, "the limit holds bytes back")
+        full.clear()
+        until(lambda: info.sent_bytes > 4 * MIB, "it still does")
+        assert sum(full) < len(full) / 2
+        up.max_bandwidth_bytes_per_s = None
+        assert up.wait(LONG_S)
+    assert info.state == "Success", info.error
+
+
 def test_adding_while_running_is_picked_up(emulator: Any, tmp_path: Any) -> None:
     stall = emulator.faults.add(op="CreateUploadVideo", action=Stall())
     with uploader(emulator, tmp_path) as up:

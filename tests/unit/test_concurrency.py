@@ -72,6 +72,47 @@ def test_it_starts_with_few_where_answers_come_at_once() -> None:
     assert Line(lambda n: n, LinkFacts(answer_s=0.3)).rules.count == START_LONG
 
 
+def test_an_end_that_shows_as_near_only_later_gets_few_too() -> None:
+    rules = Line(lambda n: n, LinkFacts(answer_s=0.007)).rules
+    assert rules.count == START
+    rules.learn(LinkFacts(answer_s=0.0002))
+    assert rules.count == START_NEAR
+
+
+def test_what_has_grown_or_was_throttled_is_not_begun_anew_when_it_shows_as_near() -> None:
+    line = Line(lambda n: n * 500_000.0)
+    line.run(3)
+    grown = line.rules.count
+    line.rules.learn(LinkFacts(answer_s=0.0002))
+    assert line.rules.count == grown > START
+    throttled = Line(lambda n: n).rules
+    throttled.throttled(10.0)
+    throttled.learn(LinkFacts(answer_s=0.0002))
+    assert throttled.count == START // 2
+
+
+NEAR = LinkFacts(answer_s=0.0006, rtt_s=7e-6, queue_s=0.0045, congestion="cubic")
+"""As a far end on this machine showed that read 30 MB/s from each connection."""
+
+
+def test_at_a_near_end_that_reads_slowly_from_each_it_grows_although_a_queue_seems_to_stand() -> None:
+    line = Line(lambda n: min(n * 30e6, 500e6), NEAR)
+    line.run(12)
+    assert 16 <= line.rules.count <= 36
+
+
+def test_at_a_near_end_that_is_full_two_stay_two_however_uneven_it_runs() -> None:
+    uneven = itertools.cycle((1.0, 1.1, 0.92, 1.07, 0.95))
+    line = Line(lambda _: 500e6, NEAR)
+    counts = []
+    for _ in range(120):
+        share = next(uneven)
+        line.rate = lambda _, share=share: 500e6 * share  # type: ignore[misc]
+        counts += line.run(0.5)
+    assert counts[-1] == START_NEAR
+    assert sum(n > START_NEAR for n in counts) < len(counts) / 10
+
+
 @pytest.mark.parametrize("is_known_before", [False, True])
 def test_a_page_that_sends_parts_itself_gets_lanes_enough_however_near_the_kernel_is(is_known_before: bool) -> None:
     rules = Concurrency(0.0)

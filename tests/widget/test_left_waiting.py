@@ -104,6 +104,23 @@ def names(widget: VODUploadWidget) -> list[str]:
     return [info.name for info in widget.uploader.list_files()]
 
 
+def at_once(ask: Callable[[VODUploadWidget], int], widgets: list[VODUploadWidget]) -> list[int]:
+    """Ask each in a thread of its own, all in the same moment; in the order in which they answered."""
+    together = threading.Barrier(len(widgets))
+    answers: list[int] = []
+
+    def one(widget: VODUploadWidget) -> None:
+        together.wait(LONG_S)
+        answers.append(ask(widget))
+
+    threads = [threading.Thread(target=one, args=(widget,)) for widget in widgets]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LONG_S)
+    return answers
+
+
 def run(widget: VODUploadWidget) -> list[str]:
     return [str(result.state) for result in widget.uploader.run(LONG_S)]
 
@@ -347,18 +364,7 @@ def test_two_kernels_that_bring_back_at_once_share_the_files(
     holds(home, *[path.name for path in clips])
     first.close()
     widgets = [show() for _ in range(4)]
-    together = threading.Barrier(len(widgets))
-    taken: list[int] = []
-
-    def take(widget: VODUploadWidget) -> None:
-        together.wait(LONG_S)
-        taken.append(widget.take_back())
-
-    threads = [threading.Thread(target=take, args=(widget,)) for widget in widgets]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(LONG_S)
+    taken = at_once(VODUploadWidget.take_back, widgets)
     assert sorted(taken) == [0, 0, 0, 3]
     assert [state for widget in widgets for state in run(widget)] == ["Success"] * 3
     assert len(emulator.assets) == 3
@@ -376,20 +382,7 @@ def test_two_pages_that_ask_at_once_hear_the_same(show: Open, home: Path, clips:
         own.write_bytes(b"m")
         widget.add(own)
     until(lambda: len(lists(home)) == 5, "every list is there")
-    together = threading.Barrier(len(widgets))
-    heard: list[int] = []
-
-    def ask(widget: VODUploadWidget) -> None:
-        for _ in range(10):
-            together.wait(LONG_S)
-            heard.append(offered(widget))
-
-    threads = [threading.Thread(target=ask, args=(widget,)) for widget in widgets]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(LONG_S)
-    assert heard == [3] * 40
+    assert [at_once(offered, widgets) for _ in range(10)] == [[3] * 4] * 10
 
 
 def test_a_kill_between_taking_and_clearing_away_brings_each_file_once(

@@ -28,7 +28,7 @@ import weakref
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vod_widget.errors import JournalError, LockedError
 
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from vod_widget.model import Checkpoint
 
 __all__ = ["FileEntry", "FileJournal", "WaitingList"]
+
+_Held = TypeVar("_Held", FileEntry, WaitingList)
 
 _WAITING = re.compile(r"waiting-[0-9a-f]{16}")
 _LOOKS = 3
@@ -128,7 +130,10 @@ class FileJournal:
 
     def _take(self, source_id: str, destination: str) -> FileEntry:
         key = _key(source_id, destination)
-        lock = self._make_lock(os.path.join(self.folder, f"{key}.lock"))
+        return self._hold(FileEntry(self, key, self._lock(key, "the checkpoint")))
+
+    def _lock(self, stem: str, what: str) -> AnyLock:
+        lock = self._make_lock(os.path.join(self.folder, f"{stem}.lock"))
         try:
             try:
                 lock.take()
@@ -136,11 +141,13 @@ class FileJournal:
                 self.restore_folder()
                 lock.take()
         except OSError as exc:
-            raise failed("the checkpoint cannot be locked", exc) from exc
-        entry = FileEntry(self, key, lock)
+            raise failed(f"{what} cannot be locked", exc) from exc
+        return lock
+
+    def _hold(self, one: _Held) -> _Held:
         with self._guard:
-            self._held.add(entry)
-        return entry
+            self._held.add(one)
+        return one
 
     def unfinished(self) -> tuple[Checkpoint, ...]:
         """Return every checkpoint that is not done, oldest first, also those that another process holds.
@@ -206,10 +213,6 @@ class FileJournal:
         Raises:
             JournalError: The folder cannot be used.
         """
-        try:
-            self.restore_folder()
-        except OSError as exc:
-            raise failed("the journal's folder cannot be made again", exc) from exc
         return self._hold_waiting(f"waiting-{secrets.token_hex(8)}")
 
     def left_waiting(self) -> Generator[WaitingList]:
@@ -257,16 +260,8 @@ class FileJournal:
         threading.Event().wait(_LOOK_PAUSE_S)
 
     def _hold_waiting(self, stem: str) -> WaitingList:
-        path = os.path.join(self.folder, stem)
-        lock = self._make_lock(f"{path}.lock")
-        try:
-            lock.take()
-        except OSError as exc:
-            raise failed("the list of waiting files cannot be locked", exc) from exc
-        waiting = WaitingList(self, path, lock)
-        with self._guard:
-            self._held.add(waiting)
-        return waiting
+        lock = self._lock(stem, "the list of waiting files")
+        return self._hold(WaitingList(self, os.path.join(self.folder, stem), lock))
 
     def close(self) -> None:
         """Release every entry and list that is still held; may be called twice."""

@@ -189,7 +189,7 @@ def test_file_that_another_process_finishes_after_it_was_listed_is_not_taken_bac
 def test_other_destination_is_left_and_named(emulator: Any, to: dict[str, Any], killed: Checkpoint) -> None:
     with Emulator() as second:
         elsewhere = {**to, "endpoint": second.endpoint}
-        with pytest.warns(UserWarning, match=rf"1 unfinished file \(movie\.mp4\) belong.*{emulator.endpoint}"):
+        with pytest.warns(UserWarning, match=rf"1 unfinished file \(movie\.mp4\) belongs to.*{emulator.endpoint}"):
             up = vw.resume(**elsewhere)
         with up:
             assert up.list_files() == []
@@ -200,7 +200,7 @@ def test_emulator_that_has_ended_is_not_started_again(to: dict[str, Any], killed
     port_of_nobody = killed.destination.replace(to["endpoint"], "http://127.0.0.1:9")
     rewrite(to, killed, destination=port_of_nobody, profile="emulator")
     del to["endpoint"]
-    with pytest.warns(UserWarning, match=r"http://127\.0\.0\.1:9"):
+    with pytest.warns(UserWarning, match=r"emulator at http://127\.0\.0\.1:9 has ended.*add the same file again"):
         up = vw.resume(**to)
     with up:  # the entry of the emulator that lives is taken
         assert [info.video_id for info in up.list_files()] == [killed.media_id]

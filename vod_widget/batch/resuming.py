@@ -150,9 +150,16 @@ class _Missed(Left):
         for destination, checkpoints in _by_destination(self.elsewhere):
             known = _known_options(destination, checkpoints[-1])
             where = known.get("endpoint") or known.get("region")
+            if is_loopback_url(where) and not is_answering(str(where)):
+                texts.append(
+                    f"{_named(checkpoints)}: the emulator at {one_line(where)} has ended; start it again if it has a "
+                    "data folder, else add the same file again."
+                )
+                continue
             profile = f", profile {known['profile']!r}" if "profile" in known else ""
+            belong = "belongs" if len(checkpoints) == 1 else "belong"
             texts.append(
-                f"{_named(checkpoints)} belong to another destination ({one_line(where)}{profile}) and were left; "
+                f"{_named(checkpoints)} {belong} to another destination ({one_line(where)}{profile}) and were left; "
                 "call resume() with its options to go on."
             )
         for text in texts:

@@ -9,7 +9,8 @@ trying, so the count grows while the goodput grows with it, and steps back when 
     keep        the goodput grew by more than a twentieth: probe again; or a queue stands in the line, so it is full now
     step back   it did not: return to the count before, and be slower to probe again
     be still    a queue stands in the line, or the goodput still rises by itself
-    halve       a request was throttled or stalled; then one more for each eight good parts, up to where it was
+    fall        to half when a request was throttled, by one for each that stalled, to half at most; then one more for
+                each eight good parts, up to where it was
 
 Floor 1, pure: no threads, no sockets, no clock of its own; used under the queue's lock.
 """
@@ -60,8 +61,10 @@ _LOSS = 0.0002
 _HOLD_S = 8.0
 _HOLD_MOST_S = 120.0
 _GOOD_PARTS = 8
-_TOO_MUCH = (ThrottledError, ServerFaultError, RequestTimeoutError)
+_TOO_MUCH = (ThrottledError, ServerFaultError)
 """Faults of a request that carries bytes which fewer at a time may cure."""
+_FALL_S = 1.0
+"""What comes within so long after it comes of one cause."""
 
 _PART_S = 2.0
 """A part takes about so long: what a kill loses stays small, and one idle round trip is a small share of it."""
@@ -123,7 +126,8 @@ class Concurrency:
         self._hold_s = _HOLD_S
         self._ceiling: int | None = None
         self._good_parts = 0
-        self._throttled_at_s = -1e9
+        self._fell_at_s = -1e9
+        self._fall_to = 1
         self._rate = 0.0
         self._is_lossy = self._has_lost = False
         self._begin_window(now_s, 0, settling=True)
@@ -258,14 +262,30 @@ class Concurrency:
             self.part_stored(now_s)
         elif isinstance(failure, _TOO_MUCH):
             self.throttled(now_s)
+        elif isinstance(failure, RequestTimeoutError):
+            self.stalled(now_s)
 
     def throttled(self, now_s: float) -> None:
-        """A request was refused for coming too often, or stalled: halve, at most once a second."""
-        if now_s - self._throttled_at_s < 1.0:
+        """A request was refused for coming too often: halve, at most once a second."""
+        self._begin_fall(now_s)
+        self._fall(self._fall_to)
+
+    def stalled(self, now_s: float) -> None:
+        """A request stalled: one less, for its fellows may flow as before; to half at most in a second."""
+        self._begin_fall(now_s)
+        self._fall(max(self._fall_to, self._count - 1))
+
+    def _begin_fall(self, now_s: float) -> None:
+        if now_s - self._fell_at_s >= _FALL_S:
+            self._fell_at_s = now_s
+            self._fall_to = max(1, self._count // 2)
+
+    def _fall(self, count: int) -> None:
+        if count == self._count:
             return
-        self._throttled_at_s = now_s
         self._ceiling = max(self._ceiling or 0, self._count)
-        self._count = max(1, self._count // 2)
+        self._rate *= count / self._count  # until it is measured again: else the parts of those left would be too large
+        self._count = count
         self._probe = None
         self._good_parts = 0
         self._is_settling = True

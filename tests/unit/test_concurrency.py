@@ -21,6 +21,7 @@ from vod_widget.concurrency import (
     START_NEAR,
     Concurrency,
 )
+from vod_widget.errors import RequestTimeoutError, ThrottledError
 from vod_widget.model import LinkFacts, Part
 from vod_widget.options import GIB, KIB, MIB, PART_MAX_BYTES, PARTS_MAX
 from vod_widget.parts import OBJECT_MAX_BYTES, choose_part_size, fill_gaps, fitting, plan_next
@@ -314,6 +315,26 @@ def test_f36_throttling_halves_once_a_second_and_eight_good_parts_give_one_back(
     for _ in range(8 * START):
         rules.part_stored(12.0)
     assert rules.count == START
+
+
+def test_each_request_that_stalled_takes_one_and_an_outage_half() -> None:
+    rules = Line(lambda n: n).rules
+    late = RequestTimeoutError("silent for a minute", was_sent=False)
+    for second in (10.0, 15.0, 20.0):
+        rules.ended(second, late)
+    assert rules.count == START - 3
+    for _ in range(START):
+        rules.ended(30.0, late)
+    assert rules.count == (START - 3) // 2
+
+
+def test_parts_are_as_large_after_a_fall_as_before_for_each_connection_is_as_fast() -> None:
+    line = Line(lambda n: n * 2e6)
+    line.run(1.0)
+    before = line.rules.part_size_bytes(100 * GIB)
+    line.rules.ended(line.now_s, ThrottledError("503", status=503))
+    assert line.rules.count == START // 2
+    assert line.rules.part_size_bytes(100 * GIB) == before
 
 
 def test_throttling_never_ends_below_one() -> None:

@@ -193,6 +193,27 @@ def test_files_are_moved_together_and_keep_their_order(
     assert [info.file_id for info in rig.uploader.list_files()] == [ids[name] for name in order]
 
 
+@pytest.mark.parametrize(
+    ("moved", "before", "order", "changed"),
+    [
+        ("d", "b", "adbc", 1),
+        ("a", "d", "bcad", 1),
+        ("ad", "c", "badc", 2),
+        ("bd", "b", "abdc", 1),
+        ("bc", "c", "abcd", 0),
+        ("ab", "", "cdab", 2),
+        ("d", "", "abcd", 0),
+        ("abcd", "a", "abcd", 0),
+        ("a", "nobody", "abcd", 0),
+    ],
+)
+def test_files_are_put_before_another_one(rig: Rig, moved: str, before: str, order: str, changed: int) -> None:
+    ids = dict(zip("abcd", rig.uploader.add_many(4), strict=True))
+    said = rig.data("place", file_ids=[ids[name] for name in moved], before=ids.get(before, before))
+    assert [info.file_id for info in rig.uploader.list_files()] == [ids[name] for name in order]
+    assert said == {"changed": changed}
+
+
 def test_a_moved_file_is_shown_at_its_new_place(rig: Rig) -> None:
     ids = rig.uploader.add_many(3)
     rig.hello()

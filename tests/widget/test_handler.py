@@ -54,6 +54,7 @@ HAPPY: dict[str, dict[str, Any]] = {
     "remove": {"file_ids": ["f000001"]},
     "retry_failed": {},
     "move": {"file_ids": ["f000001"], "where": "last"},
+    "place": {"file_ids": ["f000001"], "before": ""},
     "unfinished": {},
     "take_back": {},
     "list_dir": {"path": ""},
@@ -106,7 +107,7 @@ IN_PUBLIC = {
         (
             *("list_dir", "complete_path", "add_paths", "add_addresses", "thumbnail", "unfinished", "take_back"),
             *("set_credentials", "set_upload_auth", "test_credentials", "forget_credentials"),
-            *("list_profiles", "choose_profile", "list_categories", "move"),
+            *("list_profiles", "choose_profile", "list_categories", "move", "place"),
         ),
         "Policy",
     ),

@@ -100,6 +100,31 @@ class Commands:
                 moved += self._uploader.move_file(info, index + by)
         return moved
 
+    def place(self, infos: Iterable[UploadInfo], before: str) -> int:
+        """Move files before another one, all of them in the order of the list; return how many moved.
+
+        Args:
+            infos: The files.
+            before: Id of the other file, which may be one of them; "" for the end of the list.
+        """
+        listed = self._uploader.list_files()
+        wanted = set(infos)
+        chosen = [info for info in listed if info in wanted][:_MAX_MOVED]
+        ids = [info.file_id for info in listed]
+        if before and before not in ids:
+            return 0  # it left the list meanwhile, and with it the place
+        behind = listed[ids.index(before) :] if before else []
+        anchor = next((info for info in behind if info not in wanted), None)
+        moved = 0
+        # From the last on, each before the one that follows it: what stands right already is not moved at all.
+        for info in reversed(chosen):
+            listed.remove(info)
+            index = len(listed) if anchor is None else listed.index(anchor)
+            listed.insert(index, info)
+            moved += self._uploader.move_file(info, index)
+            anchor = info
+        return moved
+
     def clear(self, which: str) -> int:
         """Take many files off the list: `done`, `failed` (and canceled) or `all`; return how many."""
         if which == "all":

@@ -319,6 +319,10 @@ class Handler:
         infos = self._commands.infos(intent.args["file_ids"])
         return _Reply({"changed": self._commands.move(infos, intent.args["where"])})
 
+    def _on_place(self, intent: Intent) -> _Reply:
+        infos = self._commands.infos(intent.args["file_ids"])
+        return _Reply({"changed": self._commands.place(infos, intent.args["before"])})
+
     def _on_unfinished(self, _intent: Intent) -> _Reply:
         return _Reply(dict(self._unfinished.count()))
 

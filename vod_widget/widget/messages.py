@@ -191,6 +191,8 @@ KINDS: Mapping[str, Mapping[str, _Check]] = MappingProxyType(
         "remove": _FILE_IDS,
         "retry_failed": _NOTHING,
         "move": {**_FILE_IDS, "where": _one_of("first", "up", "down", "last")},
+        # Before that file; "" is the end of the list.
+        "place": {**_FILE_IDS, "before": _text(128)},
         "unfinished": _NOTHING,
         "take_back": _NOTHING,
         "list_dir": {"path": _text(_MAX_PATH)},

@@ -12,6 +12,7 @@ export { copy_ids, copy_table } from "./results";
 export { AddressPanel } from "./views/address";
 export { BrowsePanel } from "./views/browse";
 export { CredentialsPanel, KeysPanel } from "./views/credentials";
+export { drag } from "./views/drag";
 export { DetailPanel } from "./views/detail";
 export { SeveralPanel } from "./views/several";
 

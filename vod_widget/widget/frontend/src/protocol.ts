@@ -188,6 +188,7 @@ export interface Intents {
   retry: [Files, Changed];
   remove: [Files, Changed];
   retry_failed: [Nothing, Changed];
+  place: [Files & { before: string }, Changed];
   move: [Files & { where: "first" | "up" | "down" | "last" }, Changed];
   unfinished: [Nothing, { files: number; browser: number }];
   take_back: [Nothing, { added: number }];

@@ -283,6 +283,17 @@ export class FakeKernel implements Model {
         this.answer(message, { added: this.rows.length });
         this.snapshot();
         return;
+      case "place": {
+        const ids = message["file_ids"] as string[];
+        const moved = this.rows.filter((r) => ids.includes(r.file_id));
+        const rest = this.rows.filter((r) => !ids.includes(r.file_id));
+        const at = rest.findIndex((r) => r.file_id === message["before"]);
+        rest.splice(at < 0 ? rest.length : at, 0, ...moved);
+        this.rows = rest;
+        this.answer(message, { changed: moved.length });
+        this.snapshot();
+        return;
+      }
       case "move": {
         const ids = message["file_ids"] as string[];
         const moved = this.rows.filter((r) => ids.includes(r.file_id));

@@ -150,3 +150,61 @@ describe("what an earlier kernel left", () => {
     expect(select.value).toBe("queue");
   });
 });
+
+describe("a row that is dragged by its picture", () => {
+  const at = (type: string, y: number): PointerEvent => new PointerEvent(type, { bubbles: true, cancelable: true, clientY: y, pointerId: 1 });
+  // Nothing is laid out here: rows are 40 px high and begin at 0.
+  const pull = async (page: Page, name: string, from: number, to: number, ...then: string[]): Promise<void> => {
+    page.row(name).querySelector(".th")?.dispatchEvent(at("pointerdown", from));
+    document.dispatchEvent(at("pointermove", to));
+    await settle();
+    for (const type of then.length ? then : ["pointerup"]) document.dispatchEvent(type === "Escape" ? new KeyboardEvent("keydown", { key: type, bubbles: true }) : at(type, to));
+    await settle();
+  };
+  const abc = async (): Promise<Page> => {
+    const page = await open(["a.mp4", "b.mp4", "c.mp4", "d.mp4"].map((name) => row(name, "Ready")));
+    await page.click(page.by_name("Open details of a.mp4")); // what is needed for it has come
+    await page.click(page.by_name("Close"));
+    return page;
+  };
+  it("stands where it is let go, alone or with all that are selected", async () => {
+    const page = await abc();
+    await pull(page, "d.mp4", 140, 41);
+    expect(names(page)).toEqual(["a.mp4", "d.mp4", "b.mp4", "c.mp4"]);
+    await pull(page, "a.mp4", 20, 500);
+    expect(names(page)).toEqual(["d.mp4", "b.mp4", "c.mp4", "a.mp4"]);
+    expect(page.kernel.last("place")?.["before"]).toBe("");
+    for (const name of ["b.mp4", "a.mp4"]) await page.click(page.row(name).querySelector("input")!);
+    await pull(page, "a.mp4", 140, 0);
+    expect(names(page)).toEqual(["b.mp4", "a.mp4", "d.mp4", "c.mp4"]);
+    expect(page.root.querySelectorAll(".rows > *"), "no mark is left").toHaveLength(1);
+  });
+  it("stays where it was when nothing is meant, or Escape takes it back", async () => {
+    const page = await abc();
+    await pull(page, "b.mp4", 60, 63);
+    await pull(page, "b.mp4", 60, 45);
+    await pull(page, "b.mp4", 60, 80);
+    await pull(page, "b.mp4", 60, 150, "Escape", "pointerup");
+    await pull(page, "b.mp4", 60, 150, "pointercancel", "pointerup");
+    expect(page.root.querySelectorAll(".rows > *")).toHaveLength(1);
+    await page.click(page.root.querySelector("[data-sort=name]")!);
+    await pull(page, "b.mp4", 60, 150);
+    expect(page.kernel.of("place")).toEqual([]);
+  });
+  it("shows where it would stand, and only a list in its order has rows to drag", async () => {
+    const page = await abc();
+    page.row("c.mp4").querySelector(".th")?.dispatchEvent(at("pointerdown", 100));
+    document.dispatchEvent(at("pointermove", 41));
+    expect(page.root.querySelector<HTMLElement>(".rows > :last-child")?.style.top).toBe("39px");
+    expect(page.rows().map((r) => r.style.opacity)).toEqual(["", "", ".5", ""]);
+    document.dispatchEvent(at("pointercancel", 41));
+    expect(page.rows().map((r) => r.style.opacity).join("")).toBe("");
+    expect(page.root.querySelector("[data-order]")).not.toBeNull();
+    await page.click(page.root.querySelector("[data-sort=name]")!);
+    expect(page.root.querySelector("[data-order]")).toBeNull();
+    const stranger = await open([row("a.mp4", "Ready"), row("b.mp4", "Ready")], (kernel) => { kernel.policy = { ...kernel.policy, steer: false }; });
+    await stranger.click(stranger.row("b.mp4").querySelector("input")!);
+    expect(stranger.root.querySelector("[data-order]")).toBeNull();
+    expect(stranger.by_name("Move up").getAttribute("aria-disabled"), "the kernel would refuse it").toBe("true");
+  });
+});

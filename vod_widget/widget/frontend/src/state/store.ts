@@ -74,9 +74,9 @@ export class Store {
     return { filter, search, sort, descending };
   }
 
-  /** Rows stand as files start, all of them: only then "up" and "down" mean what the eye sees. */
+  /** Rows stand as files start, all of them: only then "up" and "down" mean what the eye sees. Strangers leave it as it is. */
   get in_order(): boolean {
-    return this.sort === "queue" && !this.descending && this.filter === "all" && this.search === "";
+    return this.sort === "queue" && !this.descending && this.filter === "all" && this.search === "" && this.hello?.policy.steer !== false;
   }
 
   row_at(index: number): CachedRow | undefined {

@@ -81,6 +81,10 @@ export class Grid {
       onfocusin: (event: FocusEvent) => this.#focused(event),
       // Neither choosing a range nor opening a file is selecting its words.
       onmousedown: (event: MouseEvent) => { if (event.shiftKey || event.detail > 1) event.preventDefault(); },
+      onpointerdown: (event: PointerEvent) => {
+        const { later, store } = host.session;
+        if (event.button === 0 && store.in_order && row_at(event) && (event.target as Element).closest(".th")) later.panels?.drag(host, this.element, event);
+      },
       onclick: (event: MouseEvent) => this.#clicked(event),
       ondblclick: (event: MouseEvent) => {
         const row = row_at(event);
@@ -114,6 +118,7 @@ export class Grid {
     const height = this.#row_height;
     const viewport = this.#viewport;
     set(this.element, "aria-rowcount", total + 1);
+    set(this.element, "data-order", store.in_order ? "" : null);
     const body_height = `${Math.min(total * height, MAX_BODY_PX)}px`;
     if (this.#body.style.height !== body_height) this.#body.style.height = body_height;
     const had_focus = focused_in(this.element);

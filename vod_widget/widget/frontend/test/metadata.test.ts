@@ -139,6 +139,37 @@ describe("what a file says about itself", () => {
     await page.click(page.by_name("Undo"));
     expect(field(page, "title").value).toBe("talk.mp4");
   });
+  it("is applied by Start, which begins nothing while it is wrong or refused", async () => {
+    const page = await form((kernel) => { kernel.state = "Init"; });
+    const order = (): string[] => page.kernel.sent.map((m) => m.kind).filter((kind) => ["set_metadata", "start"].includes(kind));
+    await page.type(field(page, "title"), "😀");
+    await page.click(page.by_name("Start"));
+    expect([order(), page.status()]).toEqual([[], "Changes are not applied. Close again to drop them."]);
+    page.kernel.on_intent = (m) => m.kind === "set_metadata" ? { error: { code: "Restriction.Field", message: "the title is bad" } } : undefined;
+    await page.type(field(page, "title"), "Keynote");
+    await page.click(page.by_name("Start"));
+    expect(page.status()).toContain("Apply: the title is bad");
+    expect(order()).toEqual(["set_metadata"]);
+    page.kernel.on_intent = null;
+    await page.type(field(page, "tags"), "typed, and not yet a tag");
+    await page.click(page.by_name("Start"));
+    expect(order()).toEqual(["set_metadata", "set_metadata", "start"]);
+    expect(page.kernel.last("set_metadata")).toMatchObject({ title: "Keynote", tags: ["typed", "and not yet a tag"] });
+    page.kernel.state = "Stop";
+    page.kernel.snapshot();
+    await settle();
+    await page.click(page.by_name("Start"));
+    expect(order(), "nothing is left to apply").toEqual(["set_metadata", "set_metadata", "start", "start"]);
+  });
+  it("says so when the file starts by itself before it was applied", async () => {
+    const page = await form();
+    await page.type(field(page, "title"), "Keynote");
+    Object.assign(page.kernel.rows[0]!, { state: "Uploading", phase: "sending" });
+    page.kernel.snapshot();
+    await settle();
+    expect(field(page, "title").value).toBe("talk.mp4");
+    expect(page.status()).toBe("Apply: it has started.");
+  });
   it("no longer warns of changes once they were dropped", async () => {
     const page = await form();
     await page.type(field(page, "title"), "Typed");
@@ -206,6 +237,17 @@ describe("several files at once", () => {
     });
     expect(page.root.querySelector(".side .told")?.textContent).toContain("b.mp4: it has started");
     expect(page.status()).toBe("Metadata of 1 file changed.");
+  });
+  it("are changed by Start, too, and one that has started keeps none from it", async () => {
+    const page = await several();
+    page.kernel.state = "Stop";
+    page.kernel.snapshot();
+    await page.type(field(page, "cate_id"), "x1");
+    await page.click(page.by_name("Start"));
+    expect(page.status()).toBe("Changes are not applied. Close again to drop them.");
+    await page.type(field(page, "cate_id"), "7");
+    await page.click(page.by_name("Start"));
+    expect(page.kernel.sent.map((m) => m.kind).filter((kind) => ["edit_files", "start"].includes(kind))).toEqual(["edit_files", "start"]);
   });
   it("blocks what the service would refuse", async () => {
     const page = await several();

@@ -84,6 +84,12 @@ export class DetailPanel implements Panel {
     return false;
   }
 
+  async take(): Promise<boolean> {
+    const taken = await this.#form?.take() ?? true;
+    this.#warned = !taken;
+    return taken;
+  }
+
   close(): void {
     // nothing to release
   }
@@ -101,7 +107,10 @@ export class DetailPanel implements Panel {
     this.#detail = detail;
     this.#detail_state = stage(detail.row);
     // What is being typed stays until the file starts.
-    if (!this.#form?.changed() || detail.row.state !== "Ready") this.#form = null;
+    if (!this.#form?.changed() || detail.row.state !== "Ready") {
+      if (this.#form?.changed()) session.say(session.t("refused_intent", { action: session.t("apply"), cause: session.t("c_started") }), "warn");
+      this.#form = null;
+    }
     session.store.put(detail.row);
     this.#shape = "";
     this.update();

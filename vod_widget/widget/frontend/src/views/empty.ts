@@ -10,7 +10,7 @@ import { add_items } from "./toolbar";
 export function limits(session: Session): string {
   const { max_files, max_file_bytes, max_total_bytes } = session.store.hello?.limits ?? {};
   if (!max_files || !max_file_bytes || max_files > 10_000) return "";
-  return session.t("limits", { n: max_files, each: bytes(max_file_bytes), all: bytes(max_total_bytes ?? 0) });
+  return session.t("limits", { n: max_files, each: bytes(max_file_bytes), all: bytes(Math.min(max_total_bytes ?? 0, max_files * max_file_bytes)) });
 }
 
 export class Empty {

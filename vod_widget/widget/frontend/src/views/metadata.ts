@@ -8,7 +8,7 @@ import { cause_of, type Translate } from "../i18n";
 import type { Category, Detail } from "../protocol";
 import { frame_jpeg } from "../pictures";
 import { field } from "./panel";
-import { button, enable, type Host, icon_button, press } from "./parts";
+import { button, enable, type Host, icon_button, is_enabled, press } from "./parts";
 
 const TITLE_BYTES = 128;
 export const DESCRIPTION_BYTES = 1024;
@@ -136,6 +136,15 @@ export class MetadataForm {
 
   changed(): boolean {
     return this.editable && JSON.stringify(this.#values()) !== JSON.stringify(this.#saved);
+  }
+
+  /** Apply, as Start does it; false when something is wrong or was refused, which is said. */
+  async take(): Promise<boolean> {
+    this.#take_tags();
+    if (!this.changed()) return true;
+    if (is_enabled(this.#apply)) return await this.#send();
+    this.#host.session.say(this.#host.session.t("unsaved"), "warn");
+    return false;
   }
 
   // ---- category --------------------------------------------------------------------------------------
@@ -287,7 +296,7 @@ export class MetadataForm {
     };
   }
 
-  async #send(): Promise<void> {
+  async #send(): Promise<boolean> {
     const { session } = this.#host;
     const { row } = this.#detail;
     const { cate_id, cover, ...rest } = this.#values();
@@ -300,10 +309,11 @@ export class MetadataForm {
       this.#say("cover", cause_of(session.t, code, ""), true, this.#inputs.cover);
       this.#inputs.cover.focus();
     });
-    if (!answer) return;
+    if (!answer) return false;
     session.store.put(answer.row);
     Object.assign(this.#detail, { row: answer.row, ...rest, cate_id: number, cover: answer.cover });
     this.#redraw();
     session.say(session.t("applied"));
+    return true;
   }
 }

@@ -17,6 +17,8 @@ export interface Panel {
   /** False when there is something to lose and the person has not been asked yet. */
   may_close(): boolean;
   close(): void;
+  /** Takes what was typed before files start, for it is meant for them; false when it cannot be taken, which is said. */
+  take?(): Promise<boolean>;
   /** The same in the language that is spoken now, with what was typed. */
   again(): Panel;
 }

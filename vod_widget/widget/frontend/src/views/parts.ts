@@ -16,6 +16,8 @@ export interface Host {
   /** For all selected files. */
   open_several(): void;
   close_panel(force?: boolean): void;
+  /** Before files start: what was typed in the panel. */
+  take_typed(): Promise<boolean>;
   /** Opens the browser's file dialog; with `again`, for files that rows wait for. */
   pick(again: boolean): void;
   /** Opens it for one picture. */

@@ -274,6 +274,10 @@ export class View implements Host {
     this.#panel.focus();
   }
 
+  async take_typed(): Promise<boolean> {
+    return await this.#panel?.take?.() ?? true;
+  }
+
   close_panel(force = false): void {
     const panel = this.#panel;
     if (!panel || (!force && !panel.may_close())) return;

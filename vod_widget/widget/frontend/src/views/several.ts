@@ -3,7 +3,7 @@ import { categories } from "../covers";
 import { type Child, h, replace, set, text, uid } from "../dom";
 import { DESCRIPTION_BYTES, no_picture, split_tags, tags_wrong, utf8_length } from "./metadata";
 import { field, frame, type Panel, refusals } from "./panel";
-import { button, enable, type Host, press } from "./parts";
+import { button, enable, type Host, is_enabled, press } from "./parts";
 
 type Field = "tags" | "description" | "cate_id" | "template_group_id" | "workflow_id";
 
@@ -102,7 +102,16 @@ export class SeveralPanel implements Panel {
     enable(this.#apply, session.controllable && n > 0 && this.#filled && Object.values(wrong).every((one) => !one) && !store.busy.has("edit_files"));
   }
 
-  async #send(): Promise<void> {
+  async take(): Promise<boolean> {
+    if (!this.#filled) return true;
+    if (is_enabled(this.#apply)) return await this.#send();
+    this.#warned = true;
+    this.#host.session.say(this.#host.session.t("unsaved"), "warn");
+    return false;
+  }
+
+  /** True when all of them were changed that had not started. */
+  async #send(): Promise<boolean> {
     const { session } = this.#host;
     const { t, store } = session;
     const said = (key: Field): string | null => this.#value(key) || null;
@@ -112,7 +121,7 @@ export class SeveralPanel implements Panel {
       file_ids: [...store.selected], description: said("description"), tags: tags.length ? tags : null, cate_id: cate_id === null ? null : Number(cate_id),
       template_group_id: said("template_group_id"), workflow_id: said("workflow_id"),
     }, t("apply"), ["edit_files"]);
-    if (!answer) return;
+    if (!answer) return false;
     session.say(t("edited", { n: answer.changed }), answer.refused.length ? "warn" : "");
     if (answer.refused.length === 0) this.#host.close_panel(true);
     else {
@@ -120,6 +129,7 @@ export class SeveralPanel implements Panel {
       // The form is longer than the panel is high.
       this.#told.scrollIntoView?.({ block: "nearest" });
     }
+    return answer.refused.every(({ code }) => code === "InvalidState");
   }
 
   focus(): void {

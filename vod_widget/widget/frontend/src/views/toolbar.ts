@@ -25,9 +25,9 @@ export class Toolbar {
     const { session } = host;
     const { t } = session;
     const caret = (): HTMLElement => h("span", { class: "cv" }, icon("down"));
-    this.#start = button(t("start"), "play", { "data-action": "start", onclick: press(() => session.start(() => {
+    this.#start = button(t("start"), "play", { "data-action": "start", onclick: press(() => void host.take_typed().then((taken) => taken && session.start(() => {
       if (this.#details.getAttribute("aria-expanded") !== "true") host.open_credentials(false);
-    })) }, "pri");
+    }))) }, "pri");
     this.#stop = button(t("stop"), "stop", { "data-action": "stop", onclick: press(() => session.stop()) });
     this.add_button = button([t("add"), caret()], "plus", { "data-action": "add" });
     this.#clear = button([t("clear"), caret()], "trash", { "data-action": "clear" });

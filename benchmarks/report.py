@@ -20,7 +20,8 @@ RESULTS = HERE / "results"
 
 HOW = """Written by `python -m benchmarks`, not by hand. Variants of a row take turns, each run is a fresh process;
 figures are medians, with the least and the most in brackets. CPU is user and system time of the client's process around
-the upload. Ratios within one row are what to trust; wall times depend on what else the machine does. A run of a
+the upload. Ratios are those of the medians, with the least and the most within one round in brackets: they are what to
+trust, the more the closer these are; wall times depend on what else the machine does. A run of a
 peer that failed counts with what it had sent by then."""
 
 SLOW = "**There was no C compiler: the sink was the one in Python, and it may be what was measured.**"

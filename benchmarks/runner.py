@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from .sink import HERE, Sink
 from .venvs import python_of
@@ -59,6 +59,22 @@ class Verdict:
     stretch: str = ""
 
 
+class Ratio(float):
+    """A ratio of medians.
+
+    Attributes:
+        rounds: The same ratio within each round.
+    """
+
+    rounds: tuple[float, ...]
+
+    def __new__(cls, value: float, rounds: Iterable[float] = ()) -> Self:
+        """Make one."""
+        made = super().__new__(cls, value)
+        made.rounds = tuple(rounds)
+        return made
+
+
 class Measured:
     """Samples of one row, by variant."""
 
@@ -78,9 +94,11 @@ class Measured:
         values = self.values(name, key)
         return statistics.median(values) if values else float("nan")
 
-    def ratio(self, name: str, key: str, to: str, to_key: str | None = None) -> float:
+    def ratio(self, name: str, key: str, to: str) -> Ratio:
         """The median of one variant's figure over that of another one."""
-        return self.median(name, key) / self.median(to, to_key or key)
+        pairs = zip(self.samples.get(name, ()), self.samples.get(to, ()), strict=False)
+        rounds = (float(one[key]) / float(other[key]) for one, other in pairs if one.get(key) and other.get(key))
+        return Ratio(self.median(name, key) / self.median(to, key), rounds)
 
 
 def run_variant(variant: Variant, spec: Sample, sink: Sink, *, prefix: Sequence[str] = (), timeout_s: float) -> Sample:
@@ -97,15 +115,21 @@ def run_variant(variant: Variant, spec: Sample, sink: Sink, *, prefix: Sequence[
             command, capture_output=True, text=True, timeout=timeout_s, check=False, cwd=str(HERE.parent), env=_env()
         )
     except subprocess.TimeoutExpired:
-        return {"unfinished_s": timeout_s, **_of_sink(sink)}
+        return _unfinished(began_s, sink)
     lines = done.stdout.strip().splitlines()
     if done.returncode and variant.peer and done.stderr.strip():
         why = done.stderr.strip().splitlines()[-1].partition(":")[0].rpartition(".")[2]
-        return {"unfinished_s": time.monotonic() - began_s, "failed": why, **_of_sink(sink)}
+        return {**_unfinished(began_s, sink), "failed": why}
     if done.returncode or not lines:
         raise RuntimeError(f"{variant.name} failed:\n{done.stderr[-2000:]}")
     sample: Sample = json.loads(lines[-1])
     return {**sample, **_of_sink(sink)}
+
+
+def _unfinished(began_s: float, sink: Sink) -> Sample:
+    """What a run that did not end had sent, and in how long: its start and its imports are no part of that."""
+    ended_s, seen = time.monotonic(), _of_sink(sink)
+    return {"unfinished_s": ended_s - (seen.get("sink_first_byte_at") or began_s), **seen}
 
 
 def _env() -> dict[str, str]:

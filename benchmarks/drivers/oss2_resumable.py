@@ -8,8 +8,9 @@ from _common import SPEC, measure
 
 auth = oss2.StsAuth("STS.bench", "benchsecret", "benchtoken")
 bucket = oss2.Bucket(auth, SPEC["base"], "bench", session=oss2.Session())
-bucket.put_object("warm", b"x" * 4096) if not SPEC.get("checks_pattern", True) else None
 store = oss2.ResumableStore(root=tempfile.mkdtemp(dir=SPEC["folder"]))
+for file in SPEC["warm_files"]:
+    bucket.put_object_from_file("warm", file)
 
 
 def work():

@@ -11,6 +11,8 @@ config.region, config.endpoint = "cn-shanghai", SPEC["base"]
 config.use_path_style = "aliyuncs" not in SPEC["base"]
 client = oss.Client(config)
 uploader = client.uploader(**SPEC.get("options", {}))
+for file in SPEC["warm_files"]:
+    uploader.upload_file(oss.PutObjectRequest(bucket="bench", key="warm"), filepath=file)
 
 
 def work():

@@ -3,13 +3,14 @@
 import socket
 import ssl
 import sys
+import time
 
 import pytest
 
 from benchmarks import runner
 from benchmarks import sink as sinks
 from benchmarks.report import runs_of
-from benchmarks.rows import LIMIT, OURS, ROWS, Setting, spec_for
+from benchmarks.rows import LIMIT, OURS, ROWS, Setting, below, spec_for
 from benchmarks.runner import Measured, Variant, files_for, run_variant
 
 MIB = 2**20
@@ -85,9 +86,20 @@ def test_a_ratio_is_that_of_the_medians():
     measured = Measured()
     for value in (1.0, 9.0, 2.0):
         measured.add("a", {"cpu_s": value})
-    measured.add("b", {"cpu_s": 4.0})
+    for value in (4.0, 3.0, 4.0):
+        measured.add("b", {"cpu_s": value})
 
     assert measured.ratio("a", "cpu_s", "b") == 0.5
+    assert measured.ratio("a", "cpu_s", "b").rounds == (0.25, 3.0, 0.5)
+    assert below("a / b", measured.ratio("a", "cpu_s", "b"), 1.0).value == "0.50 (0.25-3.00)"
+    measured.add("b", {"unfinished_s": 60.0})  # a run without the figure belongs to no round
+    assert len(measured.ratio("a", "cpu_s", "b").rounds) == 3
+
+
+@pytest.mark.parametrize("driver", ["oss2_resumable", "oss_v2", "voduploadsdk_", "ours"])
+def test_every_one_has_its_connection_before_the_clock_starts(driver):
+    text = (runner.HERE / "drivers" / f"{driver}.py").read_text()
+    assert 'for file in SPEC["warm_files"]:' in text.partition("def work")[0]
 
 
 def test_a_peer_that_fails_counts_with_what_it_sent_and_the_table_says_why(monkeypatch):
@@ -105,6 +117,17 @@ def test_a_peer_that_fails_counts_with_what_it_sent_and_the_table_says_why(monke
 
     with pytest.raises(RuntimeError, match="ours failed"):
         run_variant(Variant("ours", "no_such_driver"), {}, Silent(), timeout_s=60)
+
+
+def test_a_run_that_is_cut_counts_from_its_first_byte_on(monkeypatch):
+    class Late:
+        def ask(self, what):
+            return {"bytes": 5, "first_byte_at": first_s} if what == "stats" else {}
+
+    first_s = time.monotonic() - 1000.0
+
+    sample = run_variant(Variant("ours", "idle"), {"folder": "/nowhere"}, Late(), timeout_s=0.0)
+    assert sample["unfinished_s"] >= 1000.0
 
 
 def test_every_row_says_what_it_measures():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import itertools
 import random
+import sys
 
 import pytest
 from hypothesis import given
@@ -154,6 +156,14 @@ def test_parts_cover_the_file_once_in_order(size_bytes: int, part_size: int) -> 
 
 
 # ---- CRC
+
+
+def test_a_missing_fast_sum_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fastcrc", None)
+    monkeypatch.delitem(sys.modules, "vod_widget.crc64")
+    with pytest.raises(ImportError, match="pip install fastcrc") as caught:
+        importlib.import_module("vod_widget.crc64")
+    assert caught.value.name == "fastcrc"
 
 
 def test_crc_vectors_of_the_vendor() -> None:

@@ -78,9 +78,8 @@ class VODUpload(Listing, Answering):
         self._keeper = None
         self._waiters: list[Callable[[], None]] = []
         self._published: dict[str, Any] = {}  # what observers were told last
-        self._bandwidth = Rate(
-            None, self._clock, burst_s=0.1
-        )  # a limit that a person set is not overdrawn by a second's worth
+        # A limit that a person set is not overdrawn by a second's worth.
+        self._bandwidth = Rate(None, self._clock, burst_s=0.1)
         self._authority.region_is_given = "region" in options
         self.credentials = values.pop("credentials", None)
         self.get_auth: Callable[[AuthContext], Any] | None = values.pop("get_auth", None)

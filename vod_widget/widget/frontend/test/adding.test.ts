@@ -133,6 +133,47 @@ describe("adding", () => {
     expect(veil.hidden).toBe(true);
     expect(page.rows()).toHaveLength(2);
   });
+  it("takes the veil away also when what was under the pointer went", async () => {
+    const page = await open([row("a.mp4", "Ready"), row("b.mp4", "Ready")]);
+    const veil = page.root.querySelector(".drop") as HTMLElement;
+    const event = (type: string, target: Element): Promise<void> => {
+      target.dispatchEvent(Object.assign(new Event(type, { bubbles: true, cancelable: true }), { dataTransfer: { types: ["Files"], items: [], files: [], dropEffect: "" } }));
+      return settle(0);
+    };
+    const [a, b] = [page.row("a.mp4"), page.row("b.mp4")];
+    const word = a.querySelector("b")!;
+    for (const [type, target] of [["dragenter", a], ["dragenter", word], ["dragleave", a]] as const) await event(type, target);
+    expect(veil.hidden).toBe(false);
+    word.remove(); // its dragleave reaches nobody
+    await event("dragenter", b);
+    await event("dragover", b);
+    expect(veil.hidden).toBe(false);
+    await event("dragleave", b);
+    expect(veil.hidden).toBe(true);
+    await event("dragenter", b);
+    for (let k = 0; k < 5; k++) {
+      await event("dragover", b);
+      await settle(400);
+    }
+    expect(veil.hidden).toBe(false);
+    await settle(1_000);
+    expect(veil.hidden, "nothing is held over it any more").toBe(true);
+  });
+  it("leaves words to the field that they are pasted into, whatever picture of them is beside", async () => {
+    const page = await open([row("a.mp4", "Ready")]);
+    const paste = async (target: Element, types: string[]): Promise<boolean> => {
+      const event = Object.assign(new Event("paste", { bubbles: true, cancelable: true }), { clipboardData: { types, items: [], files: [new File(["x"], "image.png", { type: "image/png" })] } });
+      target.dispatchEvent(event);
+      await settle();
+      return event.defaultPrevented;
+    };
+    const search = page.root.querySelector("input[type=search]")!;
+    expect(await paste(search, ["text/plain", "Files"])).toBe(false);
+    expect(page.kernel.of("offer_files")).toHaveLength(0);
+    expect(await paste(search, ["Files"])).toBe(true);
+    expect(await paste(page.row("a.mp4"), ["text/plain", "Files"])).toBe(true);
+    expect(page.kernel.of("offer_files")).toHaveLength(2);
+  });
   it("takes the files of a folder that is dropped", async () => {
     const page = await open();
     const file = (name: string) => ({ name, isDirectory: false, file: (done: (f: File) => void) => done(new File(["x"], name)) });

@@ -4,9 +4,13 @@ import type { Dropped } from "../dropped";
 import { icon } from "../icons";
 import type { Host } from "./parts";
 
+/** A browser says three times a second at least that something is held over an element. */
+const OVER_MS = 1_000;
+
 export class Drop {
   readonly #veil = h("div", { class: "drop", hidden: true });
-  #depth = 0;
+  #over: EventTarget | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   readonly #host: Host;
 
@@ -17,19 +21,23 @@ export class Drop {
     root.addEventListener("dragenter", (event) => {
       if (!has_files(event.dataTransfer)) return;
       event.preventDefault();
-      this.#depth++;
+      this.#over = event.target;
       this.#show(event.dataTransfer);
     });
     root.addEventListener("dragover", (event) => {
       if (!has_files(event.dataTransfer)) return;
       event.preventDefault();
       event.stopPropagation();
+      // An element that goes from under the pointer, as a row's words do when its state changes, says no more that it was left.
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.hide(), OVER_MS);
+      if (this.#veil.hidden) this.#show(event.dataTransfer);
       if (event.dataTransfer) event.dataTransfer.dropEffect = this.#allowed ? "copy" : "none";
     });
     root.addEventListener("dragleave", (event) => {
       if (!has_files(event.dataTransfer)) return;
-      this.#depth--;
-      if (this.#depth <= 0) this.hide();
+      // What is entered next is told before.
+      if (event.target === this.#over) this.hide();
     });
     root.addEventListener("drop", (event) => {
       if (!has_files(event.dataTransfer)) return;
@@ -41,6 +49,8 @@ export class Drop {
     root.addEventListener("paste", (event) => {
       const transfer = event.clipboardData;
       if (!transfer || transfer.files.length === 0) return;
+      // An office program gives a picture of the words that it copies.
+      if (transfer.types.includes("text/plain") && (event.target as Element).matches("input,textarea")) return;
       event.preventDefault();
       event.stopPropagation();
       this.#take(transfer);
@@ -50,7 +60,7 @@ export class Drop {
   /** True when there was a veil to take away (Escape). */
   hide(): boolean {
     const was = !this.#veil.hidden;
-    this.#depth = 0;
+    clearTimeout(this.#timer);
     this.#veil.hidden = true;
     return was;
   }

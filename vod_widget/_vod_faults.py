@@ -49,6 +49,7 @@ _REFERENCE_TAKEN = re.compile(
 )
 _OIDC_HINT = "Check that the cluster renews the OIDC token in its file and that its audience fits, then retry."
 _TRUST_HINT = "Check that the role trusts this OIDC provider and that both ARNs are right, then retry."
+_RESUME_HINT = "Resume ApsaraVideo VOD of this account in the console (an unpaid bill suspends it), then retry."
 _OPEN_HINT = "Activate ApsaraVideo VOD for this account in the console, then retry."
 
 
@@ -111,6 +112,8 @@ def rpc_error(
     if _NO_RIGHT.fullmatch(code):
         service = "sts" if action in {"AssumeRole", "AssumeRoleWithOIDC", "GetCallerIdentity"} else "vod"
         return error(AccessDeniedError, hint=f"Allow {service}:{action} for these keys in RAM, then retry.")
+    if code == "OperationDenied.Suspended":
+        return error(RequestRefusedError, hint=_RESUME_HINT)
     if code.startswith("OperationDenied"):
         return error(RequestRefusedError, hint=_OPEN_HINT)
     if code == "InvalidVideo.NotFound":

@@ -119,6 +119,11 @@ _ERRORS: Final[tuple[tuple[str, str, str], ...]] = (
     (r"Network(\..+)?", "无法到达服务。", "检查网络、代理和地域，再试一次。"),
     (r"Tls", "服务器证书无效。", "检查本机时钟、代理和证书，切勿忽略。"),
     (r"Throttling(\..+)?", "调用过于频繁。", "稍等片刻，再试一次。"),
+    (
+        r"OperationDenied\.Suspended",
+        "此账号的视频点播已暂停。",
+        "在控制台恢复视频点播（欠费会使其暂停），再试一次。",
+    ),
     (r"OperationDenied(\..+)?", "此账号尚未开通视频点播。", "在控制台开通视频点播，再试一次。"),
     (r"Region", "没有这个地域。", "换一个 VOD 支持的地域，例如 cn-shanghai。"),
     (r"Endpoint(\.Refused)?", "不允许这个服务地址。", "去掉 endpoint，或者使用阿里云的地址。"),

@@ -197,6 +197,7 @@ REFUSALS = [
     (403, "Forbidden", errors.AccessDeniedError, "Forbidden"),
     (403, "NoPermission", errors.AccessDeniedError, "NoPermission"),
     (403, "OperationDenied", errors.RequestRefusedError, "OperationDenied"),
+    (403, "OperationDenied.Suspended", errors.RequestRefusedError, "OperationDenied.Suspended"),
     (403, "Forbidden.InitFailed", errors.RequestRefusedError, "Forbidden.InitFailed"),
     (400, "Throttling.User", errors.ThrottledError, "Throttling.User"),
     (400, "Throttling", errors.ThrottledError, "Throttling"),

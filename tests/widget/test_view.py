@@ -162,6 +162,9 @@ def test_the_chinese_step_of_a_refusal_is_that_of_the_english_one() -> None:
     refused = errors.RequestRefusedError("no", code="Forbidden.InitFailed")
     assert "RAM" not in error_facts(refused)["hint_zh"]
     assert "RAM" in error_facts(errors.AccessDeniedError("no", code="Forbidden.RAM"))["hint_zh"]
+    # A service that is suspended was activated before.
+    suspended = errors.RequestRefusedError("no", code="OperationDenied.Suspended")
+    assert "恢复" in error_facts(suspended)["hint_zh"]
 
 
 # What no file fails with has no words there: the caller's own mistakes, and the last of several attempts.

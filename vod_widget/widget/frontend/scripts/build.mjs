@@ -10,7 +10,7 @@ import { build } from "esbuild";
 
 const here = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const committed = resolve(here, "../static");
-const MOST_BYTES = { "widget.js": 80_000, "widget.css": 32_000, "panels.js": 50_000, "chinese.json": 13_000 };
+const MOST_BYTES = { "widget.js": 80_000, "widget.css": 32_000, "panels.js": 50_000, "chinese.json": 14_000 };
 
 /** What the sources say: each path below src with its text, in one order on every machine. */
 async function sources() {

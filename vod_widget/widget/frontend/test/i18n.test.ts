@@ -74,6 +74,12 @@ describe("translate", () => {
     expect(cause_of(t, "Auth.External", "The command gave no keys.")).toBe("服务返回错误 Auth.External");
     learn("zh-CN", CHINESE_CAUSES);
     expect(cause_of(t, "Auth.External", "The command gave no keys.")).toBe("配置中的命令没有给出密钥");
+    // What the vendor documents for the operations of an upload, and for all of them.
+    const documented = "MissingParameter InvalidParameter OperationDenied OperationDenied.Suspended Forbidden Forbidden.RAM InternalError ServiceUnAvailable"
+      + " InvalidFileName.Extension IllegalCharacters LengthExceededMax TagsExceededMax InvalidTemplateGroupId.NotFound InvalidStorage.NotFound Forbidden.InitFailed AddVideoFailed"
+      + " InvalidTimeStamp.Expired SignatureDoesNotMatch IncompleteSignature InvalidAccessKeyId.NotFound InvalidAccessKeyId.Inactive Throttling.User"
+      + " InvalidSecurityToken.Expired InvalidSecurityToken.Malformed InvalidSecurityToken.MismatchWithAccessKey InvalidVideo.Damaged RequestTimeTooSkewed AccessDenied";
+    expect(documented.split(" ").filter((code) => cause_of(t, code, "Told in English.").includes(code))).toEqual([]);
     expect(cause_of(t, "InvalidAccessKeyId.Inactive", "Specified access key is disabled.")).toBe("AccessKey 已被禁用");
     expect(cause_of(translator("en"), "Auth.External", "The command gave no keys.")).toBe("The command gave no keys");
     expect(Object.keys(CHINESE_CAUSES).filter((code) => known_codes().includes(code))).toEqual([]);

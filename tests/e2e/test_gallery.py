@@ -160,3 +160,37 @@ def test_a_name_that_is_cut_is_no_higher_than_others(bare: Page) -> None:
     heights = bare.locator(".row .nm").evaluate_all("names => names.map(name => name.getBoundingClientRect().height)")
     assert bare.locator(".row .nm .cut").count() > 0
     assert set(heights) == {16}
+
+
+@pytest.mark.parametrize("width_px", [900, 320])
+def test_a_row_is_dragged_by_its_picture_to_where_the_line_stands(page: Page, width_px: int) -> None:
+    show(page, "running", width_px=width_px)
+    names = page.locator("[role=row][data-file-id] .nm")
+    before = names.evaluate_all("names => names.map(name => name.dataset.name)")
+    boxes = [one.bounding_box() for one in page.locator("[role=row][data-file-id] .th").all()[:3]]
+    first, _, third = ((box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes if box)
+    page.locator("[role=row][data-file-id]").first.hover()  # the panels come when somebody comes near
+    page.locator("[data-action=details]").first.click()
+    page.keyboard.press("Escape")
+    expect(page.locator("aside")).to_have_count(0)
+    page.mouse.move(*third)
+    page.mouse.down()
+    page.mouse.move(first[0] + 20, first[1] - 10, steps=6)
+    page.mouse.up()
+    expect(names.first).to_have_attribute("data-name", before[2])
+    assert names.evaluate_all("names => names.map(name => name.dataset.name)")[:3] == [before[2], *before[:2]]
+    assert page.evaluate("() => getSelection().toString()") == ""
+
+
+def test_rows_are_chosen_with_shift_by_their_boxes_and_beside_them(page: Page) -> None:
+    show(page, "running")
+    rows = page.locator("[role=row][data-file-id]")
+    rows.nth(0).locator("label").click()
+    rows.nth(2).locator("label").click(modifiers=["Shift"])
+    expect(page.locator(".nsel")).to_have_text("3 selected")
+    rows.nth(1).locator(".nm").click()
+    rows.nth(4).locator(".nm").click(modifiers=["Shift"])
+    expect(page.locator(".nsel")).to_have_text("5 selected")
+    assert page.evaluate("() => getSelection().toString()") == ""
+    rows.nth(4).locator("label").click(modifiers=["Shift"])
+    expect(page.locator(".nsel"), "from the row that was pressed alone last").to_have_text("1 selected")

@@ -17,6 +17,7 @@ Floor 1, pure: no threads, no sockets, no clock of its own; used under the queue
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from .errors import RequestTimeoutError, ServerFaultError, ThrottledError, VODError
@@ -53,6 +54,7 @@ _PAYS = 1.3
 _RISING = 1.05
 _WINDOW_S = 0.5
 _WINDOW_RTTS = 5
+_WINDOWS_FOR_MORE = 3
 _QUEUE_RTTS, _QUEUE_MOST_S = 0.3, 0.04
 """Round trips that are longer than the least one by such a share of it, or by so much, mean that a queue stands in the
 line: it is full."""
@@ -129,6 +131,7 @@ class Concurrency:
         self._fell_at_s = -1e9
         self._fall_to = 1
         self._rate = 0.0
+        self._left_bytes = math.inf
         self._is_lossy = self._has_lost = False
         self._begin_window(now_s, 0, settling=True)
 
@@ -159,22 +162,28 @@ class Concurrency:
         return self.link.rtt_s or self.link.answer_s or 0.0
 
     @property
+    def _window_s(self) -> float:
+        return max(_WINDOW_S, _WINDOW_RTTS * self._round_trip_s)
+
+    @property
     def _has_queue(self) -> bool:
         queue_s, rtt_s = self.link.queue_s, self.link.rtt_s
         return queue_s is not None and rtt_s is not None and queue_s > min(_QUEUE_RTTS * rtt_s, _QUEUE_MOST_S)
 
-    def sample(self, now_s: float, moved_bytes: int, *, is_full: bool) -> None:
+    def sample(self, now_s: float, moved_bytes: int, *, is_full: bool, left_bytes: float = math.inf) -> None:
         """Take one reading, several times a second.
 
         Args:
             now_s: Monotonic time.
             moved_bytes: Bytes that went out so far, over all files; may fall when a request is repeated.
             is_full: Whether as many requests are in flight as may be; else more would change nothing.
+            left_bytes: Bytes that are still to go, over all files.
         """
         self._seen_full += 1 if is_full else 0
         self._seen += 1
         self._saw_queue |= self._has_queue
-        window_s = max(_WINDOW_S, _WINDOW_RTTS * self._round_trip_s)
+        self._left_bytes = left_bytes
+        window_s = self._window_s
         passed_s = now_s - self._began.at_s
         if passed_s < window_s:
             return
@@ -224,7 +233,9 @@ class Concurrency:
 
     def _grow(self, rate: float, *, pays: bool) -> None:
         more = min(self.most, 2 * self._count if pays else self._count + max(1, self._count // 2))
-        if more <= self._count:
+        # New connections take a window to get going; in what is over by then they would only cost their handshakes.
+        is_ending = self._left_bytes < _WINDOWS_FOR_MORE * self._window_s * rate
+        if more <= self._count or is_ending:
             self._probe = None
             return
         self._probe = _Probe(self._count, rate)

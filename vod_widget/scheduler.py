@@ -323,11 +323,13 @@ class Scheduler(Acting):
             self._recount()
             now_s = self._clock.monotonic_s()
             in_flight = requests = 0
+            left_bytes = self.sums.state_bytes[UploadState.READY]
             for record in tuple(self._active.values()):
                 requests += record.machine.transfers_in_flight if record.machine is not None else 0
                 self.sums.count_bytes(record)
                 sent = record.sent_bytes
                 in_flight += sent - record.accepted_bytes
+                left_bytes += record.size_bytes - sent
                 if record.run.meter is not None:
                     record.run.meter.sample(sent - record.found_bytes, now_s)
                 # Of an expired file parts may be on their way: what they come to is what it keeps.
@@ -339,7 +341,7 @@ class Scheduler(Acting):
             if self.engine is not None:
                 self.concurrency.learn(self.engine.link())
             is_full = requests >= 0.8 * self.parallel_now and not self._is_limited
-            self.concurrency.sample(now_s, moved, is_full=is_full)
+            self.concurrency.sample(now_s, moved, is_full=is_full, left_bytes=left_bytes)
             if self._active or not self.dispatcher.idle:
                 self._tick_soon()
             for record, machine in giving_way(self._active.values(), self.records):

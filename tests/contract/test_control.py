@@ -455,7 +455,7 @@ def test_what_a_limit_holds_back_says_nothing_of_the_line(emulator: Any, tmp_pat
     with uploader(emulator, tmp_path, max_bandwidth_bytes_per_s=MIB, part_size_bytes=None) as up:
         rules, info = up._queue.concurrency, up.add_file(file_of(tmp_path, size=6 * MIB))
         sample = rules.sample
-        rules.sample = lambda *args, is_full: (full.append(is_full), sample(*args, is_full=is_full))
+        rules.sample = lambda *args, is_full, **more: (full.append(is_full), sample(*args, is_full=is_full, **more))
         up.start_upload()
         until(lambda: info.sent_bytes > 2 * MIB, "the limit holds bytes back")
         full.clear()

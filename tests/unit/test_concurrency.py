@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -49,7 +50,7 @@ class Line:
         """What the system says that the other end has."""
         return moved
 
-    def run(self, seconds: float, *, is_full: bool = True) -> list[int]:
+    def run(self, seconds: float, *, is_full: bool = True, left_bytes: float = math.inf) -> list[int]:
         counts = []
         for _ in range(round(seconds / TICK_S)):
             self.now_s += TICK_S
@@ -62,7 +63,7 @@ class Line:
                 delivered_bytes=self.confirmed(int(self.moved)),
             )
             self.rules.learn(facts)
-            self.rules.sample(self.now_s, int(self.moved), is_full=is_full)
+            self.rules.sample(self.now_s, int(self.moved), is_full=is_full, left_bytes=left_bytes - self.moved)
             counts.append(self.rules.count)
         return counts
 
@@ -182,6 +183,15 @@ def test_a_goodput_that_rises_by_itself_is_left_alone() -> None:
     line = Line(lambda _: 1e6 * 1.3**line.now_s)
     line.run(10)
     assert line.rules.count == START
+
+
+def test_nothing_is_tried_for_what_is_nearly_over() -> None:
+    line = Line(lambda n: n * 500_000.0, loss=0.001)
+    assert line.run(3, left_bytes=START * 500_000.0 * 2.4)[-1] == START
+    growing = Line(lambda n: n * 500_000.0, loss=0.001)
+    assert growing.run(3, left_bytes=START * 500_000.0 * 30)[-1] > 2 * START
+    grown = Line(lambda n: n * 500_000.0, loss=0.001)
+    assert grown.run(6, left_bytes=START * 500_000.0 * 6)[-1] == 2 * START, "one try was worth it, a second was not"
 
 
 def test_losses_without_a_queue_let_it_grow_at_once_and_further() -> None:

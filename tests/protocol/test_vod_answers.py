@@ -233,6 +233,14 @@ def test_each_code_of_the_gateway_has_its_error(make_api, status, code, kind, ou
         assert caught.value.was_sent
 
 
+@pytest.mark.parametrize(("code", "step"), [("OperationDenied", "Activate"), ("OperationDenied.Suspended", "Resume")])
+def test_a_service_that_is_off_is_activated_or_resumed(make_api, code, step):
+    with RawServer(answering((403, json.dumps({"Code": code, "Message": "off"}).encode(), {}))) as server:
+        with pytest.raises(errors.RequestRefusedError) as caught:
+            create(opened(make_api(), server))
+    assert caught.value.hint.startswith(step)
+
+
 def test_a_missing_right_names_the_ram_action(make_api):
     refusal = (403, b'{"Code": "Forbidden.RAM", "Message": "no"}', {})
     with RawServer(answering(refusal)) as server:

@@ -8,7 +8,7 @@ trying, so the count grows while the goodput grows with it, and steps back when 
     probe       let half as many again in, or twice as many where losses are the limit or it paid a moment ago
     keep        the goodput grew by more than a twentieth: probe again; or a queue stands in the line, so it is full now
     step back   it did not: return to the count before, and be slower to probe again
-    be still    a queue stands in the line, or the goodput still rises by itself
+    be still    a queue stands in a line that is not near, the goodput still rises by itself, or little is left to send
     fall        to half when a request was throttled, by one for each that stalled, to half at most; then one more for
                 each eight good parts, up to where it was
 

@@ -33,6 +33,8 @@ _ASKED_FILES_MAX = 8
 _CROWD_FILES = 8
 _PAGE_LOOK_S = 1.0
 _STOP_GRACE_S = 2.0
+_AT_THE_LIMIT = 0.95
+"""Share of the bandwidth limit from which on it is the limit that holds bytes back, not the line."""
 
 
 class Scheduler(Acting):
@@ -357,7 +359,7 @@ class Scheduler(Acting):
     def _is_limited(self) -> bool:
         """Whether the bandwidth limit is what holds the bytes back, so that they say nothing of the line."""
         per_s = self.engine.bandwidth.per_s if self.engine is not None else None
-        return per_s is not None and self.meter.bytes_per_s > 0.8 * per_s
+        return per_s is not None and self.meter.bytes_per_s > _AT_THE_LIMIT * per_s
 
     def later(self, wait_s: float, job: Callable[[], None]) -> None:
         """Run a quick job later on the timer thread."""

@@ -94,7 +94,9 @@ def ranged(content_range: str, body: bytes) -> Callable[[BaseHTTPRequestHandler]
         (ranged("bytes 5-5/100", b"x"), SourceChangedError, "Source.Changed"),
         (lambda h: say(h, 416), RestrictionError, "EmptyFile"),
         (lambda h: say(h, 404), SourceNotFoundError, "Source.Missing"),
+        (lambda h: say(h, 400), SourceError, "Source.Permission"),
         (lambda h: say(h, 403), SourceError, "Source.Permission"),
+        (lambda h: say(h, 429), SourceError, "Source.Read"),
         (lambda h: say(h, 503), SourceError, "Source.Read"),
     ],
 )

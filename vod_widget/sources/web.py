@@ -286,20 +286,20 @@ class WebSource:
         status = answer.status
         if status == 412:
             raise SourceChangedError(f"{self._shown} is another file now")
-        if status in (401, 403):
-            raise SourceError(
-                f"the server of {self._shown} does not give it (HTTP {status})",
-                code="Source.Permission",
-                hint="The address may have expired; add a new one.",
-            )
         if status in (404, 410):
             raise SourceNotFoundError(f"{self._shown} is not there (HTTP {status})", hint="Check the address.")
         if status == 416:
             raise RestrictionError(
                 f"{self._shown} is empty", code="EmptyFile", hint="Check the address.", file_name=self.name
             )
-        if status >= 500:
+        if status >= 500 or status in (408, 429):
             raise http.client.HTTPException(f"HTTP {status}")
+        if status >= 400:
+            raise SourceError(
+                f"the server of {self._shown} does not give it (HTTP {status})",
+                code="Source.Permission",
+                hint="The address may have expired; add a new one.",
+            )
         told = _RANGE.fullmatch(answer.getheader("Content-Range", ""))
         if status != 206 or not told or answer.getheader("Content-Encoding", "identity") != "identity":
             raise RestrictionError(

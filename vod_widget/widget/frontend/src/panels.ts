@@ -14,6 +14,7 @@ export { BrowsePanel } from "./views/browse";
 export { CredentialsPanel, KeysPanel } from "./views/credentials";
 export { drag } from "./views/drag";
 export { DetailPanel } from "./views/detail";
+export { show_refused } from "./views/panel";
 export { SeveralPanel } from "./views/several";
 
 /** The words that stand in here alone, by the build: they are not in the bundle. */

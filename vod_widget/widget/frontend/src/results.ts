@@ -25,7 +25,9 @@ export async function copy_table(session: Session): Promise<void> {
   const { t } = session;
   const safe = (cell: string): string => (/^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell).replace(/[\t\r\n]/g, " ");
   const rows = await done_rows(session);
-  const head = [t("name"), t("size"), t("video_id")].join("\t");
+  // The vendor's own names, in any language.
+  const ids = [rows.some((row) => row.video_id) && "VideoId", rows.some((row) => row.image_id) && "ImageId"].filter(Boolean);
+  const head = [t("name"), t("size"), ids.join(" / ")].join("\t");
   const lines = rows.map((row) => [safe(row.name), String(row.size_bytes ?? ""), asset_id(row) ?? ""].join("\t"));
   await give(session, [head, ...lines].join("\n"), t("table_copied", { n: rows.length }));
 }

@@ -153,6 +153,14 @@ describe("the queue", () => {
     await page.click(page.by_name("Dismiss"));
     expect(banner.hidden).toBe(true);
   });
+  it("names in the copied table what the ids are", async () => {
+    const copied = vi.spyOn(navigator.clipboard, "writeText").mockResolvedValue();
+    const rows = [row("a.mp4", "Success", { video_id: "v", size_bytes: 5 }), row("b.png", "Success", { image_id: "i", size_bytes: 7 })];
+    const page = await open(rows, (kernel) => { kernel.state = "End"; });
+    await page.click(page.root.querySelector("[data-action=copy-table]") as Element);
+    await settle(2000);
+    expect(copied).toHaveBeenLastCalledWith("Name\tSize\tVideoId / ImageId\na.mp4\t5\tv\nb.png\t7\ti");
+  });
   it("puts Retry first when some failed", async () => {
     const page = await open([row("a.mp4", "Success", { video_id: "x" }), row("b.mp4", "Failure")], (kernel) => { kernel.state = "End"; });
     await page.click(page.by_name("Retry 1 failed"));

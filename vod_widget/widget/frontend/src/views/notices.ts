@@ -155,26 +155,12 @@ export class Refused {
 
   update(): void {
     const { session } = this.#host;
-    const { store, t } = session;
-    if (this.#shown === store.refused) return;
-    this.#shown = store.refused;
-    const { refused } = store;
+    const { refused } = session.store;
+    const { panels } = session.later;
+    // What was refused was added by them.
+    if (this.#shown === refused || (refused.length > 0 && !panels)) return;
+    this.#shown = refused;
     set(this.element, "hidden", refused.length === 0);
-    if (refused.length === 0) return;
-    const title = t("refused_add", { n: refused.length });
-    set(this.element, "aria-label", title);
-    const most = 50;
-    const allowed = limits(session);
-    replace(this.element, h("div", { class: "refh" }, h("span", { class: "t-err" }, icon("fail")), h("b", null, title),
-      icon_button(t("dismiss"), "x", {
-        "data-action": "dismiss-refused", onclick: () => {
-          store.refused = [];
-          store.changed();
-          this.#host.focus_grid();
-        },
-      })),
-    h("ul", { tabindex: 0 }, refused.slice(0, most).map((one) => h("li", null, h("b", null, one.name), t("colon"), cause_of(t, one.code, one.message))),
-      refused.length > most && h("li", { class: "mut" }, t("and_more", { n: refused.length - most })),
-      allowed && h("li", { class: "mut" }, allowed)));
+    if (refused.length > 0) panels?.show_refused(this.#host, this.element, limits(session));
   }
 }

@@ -1,10 +1,12 @@
 /** The frame of the side panel: a titled complementary region, one at a time, closed by × or Escape. */
-import { type Child, h } from "../dom";
+import { type Child, h, replace, set } from "../dom";
 import { cause_of, type Translate } from "../i18n";
+import { icon } from "../icons";
 import type { Refusal } from "../protocol";
 import { type Host, icon_button } from "./parts";
 
 const MOST_REFUSALS = 20;
+const MOST_ABOVE = 50;
 
 export interface Panel {
   readonly kind: string;
@@ -40,7 +42,26 @@ export function name_element(name: string): HTMLDivElement {
 
 /** What was refused and why, where it can be mended. */
 export function refusals(t: Translate, title: string, refused: readonly Refusal[]): Child {
-  return [h("p", { class: "t-err" }, title), h("ul", null,
-    refused.slice(0, MOST_REFUSALS).map((one) => h("li", null, h("b", null, one.name), t("colon"), cause_of(t, one.code, one.message))),
-    refused.length > MOST_REFUSALS && h("li", { class: "mut" }, t("and_more", { n: refused.length - MOST_REFUSALS })))];
+  return [h("p", { class: "t-err" }, title), h("ul", null, reasons(t, refused, MOST_REFUSALS))];
+}
+
+function reasons(t: Translate, refused: readonly Refusal[], most: number): Child[] {
+  return [...refused.slice(0, most).map((one) => h("li", null, h("b", null, one.name), t("colon"), cause_of(t, one.code, one.message))),
+    refused.length > most && h("li", { class: "mut" }, t("and_more", { n: refused.length - most }))];
+}
+
+/** The same above the list, until it is dismissed, with what is allowed here. */
+export function show_refused(host: Host, element: HTMLElement, allowed: string): void {
+  const { store, t } = host.session;
+  const title = t("refused_add", { n: store.refused.length });
+  set(element, "aria-label", title);
+  replace(element, h("div", { class: "refh" }, h("span", { class: "t-err" }, icon("fail")), h("b", null, title),
+    icon_button(t("dismiss"), "x", {
+      "data-action": "dismiss-refused", onclick: () => {
+        store.refused = [];
+        store.changed();
+        host.focus_grid();
+      },
+    })),
+  h("ul", { tabindex: 0 }, reasons(t, store.refused, MOST_ABOVE), allowed && h("li", { class: "mut" }, allowed)));
 }

@@ -28,6 +28,7 @@ from tests.helpers.until import until
 from vod_widget.emulator.faults import ExpireToken, Stall, Status
 from vod_widget.model import UploadState
 from vod_widget.options import MIB
+from vod_widget.progress import SpeedMeter
 
 FAULT_KIND = "L"
 COMMANDS = ("cancel_file", "pause_file", "resume_file", "retry_file", "delete_file")
@@ -449,21 +450,34 @@ def test_limit_that_is_lifted_leaves_no_small_parts_behind(emulator: Any, tmp_pa
     assert 0 < ops(emulator, "UploadPart").count("UploadPart") <= 6
 
 
-@pytest.mark.slow
 def test_what_a_limit_holds_back_says_nothing_of_the_line(emulator: Any, tmp_path: Any) -> None:
     full: list[bool] = []
-    with uploader(emulator, tmp_path, max_bandwidth_bytes_per_s=MIB, part_size_bytes=None) as up:
-        rules, info = up._queue.concurrency, up.add_file(file_of(tmp_path, size=6 * MIB))
-        sample = rules.sample
-        rules.sample = lambda *args, is_full, **more: (full.append(is_full), sample(*args, is_full=is_full, **more))
+    stalls = emulator.faults.add(op="UploadPart", action=Stall(), times=None)
+    with uploader(emulator, tmp_path, max_bandwidth_bytes_per_s=100 * MIB, parallel=2) as up:
+        sample = up._queue.concurrency.sample
+        up._queue.concurrency.sample = lambda *args, **more: (full.append(more["is_full"]), sample(*args, **more))
+        up._queue.meter = Moving(MIB)
+        up.add_file(file_of(tmp_path, size=8 * PART))
         up.start_upload()
-        until(lambda: info.sent_bytes > 2 * MIB, "the limit holds bytes back")
-        full.clear()
-        until(lambda: info.sent_bytes > 4 * MIB, "it still does")
-        assert sum(full) < len(full) / 2
+        until(lambda: full and full[-1], "both requests are under way, far below the limit")
+        up.max_bandwidth_bytes_per_s = MIB
+        until(lambda: not full[-1], "the limit holds them back")
+        up._queue.meter = Moving(MIB // 2)
+        until(lambda: full[-1], "the line does")
+        stalls.release()
         up.max_bandwidth_bytes_per_s = None
-        assert up.wait(LONG_S)
-    assert info.state == "Success", info.error
+        runs(up)
+
+
+class Moving(SpeedMeter):
+    """A meter of a line that always moves as many bytes a second."""
+
+    def __init__(self, bytes_per_s: float) -> None:
+        super().__init__()
+        self._rate = bytes_per_s
+
+    def sample(self, total_bytes: int, now_s: float) -> None:
+        """Whatever moves."""
 
 
 def test_adding_while_running_is_picked_up(emulator: Any, tmp_path: Any) -> None:

@@ -14,6 +14,8 @@ JOURNAL = "protocol/test_journal::{}".format
 DISK = "simulation/test_journal_on_disk::{}".format
 RULES = "unit/test_rules::{}".format
 ENGINE = "unit/test_engine::{}".format
+COUNT = "unit/test_concurrency::{}".format
+BODY = "unit/test_body::{}".format
 COMPLETE = "fault/test_complete_sim::{}".format
 CREATE = "fault/test_create_sim::{}".format
 PARTS = "fault/test_parts_sim::{}".format
@@ -218,6 +220,19 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     ("_connection", "            return not self._hears()", "            return False", AHEAD("test_tickets_that_tls_sends_after_connecting_do_not_cost_the_connection")),
     ("_connection", "            return not self._hears()", "            return True", AHEAD("test_one_that_the_server_ended_before_any_request_is_replaced")),
     ("concurrency", "if distance_s is None or distance_s < NEAR_S:", "if distance_s is None:", "fault/test_threads::test_connections_of_a_large_file_to_a_far_storage_are_opened_while_the_calls_before_its_parts_run"),
+    ("concurrency", "was_queued and not self._is_near", "was_queued", COUNT("test_at_a_near_end_that_reads_slowly_from_each_it_grows_although_a_queue_seems_to_stand")),
+    ("concurrency", "(_GAIN_NEAR if self._is_near else _GAIN)", "_GAIN", COUNT("test_at_a_near_end_that_is_full_two_stay_two_however_uneven_it_runs")),
+    ("concurrency", "is_first or (self._is_near and not was_near)", "is_first", COUNT("test_an_end_that_shows_as_near_only_later_gets_few_too")),
+    ("concurrency", "max(self._fall_to, self._count - 1)", "self._fall_to", COUNT("test_each_request_that_stalled_takes_one_and_an_outage_half")),
+    ("concurrency", "max(self._fall_to, self._count - 1)", "self._count - 1", COUNT("test_each_request_that_stalled_takes_one_and_an_outage_half")),
+    ("concurrency", "self._rate *= count / self._count", "pass", COUNT("test_parts_are_as_large_after_a_fall_as_before_for_each_connection_is_as_fast")),
+    ("concurrency", "if more <= self._count or is_ending:", "if more <= self._count:", COUNT("test_nothing_is_tried_for_what_is_nearly_over")),
+    ("parts", "numbers = max(1, numbers_left - _NUMBERS_FOR_THE_END, numbers_left // 2)", "numbers = numbers_left", COUNT("test_a_file_that_needs_every_number_ends_with_small_parts_too")),
+    ("parts", "min(-(-left_bytes // numbers), PART_MAX_BYTES)", "-(-left_bytes // numbers)", COUNT("test_a_file_that_needs_every_number_ends_with_small_parts_too")),
+    ("scheduler", "self.parallel_now and not self._is_limited", "self.parallel_now", "contract/test_control::test_what_a_limit_holds_back_says_nothing_of_the_line"),
+    ("_exchange", "self._send_until + self.paced_s", "self._send_until", WIRE("test_time_that_a_limit_holds_a_body_back_is_not_the_lines")),
+    ("body", "self.paced_s += now_s() - asked_s", "pass", BODY("test_it_tells_how_long_a_limit_held_it_back")),
+    ("application", "part_size_bytes=up.part_size_bytes,", "part_size_bytes=up.part_size_bytes or first_part_bytes,", "contract/test_control::test_limit_that_is_lifted_leaves_no_small_parts_behind"),
     ("_vod_signing", '.replace("=", "%3D")', "", VOD("test_the_published_vector_of_the_rpc_signature_comes_out_of_the_signer")),
     ("_answer", "        _bound(int(length), what, status)\n", "", "unit/test_answer::test_a_large_answer_is_broken_off"),
     ("_answer", '        if coding != "chunked":\n            raise http.client.HTTPException("an unknown transfer coding")\n', "", "unit/test_answer::test_what_cannot_be_told_for_certain_is_refused"),

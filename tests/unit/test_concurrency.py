@@ -104,7 +104,7 @@ def test_at_a_near_end_that_reads_slowly_from_each_it_grows_although_a_queue_see
 
 
 def test_at_a_near_end_that_is_full_two_stay_two_however_uneven_it_runs() -> None:
-    uneven = itertools.cycle((1.0, 1.1, 0.92, 1.07, 0.95))
+    uneven = itertools.cycle((1.0, 1.0, 0.94, 1.07, 1.07, 1.07, 0.95))
     line = Line(lambda _: 500e6, NEAR)
     counts = []
     for _ in range(120):

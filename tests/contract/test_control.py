@@ -26,9 +26,11 @@ from tests.contract.support import (
 )
 from tests.helpers.until import until
 from vod_widget.emulator.faults import ExpireToken, Stall, Status
-from vod_widget.model import UploadState
-from vod_widget.options import MIB
+from vod_widget.model import LinkFacts, UploadState
+from vod_widget.options import BROWSER_PART_BYTES, GIB, MIB
 from vod_widget.progress import SpeedMeter
+from vod_widget.sources.browser import BrowserSource
+from vod_widget.system import SystemClock
 
 FAULT_KIND = "L"
 COMMANDS = ("cancel_file", "pause_file", "resume_file", "retry_file", "delete_file")
@@ -467,6 +469,13 @@ def test_what_a_limit_holds_back_says_nothing_of_the_line(emulator: Any, tmp_pat
         stalls.release()
         up.max_bandwidth_bytes_per_s = None
         runs(up)
+
+
+def test_file_of_a_page_under_a_limit_goes_through_the_kernel_in_parts_of_one_slice() -> None:
+    source = BrowserSource("a.mp4", GIB, 0, None, SystemClock())
+    with vw.VODUpload() as up:
+        up._queue.concurrency.learn(LinkFacts(answer_s=0.0002))
+        assert up._queue._part_size_bytes(source, 1e9, GIB) == BROWSER_PART_BYTES
 
 
 class Moving(SpeedMeter):

@@ -37,6 +37,7 @@ def test_a_saved_notebook_shows_what_came_of_it_without_a_kernel(
         states = notebook.save()["metadata"]["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
         [ours] = [one["state"] for one in states.values() if "_esm" in one["state"]]
         assert len(json.dumps({name: ours[name] for name in ours if name not in ("_esm", "_css")})) < 4_000
+        assert len(json.dumps(states)) < 100_000
         page.goto("about:blank")
         for session in desk.lab.api("GET", "sessions"):
             desk.lab.api("DELETE", f"sessions/{session['id']}")

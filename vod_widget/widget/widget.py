@@ -32,7 +32,7 @@ from vod_widget.system import SystemClock
 
 from . import table
 from .accounts import Accounts
-from .assets import STATIC
+from .assets import STATIC, packed_bundle
 from .cells import Cells
 from .commands import Commands
 from .handler import Handler
@@ -102,7 +102,8 @@ class VODUploadWidget(anywidget.AnyWidget):
             to the browser.
     """
 
-    _esm = STATIC / "widget.js"
+    # Where builds are brought into the page, anywidget must see the file.
+    _esm: Any = STATIC / "widget.js" if os.environ.get("ANYWIDGET_HMR") == "1" else packed_bundle()
     _css = STATIC / "widget.css"
 
     state = traitlets.Unicode("Init", help="State of the queue.").tag(sync=True)

@@ -98,7 +98,7 @@ async function bundle(out) {
   const common = {
     absWorkingDir: here, bundle: true, minify: true, charset: "utf8", legalComments: "none", logLevel: "warning",
     // Nesting of style rules is newer than these, so it is flattened.
-    target: ["chrome111", "firefox113", "safari16.2"],
+    target: ["chrome111", "firefox113", "safari16.4"],
   };
   const texts = await sources();
   const keys = short_words(texts);

@@ -274,7 +274,9 @@ class Concurrency:
         elif isinstance(failure, _TOO_MUCH):
             self.throttled(now_s)
         elif isinstance(failure, RequestTimeoutError):
-            self.stalled(now_s)
+            # A storage that answers so has too much to do; where none came, one connection may have hung.
+            is_answer = failure.code != RequestTimeoutError.default_code
+            (self.throttled if is_answer else self.stalled)(now_s)
 
     def throttled(self, now_s: float) -> None:
         """A request was refused for coming too often: halve, at most once a second."""

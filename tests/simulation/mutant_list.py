@@ -192,7 +192,7 @@ MUTANTS: tuple[tuple[str, str, str, str], ...] = (
     ("oss", "has_token=auth.credentials.security_token is not None)", "has_token=False)", ANSWERS("test_each_code_of_the_storage_has_its_error")),
     ("oss", '            exchange.hold = cast("CanBeCut", body).hold\n', "            pass\n", WIRE("test_request_that_hangs_ends_when_it_is_cut_and_the_next_one_is_not_touched")),
     ("_oss_answers", 'if not found:\n        raise unexpected("the answer has no UploadId", what, answer)', 'if root is None:\n        raise unexpected("the answer has no UploadId", what, answer)', ANSWERS("test_an_empty_upload_id_is_not_an_upload_id")),
-    ("_oss_faults", "return RequestTimeoutError(message, was_sent=True, code=code or None)", "return RequestTimeoutError(message, was_sent=False, code=code or None)", ANSWERS("test_each_code_of_the_storage_has_its_error")),
+    ("_oss_faults", 'return RequestTimeoutError(message, was_sent=True, code=code or "RequestTimeout")', "return RequestTimeoutError(message, was_sent=False, code=code or None)", ANSWERS("test_each_code_of_the_storage_has_its_error")),
     ("_oss_faults", "if code in _DAMAGED:", F, ANSWERS("test_each_code_of_the_storage_has_its_error")),
     ("_oss_faults", 'if status == 429 or code.endswith("LimitExceeded") or code.startswith("Throttling"):', "if status == 429:", ANSWERS("test_each_code_of_the_storage_has_its_error")),
     ("_oss_faults", 'elif not code and answer.method != "HEAD":', "elif False:", ANSWERS("test_a_page_of_a_proxy_is_not_taken_for_a_refusal_of_the_storage")),

@@ -338,6 +338,12 @@ def test_each_request_that_stalled_takes_one_and_an_outage_half() -> None:
     assert rules.count == (START - 3) // 2
 
 
+def test_f36_a_storage_that_answers_that_it_waited_too_long_halves() -> None:
+    rules = Line(lambda n: n).rules
+    rules.ended(10.0, RequestTimeoutError("HTTP 408", code="RequestTimeout"))
+    assert rules.count == START // 2
+
+
 def test_parts_are_as_large_after_a_fall_as_before_for_each_connection_is_as_fast() -> None:
     line = Line(lambda n: n * 2e6)
     line.run(1.0)

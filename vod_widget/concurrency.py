@@ -170,7 +170,9 @@ class Concurrency:
         queue_s, rtt_s = self.link.queue_s, self.link.rtt_s
         return queue_s is not None and rtt_s is not None and queue_s > min(_QUEUE_RTTS * rtt_s, _QUEUE_MOST_S)
 
-    def sample(self, now_s: float, moved_bytes: int, *, is_full: bool, left_bytes: float = math.inf) -> None:
+    def sample(
+        self, now_s: float, moved_bytes: int, *, is_full: bool, left_bytes: float = math.inf, from_page: bool = False
+    ) -> None:
         """Take one reading, several times a second.
 
         Args:
@@ -178,6 +180,7 @@ class Concurrency:
             moved_bytes: Bytes that went out so far, over all files; may fall when a request is repeated.
             is_full: Whether as many requests are in flight as may be; else more would change nothing.
             left_bytes: Bytes that are still to go, over all files.
+            from_page: Whether a page brings bytes: then it is slower than a near end, and each part waits in memory.
         """
         self._seen_full += 1 if is_full else 0
         self._seen += 1
@@ -204,7 +207,7 @@ class Concurrency:
             return
         # Near by, the system takes a far end that reads slowly for a queue: acknowledgements of milliseconds where the
         # least takes microseconds. Were that a full line, nothing would grow there, however little each of them gets.
-        self._judge(now_s, rate, is_queued=was_queued and not self._is_near, is_rising=is_rising)
+        self._judge(now_s, rate, is_queued=was_queued and (from_page or not self._is_near), is_rising=is_rising)
 
     def _loses(self) -> bool:
         sent = self.link.sent_segments - self._began.link.sent_segments

@@ -50,7 +50,9 @@ class Line:
         """What the system says that the other end has."""
         return moved
 
-    def run(self, seconds: float, *, is_full: bool = True, left_bytes: float = math.inf) -> list[int]:
+    def run(
+        self, seconds: float, *, is_full: bool = True, left_bytes: float = math.inf, from_page: bool = False
+    ) -> list[int]:
         counts = []
         for _ in range(round(seconds / TICK_S)):
             self.now_s += TICK_S
@@ -63,7 +65,8 @@ class Line:
                 delivered_bytes=self.confirmed(int(self.moved)),
             )
             self.rules.learn(facts)
-            self.rules.sample(self.now_s, int(self.moved), is_full=is_full, left_bytes=left_bytes - self.moved)
+            left = left_bytes - self.moved
+            self.rules.sample(self.now_s, int(self.moved), is_full=is_full, left_bytes=left, from_page=from_page)
             counts.append(self.rules.count)
         return counts
 
@@ -101,6 +104,11 @@ def test_at_a_near_end_that_reads_slowly_from_each_it_grows_although_a_queue_see
     line = Line(lambda n: min(n * 30e6, 500e6), NEAR)
     line.run(12)
     assert 16 <= line.rules.count <= 36
+
+
+def test_at_a_near_end_a_page_is_what_is_slow_and_gets_no_more() -> None:
+    line = Line(lambda n: min(n * 30e6, 500e6), NEAR)
+    assert set(line.run(12, from_page=True)) == {START_NEAR}
 
 
 def test_at_a_near_end_that_is_full_two_stay_two_however_uneven_it_runs() -> None:

@@ -2,7 +2,8 @@
 
     python -m tests.simulation.mutants              all of them, with who noticed each and how long it took
     python -m tests.simulation.mutants -k journal   those whose module, text or test has this
-    python -m tests.simulation.mutants --quick      without those that only many histories of the simulator notice
+    python -m tests.simulation.mutants --quick      without those that only many histories of the simulator notice, or a
+                                                    test that waits a minute for what does not come
 
 The list is in `mutant_list.py`; the runner is `tests/helpers/mutation.py`.
 """
@@ -14,6 +15,9 @@ import sys
 
 from tests.helpers.mutation import Mutant, main
 from tests.simulation.mutant_list import MUTANTS
+
+LONG = ("simulation/test_simulation::", "widget/test_left_waiting::")
+"""Tests that may take a minute to notice a mutant."""
 
 SEEDS = "60"
 """Histories of a plan that a mutant may have before it counts as unnoticed."""
@@ -30,5 +34,5 @@ if __name__ == "__main__":
     arguments = sys.argv[1:]
     if "--quick" in arguments:
         arguments.remove("--quick")
-        chosen = tuple(m for m in chosen if not m.test.startswith("simulation/test_simulation::"))
+        chosen = tuple(m for m in chosen if not m.test.startswith(LONG))
     sys.exit(main(chosen, "the rules of a file", arguments))

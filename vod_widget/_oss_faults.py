@@ -93,7 +93,7 @@ def storage_error(what: str, answer: Answer, *, now_s: float, has_token: bool) -
         # A temporary key that ran out vanishes, so the storage no longer knows it (EC 0002-00000002).
         return AuthExpiredError(message, status=status, code=code, request_id=request_id)
     if code == "RequestTimeout" or status == 408:
-        return RequestTimeoutError(message, was_sent=True, code=code or "RequestTimeout")
+        return RequestTimeoutError(message, was_sent=True, code=code or None)
     if code == "IncompleteBody":
         return ConnectionLostError(message, was_sent=False, code=code)
     if code in _DAMAGED:

@@ -343,6 +343,7 @@ class Scheduler(Acting):
             if self.engine is not None:
                 self.concurrency.learn(self.engine.link())
             is_full = requests >= 0.8 * self.parallel_now and not self._is_limited
+            # Not by isinstance: for a Protocol that is slow, and this is asked for each file several times a second.
             from_page = any(hasattr(record.source, "send_part") for record in self._active.values())
             self.concurrency.sample(now_s, moved, is_full=is_full, left_bytes=left_bytes, from_page=from_page)
             if self._active or not self.dispatcher.idle:

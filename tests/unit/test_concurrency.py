@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -115,9 +116,8 @@ def test_at_a_near_end_that_is_full_two_stay_two_however_uneven_it_runs() -> Non
     uneven = itertools.cycle((1.0, 1.0, 0.94, 1.07, 1.07, 1.07, 0.95))
     line = Line(lambda _: 500e6, NEAR)
     counts = []
-    for _ in range(120):
-        share = next(uneven)
-        line.rate = lambda _, share=share: 500e6 * share  # type: ignore[misc]
+    for share in itertools.islice(uneven, 120):
+        line.rate = partial(lambda share, _: 500e6 * share, share)
         counts += line.run(0.5)
     assert counts[-1] == START_NEAR
     assert sum(n > START_NEAR for n in counts) < len(counts) / 10
